@@ -1,0 +1,43 @@
+# Everything a newcomer and CI need: `make setup`, `make demo`, `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help setup demo test lint lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+setup: $(STAMP) ## Make .venv with the locked dependencies and the tidegate command
+
+$(STAMP): requirements.lock pyproject.toml scripts/venv.sh scripts/uv.txt
+	@bash scripts/venv.sh $(VENV)
+	@touch $@
+
+demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
+	@$(BIN)/python -m demo.provision prometheus
+	@$(BIN)/tidegate demo $(ARGS)
+
+test: setup ## Check style, types and imports, then run all tests
+	@$(BIN)/python -m demo.provision prometheus chromium
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest $(ARGS)
+
+lint: setup ## Check style, types and imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: setup ## Work out requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet --require-hashes -r scripts/uv.txt
+	$(BIN)/uv pip compile pyproject.toml --extra demo --group dev --generate-hashes --universal \
+	  --python-version 3.11 --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## Remove .venv and all caches of this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

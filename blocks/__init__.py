@@ -1,0 +1,31 @@
+"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` knows them all."""
+
+from blocks.connections import Connections, OpenConnections, load_connections
+from blocks.flag_backend import FlagBackend, FlagReading
+from blocks.flagd_file import FlagdFile
+from blocks.journal import Claim, Journal, RolloutRow
+from blocks.kit import KitError, read_kit, register_kit, write_kit
+from blocks.mail import Mail
+from blocks.pagerduty import PagerDuty
+from blocks.prometheus import Prometheus
+from blocks.slack import Slack
+
+__all__ = [
+    "Claim",
+    "Connections",
+    "FlagBackend",
+    "FlagReading",
+    "FlagdFile",
+    "Journal",
+    "KitError",
+    "Mail",
+    "OpenConnections",
+    "PagerDuty",
+    "Prometheus",
+    "RolloutRow",
+    "Slack",
+    "load_connections",
+    "read_kit",
+    "register_kit",
+    "write_kit",
+]

@@ -1,0 +1,108 @@
+"""The set of connections that a rollout uses, by the names of their blocks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from prefect.blocks.core import Block
+from pydantic import Field
+
+from blocks.connection import Connection
+from blocks.errors import Refused, Unreachable
+from blocks.flag_backend import FlagBackend
+from blocks.journal import Journal
+from blocks.mail import Mail
+from blocks.pagerduty import PagerDuty
+from blocks.prometheus import Prometheus
+from blocks.slack import Slack
+
+_REFERENCE = r"^[a-z0-9-]+/[a-zA-Z0-9_-]+$"
+
+
+@dataclass(frozen=True)
+class OpenConnections:
+    """The connections themselves, ready for use."""
+
+    journal: Journal
+    flags: FlagBackend
+    prometheus: Prometheus
+    slack: Slack | None = None
+    pagerduty: PagerDuty | None = None
+    mail: Mail | None = None
+
+    def present(self) -> Iterator[tuple[str, Connection]]:
+        """Every connection there is, with the name of its part."""
+        for part in PARTS:
+            connection = getattr(self, part)
+            if connection is not None:
+                yield part, connection
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether every connection says rehearsal."""
+        return all(connection.environment == "rehearsal" for _, connection in self.present())
+
+    def close(self) -> None:
+        """Close what is kept open between uses."""
+        self.journal.close()
+        self.prometheus.close()
+
+
+# What each part must be; a flag backend is any block with the right verbs.
+PARTS: dict[str, type] = {
+    "journal": Journal,
+    "flags": FlagBackend,
+    "prometheus": Prometheus,
+    "slack": Slack,
+    "pagerduty": PagerDuty,
+    "mail": Mail,
+}
+REQUIRED = ("journal", "flags", "prometheus")
+
+
+class Connections(Block):
+    """The connections that a rollout uses; plans and flows name this block and never hold a secret."""
+
+    _block_type_name: ClassVar[str | None] = "Tidegate Connections"
+    _block_type_slug: ClassVar[str | None] = "tidegate-connections"
+    _description: ClassVar[str | None] = "The set of connections that a rollout uses, by the names of their blocks."
+
+    journal: str = Field(description="The journal's block, as type/name (tidegate-journal/default).", pattern=_REFERENCE)
+    flags: str = Field(description="The flag backend's block, as type/name.", pattern=_REFERENCE)
+    prometheus: str = Field(description="The Prometheus block, as type/name.", pattern=_REFERENCE)
+    slack: str | None = Field(default=None, description="The Slack block, as type/name.", pattern=_REFERENCE)
+    pagerduty: str | None = Field(default=None, description="The PagerDuty block, as type/name.", pattern=_REFERENCE)
+    mail: str | None = Field(default=None, description="The mail block, as type/name.", pattern=_REFERENCE)
+
+    def open(self) -> OpenConnections:
+        """Load every named block; raises Unreachable or Refused."""
+        loaded: dict[str, Any] = {}
+        for part in PARTS:
+            reference = getattr(self, part)
+            if reference is not None:
+                loaded[part] = must_be(part, _load(Block, reference), f"block {reference}")
+        return OpenConnections(**loaded)
+
+
+def load_connections(name: str) -> OpenConnections:
+    """The connections of the block document `name`; raises Unreachable or Refused."""
+    return cast(Connections, _load(Connections, name)).open()
+
+
+def must_be(part: str, connection: object, where: str) -> object:
+    """The connection, if it can serve as that part; raises Refused."""
+    if not isinstance(connection, PARTS[part]) or not isinstance(connection, Connection):
+        raise Refused(f"{where}: found a {type(connection).__name__}, which cannot serve as {part}")
+    return connection
+
+
+def _load(kind: type[Block], name: str) -> object:
+    import httpx
+
+    try:
+        return kind.load(name, _sync=True)  # type: ignore[call-arg]
+    except httpx.HTTPError as error:
+        raise Unreachable(f"block {name}: Prefect's server does not answer ({type(error).__name__})") from error
+    except (ValueError, KeyError, RuntimeError) as error:
+        # Only the kind is shown: a validation error repeats the values, secrets included.
+        raise Refused(f"block {name}: there is none, or it cannot be read ({type(error).__name__})") from error

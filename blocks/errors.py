@@ -1,0 +1,65 @@
+"""What can go wrong with a connection.
+
+ConnectionFault
+├── Unreachable       no answer, or not now: asking again may help
+├── Refused           the other side said no: asking again will not help
+├── AmbiguousResult   it may have happened and may not
+├── NotTaken          what was read back differs from what was written
+├── Fenced            a newer epoch exists: this writer has lost
+├── Conflict          another entry took this place in the journal
+├── ClaimHeld         somebody else holds the claim
+└── FlagBusy          the flag belongs to another open rollout
+"""
+
+
+class ConnectionFault(Exception):
+    """An outside system did not do what it was asked; the message is a sentence without secrets."""
+
+
+class Unreachable(ConnectionFault):
+    """No answer, or none in time; asking again may help."""
+
+
+class Refused(ConnectionFault):
+    """The other side understood and said no; asking again will not help."""
+
+
+class AmbiguousResult(ConnectionFault):
+    """The request was sent and its answer was lost: it may have happened."""
+
+
+class NotTaken(ConnectionFault):
+    """What was read back differs from what was written."""
+
+
+class Fenced(ConnectionFault):
+    """A newer epoch exists: this writer has lost and must stop."""
+
+
+class Conflict(ConnectionFault):
+    """Another entry took this place in the journal: read again and decide again."""
+
+
+class ClaimHeld(ConnectionFault):
+    """Somebody else holds the claim, and for how long at most."""
+
+    def __init__(self, holder: str, seconds_left: float) -> None:
+        super().__init__(f"the claim is held by {holder} for another {seconds_left:.1f} s")
+        self.holder = holder
+        self.seconds_left = seconds_left
+
+    def __reduce__(self) -> tuple[type["ClaimHeld"], tuple[str, float]]:
+        return type(self), (self.holder, self.seconds_left)
+
+
+class FlagBusy(ConnectionFault):
+    """The flag belongs to another open rollout."""
+
+    def __init__(self, flag: str, rollout: str, owner: str) -> None:
+        super().__init__(f"flag {flag} belongs to the open rollout {rollout}, started by {owner or 'nobody known'}")
+        self.flag = flag
+        self.rollout = rollout
+        self.owner = owner
+
+    def __reduce__(self) -> tuple[type["FlagBusy"], tuple[str, str, str]]:
+        return type(self), (self.flag, self.rollout, self.owner)

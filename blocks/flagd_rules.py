@@ -1,0 +1,139 @@
+"""Exposures as flagd targeting, and back: pure functions over JSON values."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from blocks.flag_backend import FlagReading
+from tidegate.exposure import ZERO, Exposure, Layer
+
+Json = dict[str, Any]
+
+EXPOSURE_KEY, EPOCH_KEY = "tidegateExposure", "tidegateEpoch"
+_SERVED = ("state", "variants", "defaultVariant", "targeting")
+_SHARES = 1000  # flagd takes whole weights only; a fraction silently serves the default to everybody
+
+
+def render(exposure: Exposure) -> Json:
+    """The flagd definition that serves exactly this exposure.
+
+    The largest share among the audiences that have a user is the user's share, and all shares use the same bucket.
+    """
+    served: Json = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": {}}
+    if exposure.is_zero:
+        return served
+    rules: list[Any] = []
+    for groups, answer in ((exposure.always_off, "off"), (exposure.always_on, "on")):
+        if groups:
+            rules += [_is_one_of(exposure.attribute, groups), answer]
+    for layer in sorted(exposure.layers, key=lambda layer: layer.percent, reverse=True):
+        rules += [True if layer.groups is None else _is_one_of(exposure.attribute, layer.groups), _share(layer)]
+    served["targeting"] = {"if": [*rules, "off"]}
+    return served
+
+
+def _is_one_of(attribute: str, groups: tuple[str, ...]) -> Json:
+    return {"in": [{"var": attribute}, list(groups)]}
+
+
+def _share(layer: Layer) -> Any:
+    weight = round(layer.percent * _SHARES / 100)
+    if weight in (0, _SHARES):
+        return "on" if weight else "off"
+    # The short form: with an explicit `cat`, all users without a key would share one bucket.
+    return {"fractional": [["on", weight], ["off", _SHARES - weight]]}
+
+
+def define(exposure: Exposure, epoch: int, before: Mapping[str, Any]) -> Json:
+    """The flag's new definition; what others keep in the old one beside the rules stays."""
+    metadata = dict(_metadata(before))
+    metadata[EXPOSURE_KEY] = _text(exposure.to_json())
+    metadata[EPOCH_KEY] = epoch
+    return {**before, **render(exposure), "metadata": metadata}
+
+
+def revision_of(definition: Mapping[str, Any]) -> str:
+    """SHA-256 of the definition without its epoch, so that it changes only when what is served does."""
+    metadata = {key: value for key, value in _metadata(definition).items() if key != EPOCH_KEY}
+    return hashlib.sha256(_text({**definition, "metadata": metadata}).encode()).hexdigest()
+
+
+def epoch_of(definition: Mapping[str, Any]) -> int:
+    """The epoch that last changed the definition, 0 if none is written there."""
+    epoch = _metadata(definition).get(EPOCH_KEY)
+    return epoch if isinstance(epoch, int) else 0
+
+
+def recognise(definition: Mapping[str, Any]) -> FlagReading:
+    """What a definition serves; only a definition that we would write ourselves is taken as an exposure."""
+    revision = revision_of(definition)
+    stored = _stored_exposure(definition)
+    if stored is not None and _text(_served(definition)) == _text(render(stored)):
+        return FlagReading(stored, revision, str(stored))
+    if definition.get("state") == "DISABLED":
+        return FlagReading(ZERO, revision, "switched off by hand (state DISABLED)")
+    if not _may_be_on(definition):
+        return FlagReading(ZERO, revision, "set by hand so that nobody is exposed")
+    if stored is not None:
+        return FlagReading(None, revision, f"changed by hand; written was {stored}")
+    return FlagReading(None, revision, "a definition that Tidegate did not write and that may expose users")
+
+
+def _metadata(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = definition.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    # Compared as text, since Python takes 1 and true for equal.
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _served(definition: Mapping[str, Any]) -> Json:
+    return {key: definition.get(key, {} if key == "targeting" else None) for key in _SERVED}
+
+
+def _stored_exposure(definition: Mapping[str, Any]) -> Exposure | None:
+    text = _metadata(definition).get(EXPOSURE_KEY)
+    try:
+        return Exposure.from_json(json.loads(text)) if isinstance(text, str) else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def is_boolean(definition: Mapping[str, Any]) -> bool:
+    """Whether the flag answers true or false, so that our variants fit its evaluators."""
+    variants = definition.get("variants", {})
+    return isinstance(variants, dict) and all(isinstance(value, bool) for value in variants.values())
+
+
+def _may_be_on(definition: Mapping[str, Any]) -> bool:
+    variants = definition.get("variants")
+    if not isinstance(variants, dict):
+        return True
+    default = definition.get("defaultVariant")
+    possible = _answers(definition.get("targeting") or None, default)
+    return any(variants.get(name, True) is not False if isinstance(name, str) else True for name in possible)
+
+
+def _answers(rule: Any, default: Any) -> list[Any]:
+    """Every variant that a rule can answer; what is not understood is returned as it is and counts as on."""
+    match rule:
+        case None:
+            return [default]
+        case bool():
+            return ["true" if rule else "false"]
+        case {"if": [*parts], **rest} if not rest:
+            results = [part for place, part in enumerate(parts) if place % 2 == 1 or place == len(parts) - 1]
+            otherwise = [] if len(parts) % 2 == 1 else [None]
+            return [answer for result in [*results, *otherwise] for answer in _answers(result, default)]
+        case {"fractional": [*shares], **rest} if not rest and all(_is_share(share) for share in shares):
+            # Without a targeting key the default is served.
+            return [default, *(share[0] for share in shares if len(share) == 1 or share[1] > 0)]
+        case _:
+            return [rule]
+
+
+def _is_share(share: Any) -> bool:
+    return isinstance(share, list) and (len(share) == 1 or (len(share) == 2 and isinstance(share[1], int)))

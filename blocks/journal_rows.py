@@ -1,0 +1,146 @@
+"""The journal's rows as values, and the statements on single rows."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnClause, Float, Label, RowMapping, Select, literal_column, select, text, update
+from sqlalchemy import Connection as Session
+
+from blocks.errors import Conflict, Fenced, Refused
+from blocks.journal_tables import CLAIMS, ENTRIES, now_sql
+from tidegate.entries import Entry, Kind, canonical, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write for a flag, valid as long as no newer epoch exists."""
+
+    flag: str
+    rollout: str
+    epoch: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """One rollout in a list."""
+
+    rollout: str
+    flag: str
+    opened_at: datetime
+    started_by: str
+    is_open: bool
+
+
+def entry_of(row: RowMapping) -> Entry:
+    """The entry that a row holds; raises Refused for one that cannot be read."""
+    where = f"{row['rollout']}: entry {row['sequence']}"
+    try:
+        kind = Kind(row["kind"])
+    except ValueError:
+        raise Refused(f"{where} is of the unknown kind {row['kind']!r}") from None
+    try:
+        at = datetime.fromisoformat(row["at"])
+        stamp(at)
+        body = json.loads(row["body"], parse_constant=_not_json)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Refused(f"{where} ({kind.value}) cannot be read") from error
+    if not isinstance(body, dict):
+        raise Refused(f"{where} ({kind.value}) cannot be read: its body is no object")
+    return Entry(row["rollout"], row["sequence"], at, kind, row["version"], body, row["previous"], row["hash"])
+
+
+def _not_json(word: str) -> None:
+    raise ValueError(f"found {word}")
+
+
+def insert_entry(session: Session, entry: Entry) -> None:
+    """Write the entry; raises Conflict when its place is taken."""
+    row = {
+        "rollout": entry.rollout,
+        "sequence": entry.sequence,
+        "at": stamp(entry.at),
+        "kind": entry.kind.value,
+        "version": entry.version,
+        "body": canonical(entry.body),
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+    # The primary key decides between two who saw the same last entry (PostgreSQL; SQLite lets one in at a time).
+    written = session.execute(text(_INSERT), row).rowcount
+    if written != 1:
+        raise Conflict(f"entry {entry.sequence} of {entry.rollout} was just written by somebody else")
+
+
+_NAMES = tuple(column.name for column in ENTRIES.columns)
+_INSERT = (
+    f"INSERT INTO entries ({', '.join(_NAMES)}) VALUES ({', '.join(':' + name for name in _NAMES)})"  # noqa: S608
+    " ON CONFLICT (rollout, sequence) DO NOTHING"
+)
+
+
+def opening_query(rollout: str) -> Select[Any]:
+    """Selects the rollout's opening entry."""
+    return select(ENTRIES).where(ENTRIES.c.rollout == rollout, ENTRIES.c.sequence == 1)
+
+
+def started_by(session: Session, rollout: str) -> str:
+    """Who started the rollout, as far as its opening entry can be read."""
+    row = session.execute(opening_query(rollout)).mappings().first()
+    return str(_body(row).get("started_by", "")) if row is not None else ""
+
+
+def rollout_row(row: RowMapping) -> RolloutRow:
+    """One line of a list from an opening entry joined with the flag that the rollout still owns."""
+    body = _body(row)
+    flag = row["owned"] or str(body.get("flag", ""))
+    opened_at = datetime.fromisoformat(row["at"])
+    return RolloutRow(row["rollout"], flag, opened_at, str(body.get("started_by", "")), row["owned"] is not None)
+
+
+def _body(row: RowMapping) -> Mapping[str, Any]:
+    # A damaged opening entry must not hide the other rollouts from a list; `verify` names it.
+    try:
+        body = json.loads(row["body"])
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def claims_query(session: Session, flag: str) -> Select[Any]:
+    """Selects the flag's claim with the seconds left of its lease, by the database's clock."""
+    left: Label[float] = literal_column(f"until - {now_sql(session)}", Float).label("seconds_left")
+    return select(CLAIMS, left).where(CLAIMS.c.flag == flag)
+
+
+def hold_claims_row(session: Session, flag: str) -> RowMapping:
+    """The flag's claim, made if there was none, and kept from changing until the transaction ends."""
+    session.execute(
+        text(
+            "INSERT INTO claims (flag, rollout, owner, epoch, holder, until) VALUES (:flag, '', '', 0, '', 0)"
+            " ON CONFLICT (flag) DO NOTHING"
+        ),
+        {"flag": flag},
+    )
+    return session.execute(claims_query(session, flag).with_for_update()).mappings().one()
+
+
+def must_hold(session: Session, claim: Claim) -> None:
+    """Return if nobody has taken the claim, which nobody can until the transaction ends; raises Fenced."""
+    held = hold_claims_row(session, claim.flag)
+    if (held["epoch"], held["holder"]) != (claim.epoch, claim.holder):
+        raise Fenced(
+            f"{claim.holder} lost the claim on {claim.flag}: epoch {held['epoch']} of {held['holder']}"
+            f" came after its epoch {claim.epoch}"
+        )
+
+
+def take_claim(session: Session, claim: Claim, lease: timedelta) -> Claim:
+    """Write the claim with a fresh lease."""
+    until: ColumnClause[float] = literal_column(f"{now_sql(session)} + {lease.total_seconds():.6f}", Float)
+    values = {"rollout": claim.rollout, "epoch": claim.epoch, "holder": claim.holder, "until": until}
+    session.execute(update(CLAIMS).where(CLAIMS.c.flag == claim.flag).values(values))
+    return claim

@@ -1,0 +1,143 @@
+"""The kit file: the same connections with all their values, for when Prefect's server cannot be asked."""
+
+import os
+import stat
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.blocks.core import Block
+from pydantic import ValidationError
+
+from blocks.connection import Connection
+from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
+from blocks.errors import Refused
+from blocks.flagd_fence import sync_folder
+from blocks.flagd_file import FlagdFile
+from blocks.journal import Journal
+from blocks.mail import Mail
+from blocks.pagerduty import PagerDuty
+from blocks.prometheus import Prometheus
+from blocks.slack import Slack
+
+_USUAL: dict[str, type[Connection]] = {
+    "journal": Journal,
+    "flags": FlagdFile,
+    "prometheus": Prometheus,
+    "slack": Slack,
+    "pagerduty": PagerDuty,
+    "mail": Mail,
+}
+_TYPE_KEY = "block"  # a part's block type, where it is not the usual one
+
+
+class KitError(ValueError):
+    """A kit file that cannot be used; one sentence with file, field, what was found and what is allowed."""
+
+
+def read_kit(path: str | os.PathLike[str]) -> OpenConnections:
+    """The connections of a kit file, which nobody else may read; raises KitError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise KitError(f"{path}: found mode {mode:04o}, allowed is 0600, as it holds secrets (chmod 600 {path})")
+            values = yaml.safe_load(file)
+    except OSError as error:
+        raise KitError(f"{path}: it cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # The parser's own message repeats the line, and with it perhaps a secret.
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise KitError(f"{path}{line}: this is no YAML, allowed is a kit file") from None
+    return _opened(str(path), values)
+
+
+def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a kit file that `read_kit` takes, readable by nobody else; raises KitError and then writes nothing."""
+    _opened(str(path), values)
+    target = Path(path)
+    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    text = yaml.safe_dump({part: dict(fields) for part, fields in values.items()}, sort_keys=False, allow_unicode=True)
+    try:
+        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(staged, target)
+        sync_folder(target.absolute().parent)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise KitError(f"{path}: it cannot be written ({error.strerror})") from error
+
+
+def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenConnections:
+    """Save a kit's connections as Prefect blocks of that name, and register every block type; raises KitError."""
+    connections = read_kit(path)
+    kinds: list[type[Block]] = [*_USUAL.values(), Connections]
+    for kind in kinds:
+        kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
+    references = {}
+    for part, connection in connections.present():
+        connection.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+        references[part] = f"{connection.get_block_type_slug()}/{name}"
+    Connections(**references).save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+    return connections
+
+
+def _opened(path: str, values: object) -> OpenConnections:
+    if not isinstance(values, Mapping):
+        raise KitError(f"{path}: found {_kind(values)}, allowed are the parts {', '.join(PARTS)}")
+    for part in values:
+        if part not in PARTS:
+            raise KitError(f"{path}: found the part {part!r}, allowed are {', '.join(PARTS)}")
+    for part in REQUIRED:
+        if part not in values:
+            raise KitError(f"{path}: {part} is missing, allowed are kits with {', '.join(REQUIRED)}")
+    return OpenConnections(**{part: _connection(path, part, fields) for part, fields in values.items()})
+
+
+def _connection(path: str, part: str, fields: object) -> Any:
+    if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
+        raise KitError(f"{path}: {part}: found {_kind(fields)}, allowed are names with values")
+    kind = _block_type(path, part, fields.get(_TYPE_KEY))
+    given = {key: value for key, value in fields.items() if key != _TYPE_KEY}
+    known = kind.model_fields
+    for key in given:
+        if key not in known:
+            raise KitError(f"{path}: {part}.{key}: no such field, allowed are {', '.join(known)}")
+    try:
+        return must_be(part, kind(**given), f"{path}: {part}")
+    except ValidationError as error:
+        raise KitError(f"{path}: {part}.{_first_problem(kind, error)}") from None
+    except Refused as error:
+        raise KitError(str(error)) from None
+
+
+def _block_type(path: str, part: str, slug: object) -> type[Block]:
+    if slug is None:
+        return _USUAL[part]
+    try:
+        return Block.get_block_class_from_key(str(slug))
+    except (KeyError, ValueError):
+        usual = _USUAL[part].get_block_type_slug()
+        raise KitError(
+            f"{path}: {part}.{_TYPE_KEY}: found {slug!r}, allowed is {usual} or another imported block type"
+        ) from None
+
+
+def _first_problem(kind: type[Block], error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=False)[0]
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    secret = field not in kind.model_fields or "SecretStr" in str(kind.model_fields[field].annotation)
+    found = "nothing" if problem["type"] == "missing" else "a value" if secret else repr(problem["input"])
+    return f"{field}: found {found}, allowed is: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+

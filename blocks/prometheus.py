@@ -1,0 +1,120 @@
+"""Prometheus: measured values at an instant, over a range, and alerts; trouble is a value, not an exception."""
+
+import re
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from pydantic import Field, PrivateAttr, SecretStr
+
+from blocks.connection import Connection
+from blocks.errors import Refused, Unreachable
+from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label
+from blocks.prometheus_client import Asking
+from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
+
+_ID_LABEL = "tidegate_query"
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_AT_ONCE = 8
+
+
+class Prometheus(Connection):
+    """The Prometheus, or anything that speaks its HTTP API, that a rollout is measured with."""
+
+    _block_type_name: ClassVar[str | None] = "Tidegate Prometheus"
+    _block_type_slug: ClassVar[str | None] = "tidegate-prometheus"
+    _description: ClassVar[str | None] = "The Prometheus that rollouts are measured with."
+
+    url: str = Field(description="The address of the HTTP API, without /api/v1.", pattern=r"^https?://")
+    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for one answer.")
+    token: SecretStr | None = Field(default=None, description="A bearer token, where the API asks for one.")
+
+    _asking: Asking | None = PrivateAttr(default=None)
+
+    def get_client(self) -> Asking:
+        """The one HTTP client of this block, usable from several threads."""
+        if self._asking is None:
+            token = self.token.get_secret_value() if self.token else ""
+            self._asking = Asking(self.url.rstrip("/"), self.timeout_seconds, token)
+        return self._asking
+
+    def instant(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+        """What each query answers for that instant, asked in one round trip as long as nothing is wrong."""
+        if len(queries) < 2:
+            return self._one_by_one(queries, at)
+        # A line break ends a comment that a query may end with.
+        joined = " or ".join(
+            f'label_replace(({query}\n), "{_ID_LABEL}", "q{number}", "", "")'
+            for number, query in enumerate(queries.values())
+        )
+        answer = self.get_client().query(joined, at)
+        if answer.problem is not None and answer.problem.reason is not NoDataReason.REFUSED:
+            return dict.fromkeys(queries, answer.problem)
+        if answer.problem is not None or answer.warnings:
+            # Asked each for itself, only the one at fault suffers.
+            return self._one_by_one(queries, at)
+        series = split_by_label(answer.result, _ID_LABEL)
+        if series is None:
+            return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
+        return {
+            name: reading_of(Answer(result=series.get(f"q{number}", [])), at) for number, name in enumerate(queries)
+        }
+
+    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Sample] | NoData:
+        """The points of the query's one series; points that are not finite are left out."""
+        return samples_of(self.get_client().query_range(query, start, end, step), end)
+
+    def alerts(self, labels: Mapping[str, str], at: datetime) -> AlertReading:
+        """The firing alerts with these labels, and how many of their rules are healthy and were evaluated lately."""
+        wrong = [name for name in labels if _LABEL_NAME.fullmatch(name) is None]
+        if wrong:
+            detail = f"found the label name {wrong[0]!r}, allowed are letters, digits and _"
+            return AlertReading(at, (), 0, NoData(NoDataReason.REFUSED, at, detail))
+        matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in labels.items())
+        query = f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
+        with ThreadPoolExecutor(2) as pool:
+            asked = pool.submit(self.get_client().query, query, at)
+            rules = self.get_client().rules(at)
+            firing = asked.result()
+        warnings = "; ".join((*firing.warnings, *rules.warnings))
+        warned = NoData(NoDataReason.PARTIAL, at, warnings) if warnings else None
+        problem = firing.problem or rules.problem or warned
+        if problem is not None:
+            return AlertReading(at, (), 0, problem)
+        try:
+            names = tuple(sorted({str(series["metric"]["alertname"]) for series in firing.result}))
+            return AlertReading(at, names, healthy_rules(rules.result, labels, at))
+        except (KeyError, TypeError, ValueError):
+            return AlertReading(at, (), 0, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Unreachable or Refused."""
+        started = time.monotonic()
+        answer = self.get_client().query("vector(1)", None)
+        milliseconds = (time.monotonic() - started) * 1000
+        if answer.problem is not None:
+            kind = Refused if answer.problem.reason is NoDataReason.REFUSED else Unreachable
+            raise kind(f"Prometheus at {self.url}: {answer.problem.detail}")
+        return f"Prometheus at {self.url} answered in {milliseconds:.0f} ms"
+
+    def close(self) -> None:
+        """Close the client's connections; the next use opens them again."""
+        if self._asking is not None:
+            self._asking.close()
+            self._asking = None
+
+    def _one_by_one(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+        client = self.get_client()
+        if len(queries) < 2:
+            return {name: reading_of(client.query(query, at), at) for name, query in queries.items()}
+        with ThreadPoolExecutor(min(_AT_ONCE, len(queries))) as pool:
+            asked = {name: pool.submit(client.query, query, at) for name, query in queries.items()}
+            return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+

@@ -1,0 +1,93 @@
+"""Prometheus' answers as our values: pure functions over its JSON."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tidegate.samples import NoData, NoDataReason, Reading, Sample, sample
+
+_LATE_AT_LEAST = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one request: a result with its warnings, or a problem."""
+
+    result: Any = None
+    warnings: tuple[str, ...] = ()
+    problem: NoData | None = None
+
+
+def reading_of(answer: Answer, at: datetime) -> Reading:
+    """The one value of an answer, or why there is none."""
+    if answer.problem is not None:
+        return answer.problem
+    if answer.warnings:
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+    match answer.result:
+        case []:
+            return NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
+        case [{"value": [_, str(number)]}] | [int() | float(), str(number)]:
+            try:
+                return sample(float(number), at)
+            except ValueError:
+                return NoData(NoDataReason.REFUSED, at, "the query answers a text, allowed is a number")
+        case [{"metric": _, "value": _}, *_] as many:
+            return NoData(NoDataReason.MANY_SERIES, at, f"{len(many)} series match the query, allowed is one")
+        case [{"values": _}, *_]:
+            return NoData(NoDataReason.REFUSED, at, "the query answers a range of values, allowed is one value")
+        case _:
+            return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+
+
+def samples_of(answer: Answer, at: datetime) -> list[Sample] | NoData:
+    """The finite points of an answer's one series, or why there are none."""
+    if answer.problem is not None:
+        return answer.problem
+    if answer.warnings:
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+    match answer.result:
+        case []:
+            return NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
+        case [{"values": [*points]}]:
+            pass
+        case [{"values": _}, *_] as many:
+            return NoData(NoDataReason.MANY_SERIES, at, f"{len(many)} series match the query, allowed is one")
+        case _:
+            return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+    try:
+        pairs = [(float(instant), float(number)) for instant, number in points]
+    except (TypeError, ValueError):
+        return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+    finite = [Sample(value, datetime.fromtimestamp(instant, UTC)) for instant, value in pairs if math.isfinite(value)]
+    return finite or NoData(NoDataReason.NAN, at, "no point of the range is a finite number")
+
+
+def split_by_label(result: Any, label: str) -> dict[str, list[Any]] | None:
+    """The series of a vector by the value of one label, or None where it is no such vector."""
+    series: dict[str, list[Any]] = {}
+    try:
+        for one in result:
+            series.setdefault(one["metric"][label], []).append(one)
+    except (KeyError, TypeError):
+        return None
+    return series
+
+
+def healthy_rules(groups: Any, labels: Mapping[str, str], at: datetime) -> int:
+    """How many alerting rules with these labels are healthy and were evaluated lately; ours never count.
+
+    Raises KeyError, TypeError or ValueError for an answer of another form.
+    """
+    count = 0
+    for group in groups:
+        limit = max(_LATE_AT_LEAST, 3 * timedelta(seconds=float(group["interval"])))
+        for rule in group["rules"]:
+            own = rule["name"].startswith("Tidegate") or rule["labels"].get("tidegate") == "own"
+            if own or rule["type"] != "alerting" or not labels.items() <= rule["labels"].items():
+                continue
+            late = at - datetime.fromisoformat(rule["lastEvaluation"]) > limit
+            count += rule["health"] == "ok" and not late
+    return count

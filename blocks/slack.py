@@ -1,0 +1,95 @@
+"""Slack: one message per notice."""
+
+import http.client
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.error import URLError
+
+from pydantic import Field, SecretStr
+
+from blocks.connection import Connection
+from blocks.errors import AmbiguousResult, ConnectionFault, Refused, Unreachable
+from tidegate.notices import Notice
+
+if TYPE_CHECKING:
+    from slack_sdk import WebClient
+
+_LONGEST = 39_000  # Slack cuts a text off at 40,000 characters
+
+
+class Slack(Connection):
+    """A Slack workspace that rollouts report to."""
+
+    _block_type_name: ClassVar[str | None] = "Tidegate Slack"
+    _block_type_slug: ClassVar[str | None] = "tidegate-slack"
+    _description: ClassVar[str | None] = "The Slack workspace that rollouts report to."
+
+    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scope chat:write.")
+    base_url: str = Field(
+        default="https://slack.com/api/", description="The address of Slack's Web API.", pattern=r"^https?://"
+    )
+    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for an answer.")
+
+    def get_client(self) -> "WebClient":
+        """A client without retries: an unsent notice stays queued in the journal."""
+        from slack_sdk import WebClient
+
+        return WebClient(
+            token=self.token.get_secret_value(),
+            base_url=self.base_url.rstrip("/") + "/",
+            timeout=self.timeout_seconds,  # type: ignore[arg-type]  # it goes to urllib, which takes fractions
+            retry_handlers=[],
+        )
+
+    def post(self, channel: str, notice: Notice, thread: str = "") -> str:
+        """Post the notice and return its `ts`; raises Unreachable, Refused or AmbiguousResult."""
+        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
+        answer = self._call(
+            "chat.postMessage",
+            {
+                "channel": channel,
+                "text": text,
+                "unfurl_links": False,
+                "metadata": {
+                    "event_type": "tidegate_notice",
+                    "event_payload": {"event": notice.event, "rollout": notice.rollout},
+                },
+                **({"thread_ts": thread} if thread else {}),
+            },
+        )
+        return str(answer.get("ts", ""))
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Unreachable or Refused."""
+        answer = self._call("auth.test", {})
+        return f"Slack knows us as {answer.get('user')} in {answer.get('team')}"
+
+    def _call(self, method: str, body: dict[str, Any]) -> Any:
+        from slack_sdk.errors import SlackApiError, SlackClientError
+
+        try:
+            return self.get_client().api_call(method, json=body)
+        except SlackApiError as error:
+            raise _fault(method, error.response) from error
+        except URLError as error:
+            raise Unreachable(f"Slack {method}: {error.reason}") from error
+        except (OSError, http.client.HTTPException) as error:
+            # The request was sent; whether it was carried out is unknown.
+            raise AmbiguousResult(f"Slack {method}: the answer was lost ({type(error).__name__})") from error
+        except SlackClientError as error:
+            raise Unreachable(f"Slack {method}: {type(error).__name__}") from error
+
+
+def _fault(method: str, response: Any) -> ConnectionFault:
+    status = getattr(response, "status_code", 0)
+    word = str(response.get("error") or f"HTTP {status}")
+    if status == 429 or status >= 500 or word in ("ratelimited", "internal_error", "service_unavailable"):
+        return Unreachable(f"Slack {method}: {word} (HTTP {status})")
+    return Refused(f"Slack {method}: {word}")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

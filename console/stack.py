@@ -1,0 +1,206 @@
+"""The local stack: Prefect server and workers beside the demo's parts, started side by side, ended exactly."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blocks.kit import write_kit
+from console.deploying import POOLS, deploy
+from console.home import PROJECT, NotFound, home, kit_path
+from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
+from demo.provision import find_prometheus
+from demo.stack import Parts, start_parts, stop_parts
+
+SERVER_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What `tidegate up` started."""
+
+    parts: Parts
+    server: Process
+    workers: tuple[Process, ...]
+    prefect_url: str
+
+    @property
+    def api(self) -> str:
+        """Prefect's API address."""
+        return f"{self.prefect_url}/api"
+
+    def urls(self) -> dict[str, str]:
+        """Every page a person may open."""
+        return {
+            "Prefect": self.prefect_url,
+            "Prometheus": self.parts.prometheus_url,
+            "Inbox": self.parts.inbox_url,
+            "Service": self.parts.service_url,
+        }
+
+    @property
+    def is_running(self) -> bool:
+        """Whether every process of it lives."""
+        return all(is_running(p) for p in (self.server, *self.workers, *self.parts.processes))
+
+
+def _file() -> Path:
+    return home() / "stack.json"
+
+
+def running_stack() -> Stack | None:
+    """The stack that was started from this home, or None."""
+    try:
+        body: dict[str, Any] = json.loads(_file().read_text())
+    except FileNotFoundError:
+        return None
+    return Stack(
+        Parts.from_json(body["parts"]),
+        Process(**body["server"]),
+        tuple(Process(**w) for w in body["workers"]),
+        body["prefect_url"],
+    )
+
+
+def the_stack() -> Stack:
+    """The running stack; raises NotFound when there is none."""
+    stack = running_stack()
+    if stack is None:
+        raise NotFound(f"no stack runs from {home()}: run `tidegate up`")
+    return stack
+
+
+def prefect_environment(api: str) -> dict[str, str]:
+    """The settings with which Prefect's server, workers and runs are started."""
+    return {
+        "PREFECT_HOME": str(home() / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_PREFETCH_SECONDS": "10",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home() / "prefect" / "results"),
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
+    """Start everything and return when all answers; raises PartFailed and then leaves nothing running."""
+    old = running_stack()
+    if old is not None:
+        if old.is_running:
+            return old
+        down(say)
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = prefect_environment(f"{url}/api")
+    started: list[Process] = []
+    parts: Parts | None = None
+    try:
+        with ThreadPoolExecutor(max_workers=2) as side_by_side:
+            say("starting Prefect's server, the service, its load, Prometheus and the inbox")
+            waiting = side_by_side.submit(
+                start_parts, folder, folder / "flags.json", prometheus=find_prometheus(), day_seconds=day_seconds
+            )
+            server = _prefect("server", port, environment)
+            started.append(server)
+            wait_ready(f"{url}/api/health", SERVER_SECONDS, server)
+            parts = waiting.result()
+        _write_demo_kit(folder, parts)
+        say("starting the workers, registering blocks, deploying flows")
+        os.environ.update(environment)
+        deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)))
+        stack = Stack(parts, server, tuple(started[1:]), url)
+        body = {
+            "parts": parts.to_json(),
+            "server": asdict(server),
+            "workers": [asdict(w) for w in stack.workers],
+            "prefect_url": url,
+        }
+        _file().write_text(json.dumps(body, indent=1))
+        return stack
+    except BaseException:
+        stop_processes(started[1:])
+        stop_processes(started[:1])
+        if parts is not None:
+            stop_parts(parts)
+        raise
+
+
+def down(say: Callable[[str], None]) -> bool:
+    """End exactly what `up` started: workers first, then the server and the parts; False when nothing was."""
+    stack = running_stack()
+    if stack is None:
+        return False
+    say("stopping workers, server and parts")
+    stop_processes(stack.workers)
+    stop_processes([stack.server])
+    stop_parts(stack.parts)
+    _file().unlink(missing_ok=True)
+    return True
+
+
+def forget() -> None:
+    """Remove the home folder of a stack that is down."""
+    if running_stack() is None:
+        shutil.rmtree(home(), ignore_errors=True)
+
+
+def use_server(stack: Stack) -> None:
+    """Let this process's Prefect client speak to the stack's server."""
+    os.environ.update(prefect_environment(stack.api))
+
+
+def _prefect(name: str, port: int, environment: dict[str, str]) -> Process:
+    argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    own = {**environment, "PREFECT_SERVER_API_HOST": "127.0.0.1"}
+    own |= {"PREFECT_UI_API_URL": environment["PREFECT_API_URL"], "PREFECT_UI_URL": f"http://127.0.0.1:{port}"}
+    return start_process(name, argv, own, home() / "logs" / f"{name}.log", cwd=PROJECT)
+
+
+def _workers(environment: dict[str, str]) -> list[Process]:
+    return [
+        start_process(
+            f"worker {pool}",
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
+            environment,
+            home() / "logs" / f"worker-{pool}.log",
+            cwd=PROJECT,
+        )
+        for pool in POOLS
+    ]
+
+
+def _write_demo_kit(folder: Path, parts: Parts) -> None:
+    """The stack's connections, all marked as rehearsal; the inbox takes any token."""
+    rehearsal = {"environment": "rehearsal"}
+    write_kit(
+        kit_path(),
+        {
+            "journal": {"url": f"sqlite:///{folder / 'journal.db'}", **rehearsal},
+            "flags": {"path": parts.flag_file, **rehearsal},
+            "prometheus": {"url": parts.prometheus_url, **rehearsal},
+            "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, **rehearsal},
+            "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, **rehearsal},
+            "mail": {
+                "host": parts.smtp_host,
+                "port": parts.smtp_port,
+                "starttls": False,
+                "sender": "tidegate@example.com",
+                **rehearsal,
+            },
+        },
+    )
+
+
+__all__ = ["PartFailed", "Stack", "down", "forget", "running_stack", "the_stack", "up", "use_server"]

@@ -1,0 +1,67 @@
+"""The demo service's flag: who takes the new path, decided by OpenFeature with flagd's file mode."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from openfeature import api
+from openfeature.contrib.provider.flagd import FlagdProvider
+from openfeature.contrib.provider.flagd.config import ResolverType
+from openfeature.evaluation_context import EvaluationContext
+
+FLAG = "batch-patches-v1"
+POLL_MILLISECONDS = 50
+
+_OFF = {
+    "$schema": "https://flagd.dev/schema/v0/flags.json",
+    "flags": {
+        FLAG: {
+            "state": "ENABLED",
+            "variants": {"on": True, "off": False},
+            "defaultVariant": "off",
+            "targeting": {},
+        }
+    },
+}
+
+
+def write_initial_flag(path: Path) -> None:
+    """Write the flag, off for everybody, unless a flag file is already there."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.write_text(json.dumps(_OFF, indent=2) + "\n", encoding="utf-8")
+    try:
+        # A link, unlike a rename, fails when somebody else has written the file meanwhile.
+        os.link(staged, path)
+    except FileExistsError:
+        pass
+    finally:
+        staged.unlink()
+
+
+class Flag:
+    """The flag as the service sees it: off on every doubt, and re-read soon after its file was replaced."""
+
+    def __init__(self, path: Path) -> None:
+        # Otherwise a missing file is logged with a traceback at every poll, twenty times a second.
+        logging.getLogger("openfeature.contrib").setLevel(logging.CRITICAL)
+        # In file mode the poll interval is `deadline_ms`, not the option named after polling.
+        provider = FlagdProvider(
+            resolver_type=ResolverType.FILE,
+            offline_flag_source_path=str(path),
+            deadline_ms=POLL_MILLISECONDS,
+        )
+        api.set_provider(provider)
+        self._client = api.get_client()
+
+    def is_on(self, user: str, group: str) -> bool:
+        """Tell whether a user takes the new path now."""
+        context = EvaluationContext(targeting_key=user, attributes={"group": group})
+        return self._client.get_boolean_value(FLAG, False, context)
+
+    def close(self) -> None:
+        """Stop watching the file."""
+        api.shutdown()

@@ -1,0 +1,172 @@
+"""Processes started side by side, each known by more than its number, and ended exactly."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Every process started here, and every process that one starts, carries its token in the environment.
+TOKEN = "TIDEGATE_PART"
+_PROC = Path("/proc")
+_POLL_SECONDS = 0.05
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class PartFailed(RuntimeError):
+    """A part ended or did not become ready in time; the message holds its last log lines."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A started process, recognisable for good: `started` keeps a recycled number from being taken for it."""
+
+    name: str
+    pid: int
+    started: str
+    token: str
+    log: str
+
+
+def free_port() -> int:
+    """Return a loopback TCP port that nobody listens on."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different free loopback ports."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(held.getsockname()[1]) for held in sockets]
+    finally:
+        for held in sockets:
+            held.close()
+
+
+def start_process(
+    name: str, argv: Sequence[str], env: Mapping[str, str] | None, log: Path, cwd: Path | None = None
+) -> Process:
+    """Start a command in its own session, `env` added to this environment, its output appended to the log."""
+    token = f"{name}-{uuid.uuid4().hex}"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            argv,
+            env={**os.environ, **(env or {}), TOKEN: token},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=cwd,
+        )
+    _children[child.pid] = child
+    return Process(name=name, pid=child.pid, started=_started(child.pid) or "", token=token, log=str(log))
+
+
+def is_running(process: Process) -> bool:
+    """Tell whether this very process still runs."""
+    child = _children.get(process.pid)
+    if child is not None and child.poll() is not None:
+        # Collected, or its number would stay taken by what is left of it.
+        del _children[process.pid]
+    return process.started != "" and _started(process.pid) == process.started
+
+
+def wait_ready(url: str, deadline: float, process: Process | None = None) -> None:
+    """Return once the address answers 200; raise PartFailed at the deadline (seconds) or when the process has ended."""
+    end = time.monotonic() + deadline
+    reason = ""
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (OSError, urllib.error.URLError) as error:
+            reason = str(error)
+        if process is not None and not is_running(process):
+            raise PartFailed(f"{process.name} ended before it was ready{_last_lines(process)}")
+        if time.monotonic() >= end:
+            name = process.name if process is not None else url
+            tail = _last_lines(process) if process is not None else ""
+            raise PartFailed(f"{name} was not ready after {deadline:g} s ({reason}){tail}")
+        # Nothing announces that a port has been opened.
+        time.sleep(_POLL_SECONDS)
+
+
+def stop_processes(processes: Iterable[Process], deadline: float = 5.0) -> None:
+    """End these processes and all they started; what is left at the deadline is killed."""
+    processes = list(processes)
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    if not _wait_gone(processes, deadline):
+        for process in processes:
+            _signal(process, signal.SIGKILL)
+        if not _wait_gone(processes, deadline):
+            left = ", ".join(p.name for p in processes if _members(p))
+            raise PartFailed(f"still there after being killed: {left}")
+
+
+def _wait_gone(processes: Sequence[Process], deadline: float) -> bool:
+    end = time.monotonic() + deadline
+    # The end of a process that is not our child is announced by nothing that exists everywhere.
+    while any(_members(process) for process in processes):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    for pid in _members(process):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def _members(process: Process) -> list[int]:
+    """Return the process itself and whatever else carries its token, wherever in the system it has gone."""
+    own = [process.pid] if is_running(process) else []
+    if not _PROC.joinpath("self/environ").exists():
+        return own
+    mark = f"{TOKEN}={process.token}".encode()
+    marked = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _carries(entry, mark)]
+    return own + [pid for pid in marked if pid != process.pid]
+
+
+def _carries(entry: Path, mark: bytes) -> bool:
+    try:
+        return mark in entry.joinpath("environ").read_bytes().split(b"\0")
+    except OSError:
+        # Gone meanwhile, or somebody else's.
+        return False
+
+
+def _started(pid: int) -> str | None:
+    """Return what tells this process from any other that had or will have its number, or None if it has ended."""
+    if not _PROC.joinpath("self/stat").exists():
+        ps = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+        answer = subprocess.run(ps, check=False, capture_output=True, text=True)
+        state, _, start = answer.stdout.strip().partition(" ")
+        return start.strip() if start and not state.startswith("Z") else None
+    try:
+        # The name in brackets may itself hold brackets and blanks.
+        fields = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    state, ticks = fields[0], fields[19]
+    return None if state in "ZX" else f"{boot}:{ticks}"
+
+
+def _last_lines(process: Process, count: int = 15) -> str:
+    try:
+        lines = Path(process.log).read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+    except OSError:
+        lines = []
+    return "".join(f"\n  {line}" for line in lines) or " (its log is empty)"

@@ -1,0 +1,218 @@
+"""The demo service "batch-patches": a legacy and a new path in one process, split by a feature flag.
+
+Durations and processor time are simulated, since pauses of a small shared machine would otherwise decide
+rollouts; routing, answers, violations, hangs and leaked memory are real.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from demo.faults import KINDS, Faults, Kind
+from demo.flag import Flag
+from demo.metrics import COHORTS, VERSIONS, ServiceMetrics, Track
+from demo.metrics import Path as RequestPath
+from demo.patches import (
+    KNOWN_REQUESTS,
+    Answer,
+    InvalidPatch,
+    Request,
+    apply_in_batch,
+    apply_one_by_one,
+    corrupt,
+    keeps_invariant,
+    parse_request,
+)
+
+HEALTHY_ERROR_RATE = 0.001
+FASTEST_SECONDS, SLOWEST_SECONDS = 0.010, 0.060
+CPU_SECONDS_PER_PATCH: dict[RequestPath, float] = {"new": 0.0009, "legacy": 0.001}
+MAX_BODY_BYTES = 64_000
+
+
+class Gone(Exception):
+    """The client left, or the outage ended, before the request was completed."""
+
+
+class Service:
+    """The HTTP handlers of the demo service."""
+
+    def __init__(self, flag: Flag, metrics: ServiceMetrics, faults: Faults, *, seed: int | None = None) -> None:
+        self.flag = flag
+        self.metrics = metrics
+        self.faults = faults
+        self._random = random.Random(seed)
+        self._outage_over = asyncio.Event()
+
+    async def batch_patches(self, http: HttpRequest) -> Response:
+        """Apply a batch of patches on the path that the flag gives this user."""
+        user = http.headers.get("x-user-id", "")
+        group = http.headers.get("x-user-group", "general")
+        body = await http.body()
+        if not user or len(body) > MAX_BODY_BYTES:
+            return JSONResponse({"error": "x-user-id is missing or the body is too large"}, status_code=400)
+        try:
+            request = parse_request(json.loads(body))
+        except ValueError as error:
+            reason = str(error) if isinstance(error, InvalidPatch) else "the body is not JSON"
+            return JSONResponse({"error": reason}, status_code=422)
+
+        path = self._path(user, group)
+        track = self.metrics.track(path, group if group in COHORTS else "general")
+        track.routed.inc()
+        started = time.perf_counter()
+        try:
+            answer = await self._answer(http, path, request, track)
+        except Gone:
+            return JSONResponse({"error": "the new path is down"}, status_code=503)
+        track.duration.observe(time.perf_counter() - started)
+        (track.error if answer is None else track.ok).inc()
+        headers = {"x-path": path}
+        if answer is None:
+            return JSONResponse({"error": "could not apply the batch"}, status_code=500, headers=headers)
+        return JSONResponse(answer.to_json(), headers=headers)
+
+    def _path(self, user: str, group: str) -> RequestPath:
+        return "new" if self.flag.is_on(user, group) else "legacy"
+
+    async def _answer(self, http: HttpRequest, path: RequestPath, request: Request, track: Track) -> Answer | None:
+        seconds = self._random.uniform(FASTEST_SECONDS, SLOWEST_SECONDS)
+        # A known request that fails by chance would only make its check unreliable.
+        failed = "x-synthetic" not in http.headers and self._random.random() < HEALTHY_ERROR_RATE
+        if path == "new":
+            if self.faults.has("outage"):
+                await self._hang(http)
+            self.faults.leak()
+            self.metrics.set_leaked(self.faults.leaked_bytes)
+            seconds += self.faults.extra_latency()
+            failed = self.faults.fails() or failed
+        await asyncio.sleep(seconds)
+        track.cpu.inc(CPU_SECONDS_PER_PATCH[path] * max(1, len(request.patches)))
+        if failed:
+            return None
+        answer = apply_in_batch(request) if path == "new" else apply_one_by_one(request)
+        if path == "new" and self.faults.corrupts():
+            answer = corrupt(answer)
+        track.batches.inc()
+        if not keeps_invariant(request, answer):
+            track.violations.inc()
+        return answer
+
+    async def _hang(self, http: HttpRequest) -> None:
+        """Hold the request until its client has left or the outage is over; never complete it."""
+        over = asyncio.ensure_future(self._outage_over.wait())
+        left = asyncio.ensure_future(http.receive())
+        try:
+            await asyncio.wait((over, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            left.cancel()
+        raise Gone
+
+    async def which_path(self, http: HttpRequest) -> Response:
+        """Say which path a user would get now, without counting it."""
+        user, group = http.path_params["user"], http.query_params.get("group", "general")
+        return JSONResponse({"user": user, "group": group, "path": self._path(user, group)})
+
+    async def health(self, _: HttpRequest) -> Response:
+        """Say that the legacy path stands ready; no fault touches it."""
+        return JSONResponse({"status": "ok", "path": "legacy", "version": VERSIONS["legacy"]})
+
+    async def known_requests(self, _: HttpRequest) -> Response:
+        """List the synthetic requests with their right answers."""
+        return JSONResponse([{"id": k.id, "body": k.body, "answer": k.answer} for k in KNOWN_REQUESTS])
+
+    async def render_metrics(self, _: HttpRequest) -> Response:
+        """Show the metrics to Prometheus."""
+        return Response(self.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    async def show_faults(self, _: HttpRequest) -> Response:
+        """List the faults in force and the ones there are."""
+        return JSONResponse({"active": self.faults.active, "kinds": KINDS})
+
+    async def inject_fault(self, http: HttpRequest) -> Response:
+        """Put one fault into force."""
+        try:
+            body = await http.json()
+        except ValueError:
+            body = None
+        kind = body.get("kind") if isinstance(body, dict) else None
+        if kind not in KINDS:
+            return JSONResponse({"error": "unknown kind of fault", "kinds": KINDS}, status_code=422)
+        self.faults.inject(cast(Kind, kind))
+        self._faults_changed()
+        return await self.show_faults(http)
+
+    async def clear_faults(self, http: HttpRequest) -> Response:
+        """End every fault."""
+        self.faults.clear()
+        self._faults_changed()
+        return await self.show_faults(http)
+
+    def _faults_changed(self) -> None:
+        self.metrics.synthetic_critical.set(self.faults.has("alert"))
+        self.metrics.set_leaked(self.faults.leaked_bytes)
+        if self.faults.has("outage"):
+            self._outage_over.clear()
+        else:
+            self._outage_over.set()
+
+
+def create_app(service: Service) -> Starlette:
+    """Return the HTTP application around the handlers."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        service.flag.close()
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/batch-patches", service.batch_patches, methods=["POST"]),
+            Route("/users/{user}", service.which_path),
+            Route("/health", service.health),
+            Route("/synthetic", service.known_requests),
+            Route("/metrics", service.render_metrics),
+            Route("/faults", service.show_faults),
+            Route("/faults", service.inject_fault, methods=["PUT"]),
+            Route("/faults", service.clear_faults, methods=["DELETE"]),
+        ],
+    )
+
+
+def main() -> None:
+    """Run the service until it is told to end."""
+    parser = argparse.ArgumentParser(prog="python -m demo.service", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--flags", type=Path, required=True, help="flagd flag file")
+    parser.add_argument("--new-version", default=VERSIONS["new"], help="version shown for the new path")
+    options = parser.parse_args()
+    service = Service(Flag(options.flags), ServiceMetrics(options.new_version), Faults())
+    uvicorn.run(
+        create_app(service),
+        host="127.0.0.1",
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        timeout_keep_alive=30,
+        # Requests hanging in an outage must not hold up the end.
+        timeout_graceful_shutdown=1,
+    )
+
+
+if __name__ == "__main__":
+    main()

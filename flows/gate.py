@@ -1,0 +1,81 @@
+"""The gate: the rollout's run is suspended, costs no process, and comes back with somebody's answer."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import flow_run
+from pydantic import Field, ValidationError, create_model
+
+from tasks.gates import automatic_answer, decide_gate, evidence, give_answer, open_gate
+from tasks.guarding import guard_until
+from tasks.measurement import entry_findings
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.progress import Reporter
+from tidegate.approval import Answer, field_name, statements
+from tidegate.history import Phase
+from tidegate.verdict import Verdict
+from tidegate.wording import gate_form
+
+_WAIT = timedelta(days=30)
+
+
+def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
+    """Bring the gate before this wave one step further: ask, and rule on the answer. Called until it is decided."""
+    run.wait_for_claim()
+    if not guard_until(run, reporter, run.timing.gate_opens(wave, run.state.first_raise_at), run.state.phase):
+        return
+    if run.state.auto_approve:
+        _wait_for_evidence(run, reporter, wave)
+    gate = open_gate(run, wave, flow_run.id or "")
+    if gate.answer is None:
+        reporter.update(run, utc_now())
+        if run.state.auto_approve:
+            answer, via = automatic_answer(run, wave), "auto"
+        else:
+            answer, via = _asked(run, reporter, wave, gate.attempt), "prefect"
+        give_answer(run, wave, gate.attempt, answer, via)
+    if run.state.gate is not None and run.state.gate.answer is not None:
+        run.wait_for_claim()
+        decide_gate(run, wave, gate.attempt, Answer.from_json(run.state.gate.answer))
+
+
+def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
+    """An automatic answer waits until the measured criteria allow it, guarding meanwhile."""
+    while run.state.phase.is_open and any(
+        f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) for f in entry_findings(run, wave, utc_now())
+    ):
+        if not guard_until(run, reporter, utc_now() + run.timing.guard, run.state.phase):
+            return
+
+
+def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> Answer:
+    """Suspend until the form is answered; a repeat of this attempt gets the stored answer back."""
+    gate = run.state.gate
+    form = _form(run, wave, gate.refusal if gate else "")
+    reporter.flush()
+    run.release_claim()
+    try:
+        given = suspend_flow_run(wait_for_input=form, timeout=int(_WAIT.total_seconds()), key=f"gate-{wave}-{attempt}")
+    except ValidationError:
+        # A run that was re-scheduled by hand gets an empty form for a key that was used up.
+        given = suspend_flow_run(wait_for_input=form, key=f"gate-{wave}-{attempt}-again")
+    body = given.model_dump()
+    stated = frozenset(s.key for s in statements(run.plan, wave) if body.get(field_name(s.key)))
+    return Answer.from_json({**body, "stated": stated})
+
+
+def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
+    fields: dict[str, Any] = {
+        "decision": (Literal["go", "extend", "hold", "rollback"], Field(title="Decision")),
+        "approver": (str, Field(title="Your e-mail address", pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)),
+        "extension": (str, Field("", title="Extend by (with extend only), e.g. 12h", pattern=r"^(\d+[dhms])*$")),
+        "note": (str, Field("", title="Note", max_length=2_000)),
+    }
+    for statement in statements(run.plan, wave):
+        title = f"{statement.text} ({statement.role})"
+        fields[field_name(statement.key)] = (bool, Field(False, title=title))
+    model = create_model(f"Gate{wave}", __base__=RunInput, **fields)
+    model._description = gate_form(run.plan, run.state, wave, evidence(run, wave), refusal)
+    return model

@@ -1,0 +1,71 @@
+"""Preflight: look at everything before wave 1; no effect on the flag."""
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.begin import PLANS
+from tasks.connected import connected
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import plan_below
+from tasks.preflight_checks import preflight_checks, run_checks
+from tasks.progress import Reporter
+from tasks.rollback_worker import rollback_worker_check
+from tidegate.entries import Kind
+from tidegate.pace import Pace, Timing
+from tidegate.plan import Plan, parse_pace
+from tidegate.verdict import Finding, Verdict, worst
+from tidegate.wording import closed, evidence_table
+
+
+@flow(name="preflight", flow_run_name="preflight {plan}")
+def preflight(plan: str, started_by: str, pace: str | None = None, connections: str = "default") -> str:
+    """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing.
+
+    Args:
+        plan: A file below the plans folder, for example batch-patches-v1.yaml.
+        started_by: The e-mail address of whoever would start the rollout.
+        pace: Rehearsals only: how long one plan day takes, for example 15s.
+        connections: The name of the connections block.
+    """
+    loaded = plan_below(PLANS, plan)
+    now = utc_now()
+    timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
+    checks = preflight_checks(connected(connections), loaded, timing, started_by=started_by, now=now)
+    findings = run_checks((*checks, rollback_worker_check()))
+    verdict = _show(loaded, findings)
+    if verdict is not Verdict.PASS:
+        raise NoGo(_why(findings))
+    return verdict.value
+
+
+class NoGo(Exception):
+    """Preflight found something that must be mended first."""
+
+
+def look_before(run: OpenRollout, reporter: Reporter) -> None:
+    """The rollout's own preflight: recorded; anything but PASS closes the rollout before it raised anything."""
+    run.wait_for_claim()
+    now = utc_now()
+    checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
+    findings = run_checks((*checks, rollback_worker_check()))
+    verdict = _show(run.plan, findings)
+    body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings]}
+    run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is not None, fenced=True)
+    if verdict is not Verdict.PASS:
+        reason = f"Preflight: {_why(findings)}"
+        run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)
+        tell(run, closed(run.plan, run.state))
+    reporter.update(run, now)
+
+
+def _why(findings: tuple[Finding, ...]) -> str:
+    return " ".join(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings if f.verdict is not Verdict.PASS)
+
+
+def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
+    verdict = worst(f.verdict for f in findings)
+    get_run_logger().info("preflight of %s: %s", plan.name, verdict.value)
+    page = f"# Preflight of {plan.title}: {verdict.value}\n\n{evidence_table(findings)}"
+    create_markdown_artifact(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
+    return verdict

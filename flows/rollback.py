@@ -1,0 +1,43 @@
+"""The way back: zero first, then the proof. Needs nothing but a name."""
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from tasks.choosing import the_open_rollout
+from tasks.connected import connected, open_run
+from tasks.progress import reporter_for
+from tasks.rollback_steps import prove, roll_back
+from tidegate.wording import seconds_between
+
+
+@flow(name="rollback", flow_run_name="rollback of {rollout}")
+def rollback(
+    rollout: str | None = None,
+    reason: str = "Ordered in the Prefect UI.",
+    by: str = "somebody in the Prefect UI",
+    connections: str = "default",
+) -> State:
+    """Take the flag to zero for everybody, and prove by measurement that the new path is chosen no more.
+
+    Args:
+        rollout: The rollout to turn back. Left empty: the one that is open.
+        reason: Why, in a sentence.
+        by: Your name.
+        connections: The name of the connections block.
+    """
+    run = open_run(connections, rollout or the_open_rollout(connected(connections)))
+    if not run.state.phase.is_open:
+        return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
+    reporter = reporter_for(run)
+    roll_back(run, reason=reason, criterion="by hand", by=by)
+    get_run_logger().warning("%s is at zero", run.flag)
+    reporter.update(run, run.state.updated_at or run.state.opened_at)
+    proof = prove(run)
+    reporter.flush()
+    run.release_claim()
+    back = run.state.rollback
+    if back is None or not back.proven:
+        return Failed(message=proof.sentence if proof else "Not proven.")
+    took = f"{seconds_between(back.ordered_at, back.zero_at)} to zero, {seconds_between(back.ordered_at, back.proven_at)} to the proof"
+    return Completed(message=f"{run.flag} is at zero: {took}.")

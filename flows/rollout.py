@@ -1,0 +1,64 @@
+"""A whole rollout, as its plan describes it. Read it aloud."""
+
+from typing import Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from prefect.exceptions import Abort
+
+from blocks.errors import ClaimHeld, Fenced
+from flows.gate import ask
+from flows.outcome import outcome_of
+from flows.preflight import look_before
+from flows.waves import wave
+from tasks.begin import begin
+from tasks.open_rollout import PROOF_PATIENCE, settle
+from tasks.progress import reporter_for
+from tasks.rollback_steps import prove
+from tidegate.history import Ask, Preflight, ProveRollback, Rest, RunWave, next_step
+
+
+@flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)
+def rollout(
+    plan: str,
+    started_by: str,
+    pace: str | None = None,
+    approve: Literal["ask", "auto"] = "ask",
+    connections: str = "default",
+    resume: str | None = None,
+) -> State:
+    """Raise a feature flag wave by wave as the plan says, asking people between waves, or turn it back.
+
+    Args:
+        plan: A file below the plans folder, for example batch-patches-v1.yaml.
+        started_by: Your e-mail address. Whoever starts a rollout cannot be its only approver.
+        pace: Rehearsals only: how long one plan day takes, for example 15s.
+        approve: ask people at each gate; auto answers by itself, in rehearsals only.
+        connections: The name of the connections block.
+        resume: The name of an open rollout to go on with; the plan is then the stored one.
+    """
+    run = begin(plan, started_by, pace, approve, connections, resume)
+    reporter = reporter_for(run)
+    while True:
+        # Only the journal says where we are: Prefect may run this body again, or hand back an old wave's result.
+        try:
+            match next_step(run.refresh()):
+                case Preflight():
+                    look_before(run, reporter)
+                case Ask(number):
+                    ask(run, reporter, number)
+                case RunWave(number):
+                    wave(run.rollout, number, run.plan.waves[number - 1].title, connections)
+                case ProveRollback():
+                    run.wait_for_claim(PROOF_PATIENCE)
+                    prove(run)
+                case Rest():
+                    reporter.flush()
+                    run.release_claim()
+                    return outcome_of(run)
+        except Fenced:
+            settle(run)
+        except ClaimHeld as held:
+            # Another process executes this rollout; ending without a state of our own leaves the shared run to it.
+            raise Abort(f"left to the holder of the claim: {held}") from held

@@ -1,0 +1,26 @@
+"""The watch: post-rollout days, waiting gates and dead processes are guarded by one long-lived loop."""
+
+from datetime import timedelta
+
+from prefect import flow, get_run_logger
+
+from tasks.connected import connected
+from tasks.open_rollout import utc_now
+from tasks.watching import begin_watch, watch_until
+
+
+@flow(name="watch", flow_run_name="watch")
+def watch(minutes: int = 15, connections: str = "default") -> str:
+    """Guard every open rollout that nobody else guards. A run that finds a live watch ends at once.
+
+    Args:
+        minutes: How long this run watches before the next one takes over.
+        connections: The name of the connections block.
+    """
+    via = connected(connections)
+    claim = begin_watch(via)
+    if claim is None:
+        return "another watch is alive"
+    guards = watch_until(via, claim, utc_now() + timedelta(minutes=minutes))
+    get_run_logger().info("%d guards", guards)
+    return f"{guards} guards"

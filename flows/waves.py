@@ -1,0 +1,54 @@
+"""One wave: verify, raise, watch, and say so."""
+
+from prefect import flow, get_run_logger
+
+from blocks.errors import Fenced
+from tasks.connected import open_run
+from tasks.exposure import MayNotRaise, raise_exposure
+from tasks.gates import withdraw_go
+from tasks.guarding import guard_until, monitor
+from tasks.measurement import entry_findings
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, settle, utc_now
+from tasks.progress import Reporter, reporter_for
+from tidegate.history import Phase
+from tidegate.verdict import Verdict
+from tidegate.wording import raised
+
+
+@flow(name="wave", flow_run_name="wave {number}: {title}", persist_result=True)
+def wave(rollout: str, number: int, title: str, connections: str) -> str:
+    """Raise an approved wave if the journal says it is not raised yet, and monitor it until it has soaked."""
+    run = open_run(connections, rollout)
+    reporter = reporter_for(run)
+    run.wait_for_claim()
+    try:
+        if run.state.phase is not Phase.RAISING or _raise(run, reporter, number):
+            monitor(run, reporter, number)
+    except Fenced:
+        settle(run)
+    return _ended(run)
+
+
+def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
+    """Verify the entry criteria once more, then scale the flag and read it back."""
+    earliest = run.timing.earliest(number, run.state.first_raise_at)
+    if not guard_until(run, reporter, earliest, Phase.RAISING):
+        return False
+    unmet = [f for f in entry_findings(run, number, utc_now()) if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    if unmet:
+        withdraw_go(run, number, f"just before raising: {unmet[0].text}: {unmet[0].sentence}")
+        return False
+    try:
+        if raise_exposure(run, number):
+            tell(run, raised(run.plan, run.state))
+    except MayNotRaise as refusal:
+        withdraw_go(run, number, str(refusal))
+        return False
+    return True
+
+
+def _ended(run: OpenRollout) -> str:
+    state = run.refresh()
+    get_run_logger().info("exposure %s, %s", state.exposure, state.phase.value.replace("_", " "))
+    return state.phase.value

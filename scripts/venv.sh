@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Makes the virtual environment with the locked dependencies and this project, or brings it up to date.
+set -euo pipefail
+
+venv=$1
+cache=${TIDEGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidegate}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+find_python() {
+  local name
+  for name in ${PYTHON:-} python3.13 python3.12 python3.11 python3; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  say 'Python 3.11 or newer is missing.'
+  say '  Debian 12, Ubuntu 24.04 or newer: sudo apt-get install python3 python3-venv'
+  say '  macOS: brew install python@3.13'
+  return 1
+}
+
+# Debian keeps ensurepip, which `venv` needs, in a package of its own.
+install_venv_package() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  say 'installing python3-venv ...'
+  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv >/dev/null
+}
+
+# Without root: pip's own wheel, unpacked from the package that holds it, installs pip into the environment.
+make_venv_with_unpacked_pip() {
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
+  local root=$cache/pip-whl lists wheel
+  if ! compgen -G "$root/usr/share/python-wheels/pip-*.whl" >/dev/null; then
+    say 'fetching pip from the distribution ...'
+    lists=$(mktemp -d)
+    mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial" "$lists/debs" "$root"
+    local options=(-o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" -o Debug::NoLocking=1 -qq)
+    (
+      cd "$lists/debs" &&
+        apt-get "${options[@]}" update &&
+        apt-get "${options[@]}" download python3-pip-whl &&
+        dpkg -x ./*.deb "$root"
+    ) || { rm -rf "$lists"; return 1; }
+    rm -rf "$lists"
+  fi
+  wheel=$(compgen -G "$root/usr/share/python-wheels/pip-*.whl" | head -n 1)
+  "$python" -m venv --clear --without-pip "$venv" &&
+    PYTHONPATH=$wheel "$venv/bin/python" -m pip install --quiet --disable-pip-version-check pip
+}
+
+make_venv() {
+  "$python" -m venv --clear "$venv" >/dev/null 2>&1 && return
+  install_venv_package && "$python" -m venv --clear "$venv" && return
+  make_venv_with_unpacked_pip && return
+  rm -rf "$venv"
+  say "$python cannot make a virtual environment."
+  say '  Debian or Ubuntu: sudo apt-get install python3-venv'
+  say '  macOS: brew install python@3.13'
+  return 1
+}
+
+install_locked() {
+  # uv takes a fifth of pip's time; where it cannot be had or cannot reach the index, pip does the same.
+  if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt &&
+    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --require-hashes -r requirements.lock &&
+    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .; then
+    return
+  fi
+  say 'uv did not do it; using pip ...'
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+}
+
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+  python=$(find_python)
+  say "making $venv with $python ..."
+  make_venv
+fi
+say 'installing the locked dependencies ...'
+install_locked
+say "done: $venv/bin/tidegate"

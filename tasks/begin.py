@@ -1,0 +1,36 @@
+"""The first step of a rollout's run: open the rollout, or go on with it."""
+
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from tasks.connected import connected
+from tasks.open_rollout import OpenRollout, UnknownRollout
+from tasks.opening import new_rollout_name, open_rollout, plan_below
+from tidegate.plan import parse_pace
+
+PLANS = Path(__file__).resolve().parent.parent / "plans"
+
+
+def begin(
+    plan: str, started_by: str, pace: str | None, approve: str, connections: str, resume: str | None
+) -> OpenRollout:
+    """The rollout of this run: the named one, the one an earlier start of this run opened, or a new one."""
+    via = connected(connections)
+    if resume:
+        return OpenRollout(via, resume)
+    loaded = plan_below(PLANS, plan)
+    # From the run's id alone: a second start of the same run must find the rollout that the first one opened.
+    name = new_rollout_name(loaded, str(flow_run.id))
+    try:
+        return OpenRollout(via, name)
+    except UnknownRollout:
+        return open_rollout(
+            via,
+            loaded,
+            name,
+            started_by=started_by,
+            pace=parse_pace(pace) if pace else loaded.pace,
+            auto_approve=approve == "auto",
+            connection_set=connections,
+        )

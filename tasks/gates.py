@@ -1,0 +1,119 @@
+"""A gate's effects: the entry that opens it, the answer as given, and the ruling."""
+
+from tasks.measurement import entry_findings
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.rollback_steps import roll_back
+from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, human_findings, rule, statements
+from tidegate.decision import STOPS_SOAK
+from tidegate.entries import Kind
+from tidegate.history import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.verdict import Finding, worst
+from tidegate.wording import gate_waiting
+
+
+def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
+    """What is measured and what is to be stated before this wave, at this moment."""
+    return (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, frozenset()))
+
+
+def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
+    """The gate that waits for an answer; opened, and people told, only if none is open yet."""
+    gate = run.state.gate
+    if gate is not None and gate.wave == wave and not gate.outcome:
+        return gate
+    refusal = gate.reason if gate is not None and gate.wave == wave else ""
+    findings = evidence(run, wave)
+    body = {
+        "wave": wave,
+        "attempt": run.state.gate_attempts.get(wave, 0) + 1,
+        "verdict": worst(f.verdict for f in findings).value,
+        "findings": [f.to_json() for f in findings],
+        "refusal": refusal,
+        "flow_run": flow_run,
+    }
+    run.append(Kind.GATE_OPENED, body, unless=lambda s: not _may_ask(s, wave), fenced=True)
+    gate = run.state.gate
+    if gate is None:
+        raise RuntimeError("the gate is gone: the rollout went on elsewhere")
+    if not run.state.auto_approve:
+        people = approvers_of(run.plan, wave)
+        tell(run, gate_waiting(run.plan, run.state, wave, gate.attempt, people, refusal))
+    return gate
+
+
+def _may_ask(state: RolloutState, wave: int) -> bool:
+    gate = state.gate
+    waiting = gate is not None and gate.wave == wave and not gate.outcome
+    return state.phase in (Phase.PREPARING, Phase.SOAKED, Phase.GATE) and state.wave == wave - 1 and not waiting
+
+
+def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: str) -> bool:
+    """Write the answer as given; False when this gate's attempt is not waiting (any more)."""
+
+    def too_late(state: RolloutState) -> bool:
+        gate = state.gate
+        return gate is None or (gate.wave, gate.attempt) != (wave, attempt) or bool(gate.outcome)
+
+    body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": via}
+    return run.append(Kind.ANSWERED, body, unless=too_late) is not None
+
+
+def automatic_answer(run: OpenRollout, wave: int) -> Answer:
+    """What a rehearsal answers by itself: go, with every statement made, by an approver who did not start it."""
+    said = run.state.approvals.get(wave, [])
+    people = [p for p in approvers_of(run.plan, wave) if p != run.state.started_by and p not in said]
+    stated = frozenset(s.key for s in statements(run.plan, wave))
+    return Answer(Choice.GO, people[0] if people else "", "answered automatically (rehearsal)", None, stated)
+
+
+def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
+    """The ruling on an answer with the evidence of this moment; no effect."""
+    findings = (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, answer.stated))
+    blocking = (STOPS_SOAK - {HoldCause.OPERATOR}) & run.state.holds.keys()
+    blocked = f"held: {run.state.holds[min(blocking)]}" if blocking else ""
+    return rule(
+        run.plan,
+        wave,
+        answer,
+        started_by=run.state.started_by,
+        said_go=run.state.approvals.get(wave, []),
+        findings=findings,
+        blocked=blocked,
+    )
+
+
+def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ruling:
+    """Rule on the answer, write the ruling before it acts, and act on a rollback at once."""
+    ruling = judge_answer(run, wave, answer)
+    body = {
+        "wave": wave,
+        "attempt": attempt,
+        "outcome": ruling.outcome.value,
+        "reason": ruling.reason,
+        "by": answer.approver,
+        "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
+    }
+
+    def decided(state: RolloutState) -> bool:
+        gate = state.gate
+        return gate is None or (gate.wave, gate.attempt) != (wave, attempt) or bool(gate.outcome)
+
+    if ruling.outcome is Outcome.ROLLBACK:
+        roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)
+    run.append(Kind.GATE_DECIDED, body, unless=decided, fenced=ruling.outcome is Outcome.GO)
+    return ruling
+
+
+def withdraw_go(run: OpenRollout, wave: int, reason: str) -> None:
+    """A go that no longer holds just before the write: the gate asks anew."""
+    gate = run.state.gate
+    body = {
+        "wave": wave,
+        "attempt": gate.attempt if gate else 0,
+        "outcome": "withdrawn",
+        "reason": reason,
+        "by": "tidegate",
+        "extension_seconds": 0,
+    }
+    run.append(Kind.GATE_DECIDED, body, unless=lambda s: s.phase is not Phase.RAISING or s.wave >= wave, fenced=True)

@@ -1,0 +1,63 @@
+"""The loops around the tick: guard until an instant, and monitor a wave until it has soaked."""
+
+import threading
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.progress import Reporter
+from tasks.ticking import Ticked, review_due, tick
+from tidegate.history import Phase
+from tidegate.wording import review_line
+
+
+def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:
+    """Guard, without reviews, until the instant; False when the rollout left the phase (it was rolled back or closed)."""
+    while (now := utc_now()) < (when or now):
+        tick(run, now, review=False)
+        reporter.update(run, now)
+        if run.state.phase is not phase:
+            return False
+        _pause(run, now, when)
+    return run.refresh().phase is phase
+
+
+def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
+    """The timed monitoring of a wave: guards, and a recorded review each interval, until it soaked or was turned back."""
+    while run.state.phase is Phase.WAVE and run.state.wave == wave:
+        now = utc_now()
+        if review_due(run, now):
+            number = len(run.state.waves[wave].reviews) + 1
+            _review.with_options(task_run_name=f"review {number} of wave {wave}")(_Look(run, now))
+        else:
+            tick(run, now, review=False)
+        reporter.update(run, now)
+        if run.state.phase is Phase.WAVE:
+            _pause(run, now)
+
+
+class _Look:
+    """One review to be made; opaque to Prefect, which would otherwise walk through the whole rollout."""
+
+    def __init__(self, run: OpenRollout, now: datetime) -> None:
+        self.run, self.now = run, now
+
+    def __repr__(self) -> str:
+        return f"review of {self.run.rollout} at {self.now.isoformat()}"
+
+
+@task(name="review", cache_policy=NO_CACHE, persist_result=False)
+def _review(at: _Look) -> str:
+    """Measure, judge, record."""
+    ticked: Ticked = tick(at.run, at.now, review=True)
+    return review_line(at.run.plan, at.run.state, ticked.look.judged, ticked.decision)
+
+
+def _pause(run: OpenRollout, since: datetime, until: datetime | None = None) -> None:
+    """Wait for the next guard, counted from the beginning of this one."""
+    beat = since + run.timing.guard
+    left = (min(beat, until) if until else beat) - utc_now()
+    if left.total_seconds() > 0:
+        threading.Event().wait(left.total_seconds())

@@ -1,0 +1,147 @@
+"""A rollout in hand: its connections, its plan, and its journal read up to date."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from blocks.connections import OpenConnections
+from blocks.errors import ClaimHeld, Conflict, Fenced
+from blocks.journal import Claim
+from tidegate.entries import Entry, Kind
+from tidegate.history import RolloutState, fold
+from tidegate.pace import Pace, Timing
+from tidegate.plan import Plan
+
+LEASE = timedelta(seconds=30)
+PROOF_PATIENCE = timedelta(minutes=5)
+_ATTEMPTS = 8
+# A process, not a flow run, holds a claim: two processes can execute one run id.
+HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+class Superseded(Exception):
+    """The journal went on in a way that makes this step wrong."""
+
+
+class UnknownRollout(LookupError):
+    """No such rollout stands in the journal."""
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+class OpenRollout:
+    """One rollout with its connections; `state` is the fold of what was read so far. Not shared between threads."""
+
+    def __init__(self, connections: OpenConnections, rollout: str) -> None:
+        self.connections = connections
+        self.rollout = rollout
+        self.claim: Claim | None = None
+        self.state = fold(connections.journal.entries(rollout))
+        if not self.state.rollout or self.state.opened_at is None:
+            raise UnknownRollout(f"no rollout {rollout!r} in the journal")
+        self.plan = Plan.model_validate(self.state.plan)
+        seconds = self.state.pace_seconds
+        day = None if seconds is None else timedelta(seconds=seconds)
+        self.timing = Timing(self.plan, Pace.of(self.state.opened_at, day))
+
+    @property
+    def flag(self) -> str:
+        """The flag's key."""
+        return self.plan.flag.key
+
+    def again(self) -> "OpenRollout":
+        """The same rollout for another thread."""
+        return OpenRollout(self.connections, self.rollout)
+
+    def refresh(self) -> RolloutState:
+        """The state with everything that was written since."""
+        self.state = fold(self.connections.journal.entries(self.rollout, after=self.state.sequence), self.state)
+        return self.state
+
+    def append(
+        self,
+        kind: Kind,
+        body: Mapping[str, Any],
+        at: datetime | None = None,
+        *,
+        unless: Callable[[RolloutState], bool] = lambda _: False,
+        fenced: bool = False,
+    ) -> Entry | None:
+        """Write one entry; None when `unless` holds of the newest state, which is asked again after each lost race.
+
+        With `fenced` the entry is refused (Fenced) once somebody else has taken the claim.
+        """
+        for _ in range(_ATTEMPTS):
+            if unless(self.state):
+                return None
+            claim = self._own_claim() if fenced else None
+            try:
+                entry = self.connections.journal.append(
+                    self.rollout, kind, body, at or utc_now(), self.state.sequence + 1, self.state.head, claim
+                )
+            except Conflict:
+                self.refresh()
+                continue
+            self.state = fold([entry], self.state)
+            return entry
+        raise Superseded(f"{kind.value} could not be written: the journal of {self.rollout} moves on too fast")
+
+    def _own_claim(self) -> Claim:
+        if self.claim is None:
+            raise Fenced(f"{self.flag} is not claimed by this process")
+        return self.claim
+
+    def keep_claim(self) -> Claim:
+        """Hold the flag's claim, renewing it; raises ClaimHeld or Fenced when somebody else has it.
+
+        Taking it over from another holder fences that holder's late writes to the flag.
+        """
+        journal = self.connections.journal
+        if self.claim is not None:
+            journal.renew(self.claim, LEASE)
+            return self.claim
+        self.claim = journal.claim(self.flag, self.rollout, HOLDER, LEASE)
+        for _ in range(_ATTEMPTS):
+            try:
+                self.connections.flags.fence(self.flag, self.claim.epoch)
+            except Fenced:
+                # A zero that was written while the journal did not answer took epochs of its own; we catch up.
+                self.claim = journal.seize(self.flag, self.rollout, HOLDER, LEASE)
+            else:
+                return self.claim
+        raise Fenced(f"the backend of {self.flag} knows a much newer epoch than the journal")
+
+    def wait_for_claim(self, deadline: timedelta = LEASE * 2) -> Claim:
+        """Like `keep_claim`, taking a lost claim anew and waiting out a dead holder's lease once; raises ClaimHeld."""
+        until = utc_now() + deadline
+        while True:
+            try:
+                return self.keep_claim()
+            except Fenced:
+                self.claim = None
+            except ClaimHeld as held:
+                left = timedelta(seconds=min(max(held.seconds_left, 0.2), 1.0))
+                if utc_now() + left > until:
+                    raise
+                threading.Event().wait(left.total_seconds())
+
+    def release_claim(self) -> None:
+        """Let others guard while this process does not."""
+        if self.claim is not None:
+            self.connections.journal.release(self.claim)
+            self.claim = None
+
+
+def settle(run: OpenRollout, seconds: float = 5.0) -> None:
+    """After losing the claim: wait briefly until the journal says what the winner did."""
+    run.claim = None
+    sequence, until = run.state.sequence, utc_now() + timedelta(seconds=seconds)
+    while run.refresh().sequence == sequence and utc_now() < until:
+        threading.Event().wait(0.1)

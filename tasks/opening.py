@@ -1,0 +1,76 @@
+"""Opening a rollout: everything that must be refused is refused here, before any effect."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from blocks.connections import OpenConnections
+from tasks.open_rollout import OpenRollout, utc_now
+from tidegate.approval import unsatisfiable
+from tidegate.plan import Plan
+from tidegate.plan_file import load_plan
+
+_EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
+
+
+class Refused(Exception):
+    """The rollout may not start so; the sentence says what is allowed. Nothing was changed."""
+
+
+def plan_below(folder: Path, name: str) -> Plan:
+    """The plan file of this name below the plans folder; raises Refused for one outside it, PlanError for a bad one."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise Refused(f"plan: found {name!r}, allowed are files below the plans folder")
+    if not path.is_file():
+        known = ", ".join(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml")))
+        raise Refused(f"plan: found {name!r}, which is no file; allowed are {known}")
+    return load_plan(path, Path.read_bytes)
+
+
+def new_rollout_name(plan: Plan, token: str) -> str:
+    """A name people can say: the flag, and the last six characters of a unique token."""
+    return f"{plan.flag.key}-{token[-6:].lower()}"
+
+
+def refusal(
+    connections: OpenConnections, plan: Plan, *, started_by: str, pace: timedelta | None, auto_approve: bool
+) -> str:
+    """Why this rollout may not start so, or empty."""
+    if _EMAIL.fullmatch(started_by) is None:
+        return f"--as: found {started_by!r}, allowed is an e-mail address"
+    if not connections.is_rehearsal:
+        if pace is not None:
+            return "pace: a rehearsal pace is allowed only where every connection says environment: rehearsal"
+        if auto_approve:
+            return "approve: auto is allowed only where every connection says environment: rehearsal"
+    return unsatisfiable(plan, started_by)
+
+
+def open_rollout(
+    connections: OpenConnections,
+    plan: Plan,
+    name: str,
+    *,
+    started_by: str,
+    pace: timedelta | None,
+    auto_approve: bool,
+    connection_set: str,
+) -> OpenRollout:
+    """Write the opening entry with the whole resolved plan; opening the same name again continues it.
+
+    Raises Refused before any effect, and FlagBusy when another rollout owns the flag.
+    """
+    if why := refusal(connections, plan, started_by=started_by, pace=pace, auto_approve=auto_approve):
+        raise Refused(why)
+    body = {
+        "plan": plan.to_json(),
+        "plan_hash": plan.hash,
+        "started_by": started_by.lower(),
+        "pace_seconds": None if pace is None else pace.total_seconds(),
+        "connections": connection_set,
+        "approve": "auto" if auto_approve else "ask",
+        "environment": "rehearsal" if connections.is_rehearsal else "production",
+    }
+    connections.journal.open_rollout(name, plan.flag.key, body, utc_now())
+    return OpenRollout(connections, name)

@@ -1,0 +1,132 @@
+"""Preflight: everything that can be looked at before wave 1, side by side, without any effect."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
+from tidegate.approval import unsatisfiable
+from tidegate.criteria import metric_queries, steps, traffic_queries
+from tidegate.exposure import ZERO
+from tidegate.pace import Timing
+from tidegate.plan import Alerts, Plan
+from tidegate.query import render, selector
+from tidegate.samples import NoData, NoDataReason, Reading
+from tidegate.verdict import Finding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at: its name, what it says, and the look itself (a sentence, or ConnectionFault)."""
+
+    name: str
+    text: str
+    look: Callable[[], Finding]
+
+
+def preflight_checks(
+    connections: OpenConnections, plan: Plan, timing: Timing, *, started_by: str, now: datetime
+) -> tuple[Check, ...]:
+    """The checks of a plan against these connections; each can be run by itself, in any order."""
+    checks = [_connection(name, block) for name, block in connections.present()]
+    checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
+    checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
+    checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
+    checks.append(Check("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now)))
+    checks.append(Check("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now)))
+    labels = {
+        frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
+    }
+    checks.extend(_alerts(connections, dict(each), now) for each in labels.values())
+    return tuple(checks)
+
+
+def run_checks(checks: tuple[Check, ...], done: Callable[[Finding], None] = lambda _: None) -> tuple[Finding, ...]:
+    """Every check's finding, in the order given; `done` is told of each as it is known."""
+
+    def one(check: Check) -> Finding:
+        try:
+            finding = check.look()
+        except ConnectionFault as fault:
+            finding = Finding(check.name, check.text, Verdict.ERROR, f"{type(fault).__name__}: {fault}")
+        except Exception as error:  # noqa: BLE001 - a check that breaks has found nothing good
+            finding = Finding(check.name, check.text, Verdict.ERROR, f"{type(error).__name__}: {error}")
+        done(finding)
+        return finding
+
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="preflight") as pool:
+        return tuple(pool.map(one, checks))
+
+
+def _connection(name: str, block: object) -> Check:
+    def look() -> Finding:
+        return Finding(name, f"Connection: {name}", Verdict.PASS, block.check())  # type: ignore[attr-defined]
+
+    return Check(name, f"Connection: {name}", look)
+
+
+def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
+    text = f"{plan.flag.key} is at zero"
+    seen = connections.flags.read(plan.flag.key)
+    if seen.exposure == ZERO:
+        return Finding("flag", text, Verdict.PASS, "Nobody is exposed.")
+    return Finding("flag", text, Verdict.FAIL, f"The flag is {seen.description}; set it to zero before starting.")
+
+
+def _gates(plan: Plan, started_by: str) -> Finding:
+    why = unsatisfiable(plan, started_by)
+    text = "Every gate can be passed by somebody"
+    return Finding("gates", text, Verdict.FAIL if why else Verdict.PASS, why or f"{len(plan.waves)} gates.")
+
+
+def _judged(id_: str, text: str, answers: dict[str, Reading], queries: dict[str, str]) -> Finding:
+    """A query must be understood and find its series; too little traffic or no latency yet is no fault before wave 1."""
+    tolerated = (NoDataReason.TOO_FEW, NoDataReason.NAN)
+    for name, reading in answers.items():
+        if isinstance(reading, NoData) and reading.reason not in tolerated:
+            sentence = f"{reading.reason.value.replace('_', ' ')}: {reading.detail} Query: {queries[name]}"
+            return Finding(id_, text, Verdict.FAIL, sentence)
+    return Finding(id_, text, Verdict.PASS, f"{len(answers)} queries answered.")
+
+
+def _metric(connections: OpenConnections, plan: Plan, timing: Timing, name: str, now: datetime) -> Check:
+    text = f"Metric: {plan.metrics[name].title}"
+
+    def look() -> Finding:
+        queries = metric_queries(plan, name, 1, timing.window(plan.metrics[name].window))
+        return _judged(f"metric.{name}", text, connections.prometheus.instant(queries, now), queries)
+
+    return Check(f"metric.{name}", text, look)
+
+
+def _traffic(connections: OpenConnections, plan: Plan, timing: Timing, now: datetime) -> Finding:
+    queries: dict[str, str] = {}
+    for number, wave in enumerate(plan.waves, start=1):
+        asked = traffic_queries(plan, number, timing.window(plan.traffic.window))
+        queries |= {f"{name}_{wave.audience.replace('-', '_')}": query for name, query in asked.items()}
+    return _judged("traffic", "Requests of each audience are counted", connections.prometheus.instant(queries, now), queries)
+
+
+def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
+    path, proof = plan.variants.canary, plan.rollback.proof
+    queries = {"counter": render(proof.counter, selector=selector(path), path=path, window=proof.quiet)}
+    return _judged("proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries)
+
+
+def _alerts(connections: OpenConnections, labels: dict[str, str], now: datetime) -> Check:
+    words = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    text = f"Alert rules with {words} are healthy"
+
+    def look() -> Finding:
+        reading = connections.prometheus.alerts(labels, now)
+        if reading.problem is not None:
+            return Finding("alerts", text, Verdict.ERROR, f"{reading.problem.reason.value}: {reading.problem.detail}")
+        if reading.healthy_rules < 1:
+            return Finding("alerts", text, Verdict.FAIL, "No healthy rule: nothing could fire.")
+        if reading.firing:
+            return Finding("alerts", text, Verdict.FAIL, f"Firing now: {', '.join(reading.firing)}.")
+        return Finding("alerts", text, Verdict.PASS, f"{reading.healthy_rules} rules, none firing.")
+
+    return Check("alerts", text, look)

@@ -1,0 +1,64 @@
+"""What people see while a rollout runs: notices sent and a progress page kept fresh, both beside the loop."""
+
+import re
+from datetime import datetime, timedelta
+
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.beside import Beside
+from tasks.notifications import deliver
+from tasks.open_rollout import OpenRollout, utc_now
+from tidegate.progress_page import progress_page
+
+_EVERY = timedelta(seconds=5)
+
+
+class Reporter:
+    """Sends notices and refreshes the artifact of one rollout from another thread; never in the loop's way."""
+
+    def __init__(self, run: OpenRollout) -> None:
+        self._origin = run
+        self._copy: OpenRollout | None = None
+        self._beside = Beside()
+        self._shown_at: datetime | None = None
+        self._shown_phase = ""
+        self._queued = 0
+
+    def update(self, run: OpenRollout, now: datetime) -> None:
+        """Ask for what is due; returns at once."""
+        if len(run.state.queued) != self._queued:
+            self._queued = len(run.state.queued)
+            self._beside.do("notices", self._deliver)
+        phase = f"{run.state.phase}{run.state.wave}"
+        if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= _EVERY:
+            self._shown_at, self._shown_phase = now, phase
+            self._beside.do("artifact", self._show)
+
+    def flush(self) -> None:
+        """Send and show the latest state, for at most ten seconds."""
+        self._beside.do("notices", self._deliver)
+        self._beside.do("artifact", self._show)
+        self._beside.flush()
+
+    def _latest(self) -> OpenRollout:
+        self._copy = self._copy or self._origin.again()
+        self._copy.refresh()
+        return self._copy
+
+    def _deliver(self) -> None:
+        if deliver(self._latest()):
+            self._queued = -1  # ask again at the next update
+
+    def _show(self) -> None:
+        run = self._latest()
+        key = "rollout-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+        page = progress_page(run.plan, run.state, run.timing, utc_now())
+        create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
+
+
+_reporters: dict[str, Reporter] = {}
+
+
+def reporter_for(run: OpenRollout) -> Reporter:
+    """This process's one reporter of the rollout; two would send a notice twice."""
+    return _reporters.setdefault(run.rollout, Reporter(run))

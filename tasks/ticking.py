@@ -1,0 +1,127 @@
+"""The tick: measure, judge, append, decide, act. There is no second way of judging."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from tasks.measurement import Look, look
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout
+from tasks.rollback_steps import roll_back
+from tidegate.bounds import Level
+from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
+from tidegate.entries import Kind
+from tidegate.history import HoldCause, RolloutState
+from tidegate.wording import bound_crossed, finished, held, soaked
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick saw and did."""
+
+    at: datetime
+    decision: Decision
+    look: Look
+    reviewed: bool
+
+
+def review_due(run: OpenRollout, now: datetime) -> bool:
+    """Whether the wave's interval has passed since its last review."""
+    record = run.state.record
+    return record is not None and now - record.last_review >= run.timing.interval(run.state.wave)
+
+
+def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+    """One look at the rollout and what follows from it; with `review` the evidence is recorded and soak credited.
+
+    Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
+    """
+    run.refresh()
+    run.keep_claim()
+    seen = look(run, now)
+    decision = decide(run.state, seen.judged, run.timing)
+    if not isinstance(decision, RollBack):
+        _note_sight(run, seen, now)
+        _note_bounds(run, seen, now)
+        if review:
+            _record(run, seen, now)
+        decision = decide(run.state, seen.judged, run.timing)
+    _act(run, decision, now)
+    return Ticked(now, decision, seen, review)
+
+
+def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
+    match decision:
+        case RollBack(criterion, reason):
+            roll_back(run, reason=reason, criterion=criterion, by="tidegate")
+        case Hold(cause, reason):
+            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+            if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
+                tell(run, held(run.plan, run.state, cause, reason))
+        case Advance(wave):
+            if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                tell(run, soaked(run.plan, run.state, wave))
+        case Finish(reason):
+            if run.append(Kind.FINISHED, {"reason": reason}, now, unless=lambda s: not s.phase.is_open, fenced=True):
+                tell(run, finished(run.plan, run.state))
+        case Continue():
+            pass
+        case _:
+            assert_never(decision)
+
+
+def _past(state: RolloutState, wave: int) -> bool:
+    record = state.waves.get(wave)
+    return state.wave != wave or record is None or record.soaked_at is not None
+
+
+def _note_sight(run: OpenRollout, seen: Look, now: datetime) -> None:
+    blind = seen.judged.blind
+    if blind and run.state.blind_since is None:
+        run.append(Kind.BLINDED, {"reason": blind}, now, unless=lambda s: s.blind_since is not None)
+    elif not blind and run.state.blind_since is not None:
+        run.append(Kind.SIGHTED, {}, now, unless=lambda s: s.blind_since is None)
+
+
+def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
+    for line in seen.metrics:
+        key = (line.name, Level.WARNING.value)
+        beyond = line.level in (Level.WARNING, Level.CRITICAL)
+        if line.level is Level.NO_DATA or beyond == (key in run.state.crossed):
+            continue
+        body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
+        if run.append(Kind.CROSSED, body, now) and beyond:
+            tell(run, bound_crossed(run.plan, run.state, line))
+
+
+def _record(run: OpenRollout, seen: Look, now: datetime) -> None:
+    gained, healthy = credit(run.state, seen.judged, run.timing)
+    wave = run.state.wave
+    body: Mapping[str, Any] = {
+        "wave": wave,
+        "credit": gained.total_seconds(),
+        "healthy": healthy,
+        "verdict": seen.judged.verdict.value,
+        "findings": [f.to_json() for f in (*seen.judged.during, *seen.judged.triggers)],
+        "metrics": [line.to_json() for line in seen.metrics],
+        "raw": seen.raw_json(),
+    }
+    run.append(Kind.REVIEWED, body, now, unless=lambda s: _reviewed_since(s, wave, now), fenced=True)
+
+
+def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
+    record = state.waves.get(wave)
+    return record is None or state.wave != wave or record.last_review >= now
+
+
+def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str) -> bool:
+    """End a hold of this cause; False when there was none."""
+    body = {"cause": cause.value, "reason": reason, "by": by}
+    return run.append(Kind.RESUMED, body, unless=lambda s: cause not in s.holds) is not None
+
+
+def hold(run: OpenRollout, by: str, reason: str) -> bool:
+    """Keep exposure where it is until `resume`; False when an operator holds it already."""
+    body = {"cause": HoldCause.OPERATOR.value, "reason": f"{by}: {reason}", "by": by}
+    return run.append(Kind.HELD, body, unless=lambda s: HoldCause.OPERATOR in s.holds) is not None

@@ -1,0 +1,81 @@
+"""The watch: guards every open rollout that nobody else ticks, with the same tick as the waves."""
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+from blocks.connections import OpenConnections
+from blocks.errors import ClaimHeld, ConnectionFault, Fenced
+from blocks.journal import Claim
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.progress import reporter_for
+from tasks.rollback_steps import prove
+from tasks.ticking import review_due, tick
+from tidegate.history import Phase
+
+WATCH = "~watch"  # no flag's key can begin so
+BEAT = timedelta(seconds=10)
+_log = logging.getLogger("tidegate.watch")
+
+
+def begin_watch(connections: OpenConnections) -> Claim | None:
+    """The claim of the one watch; None when a live one has it."""
+    try:
+        return connections.journal.claim(WATCH, WATCH, HOLDER, LEASE)
+    except ClaimHeld:
+        return None
+
+
+def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> int:
+    """Guard until `end` or until the claim is lost; returns how many guards were made."""
+    runs: dict[str, OpenRollout] = {}
+    guards = 0
+    while (now := utc_now()) < end:
+        try:
+            connections.journal.renew(claim, LEASE)
+            for row in connections.journal.rollouts(open_only=True):
+                if row.rollout not in runs:
+                    runs[row.rollout] = OpenRollout(connections, row.rollout)
+        except Fenced:
+            break
+        except ConnectionFault as fault:
+            _log.warning("the journal does not answer: %s", fault)
+        for run in list(runs.values()):
+            guards += _guard(run, utc_now())
+            if not run.state.phase.is_open:
+                reporter_for(run).flush()
+                run.release_claim()
+                del runs[run.rollout]
+        beat = min([BEAT, *(run.timing.guard for run in runs.values())])
+        threading.Event().wait(max(0.0, (now + beat - utc_now()).total_seconds()))
+    for run in runs.values():
+        run.release_claim()
+    connections.journal.release(claim)
+    return guards
+
+
+def _guard(run: OpenRollout, now: datetime) -> bool:
+    """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
+    try:
+        state = run.refresh()
+        if not state.phase.is_open:
+            return False
+        run.keep_claim()
+        if state.phase is Phase.ROLLING_BACK:
+            prove(run)
+        else:
+            tick(run, now, review=review_due(run, now))
+            reporter_for(run).update(run, now)
+        if run.state.phase is not Phase.POST_ROLLOUT:
+            # Whoever carries this rollout on must be able to take it at once.
+            reporter_for(run).flush()
+            run.release_claim()
+    except ClaimHeld:
+        return False
+    except Fenced:
+        run.claim = None
+        return False
+    except (ConnectionFault, Superseded, ValueError) as fault:
+        _log.error("%s cannot be judged: %s: %s", run.rollout, type(fault).__name__, fault)
+        return False
+    return True

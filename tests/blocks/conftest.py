@@ -1,0 +1,133 @@
+"""Real databases, and a local HTTP server that answers as a test wants."""
+
+import os
+import tempfile
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from blocks import Journal
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where there is no login session
+        import pgserver
+
+        # Short, since a socket's path may not be long.
+        with tempfile.TemporaryDirectory(prefix="tg-pg-") as folder:
+            server = pgserver.get_server(folder, cleanup_mode="stop")
+            try:
+                yield server.get_uri()
+            finally:
+                server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db"
+    base: str = request.getfixturevalue("postgresql")
+    name = f"journal_{uuid.uuid4().hex}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return base.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def journal(journal_url: str) -> Iterator[Journal]:
+    """A journal in an empty database of each kind."""
+    journal = Journal(url=SecretStr(journal_url))
+    yield journal
+    journal.close()
+
+
+@dataclass
+class Request:
+    """What arrived at the local server."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass
+class LocalServer:
+    """An HTTP server on loopback: keeps what arrives, answers with `answer`, hangs where that returns None."""
+
+    url: str = ""
+    answer: Callable[[Request], Answer | None] = lambda _: (200, {}, b"{}")
+    arrived: list[Request] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def local_server() -> Iterator[LocalServer]:
+    """A local HTTP server."""
+    local = LocalServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            request = Request(self.command, self.path, dict(self.headers), self.rfile.read(length))
+            local.arrived.append(request)
+            answer = local.answer(request)
+            if answer is None:
+                local.released.wait(30)
+                self.close_connection = True
+                return
+            status, headers, body = answer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _serve  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    local.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield local
+    local.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def dead_port() -> int:
+    """A port on which nobody listens."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def pytest_configure() -> None:
+    # Prefect phones home otherwise.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

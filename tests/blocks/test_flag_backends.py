@@ -1,0 +1,113 @@
+"""The contract that every flag backend keeps; a new backend is added to `backend`, nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from blocks import FlagBackend, FlagdFile
+from blocks.errors import Fenced
+from tidegate.exposure import ZERO, Exposure, Layer
+
+FLAG = "batch-patches-v1"
+TEN = Exposure((Layer("everyone", None, 10.0),), always_on=("staff",), always_off=("held",))
+MORE = Exposure((Layer("beta", ("b1", "b2"), 100.0), Layer("everyone", None, 12.5)), attribute="team")
+
+
+@pytest.fixture(params=["flagd-file"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> FlagBackend:
+    """An empty backend of each kind."""
+    backends = {"flagd-file": lambda: FlagdFile(path=str(tmp_path / "flags.json"), environment="rehearsal")}
+    backend: FlagBackend = backends[request.param]()
+    return backend
+
+
+def test_it_is_a_flag_backend(backend: FlagBackend) -> None:
+    assert isinstance(backend, FlagBackend)
+    assert backend.environment == "rehearsal"
+    assert backend.propagation.total_seconds() >= 0
+    assert backend.check()
+
+
+def test_a_flag_that_is_not_there_is_zero(backend: FlagBackend) -> None:
+    assert backend.read(FLAG).exposure == ZERO
+
+
+@pytest.mark.parametrize("exposure", [TEN, MORE, Exposure((Layer("everyone", None, 100.0),)), ZERO])
+def test_what_is_written_is_read(backend: FlagBackend, exposure: Exposure) -> None:
+    backend.fence(FLAG, 1)
+    revision = backend.write(FLAG, exposure, 1)
+    reading = backend.read(FLAG)
+    assert (reading.exposure, reading.revision) == (exposure, revision)
+    assert reading.description
+
+
+def test_writing_again_changes_nothing(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    first = backend.write(FLAG, TEN, 1)
+    assert backend.write(FLAG, TEN, 1) == first
+    backend.fence(FLAG, 2)
+    assert backend.write(FLAG, TEN, 2) == first
+    assert backend.write(FLAG, MORE, 2) != first
+
+
+def test_an_older_epoch_has_lost(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    backend.write(FLAG, TEN, 1)
+    backend.fence(FLAG, 2)
+    for exposure in (MORE, TEN):
+        with pytest.raises(Fenced):
+            backend.write(FLAG, exposure, 1)
+    with pytest.raises(Fenced):
+        backend.fence(FLAG, 1)
+    with pytest.raises(Fenced):
+        backend.zero(FLAG, 1)
+    assert backend.read(FLAG).exposure == TEN
+    backend.write(FLAG, MORE, 2)
+
+
+def test_an_epoch_that_nobody_fenced_may_not_write(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    with pytest.raises(Fenced):
+        backend.write(FLAG, TEN, 2)
+
+
+def test_the_fence_stands_again_and_again(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 3)
+    backend.fence(FLAG, 3)
+    backend.write(FLAG, TEN, 3)
+    backend.fence(FLAG, 3)
+    backend.write(FLAG, MORE, 3)
+
+
+def test_zero_needs_nothing_but_the_name(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 7)
+    backend.write(FLAG, TEN, 7)
+    revision = backend.zero(FLAG, None)
+    reading = backend.read(FLAG)
+    assert (reading.exposure, reading.revision) == (ZERO, revision)
+    with pytest.raises(Fenced):
+        backend.write(FLAG, TEN, 7)
+
+
+def test_zero_fences_by_itself(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    backend.write(FLAG, TEN, 1)
+    backend.zero(FLAG, 5)
+    assert backend.read(FLAG).exposure == ZERO
+    with pytest.raises(Fenced):
+        backend.write(FLAG, TEN, 1)
+    assert backend.zero(FLAG, 5) == backend.zero(FLAG, None)
+
+
+def test_zero_of_a_flag_that_is_not_there(backend: FlagBackend) -> None:
+    backend.zero(FLAG, None)
+    assert backend.read(FLAG).exposure == ZERO
+
+
+def test_flags_do_not_touch_each_other(backend: FlagBackend) -> None:
+    for flag, exposure in ((FLAG, TEN), ("other", MORE)):
+        backend.fence(flag, 1)
+        backend.write(flag, exposure, 1)
+    backend.zero("other", None)
+    assert backend.read(FLAG).exposure == TEN
+    backend.write(FLAG, MORE, 1)

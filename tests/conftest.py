@@ -1,0 +1,90 @@
+"""What the tests of several folders share: one real Prometheus for the whole session."""
+
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from demo.provision import PROMETHEUS, provide
+from tests.prometheus_writer import Points, remote_write
+
+_CONFIG = """\
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+storage: {tsdb: {out_of_order_time_window: 30d}}
+rule_files: ["rules-*.yml"]
+"""
+
+
+@dataclass(frozen=True)
+class PrometheusServer:
+    """A real Prometheus that scrapes nothing: what it knows was written by the tests."""
+
+    url: str
+    folder: Path
+
+    def write(self, series: Iterable[tuple[Mapping[str, str], Points]]) -> None:
+        """Write the series (labels with __name__, points of unix seconds and value); visible at once."""
+        remote_write(self.url, series)
+
+    def add_rules(self, name: str, groups: list[dict[str, object]]) -> None:
+        """Add rule groups, and return once each of their rules was evaluated."""
+        # JSON is YAML.
+        (self.folder / f"rules-{name}.yml").write_text(json.dumps({"groups": groups}))
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/reload", method="POST"), timeout=5).close()
+        wanted = {group["name"] for group in groups}
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=5) as answer:
+                found = json.load(answer)["data"]["groups"]
+            rules = [rule for group in found if group["name"] in wanted for rule in group["rules"]]
+            if rules and all(rule["health"] != "unknown" for rule in rules):
+                return
+            # Prometheus announces no evaluation.
+            time.sleep(0.05)
+        raise AssertionError(f"rules {name} were not evaluated within 10 s")
+
+
+@pytest.fixture(scope="session")
+def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """A real Prometheus for the whole session; tests keep apart by the names of their metrics."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "prometheus.yml").write_text(_CONFIG)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    argv = [
+        str(provide(PROMETHEUS)),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.external-url={url}/",
+        "--storage.tsdb.retention.time=10y",
+        "--web.enable-lifecycle",
+        "--web.enable-remote-write-receiver",
+        "--log.level=warn",
+    ]
+    with (folder / "log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
+        try:
+            _wait_until_ready(url, process, folder / "log")
+            yield PrometheusServer(url, folder)
+        finally:
+            process.terminate()
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/-/ready", timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"Prometheus did not become ready: {log.read_text()[-2000:]}")

@@ -1,0 +1,160 @@
+"""What people read of a plan: sentences, the document, the check, the calendar."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tidegate.plan_texts import BASE, load
+from tidegate.calendar import day_begins, minimum_duration, rollout_calendar
+from tidegate.document import plan_document
+from tidegate.plan import Plan
+from tidegate.plan_file import load_plan
+from tidegate.plan_report import did_not_take_deadline, plan_check_lines, plan_report
+from tidegate.plan_words import criterion_sentence
+from tidegate.query import render, selector
+
+PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
+SMALL = load({"plan.yaml": BASE})
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+@pytest.mark.parametrize(
+    ("wave", "text", "sentence"),
+    [
+        (1, "Error rate < 5%", "Error Rate below 5%"),
+        (1, "P95 latency < 500ms", "P95 Latency below 500 ms"),
+        (1, "Error rate > 10% for > 5min", "Error Rate above 10% for 5m"),
+        (1, "Zero CRITICAL alerts", "no alert with severity=critical, service=batch-patches is firing"),
+        (1, "ANY CRITICAL alert", "any alert with severity=critical, service=batch-patches is firing"),
+        (1, "Team comfortable with monitoring", "engineering-lead states: Team comfortable with monitoring"),
+        (1, "Memory leak detected", "Memory leak detected (not measured yet: leak)"),
+        (2, "All Wave 1 criteria still met", "what wave 1 asks still holds"),
+        (4, "All Wave 1-3 criteria met", "what waves 1, 2 and 3 ask still holds"),
+    ],
+)
+def test_a_criterion_makes_a_sentence(wave: int, text: str, sentence: str) -> None:
+    (criterion,) = (c for c in PLAN.waves[wave - 1].criteria if c.text == text)
+    assert criterion_sentence(criterion, PLAN) == sentence
+    assert criterion_sentence(criterion.model_copy(update={"dry_run": True}), PLAN) == f"{sentence} (dry run)"
+
+
+def test_the_document_says_everything() -> None:
+    shown = plan_document(PLAN)
+    for wanted in (
+        "# Phase 05.4: Production Deployment Plan",
+        "| Error Rate | < 2% | > 5% | > 10% |",
+        "## Wave 2: Beta Users (day 3, 25% of production)",
+        "- **Duration:** 24h observed, a review every 15m, none of them unhealthy",
+        "- Error rate > 10% for > 5min — Error Rate above 10% for 5m",
+        "1. Enable feature flag `batch-patches-v1` at 10%",
+        "- **Gate:** one of incident-commander (commander@company.com), engineering-lead (oncall@company.com)",
+        "Pre-Check  Wave 1(10%)  Wave 2(25%)  Wave 3(50%)  Wave 4(100%)  Post-rollout",
+        "before     Day 1        Day 3-4      Day 5-6      Day 7-8       +14d",
+        "4. Verify legacy system is operational",
+        "3. Incident Commander: commander@company.com",
+    ):
+        assert wanted in shown
+    for step in (*PLAN.waves, PLAN.post_rollout):
+        assert all(line in shown for line in (*step.actions, *(c.text for c in step.criteria)))
+
+
+def test_nothing_in_a_plan_breaks_out_of_its_place_in_the_document() -> None:
+    text = BASE.replace("title: Errors", 'title: "Er|ro\\nrs <script>"').replace("text: Slow", 'text: "a\\n# Heading <img src=x>"')
+    shown = plan_document(load({"plan.yaml": text}))
+    assert "| Er\\|ro rs &lt;script> |" in shown
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert "\n# Heading" not in shown
+
+
+def test_a_wave_that_waits_for_the_one_before_is_shown_on_its_later_days() -> None:
+    shown = plan_document(load({"plan.yaml": BASE.replace("soak: 24h", "soak: 72h")}))
+    assert "Day 1-3      Day 4-5" in shown
+
+
+def test_the_check_tells_costs_gates_and_pending_lines() -> None:
+    lines = plan_check_lines(PLAN)
+    assert lines[0].startswith("OK: batch-patches-v1 (Phase 05.4: Production Deployment Plan), 4 waves, at least 22d, hash ")
+    assert "one unhealthy review (of 96) restarts wave 1's 24h soak" in lines
+    assert "one unhealthy review (of 4032) restarts the post-rollout 14d soak" in lines
+    assert any(line.startswith("gate before wave 4: one of incident-commander") for line in lines)
+    assert "  leak: Memory leak detected (waves.0.criteria.8)" in lines
+    assert not any(line.startswith("warning") for line in lines)
+    report = json.loads(json.dumps(plan_report(PLAN).to_json()))
+    assert report["did_not_take_seconds"] == 17
+    assert report["hash"] == PLAN.hash
+
+
+def test_the_check_warns_of_a_promise_that_cannot_be_kept_and_of_a_gate_that_needs_everybody() -> None:
+    warnings = plan_report(SMALL).warnings
+    assert warnings == (
+        "proof of a rollback may take 52s, longer than the promised 30s",
+        "gate before wave 1: everybody who may approve has to (2)",
+    )
+    tolerant = load({"plan.yaml": BASE.replace("interval: 15m", "interval: 15m\n    tolerance: 2")})
+    assert plan_report(tolerant).costs[0].startswith("2 unhealthy reviews (of 96) are allowed in wave 1's 24h soak")
+
+
+def test_the_rollback_deadline_counts_propagation_scrapes_and_the_query() -> None:
+    assert did_not_take_deadline(PLAN, timedelta(seconds=4)) == timedelta(seconds=4 + 3 * 5 + 2)
+
+
+def local(month: int, day: int, hour: int = 0, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, tzinfo=PACIFIC)
+
+
+def test_the_calendar_of_the_reference_plan() -> None:
+    rows = rollout_calendar(PLAN, date(2026, 6, 1))
+    assert [(row.name, row.day, row.raised, row.soaked) for row in rows] == [
+        ("wave-1", 1, local(6, 1), local(6, 2)),
+        ("wave-2", 3, local(6, 3), local(6, 5)),
+        ("wave-3", 5, local(6, 5), local(6, 7)),
+        ("wave-4", 7, local(6, 7), local(6, 9)),
+        ("post-rollout", 9, local(6, 9), local(6, 23)),
+    ]
+    assert [row.gate_opens for row in rows] == [local(5, 31), local(6, 2), local(6, 5), local(6, 7), None]
+    assert rows[0].to_json()["raised"] == "2026-06-01T00:00:00-07:00"
+
+
+def test_a_soak_is_elapsed_time_when_the_clock_changes() -> None:
+    spring = rollout_calendar(PLAN, date(2026, 3, 6))  # the clock goes forward on day 3
+    assert (spring[1].raised, spring[1].soaked) == (local(3, 8), local(3, 10, 1))
+    assert spring[2].raised == local(3, 10, 1)  # not before wave 2 has soaked
+    autumn = rollout_calendar(PLAN, date(2026, 10, 30))  # and back on day 3
+    assert (autumn[1].raised, autumn[1].soaked) == (local(11, 1), local(11, 2, 23))
+    assert autumn[2].raised == local(11, 3)  # not before its day
+
+
+def test_a_day_without_midnight_begins_at_its_first_instant() -> None:
+    beirut = ZoneInfo("Asia/Beirut")
+    begins = day_begins(date(2022, 3, 27), 1, beirut)
+    assert begins.isoformat() == "2022-03-27T01:00:00+03:00"
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.sampled_from(["America/Los_Angeles", "Europe/Berlin", "Australia/Lord_Howe", "UTC"]))
+def test_waves_never_overlap_and_never_come_early(start: date, zone: str) -> None:
+    plan = Plan.model_validate({**PLAN.to_json(), "timezone": zone})
+    rows = rollout_calendar(plan, start)
+    steps = (*plan.waves, plan.post_rollout)
+    for before, after in zip(rows, rows[1:], strict=False):
+        assert after.raised.astimezone(UTC) >= before.soaked.astimezone(UTC)
+    for row, step in zip(rows, steps, strict=True):
+        assert row.soaked.astimezone(UTC) - row.raised.astimezone(UTC) == step.soak
+        assert row.gate_opens is None or row.gate_opens.astimezone(UTC) <= row.raised.astimezone(UTC)
+    for row, wave in zip(rows, plan.waves, strict=False):
+        assert row.raised.date() >= start + timedelta(days=wave.starts - 1)
+    span = rows[-1].soaked.astimezone(UTC) - rows[0].raised.astimezone(UTC)
+    assert abs(span - minimum_duration(plan)) <= timedelta(hours=1)
+
+
+def test_a_query_is_rendered_with_path_selector_and_window() -> None:
+    template = "sum(rate(x{ {{ selector }} }[{{ window }}]))\n / sum(y{ {{ path }} })"
+    matchers = selector('path="new"', 'cohort=~"a|b"', " ")
+    assert render(template, selector=matchers, path='path="new"', window=timedelta(minutes=5)) == (
+        'sum(rate(x{ path="new",cohort=~"a|b" }[300000ms])) / sum(y{ path="new" })'
+    )

@@ -1,0 +1,205 @@
+"""The reference plan is carried line by line, and the rehearsal is the same plan."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tidegate.document import plan_document
+from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
+from tidegate.plan_file import load_plan
+from tidegate.plan_reference import plan_reference
+from tidegate.plan_report import pending_lines
+from tidegate.plan_schema import model_schema, plan_schema
+
+ROOT = Path(__file__).parents[2]
+FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")
+REFERENCE = (Path(__file__).parent / "reference-plan.md").read_text()
+PLAN = load_plan(ROOT / "plans" / FILES[0], Path.read_bytes)
+REHEARSAL = load_plan(ROOT / "plans" / FILES[1], Path.read_bytes)
+KINDS = set(
+    "change trend leak new_alerts synthetic alarm_test starved count resource_spike slo cost coverage success".split()
+)
+
+
+def section(heading: str, text: str = REFERENCE) -> str:
+    """What stands below a heading, down to the next of its rank."""
+    level = re.match("#+", heading)
+    assert level
+    start = text.index(f"{heading}")
+    below = text[start + len(heading) :]
+    end = re.search(rf"^#{{1,{len(level[0])}}} ", below, re.MULTILINE)
+    return below[: end.start()] if end else below
+
+
+def lines_below(label: str, text: str) -> list[str]:
+    """The list items right below a bold label."""
+    found: list[str] = []
+    for line in text[text.index(label) :].splitlines()[1:]:
+        item = re.match(r"(?:- \[ \] |- ✅ |- |\d\. )(.*)", line)
+        if item is None:
+            if found or line.strip():
+                break
+            continue
+        found.append(item[1].strip())
+    return found
+
+
+WAVE_HEADINGS = re.findall(r"^### Wave \d: .*$", REFERENCE, re.MULTILINE)
+
+
+def test_the_document_has_the_waves_we_think_it_has() -> None:
+    assert len(WAVE_HEADINGS) == len(PLAN.waves) == 4
+    assert [len(lines_below("**Go/No-Go", section(h))) for h in WAVE_HEADINGS] == [5, 5, 5, 4]
+    assert [len(lines_below("**Rollback Trigger", section(h))) for h in WAVE_HEADINGS] == [4, 4, 4, 4]
+    assert [len(lines_below("**Actions", section(h))) for h in WAVE_HEADINGS] == [4, 5, 5, 5]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_every_line_of_a_wave_is_in_the_plan(number: int) -> None:
+    heading, wave = WAVE_HEADINGS[number], PLAN.waves[number]
+    text = section(heading)
+    go = [c.text for c in wave.criteria if When.TRIGGER not in c.when]
+    triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when]
+    assert [line for line in go if line in lines_below("**Go/No-Go", text)] == lines_below("**Go/No-Go", text)
+    assert triggers == lines_below("**Rollback Trigger", text)
+    assert list(wave.actions) == lines_below("**Actions", text)
+    assert f"**Success Criteria:** {wave.success}" in text
+    assert f"**Target:** {wave.target}" in text
+    assert heading.startswith(f"### {wave.title} (")
+    assert re.search(rf"\(Days? {wave.starts}\b.*, {wave.percent:g}% Traffic\)", heading)
+    hours = re.search(r"\*\*Duration:\*\* (\d+) hours", text)
+    assert hours
+    assert wave.soak == timedelta(hours=int(hours[1]))
+
+
+def test_intervals_and_days() -> None:
+    assert [w.interval for w in PLAN.waves] == [timedelta(minutes=m) for m in (15, 10, 5, 1)]
+    assert [w.starts for w in PLAN.waves] == [1, 3, 5, 7]
+    assert [w.audience for w in PLAN.waves] == ["internal", "production", "production", "production"]
+    assert PLAN.post_rollout.soak == timedelta(days=14)
+
+
+def test_every_line_of_the_checklist_and_the_sign_off_is_in_the_plan() -> None:
+    wanted = section("## Pre-Deployment Checklist") + section("## Sign-Off")
+    lines = re.findall(r"^- \[ \] (.*)$", wanted, re.MULTILINE)
+    assert len(lines) == 20 + 11
+    assert [item.text for items in PLAN.checklist.values() for item in items] == lines
+    headings = re.findall(r"^### (.*)$", wanted, re.MULTILINE)
+    assert [name.removeprefix("Sign-Off: ") for name in PLAN.checklist] == headings
+
+
+def test_every_row_of_the_metrics_table_is_in_the_plan() -> None:
+    shown = plan_document(PLAN)
+    rows = re.findall(r"^\| (.*) \|$", section("### Key Metrics to Track"), re.MULTILINE)[1:]
+    assert len(rows) == 7
+    for row in rows:
+        title, *limits = (cell.strip() for cell in row.split("|"))
+        (metric,) = (m for m in PLAN.metrics.values() if m.title == title)
+        for wanted, limit in zip(limits, (metric.target, metric.warning, metric.critical), strict=True):
+            assert limit is not None
+            if limit.pending:
+                assert limit.text == wanted
+            elif wanted == "0":
+                assert limit.below == "1"
+            else:
+                side, bound = wanted.split()
+                assert (limit.below if side == "<" else limit.above) == bound
+        assert f"| {title} |" in shown
+
+
+def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_plan() -> None:
+    post = lines_below("**Post-Wave Actions", section(WAVE_HEADINGS[3]))
+    tasks = re.findall(r"^- \[ \] (.*)$", section("## Post-Deployment Tasks"), re.MULTILINE)
+    assert len(post) == 5
+    assert len(tasks) == 13
+    assert {line.lower() for line in (*post, *tasks)} <= {line.lower() for line in PLAN.post_rollout.actions}
+    success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
+    assert len(success) == 10
+    assert set(success) <= {c.text for c in PLAN.post_rollout.criteria}
+    steps = re.findall(r"^# \d\. (.*)$", REFERENCE[REFERENCE.index("### Full Rollback") :], re.MULTILINE)
+    assert list(PLAN.rollback.full) == steps
+    assert list(PLAN.rollback.communication) == lines_below("### Communication", REFERENCE)
+    contacts = dict(re.findall(r"^(.*): (\S+@\S+)$", section("### Contacts & Escalation"), re.MULTILINE))
+    assert {c.title: c.email for c in PLAN.contacts} == contacts
+    assert {email for people in PLAN.roles.values() for email in people} == set(contacts.values())
+
+
+def criterion(wave: int, text: str) -> Any:
+    return next(c for c in PLAN.waves[wave - 1].criteria if c.text == text)
+
+
+def test_what_can_be_measured_is_measured() -> None:
+    alerts = criterion(1, "Zero CRITICAL alerts")
+    assert isinstance(alerts, Alerts)
+    assert alerts.when == (When.ENTER, When.DURING)
+    errors = criterion(1, "Error rate > 10% for > 5min")
+    assert isinstance(errors, Threshold)
+    assert (errors.metric, errors.above, errors.for_) == ("error_rate", "10%", timedelta(minutes=5))
+    corrupt = criterion(1, "Customer data corruption detected")
+    assert (corrupt.metric, corrupt.above, corrupt.for_) == ("invariant_violations", "0", None)
+    assert criterion(2, "P99 latency acceptable").below == "800ms"
+    assert criterion(4, "All Wave 1-3 criteria met").waves == (1, 2, 3)
+    assert isinstance(criterion(3, "All Wave 1-2 criteria still met"), EarlierWaves)
+    assert criterion(1, "Memory leak detected").pending == "leak"
+
+
+def test_pending_lines_wait_for_known_kinds_and_never_decide() -> None:
+    assert {line.kind for line in pending_lines(PLAN)} <= KINDS
+    for step in (*PLAN.waves, PLAN.post_rollout):
+        for asked in step.criteria:
+            assert isinstance(asked, Human) or not hasattr(asked, "pending")
+
+
+def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
+    real, rehearsed = PLAN.to_json(), REHEARSAL.to_json()
+    different = {key for key in (*real, *rehearsed) if real.get(key) != rehearsed.get(key)}
+    assert different == {"name", "title", "summary", "pace", "scrape_interval", "traffic", "metrics", "post_rollout"}
+    assert REHEARSAL.pace == timedelta(seconds=15)
+    assert REHEARSAL.post_rollout.soak == timedelta(days=2)
+    assert "two observed days instead of 14" in REHEARSAL.summary
+    assert REHEARSAL.waves == PLAN.waves
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_editors_accept_the_plans(name: str) -> None:
+    schema = plan_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    raw = yaml.safe_load((ROOT / "plans" / name).read_text())
+    assert [error.message for error in validator.iter_errors(raw)] == []
+
+
+@pytest.mark.parametrize("plan", [PLAN, REHEARSAL], ids=FILES)
+def test_editors_accept_the_resolved_plans(plan: Plan) -> None:
+    jsonschema.Draft202012Validator(plan_schema()).validate(plan.to_json())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"servise": "x"}, {"waves": []}, {"service": None}, {"flag": {}}, {"metrics": {"a": {"unit": "parsec"}}}, {"roles": {"A b": []}}],
+)
+def test_editors_show_mistakes(change: dict[str, Any]) -> None:
+    assert not jsonschema.Draft202012Validator(plan_schema()).is_valid({**PLAN.to_json(), **change})
+
+
+@pytest.mark.parametrize("change", [{"servise": "x"}, {"flag": {"kee": "x"}}, {"waves": [{"name": "a"}]}, {"guard": 5}])
+def test_editors_show_mistakes_in_overlays(change: dict[str, Any]) -> None:
+    validator = jsonschema.Draft202012Validator(plan_schema())
+    assert validator.is_valid({"extends": "a.yaml", "pace": None, "flag": {"attribute": "x"}})
+    assert not validator.is_valid({"extends": "a.yaml", **change})
+
+
+def test_the_reference_page_is_the_generated_one() -> None:
+    assert (ROOT / "docs" / "plan-reference.md").read_text() == plan_reference()
+
+
+def test_every_field_is_explained() -> None:
+    for name, part in model_schema()["$defs"].items():
+        assert part.get("description"), name
+        for field, fragment in part.get("properties", {}).items():
+            assert field == "kind" or "description" in fragment or "$ref" in fragment, f"{name}.{field}"

@@ -1,0 +1,1 @@
+"""The rules of a rollout: pure Python, without Prefect, network, clock or environment."""

@@ -1,0 +1,134 @@
+"""What a look at a rollout leads to: a closed set of decisions, and the one function that takes them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tidegate.history import HoldCause, Phase, RolloutState
+from tidegate.pace import Timing
+from tidegate.plan import OnBlind
+from tidegate.verdict import Finding, Verdict, worst
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Exposure stays, time goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The wave has collected its soak."""
+
+    wave: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Exposure stays until the cause is gone."""
+
+    cause: HoldCause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Exposure to zero for everybody."""
+
+    criterion: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The post-rollout time is over and was stable."""
+
+    reason: str
+
+
+Decision = Continue | Advance | Hold | RollBack | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The flag is not as the journal has it."""
+
+    was: str
+    now: str
+    is_zero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One look: the findings by purpose, and the flag's drift if there is one."""
+
+    at: datetime
+    triggers: tuple[Finding, ...]
+    during: tuple[Finding, ...]
+    drift: Drift | None = None
+
+    @property
+    def fired(self) -> Finding | None:
+        """The first trigger that rolls back."""
+        return next((f for f in self.triggers if f.verdict is Verdict.FAIL), None)
+
+    @property
+    def blind(self) -> str:
+        """Why this look saw too little, or empty."""
+        return next((f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), "")
+
+    @property
+    def verdict(self) -> Verdict:
+        """The wave's verdict: its during criteria, made worse by a trigger that fired or could not be judged."""
+        seen = [f.verdict for f in self.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL)]
+        return worst([*(f.verdict for f in self.during), *seen])
+
+
+STOPS_SOAK = frozenset({HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT})
+
+
+def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedelta, bool]:
+    """The observed time this review adds (at most one interval; none when blind, unsure or held), and its health."""
+    record = state.record
+    if record is None or STOPS_SOAK & state.holds.keys():
+        return timedelta(0), False
+    if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None:
+        return timedelta(0), False
+    elapsed = max(judged.at - record.last_review, timedelta(0))
+    return min(elapsed, timing.interval(state.wave)), judged.verdict is Verdict.PASS
+
+
+def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
+    """What this look leads to, in the order: triggers, blindness, drift, holds, soak."""
+    if (fired := judged.fired) is not None:
+        return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+    if judged.drift is not None and judged.drift.is_zero:
+        return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
+    if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
+        spent = judged.at - state.blind_since
+        if spent > timing.max_blind:
+            reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
+            match timing.plan.on_blind:
+                case OnBlind.ROLL_BACK:
+                    return RollBack("blindness", reason)
+                case OnBlind.HOLD:
+                    return Hold(HoldCause.BLIND_SPENT, reason)
+    if judged.drift is not None and HoldCause.DRIFT not in state.holds:
+        return Hold(HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}.")
+    if blocking := STOPS_SOAK & state.holds.keys():
+        cause = min(blocking)
+        return Continue(f"held ({cause.value}): {state.holds[cause]}")
+    return _by_soak(state, judged, timing)
+
+
+def _by_soak(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
+    record = state.record
+    if record is None or state.phase not in (Phase.WAVE, Phase.POST_ROLLOUT):
+        return Continue(f"guarding while {state.phase.value.replace('_', ' ')}")
+    step = timing.step(state.wave)
+    collected, enough = record.soaked(timing.soak(state.wave), step.tolerance)
+    if not enough or judged.verdict is not Verdict.PASS:
+        return Continue(f"soak {collected.total_seconds():.0f} s of {timing.soak(state.wave).total_seconds():.0f} s")
+    if state.phase is Phase.POST_ROLLOUT:
+        return Finish("The post-rollout time was stable.")
+    return Advance(state.wave)

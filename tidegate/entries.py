@@ -1,0 +1,93 @@
+"""The journal's entries: what can be written, and the chain of hashes that shows an edit."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+GENESIS = "0" * 64
+
+
+class Kind(StrEnum):
+    """What an entry records. Kinds and versions are only ever added."""
+
+    OPENED = "opened"  # plan, plan_hash, started_by, pace_seconds, connections, approve, environment
+    PREFLIGHT = "preflight"  # verdict, findings
+    GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
+    ANSWERED = "answered"  # wave, attempt, answer, via
+    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds
+    RAISING = "raising"  # wave, exposure, epoch: intent, before the flag is written
+    RAISED = "raised"  # wave, exposure, revision, epoch: read back
+    REVIEWED = "reviewed"  # wave, credit, healthy, verdict, findings, metrics, raw
+    BLINDED = "blinded"  # reason
+    SIGHTED = "sighted"
+    CROSSED = "crossed"  # metric, level, crossed, sentence
+    HELD = "held"  # cause, reason, by
+    RESUMED = "resumed"  # cause, reason, by
+    SOAKED = "soaked"  # wave
+    ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
+    PROVEN = "proven"  # proven, counter, last_request_at, proven_at, sentence
+    QUEUED = "queued"  # notice
+    SENT = "sent"  # event, channel, reference
+    FINISHED = "finished"  # reason
+    CLOSED = "closed"  # reason, by
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal; `sequence` counts from 1 within its rollout."""
+
+    rollout: str
+    sequence: int
+    at: datetime
+    kind: Kind
+    version: int
+    body: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """The JSON text that is stored and hashed; NaN and infinity are refused with ValueError."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def stamp(at: datetime) -> str:
+    """The instant as stored and hashed: UTC, microseconds; raises ValueError for a naive datetime."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def entry_hash(rollout: str, sequence: int, at: str, kind: str, version: int, body: str, previous: str) -> str:
+    """SHA-256 over every field of an entry, the previous entry's hash included."""
+    text = "\n".join((previous, rollout, str(sequence), at, kind, str(version), body))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_entry(
+    rollout: str, sequence: int, at: datetime, kind: Kind, body: Mapping[str, Any], previous: str, version: int = 1
+) -> Entry:
+    """The entry that follows the one whose hash is `previous`."""
+    digest = entry_hash(rollout, sequence, stamp(at), kind.value, version, canonical(body), previous)
+    return Entry(rollout, sequence, at, kind, version, body, previous, digest)
+
+
+def broken_links(entries: Iterable[Entry]) -> Iterator[str]:
+    """A sentence for every place where a rollout's chain does not hold."""
+    previous, expected = GENESIS, 1
+    for entry in entries:
+        if entry.sequence != expected:
+            yield f"{entry.rollout}: entry {expected} is missing before entry {entry.sequence}"
+        if entry.previous != previous:
+            yield f"{entry.rollout}: entry {entry.sequence} does not follow the entry before it"
+        body = canonical(entry.body)
+        digest = entry_hash(
+            entry.rollout, entry.sequence, stamp(entry.at), entry.kind.value, entry.version, body, entry.previous
+        )
+        if digest != entry.hash:
+            yield f"{entry.rollout}: entry {entry.sequence} ({entry.kind.value}) was changed after it was written"
+        previous, expected = entry.hash, entry.sequence + 1

@@ -1,0 +1,79 @@
+"""Who gets the new path: the union of every wave's layer so far, or nobody."""
+
+from dataclasses import dataclass
+
+from tidegate.units import format_percent
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A share of one audience; `groups` None means everyone. `percent` has steps of 0.1."""
+
+    audience: str
+    groups: tuple[str, ...] | None
+    percent: float
+
+    def __str__(self) -> str:
+        return f"{format_percent(self.percent)} of {self.audience}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """An absolute statement of who is exposed; a user is in when any layer has them, unless held out.
+
+    Every layer uses the same bucket of a user, so a larger share of an audience contains a smaller one
+    and nobody who was in leaves as layers are added.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    attribute: str = "group"
+    always_on: tuple[str, ...] = ()
+    always_off: tuple[str, ...] = ()
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nobody at all is exposed."""
+        return not self.always_on and all(layer.percent == 0 for layer in self.layers)
+
+    @property
+    def percent(self) -> float:
+        """The share of the newest layer, 0 when nobody is exposed."""
+        return self.layers[-1].percent if self.layers else 0.0
+
+    def __str__(self) -> str:
+        if self.is_zero:
+            return "0% (nobody)"
+        return " + ".join(str(layer) for layer in self.layers) or "always-on groups only"
+
+    def to_json(self) -> dict[str, object]:
+        """As stored in the journal and in flag metadata."""
+        return {
+            "layers": [
+                {"audience": x.audience, "groups": None if x.groups is None else list(x.groups), "percent": x.percent}
+                for x in self.layers
+            ],
+            "attribute": self.attribute,
+            "always_on": list(self.always_on),
+            "always_off": list(self.always_off),
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, object]) -> "Exposure":
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
+        layers = body["layers"]
+        if not isinstance(layers, list):
+            raise TypeError("layers must be a list")
+        return cls(
+            layers=tuple(
+                Layer(
+                    str(x["audience"]), None if x["groups"] is None else tuple(map(str, x["groups"])), float(x["percent"])
+                )
+                for x in layers
+            ),
+            attribute=str(body["attribute"]),
+            always_on=tuple(map(str, body["always_on"])),  # type: ignore[call-overload]
+            always_off=tuple(map(str, body["always_off"])),  # type: ignore[call-overload]
+        )
+
+
+ZERO = Exposure()

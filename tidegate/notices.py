@@ -1,0 +1,43 @@
+"""Messages to people, as values: what happened, how loud, and an event id that makes a repeat recognisable."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Loudness(StrEnum):
+    """Where a notice goes: the rollout's own channel, the warnings channel, or people's pagers as well."""
+
+    INFO = "info"
+    WARNING = "warning"
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message; `event` is unique within the rollout, `problem` names what a page is about (or is resolved)."""
+
+    event: str
+    rollout: str
+    loudness: Loudness
+    title: str
+    body: str
+    problem: str = ""
+    resolves: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As queued in the journal."""
+        return {
+            "event": self.event,
+            "rollout": self.rollout,
+            "loudness": self.loudness.value,
+            "title": self.title,
+            "body": self.body,
+            "problem": self.problem,
+            "resolves": self.resolves,
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> "Notice":
+        """The inverse of `to_json`."""
+        return cls(**{**body, "loudness": Loudness(body["loudness"])})

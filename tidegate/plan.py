@@ -1,0 +1,254 @@
+"""The release plan as frozen values; whatever is not written here is refused when a plan is read."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from tidegate.exposure import Exposure, Layer
+from tidegate.plan_base import (
+    NAME,
+    Channel,
+    Contradiction,
+    Day,
+    Email,
+    FixedQuery,
+    Matcher,
+    Model,
+    Name,
+    Text,
+    TimeZone,
+    Whole,
+)
+from tidegate.plan_check import whole_plan_contradictions
+from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
+from tidegate.plan_metrics import Limit, Metric, Traffic, Variants
+from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
+
+__all__ = [
+    "NAME",
+    "Alerts",
+    "Audience",
+    "Channels",
+    "ChecklistItem",
+    "Contact",
+    "Criterion",
+    "EarlierWaves",
+    "Email",
+    "Flag",
+    "Gate",
+    "Human",
+    "Limit",
+    "Metric",
+    "Model",
+    "Name",
+    "OnBlind",
+    "Plan",
+    "PostRollout",
+    "Proof",
+    "Rollback",
+    "Text",
+    "Threshold",
+    "Traffic",
+    "Variants",
+    "Wave",
+    "When",
+    "parse_pace",
+    "plan_hash",
+    "timezone_of",
+]
+
+
+def parse_pace(text: object) -> timedelta:
+    """The real time one plan day takes; raises ValueError outside 1 s to 24 h."""
+    span = parse_duration(text)
+    if not timedelta(seconds=1) <= span <= timedelta(days=1):
+        raise ValueError(f"found {text!r}, allowed is 1s to 24h for one plan day")
+    return span
+
+
+Pace = Annotated[timedelta, BeforeValidator(parse_pace), PlainSerializer(format_duration, str), DURATION_SCHEMA]
+
+
+class Audience(Model):
+    """A set of users, by the group the flag's context names, and the label matcher that selects their series."""
+
+    groups: tuple[Name, ...] | None = Field(default=None, min_length=1, description="Groups of users; or use everyone.")
+    everyone: Literal[True] | None = Field(default=None, description="true: all users; or use groups.")
+    matcher: Matcher = Field(default="", description="PromQL label matchers of their series; needed with groups.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Groups and everyone, neither, or groups whose series nobody can select."""
+        if (self.groups is None) == (self.everyone is None):
+            found = "neither" if self.groups is None else "both"
+            yield (), f"found {found}, allowed is exactly one of groups or everyone: true"
+        elif self.groups is not None and not self.matcher:
+            yield ("matcher",), "found an empty matcher, allowed is a label matcher that selects the series of these groups"
+
+
+class Flag(Model):
+    """The feature flag that a rollout raises."""
+
+    key: Name = Field(description="The flag's key in the flag system.")
+    attribute: Name = Field(default="group", description="The evaluation-context attribute that names a user's group.")
+    always_on: tuple[Name, ...] = Field(default=(), description="Groups exposed from wave 1 on, whatever the percent.")
+    always_off: tuple[Name, ...] = Field(default=(), description="Groups held out (control group); off in every wave.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """A group that is always on and always off."""
+        if both := sorted(set(self.always_on) & set(self.always_off)):
+            yield ("always_off",), f"found {both[0]!r}, which is in always_on too, allowed is one of them"
+
+
+class Gate(Model):
+    """Where people decide whether a wave may begin."""
+
+    approvers: tuple[Name, ...] = Field(min_length=1, description="Roles whose people may say go or extend.")
+    quorum: Whole = Field(default=1, ge=1, le=20, description="How many different people must say go.")
+
+
+class _Observed(Model):
+    """What waves and the post-rollout days have in common."""
+
+    soak: PositiveDuration = Field(description="Healthy observed time to collect.")
+    interval: PositiveDuration = Field(description="How often a review is recorded.")
+    tolerance: Whole = Field(default=0, ge=0, description="Unhealthy reviews allowed in the trailing soak.")
+    success: Text | None = Field(default=None, description="The plan's line on what counts as success.")
+    actions: tuple[Text, ...] = Field(default=(), description="What is done meanwhile, for people.")
+    criteria: tuple[Criterion, ...] = Field(min_length=1, description="What must hold, and what rolls back.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """A review that the soak would never see."""
+        if self.interval > self.soak:
+            found, soak = format_duration(self.interval), format_duration(self.soak)
+            yield ("interval",), f"found {found}, allowed is at most {soak} (the soak)"
+
+
+class Wave(_Observed):
+    """One step of exposure."""
+
+    name: Name = Field(description="Short name, unique in the plan.")
+    title: Text = Field(description="How people call it.")
+    target: Text | None = Field(default=None, description="The plan's line on who gets it.")
+    percent: Percent = Field(description="Share of the audience; above the audience's share so far.")
+    audience: Name = Field(description="The audience's name in the plan.")
+    starts: Day = Field(description="The earliest day of the rollout, e.g. day 3.")
+    gate: Gate = Field(description="Who decides that it may begin.")
+
+
+class PostRollout(_Observed):
+    """The observed days after the last wave's soak."""
+
+
+class Proof(Model):
+    """How a rollback is proven: the counter of routing decisions to the new path stands still."""
+
+    counter: FixedQuery = Field(description="PromQL giving the running total of requests routed to the new path.")
+    quiet: PositiveDuration = Field(default=timedelta(seconds=5), description="How long it must not move.")
+
+
+class Rollback(Model):
+    """The way back."""
+
+    proof: Proof = Field(description="How it is proven.")
+    within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
+    full: tuple[Text, ...] = Field(default=(), description="Steps when the flag does not take, for people.")
+    communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
+
+
+class ChecklistItem(Model):
+    """One line to be true before wave 1, stated by a role until its kind of proof exists."""
+
+    text: Text = Field(description="The line of the release plan.")
+    role: Name = Field(description="Whose statement it is.")
+    pending: Name | None = Field(default=None, description="The kind of proof this line waits for until it exists.")
+
+
+class Contact(Model):
+    """Whom to reach, in order of escalation."""
+
+    title: Text = Field(description="What they are.")
+    email: Email = Field(description="Where they are reached.")
+
+
+class Channels(Model):
+    """Where notices go."""
+
+    critical: Channel = Field(default="#alerts-critical", description="Pages and rollbacks.")
+    warnings: Channel = Field(default="#alerts-warnings", description="Warning bounds crossed.")
+    progress: Channel = Field(default="#releases", description="Waves begun and soaked, gates that wait.")
+
+
+class OnBlind(StrEnum):
+    """What happens once when `max_blind` is used up."""
+
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+class Plan(Model):
+    """A whole release plan, resolved: overlays and defaults included."""
+
+    tidegate: Literal[1] = Field(description="Version of the plan format.")
+    name: Name = Field(description="Short name of the plan.")
+    title: Text = Field(description="Heading of the plan.")
+    summary: str = Field(default="", max_length=5_000, description="What is released, how, and at what risk.")
+    service: Name = Field(description="The service that is released.")
+    flag: Flag = Field(description="The feature flag.")
+    timezone: TimeZone = Field(description="IANA time zone of the plan's days.")
+    approvals: Literal["open"] = Field(description="open: names of approvers are recorded but not proven.")
+    pace: Pace | None = Field(default=None, description="Rehearsals only: how long one plan day takes, 1s to 24h.")
+    scrape_interval: PositiveDuration = Field(default=timedelta(seconds=15), description="How often Prometheus scrapes.")
+    guard: PositiveDuration = Field(default=timedelta(seconds=10), description="Beat between reviews: triggers, drift.")
+    max_blind: PositiveDuration = Field(default=timedelta(minutes=15), description="Time without sight before on_blind.")
+    on_blind: OnBlind = Field(default=OnBlind.HOLD, description="What happens when max_blind is used up.")
+    approval_ttl: PositiveDuration = Field(default=timedelta(hours=24), description="How early a gate may open.")
+    roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
+    contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
+    channels: Channels = Field(default=Channels(), description="Where notices go.")
+    audiences: dict[Name, Audience] = Field(min_length=1, description="Sets of users by name.")
+    variants: Variants = Field(description="The series of the new and the old path.")
+    traffic: Traffic = Field(description="Requests completed on either path.")
+    metrics: dict[Name, Metric] = Field(min_length=1, description="What is measured, by name.")
+    checklist: dict[Text, tuple[ChecklistItem, ...]] = Field(default={}, description="Lines by section.")
+    waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
+    post_rollout: PostRollout = Field(description="The observed days after the last wave.")
+    rollback: Rollback = Field(description="The way back.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """What its parts contradict in each other."""
+        return whole_plan_contradictions(self)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the resolved plan; part of every approval."""
+        return plan_hash(self.to_json())
+
+    def to_json(self) -> dict[str, object]:
+        """As stored in the rollout's opening entry; `Plan.model_validate` reads it back."""
+        body: dict[str, object] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return body
+
+    def exposure_at(self, wave: int) -> Exposure:
+        """The exposure of wave `wave` (1-based): the union with all earlier waves' layers, a larger share replacing a smaller."""
+        layers: dict[str, Layer] = {}
+        for step in self.waves[:wave]:
+            layers.pop(step.audience, None)
+            layers[step.audience] = Layer(step.audience, self.audiences[step.audience].groups, step.percent)
+        return Exposure(tuple(layers.values()), self.flag.attribute, self.flag.always_on, self.flag.always_off)
+
+
+def plan_hash(resolved: dict[str, object]) -> str:
+    """SHA-256 over the canonical JSON of a resolved plan."""
+    text = json.dumps(resolved, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def timezone_of(plan: Plan) -> ZoneInfo:
+    """The plan's time zone."""
+    return ZoneInfo(plan.timezone)

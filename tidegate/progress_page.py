@@ -1,0 +1,64 @@
+"""The progress page of a rollout: its waves, its last evidence, its way back."""
+
+from datetime import datetime, timedelta
+
+from tidegate.history import Phase, RolloutState
+from tidegate.pace import Timing
+from tidegate.plan import Plan
+from tidegate.units import format_duration, format_percent
+from tidegate.verdict import Finding, Verdict
+from tidegate.wording import evidence_table, seconds_between, table_row
+
+
+_DAY = timedelta(days=1)
+
+
+def wave_status(plan: Plan, state: RolloutState, timing: Timing, number: int) -> tuple[str, str]:
+    """A wave's status word and its soak, `12s of 15s`."""
+    record = state.waves.get(number)
+    wanted = timing.soak(number)
+    if record is None:
+        waiting = state.phase is Phase.GATE and state.gate is not None and state.gate.wave == number
+        return ("gate" if waiting else "-"), ""
+    collected, _ = record.soaked(wanted, timing.step(number).tolerance)
+    if state.rollback is not None and number == state.wave:
+        word = "rolled back"
+    elif record.soaked_at is not None or number < state.wave or state.phase is Phase.FINISHED:
+        word = "done"
+    else:
+        word = "soaking"
+    soak = f"{format_duration(collected)} of {format_duration(wanted + record.extension)}"
+    return word, soak if timing.pace.factor == 1 else f"{soak} (at rehearsal pace)"
+
+
+def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> str:
+    """The page in Markdown."""
+    parts = [
+        f"# {plan.title}",
+        f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.phase.value.replace('_', ' ')}**, "
+        f"exposure **{state.exposure}**. {now:%Y-%m-%d %H:%M:%S} UTC.",
+    ]
+    if timing.pace.factor != 1:
+        parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
+    for cause, reason in state.holds.items():
+        parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {reason}")
+    rows = [table_row("Wave", "Exposure", "Status", "Soak", "Reviews"), "|---|---|---|---|---|"]
+    for number, wave in enumerate(plan.waves, start=1):
+        word, soak = wave_status(plan, state, timing, number)
+        reviews = len(state.waves[number].reviews) if number in state.waves else 0
+        rows.append(table_row(wave.title, f"{format_percent(wave.percent)} of {wave.audience}", word, soak, reviews))
+    word, soak = wave_status(plan, state, timing, len(plan.waves) + 1)
+    rows.append(table_row("Post-rollout", "", word, soak, ""))
+    parts.append("\n".join(rows))
+    back = state.rollback
+    if back is not None:
+        parts.append(
+            f"## Rolled back\n{back.reason}\n\nZero {seconds_between(back.ordered_at, back.zero_at)} after the order, "
+            f"proof {seconds_between(back.ordered_at, back.proven_at)} after it. {back.sentence}"
+        )
+    if state.last_findings:
+        findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
+        parts.append(f"## Last review\n{evidence_table(findings)}")
+    if state.end_reason:
+        parts.append(state.end_reason)
+    return "\n\n".join(parts)

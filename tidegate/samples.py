@@ -1,0 +1,91 @@
+"""What a measurement can be: one value at an instant, or no data and why."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class NoDataReason(StrEnum):
+    """Why there is no value."""
+
+    NO_SERIES = "no_series"
+    NAN = "nan"
+    STALE = "stale"
+    TOO_FEW = "too_few"
+    SLOW = "slow"
+    UNREACHABLE = "unreachable"
+    PARTIAL = "partial"
+    MANY_SERIES = "many_series"
+    REFUSED = "refused"
+
+    @property
+    def is_blindness(self) -> bool:
+        """Whether this spends the plan's `max_blind`; too little traffic is not blindness."""
+        return self is not NoDataReason.TOO_FEW
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured value, the instant it was measured for, and the count of events behind it if known."""
+
+    value: float
+    at: datetime
+    n: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """No value, and the reason in a word and in a sentence."""
+
+    reason: NoDataReason
+    at: datetime
+    detail: str = ""
+    n: float | None = None
+
+
+Reading = Sample | NoData
+
+
+@dataclass(frozen=True, slots=True)
+class AlertReading:
+    """What Prometheus says of the alerts that a matcher selects: the firing ones, and how many rules were healthy."""
+
+    at: datetime
+    firing: tuple[str, ...]
+    healthy_rules: int
+    problem: NoData | None = None
+
+
+def sample(value: float, at: datetime, n: float | None = None) -> Reading:
+    """A Sample, or NoData where the number is not finite: NaN and infinity never become evidence."""
+    if not math.isfinite(value):
+        return NoData(NoDataReason.NAN, at, f"the query answered {value}")
+    return Sample(value, at, n)
+
+
+def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
+    """`value` with the number of events behind it; NoData(too_few) when there are fewer than `at_least`."""
+    if isinstance(value, NoData) and value.reason.is_blindness and value.reason is not NoDataReason.NAN:
+        return value
+    match count:
+        case None:
+            return value
+        case NoData():
+            return count
+        case Sample(value=n, at=at) if n < at_least:
+            return NoData(NoDataReason.TOO_FEW, at, f"{n:.0f} of at least {at_least} requests", n)
+        case Sample(value=n):
+            return Sample(value.value, value.at, n) if isinstance(value, Sample) else value
+
+
+def ratio(part: Reading, whole: Reading, at_least: int) -> Reading:
+    """100 * part / whole in percent, from counts; NoData when the whole is below `at_least` (and at least 1)."""
+    if isinstance(whole, NoData):
+        return whole
+    if whole.value < max(at_least, 1):
+        found = f"{whole.value:.0f} of at least {max(at_least, 1)} requests"
+        return NoData(NoDataReason.TOO_FEW, whole.at, found, whole.value)
+    if isinstance(part, NoData):
+        return part
+    return sample(100 * part.value / whole.value, whole.at, whole.value)

@@ -1,0 +1,183 @@
+"""What people read: the text of every notice, and the evidence table of a gate's form."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from tidegate.bounds import MetricLine
+from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
+from tidegate.history import HoldCause, RolloutState
+from tidegate.notices import Loudness, Notice
+from tidegate.plan import Plan
+from tidegate.units import format_percent
+from tidegate.verdict import Finding, Verdict
+
+MARKS = {
+    Verdict.PASS: "✅",
+    Verdict.INCONCLUSIVE: "❔",
+    Verdict.ERROR: "⚠️",
+    Verdict.FAIL: "❌",
+    Verdict.NOT_APPLICABLE: "➖",
+}
+OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> str:
+    """`2.3 s`, or `?` when one end is missing."""
+    return "?" if start is None or end is None else f"{(end - start).total_seconds():.1f} s"
+
+
+def table_row(*cells: object) -> str:
+    """A Markdown table row; what people or servers wrote cannot break out of its cell."""
+    cleaned = (str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells)
+    return "| " + " | ".join(cleaned) + " |"
+
+
+def evidence_table(findings: Iterable[Finding]) -> str:
+    """The findings as a Markdown table."""
+    rows = [table_row("", "Criterion", "Verdict", "What was seen"), "|---|---|---|---|"]
+    rows += [table_row(MARKS[f.verdict], f.text, f.verdict.value, f.sentence) for f in findings]
+    return "\n".join(rows)
+
+
+def metrics_table(lines: Sequence[MetricLine]) -> str:
+    """The metrics table as measured, in Markdown."""
+    rows = [table_row("Metric", "Now", "Level", "Requests"), "|---|---|---|---|"]
+    rows += [table_row(x.title, x.shown, x.level.value, "" if x.n is None else f"{x.n:.0f}") for x in lines]
+    return "\n".join(rows)
+
+
+def wave_words(plan: Plan, wave: int) -> str:
+    """`Wave 2: Beta Users (25% of production)`."""
+    step = plan.waves[wave - 1]
+    return f"{step.title} ({format_percent(step.percent)} of {step.audience})"
+
+
+def _notice(
+    state: RolloutState, event: str, loudness: Loudness, title: str, body: str, problem: str = "", resolves: bool = False
+) -> Notice:
+    return Notice(event, state.rollout, loudness, title, body, problem, resolves)
+
+
+def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: Iterable[str], refusal: str) -> Notice:
+    """People are asked."""
+    again = f"The last answer was refused: {refusal}\n" if refusal else ""
+    body = (
+        f"{again}Approvers: {', '.join(who)}. Answer in the Prefect UI, or with\n"
+        f"tidegate approve {state.rollout} --as EMAIL --decision go\n"
+        f"{OPEN_APPROVALS} Journal head: {state.head[:12]}"
+    )
+    title = f"Decision needed before {wave_words(plan, wave)}"
+    return _notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body)
+
+
+def raised(plan: Plan, state: RolloutState) -> Notice:
+    """A wave has begun."""
+    title = f"{wave_words(plan, state.wave)} is on"
+    return _notice(state, f"raised-{state.wave}", Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}.")
+
+
+def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
+    """A wave has collected its soak."""
+    body = f"Observed without breaking a criterion. Reviews: {len(state.waves[wave].reviews)}."
+    extension = state.waves[wave].extension.total_seconds()
+    return _notice(
+        state, f"soaked-{wave}-{extension:.0f}", Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body
+    )
+
+
+def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:
+    """Exposure stays and somebody must look."""
+    title = f"{plan.flag.key} is held ({cause.value.replace('_', ' ')})"
+    body = f"{reason}\nExposure stays at {state.exposure}; guarding goes on."
+    return _notice(state, f"held-{cause.value}-{state.sequence}", Loudness.PAGE, title, body, problem=cause.value)
+
+
+def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
+    """A metric stands beyond its warning bound."""
+    title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"
+    event = f"crossed-{line.name}-{state.wave}-{state.sequence}"
+    return _notice(state, event, Loudness.WARNING, title, f"{plan.flag.key} at {state.exposure}.")
+
+
+def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
+    """The way back has begun."""
+    back = state.rollback
+    reason = back.reason if back else ""
+    if problem:
+        title, body = f"ROLLBACK of {plan.flag.key} FAILED TO WRITE", f"{problem}\nSet the flag to zero by hand now."
+    else:
+        title = f"Rolled back: {plan.flag.key} is at zero"
+        took = seconds_between(back.ordered_at, back.zero_at) if back else "?"
+        body = f"Flag at zero {took} after the order. Proof by measurement follows."
+    who = f"By {back.by}. " if back else ""
+    return _notice(state, "rolling-back" + ("-failed" if problem else ""), Loudness.PAGE, title,
+                   f"{reason}\n{who}{body}", problem="rollback")
+
+
+def rolled_back(plan: Plan, state: RolloutState) -> Notice:
+    """The way back is proven."""
+    back = state.rollback
+    if back is None:
+        raise ValueError(f"{state.rollout} was not rolled back")
+    body = (
+        f"{back.reason}\nOrder to zero: {seconds_between(back.ordered_at, back.zero_at)}; to the last request on the "
+        f"new path: {seconds_between(back.ordered_at, back.last_request_at)}; to the proof: "
+        f"{seconds_between(back.ordered_at, back.proven_at)} (promised within "
+        f"{plan.rollback.within.total_seconds():.0f} s)."
+    )
+    title = f"Rollback of {plan.flag.key} proven: {back.sentence}"
+    return _notice(state, "rollback-proven", Loudness.PAGE, title, body, problem="rollback", resolves=True)
+
+
+def proof_missing(plan: Plan, state: RolloutState) -> Notice:
+    """The way back could not be proven."""
+    sentence = state.rollback.sentence if state.rollback else ""
+    title = f"Rollback of {plan.flag.key} is NOT proven"
+    body = f"{sentence}\nCheck by hand that {plan.service} serves nobody on the new path."
+    return _notice(state, f"proof-missing-{state.sequence}", Loudness.PAGE, title, body, problem="proof")
+
+
+def finished(plan: Plan, state: RolloutState) -> Notice:
+    """Every wave and the post-rollout time are over."""
+    return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason)
+
+
+def closed(plan: Plan, state: RolloutState) -> Notice:
+    """The rollout ended before it raised anything."""
+    return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: not started", state.end_reason)
+
+
+def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Finding], refusal: str) -> str:
+    """The Markdown above a gate's form."""
+    step = plan.waves[wave - 1]
+    parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    parts.append(f"## May {wave_words(plan, wave)} begin?\n")
+    parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
+    said = state.approvals.get(wave, [])
+    if step.gate.quorum > 1:
+        parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
+    parts.append(f"{OPEN_APPROVALS}\n")
+    parts.append(evidence_table(findings))
+    if state.last_findings and state.wave:
+        rows = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
+        parts.append(f"\n### As the wave before stands\n{evidence_table(rows)}")
+    parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
+    return "\n".join(parts)
+
+
+
+def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:
+    """One line of progress: where, how it looks, and what follows."""
+    name = plan.waves[state.wave - 1].title if 1 <= state.wave <= len(plan.waves) else "Post-rollout"
+    not_passed = [f for f in (*judged.during, *judged.triggers) if f.verdict in (Verdict.FAIL, Verdict.ERROR)]
+    why = f" ({not_passed[0].sentence})" if not_passed else ""
+    match decision:
+        case Continue(reason) | Finish(reason):
+            then = reason
+        case Hold(cause, reason):
+            then = f"hold ({cause.value}): {reason}"
+        case Advance(_):
+            then = "soaked"
+        case RollBack(_, reason):
+            then = f"ROLLBACK: {reason}"
+    return f"{name}: {judged.verdict.value}{why}; {then}"
