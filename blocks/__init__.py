@@ -1,4 +1,4 @@
-"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` knows them all."""
+"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all."""
 
 from blocks.connections import Connections, OpenConnections, load_connections
 from blocks.flag_backend import FlagBackend, FlagReading

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from prefect.blocks.core import Block
+from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
 from blocks.connection import Connection
@@ -67,7 +67,7 @@ class Connections(Block):
     _block_type_slug: ClassVar[str | None] = "tidegate-connections"
     _description: ClassVar[str | None] = "The set of connections that a rollout uses, by the names of their blocks."
 
-    journal: str = Field(description="The journal's block, as type/name (tidegate-journal/default).", pattern=_REFERENCE)
+    journal: str = Field(description="The journal's block, as type/name (tidegate-journal/team).", pattern=_REFERENCE)
     flags: str = Field(description="The flag backend's block, as type/name.", pattern=_REFERENCE)
     prometheus: str = Field(description="The Prometheus block, as type/name.", pattern=_REFERENCE)
     slack: str | None = Field(default=None, description="The Slack block, as type/name.", pattern=_REFERENCE)
@@ -103,6 +103,6 @@ def _load(kind: type[Block], name: str) -> object:
         return kind.load(name, _sync=True)  # type: ignore[call-arg]
     except httpx.HTTPError as error:
         raise Unreachable(f"block {name}: Prefect's server does not answer ({type(error).__name__})") from error
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, RuntimeError, UnknownBlockType) as error:
         # Only the kind is shown: a validation error repeats the values, secrets included.
         raise Refused(f"block {name}: there is none, or it cannot be read ({type(error).__name__})") from error

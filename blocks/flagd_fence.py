@@ -79,7 +79,7 @@ class Fence:
 
     def _epochs(self, flag: str) -> list[int]:
         with suppress(FileNotFoundError):
-            return [int(name) for name in os.listdir(self._flag_folder(flag)) if name.isdecimal()]
+            return [int(path.name) for path in self._flag_folder(flag).iterdir() if path.name.isdecimal()]
         return []
 
     def _remove_older(self, flag: str, epoch: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from blocks.connection import Connection
-from blocks.errors import ConnectionFault, Fenced, NotTaken, Refused, Unreachable
+from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
 from blocks.flagd_fence import Fence, sync_folder
 from blocks.flagd_rules import define, epoch_of, is_boolean, recognise, revision_of
@@ -131,7 +131,7 @@ class FlagdFile(Connection):
             document["flags"] = {**_flags(document), flag: define(exposure, epoch, before)}
             self._write_staged(staged, document)
             try:
-                os.rename(staged, self._file)
+                staged.rename(self._file)
             except FileNotFoundError:
                 self._fence.must_stand(flag, epoch)
                 raise Unreachable(f"{self.path}: another writer went ahead") from None
@@ -203,7 +203,7 @@ def _faults(path: Path) -> Iterator[None]:
     """The one place where the file system's errors become ours."""
     try:
         yield
-    except (ConnectionFault, Fenced):
+    except ConnectionFault:
         raise
     except PermissionError as error:
         raise Refused(f"{error.filename or path}: {error.strerror}") from error

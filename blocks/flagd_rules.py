@@ -20,7 +20,8 @@ def render(exposure: Exposure) -> Json:
 
     The largest share among the audiences that have a user is the user's share, and all shares use the same bucket.
     """
-    served: Json = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": {}}
+    variants = {"on": True, "off": False}
+    served: Json = {"state": "ENABLED", "variants": variants, "defaultVariant": "off", "targeting": {}}
     if exposure.is_zero:
         return served
     rules: list[Any] = []

@@ -41,9 +41,9 @@ class Journal(Connection):
     _description: ClassVar[str | None] = "The append-only record of every rollout, in SQLite or PostgreSQL."
 
     url: SecretStr = Field(
-        description="sqlite:// with an absolute path (four slashes), or postgresql+psycopg:// with user, host and database."
+        description="sqlite:// with an absolute path (four slashes), or postgresql+psycopg:// with user and host."
     )
-    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for the database or one of its locks.")
+    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for the database or its locks.")
 
     def open_rollout(self, rollout: str, flag: str, body: Mapping[str, Any], at: datetime) -> Entry:
         """Own the flag and write the opening entry, or return the one that is there; raises FlagBusy or Conflict.
@@ -68,7 +68,8 @@ class Journal(Connection):
 
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
         """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
-        query = select(ENTRIES).where(ENTRIES.c.rollout == rollout, ENTRIES.c.sequence > after).order_by(ENTRIES.c.sequence)
+        wanted = (ENTRIES.c.rollout == rollout, ENTRIES.c.sequence > after)
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.sequence)
         with self._read() as session:
             return [entry_of(row) for row in session.execute(query).mappings()]
 
@@ -167,11 +168,13 @@ class Journal(Connection):
     def verify(self, rollout: str | None = None) -> list[str]:
         """A sentence for every entry that was changed, removed or cannot be read; empty when all is well."""
         query = select(ENTRIES).order_by(ENTRIES.c.rollout, ENTRIES.c.sequence)
+        if rollout is not None:
+            query = query.where(ENTRIES.c.rollout == rollout)
         found: list[str] = []
         chains: dict[str, list[Entry]] = {}
         unreadable: set[str] = set()
         with self._read() as session:
-            for row in session.execute(query if rollout is None else query.where(ENTRIES.c.rollout == rollout)).mappings():
+            for row in session.execute(query).mappings():
                 name = row["rollout"]
                 if name in unreadable:
                     continue
@@ -186,7 +189,8 @@ class Journal(Connection):
         """A sentence saying what was found; raises Unreachable or Refused."""
         with self._write() as session:
             # Asked inside a write transaction: a journal that can only be read is no journal.
-            counted = session.execute(select(func.count()).select_from(ENTRIES).where(ENTRIES.c.sequence == 1)).scalar_one()
+            query = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.sequence == 1)
+            counted = session.execute(query).scalar_one()
             return f"journal in {session.dialect.name} with {counted} rollouts"
 
     def close(self) -> None:

@@ -62,6 +62,9 @@ _NOW = {
 }
 _CREATION_LOCK = 7_462_145  # any constant; it keeps two first users of a PostgreSQL database apart
 
+_MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
+_STAYS = ("readonly database", "authentication failed", "does not exist", "malformed")
+
 _engines: dict[tuple[str, float, int], Engine] = {}
 _engines_lock = threading.Lock()
 
@@ -81,7 +84,7 @@ def engine_for(address: str, timeout_seconds: float) -> Engine:
             engine = _new_engine(url, timeout_seconds)
             try:
                 _create_tables(engine, timeout_seconds)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 engine.dispose()
                 raise fault(error, url) from error
             _engines[key] = engine
@@ -104,27 +107,21 @@ def transaction(engine: Engine, *, write: bool, wait_seconds: float | None = Non
             if wait_seconds is not None and connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}")
             yield connection
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise fault(error, engine.url) from error
 
 
-def fault(error: SQLAlchemyError, url: URL) -> ConnectionFault:
+def fault(error: SQLAlchemyError | sqlite3.Error, url: URL) -> ConnectionFault:
     """The one place where database errors become ours; neither password nor parameters get into the text."""
-    shown = url.database if url.drivername.startswith("sqlite") else url.set(query={}).render_as_string(hide_password=True)
-    original = error.orig if isinstance(error, DBAPIError) else None
-    detail = " ".join(str(original if original is not None else type(error).__name__).split())
+    shown = url.database if url.drivername == "sqlite" else url.set(query={}).render_as_string(hide_password=True)
+    # What a new connection is set up with fails unwrapped.
+    original = error.orig if isinstance(error, DBAPIError) else error
+    detail = " ".join(str(original).split()) or type(original).__name__
     if url.password:
         detail = detail.replace(str(url.password), "***")
-    sentence = f"journal {shown}: {detail}"
-    kind = type(original).__name__ if original is not None else type(error).__name__
-    refusals = ("readonly database", "authentication failed", "not a database", "malformed", "does not exist")
-    if kind in ("OperationalError", "InterfaceError", "TimeoutError") or (
-        isinstance(original, Exception) and any(base.__name__ == "OperationalError" for base in type(original).__mro__)
-    ):
-        if any(word in detail for word in refusals):
-            return Refused(sentence)
-        return Unreachable(sentence)
-    return Refused(sentence)
+    kinds = {kind.__name__ for kind in type(original).__mro__}
+    may_pass = not kinds.isdisjoint(_MAY_PASS) and not any(word in detail for word in _STAYS)
+    return (Unreachable if may_pass else Refused)(f"journal {shown}: {detail}")
 
 
 def _parsed(address: str) -> URL:
@@ -132,15 +129,15 @@ def _parsed(address: str) -> URL:
         url = make_url(address)
     except ArgumentError:
         # The original message may repeat the address and with it the password.
-        raise Refused("journal.url: found no database URL, allowed is sqlite:////... or postgresql+psycopg://...") from None
+        allowed = "sqlite:// with an absolute path, or postgresql+psycopg://"
+        raise Refused(f"journal.url: found no database URL, allowed is {allowed}") from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername == "postgresql+psycopg":
         return url
     if url.drivername != "sqlite" or not url.database or not Path(url.database).is_absolute():
-        raise Refused(
-            f"journal.url: found {url.drivername!r}, allowed is sqlite:// with an absolute path, or postgresql+psycopg://"
-        )
+        allowed = "sqlite:// with an absolute path, or postgresql+psycopg://"
+        raise Refused(f"journal.url: found {url.drivername!r}, allowed is {allowed}")
     return url
 
 
@@ -209,13 +206,13 @@ def _switch_to_wal(engine: Engine, timeout_seconds: float) -> None:
     while True:
         raw: Any = engine.raw_connection()
         try:
-            if raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-                return
-            raw.execute("PRAGMA journal_mode=WAL")
-            return
+            if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                raw.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() >= end:
                 raise DBAPIError.instance("PRAGMA journal_mode=WAL", None, error, sqlite3.Error) from error
             time.sleep(0.01)
+        else:
+            return
         finally:
             raw.close()

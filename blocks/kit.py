@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from prefect.blocks.core import Block
+from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
 from blocks.connection import Connection
@@ -40,10 +40,10 @@ class KitError(ValueError):
 def read_kit(path: str | os.PathLike[str]) -> OpenConnections:
     """The connections of a kit file, which nobody else may read; raises KitError."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
-                raise KitError(f"{path}: found mode {mode:04o}, allowed is 0600, as it holds secrets (chmod 600 {path})")
+                raise KitError(f"{path}: found mode {mode:04o}, allowed is 0600, since it holds secrets")
             values = yaml.safe_load(file)
     except OSError as error:
         raise KitError(f"{path}: it cannot be read ({error.strerror})") from error
@@ -67,7 +67,7 @@ def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, An
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        os.replace(staged, target)
+        staged.replace(target)
         sync_folder(target.absolute().parent)
     except OSError as error:
         staged.unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def _block_type(path: str, part: str, slug: object) -> type[Block]:
         return _USUAL[part]
     try:
         return Block.get_block_class_from_key(str(slug))
-    except (KeyError, ValueError):
+    except UnknownBlockType:
         usual = _USUAL[part].get_block_type_slug()
         raise KitError(
             f"{path}: {part}.{_TYPE_KEY}: found {slug!r}, allowed is {usual} or another imported block type"
@@ -139,5 +139,3 @@ def _first_problem(kind: type[Block], error: ValidationError) -> str:
 
 def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
-
-

@@ -5,6 +5,7 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import localtime
@@ -59,8 +60,9 @@ class Mail(Connection):
         try:
             message["From"] = Address(addr_spec=self.sender)
             message["To"] = [Address(addr_spec=address) for address in to]
-        except (ValueError, IndexError) as error:
-            raise Refused(f"mail: found {', '.join(map(repr, (self.sender, *to)))}, allowed are plain addresses") from error
+        except (ValueError, IndexError, MessageError) as error:
+            found = ", ".join(map(repr, (self.sender, *to)))
+            raise Refused(f"mail: found {found}, allowed are plain addresses") from error
         message["Date"] = localtime()
         # The same for every attempt, so that a mail server can see a repeat.
         digest = hashlib.sha256(f"{notice.rollout}/{notice.event}".encode()).hexdigest()[:32]
@@ -87,7 +89,8 @@ class Mail(Connection):
         except smtplib.SMTPRecipientsRefused as error:
             raise Refused(f"{where}: {', '.join(sorted(error.recipients))} refused") from error
         except smtplib.SMTPResponseException as error:
-            text = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
+            said = error.smtp_error
+            text = said.decode(errors="replace") if isinstance(said, bytes) else said
             kind = Unreachable if 400 <= error.smtp_code < 500 else Refused
             raise kind(f"{where}: {error.smtp_code} {_one_line(text)}") from error
         except smtplib.SMTPNotSupportedError as error:

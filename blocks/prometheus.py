@@ -116,5 +116,3 @@ class Prometheus(Connection):
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-

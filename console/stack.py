@@ -104,6 +104,8 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = prefect_environment(f"{url}/api")
+    from console.prefect_runs import start_run
+
     started: list[Process] = []
     parts: Parts | None = None
     try:
@@ -128,6 +130,8 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
             "prefect_url": url,
         }
         _file().write_text(json.dumps(body, indent=1))
+        # The schedule starts the watch within a minute; the first one need not wait for it.
+        start_run("watch/post-rollout-monitoring", {})
         return stack
     except BaseException:
         stop_processes(started[1:])

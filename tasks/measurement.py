@@ -25,7 +25,6 @@ from tidegate.criteria import (
 )
 from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
-from tidegate.history import RolloutState
 from tidegate.plan import Alerts, Human, Threshold, When
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
@@ -108,16 +107,15 @@ def _measure(run: OpenRollout, wave: int, now: datetime, asked: Iterable[InForce
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
     wider: dict[str, str] = {}
     for name in few:
-        wider |= metric_queries(plan, name, wave, _since_raise(run.state, timing.lookback(plan.metrics[name]), now))
+        metric = plan.metrics[name]
+        # Counts may accumulate backwards, but never past the first raise: before it the new path was not measured.
+        span = min(timing.lookback(metric), now - (run.state.first_raise_at or now))
+        if span > timing.window(metric.window):
+            wider |= metric_queries(plan, name, wave, span)
     if wider:
         raw |= _safe(lambda: prometheus.instant(wider, now), wider, now)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
     return _Answers(metrics, raw, {key: future.result() for key, future in alerts.items()})
-
-
-def _since_raise(state: RolloutState, lookback: timedelta, now: datetime) -> timedelta:
-    raised = state.first_raise_at or now
-    return max(min(lookback, now - raised), timedelta(seconds=1))
 
 
 def _safe(ask: Callable[[], dict[str, Reading]], ids: Iterable[str], now: datetime) -> dict[str, Reading]:

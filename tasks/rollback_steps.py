@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
@@ -15,11 +15,11 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.history import RolloutState
 from tidegate.plan import Plan
+from tidegate.plan_report import did_not_take_deadline
 from tidegate.query import render, selector
 from tidegate.samples import NoData
 from tidegate.wording import proof_missing, rolled_back, rolling_back
 
-QUERY_DELAY = timedelta(seconds=1)
 _WRITE_ATTEMPTS = 5
 _log = logging.getLogger("tidegate.rollback")
 
@@ -100,11 +100,6 @@ class Proof:
     sentence: str
 
 
-def proof_deadline(plan: Plan, propagation: timedelta) -> timedelta:
-    """Until when the counter must stand still: propagation, three scrapes, the query's delay, then the quiet time."""
-    return propagation + 3 * plan.scrape_interval + QUERY_DELAY + plan.rollback.proof.quiet
-
-
 def measure_proof(
     connections: OpenConnections, plan: Plan, zero_at: datetime, beat: Callable[[], None] = lambda: None
 ) -> Proof:
@@ -114,7 +109,7 @@ def measure_proof(
     query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
     quiet = proof.quiet + plan.scrape_interval
     # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
-    deadline = zero_at + proof_deadline(plan, connections.flags.propagation) + quiet
+    deadline = zero_at + did_not_take_deadline(plan, connections.flags.propagation) + quiet
     seen: float | None = None
     moved_at, first_at = zero_at, None
     problem = "its counter was never seen"

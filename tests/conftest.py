@@ -1,6 +1,7 @@
 """What the tests of several folders share: one real Prometheus for the whole session."""
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -76,6 +77,17 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prom
             yield PrometheusServer(url, folder)
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server with an empty database, started once for the whole session."""
+    # Otherwise it reports its start to the internet, and waits for that.
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness():
+        yield
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -23,7 +23,9 @@ def remote_write(url: str, series: Iterable[tuple[Mapping[str, str], Points]]) -
 
 def _series(labels: Mapping[str, str], points: Points) -> bytes:
     named = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items()))
-    return named + b"".join(_field(2, b"\x09" + struct.pack("<d", v) + b"\x10" + _varint(round(t * 1000))) for t, v in points)
+    return named + b"".join(
+        _field(2, b"\x09" + struct.pack("<d", v) + b"\x10" + _varint(round(t * 1000))) for t, v in points
+    )
 
 
 def _field(number: int, content: bytes) -> bytes:

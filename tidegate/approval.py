@@ -114,6 +114,8 @@ def unsatisfiable(plan: Plan, started_by: str) -> str:
     """Why some gate could never be passed by anybody, or empty; asked before wave 1."""
     for number, wave in enumerate(plan.waves, start=1):
         people = set(approvers_of(plan, number))
+        if len(people) < wave.gate.quorum:
+            return f"the gate before {wave.title} needs {wave.gate.quorum} people, but its roles name {len(people)}"
         if not people - {started_by.lower()}:
             return (
                 f"the gate before {wave.title} could only be approved by {started_by}, who starts the rollout: "
@@ -134,7 +136,7 @@ def rule(
 ) -> Ruling:
     """What the answer leads to, with the findings as they are at this moment; hold and rollback need only a name."""
     who, note = answer.approver, f": {answer.note}" if answer.note else ""
-    if not who:
+    if not who.strip():
         return Ruling(Outcome.REFUSED, "no name was given")
     match answer.decision:
         case Choice.ROLLBACK:

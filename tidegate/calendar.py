@@ -33,7 +33,7 @@ class CalendarRow:
 
 
 def rollout_calendar(plan: Plan, start: date) -> tuple[CalendarRow, ...]:
-    """Every wave and the post-rollout days, if day 1 is `start` and nothing is held; at the plan's own time, not its pace."""
+    """Every wave and the post-rollout days if day 1 is `start` and nothing is held; pace plays no part."""
     zone = timezone_of(plan)
     rows: list[CalendarRow] = []
     free: datetime | None = None

@@ -1,13 +1,13 @@
 """Which criteria are in force, what they ask Prometheus, and how an answer becomes a finding."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
 from tidegate.query import render, selector
-from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, with_count
+from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
 from tidegate.verdict import Finding, Verdict
 
@@ -73,9 +73,15 @@ def _expanded(plan: Plan, wave: int, when: When) -> Iterator[InForce]:
             continue
         if isinstance(criterion, EarlierWaves):
             for earlier in criterion.waves:
-                yield from (x for x in _expanded(plan, earlier, when) if not isinstance(x.criterion, Human))
+                for item in _expanded(plan, earlier, when):
+                    if not isinstance(item.criterion, Human):
+                        yield replace(item, criterion=_tried(item.criterion)) if criterion.dry_run else item
         else:
             yield InForce(criterion.id or f"{name}.{position}", criterion)
+
+
+def _tried(criterion: Criterion) -> Criterion:
+    return criterion.model_copy(update={"dry_run": True})
 
 
 def _critical_bounds(plan: Plan) -> Iterator[InForce]:
@@ -166,7 +172,7 @@ def starvation_reading(plan: Plan, wave: int, answers: Mapping[str, Reading]) ->
         return canary
     if isinstance(control, NoData):
         return control
-    whole = Sample(canary.value + control.value, canary.at)
+    whole = sample(canary.value + control.value, canary.at)
     return ratio(canary, whole, round(plan.traffic.min_expected * 100 / percent))
 
 
@@ -178,7 +184,7 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
     trigger = When.TRIGGER in item.when
     if isinstance(reading, NoData):
         verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
-        return Finding(
+        finding = Finding(
             id_,
             item.text,
             verdict,
@@ -186,13 +192,15 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
             bound=words,
             n=reading.n,
             query=query,
+            required=item.required,
         )
+        return _dry(item, finding)
     beyond = reading.value > limit if above else reading.value < limit
     verdict = Verdict.PASS if beyond != trigger else Verdict.FAIL
     seen = metric.unit.format(reading.value)
     allowed = "rolls back when" if trigger else "must be"
     counted = f", from {reading.n:.0f} requests" if reading.n is not None else ""
-    return Finding(
+    finding = Finding(
         id_,
         item.text,
         verdict,
@@ -201,7 +209,17 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
         words,
         reading.n,
         query,
+        item.required,
     )
+    return _dry(item, finding)
+
+
+def _dry(item: Threshold | Alerts, finding: Finding) -> Finding:
+    """A criterion on dry run is measured and shown; it decides nothing."""
+    if not item.dry_run:
+        return finding
+    sentence = f"Dry run, would be {finding.verdict.value}: {finding.sentence}"
+    return replace(finding, verdict=Verdict.NOT_APPLICABLE, sentence=sentence, required=False)
 
 
 def no_data_words(reading: NoData) -> str:
@@ -223,7 +241,7 @@ def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
         sentence, verdict = f"No healthy alert rule with {labels}: nothing could have fired.", Verdict.ERROR
     else:
         sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {labels}.", Verdict.PASS
-    return Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
+    return _dry(item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query))
 
 
 def judge_pending(id_: str, item: Human) -> Finding:
@@ -235,10 +253,13 @@ def judge_pending(id_: str, item: Human) -> Finding:
 def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, str]:
     """Whether the breach lasted: beyond the bound at every point, back over `lasting`, in two windows that do not overlap.
 
-    Points are in order of time and the newest counts; missing points pause the time and do not break it.
+    Points are in order of time and the newest counts. A point speaks for its window; what no window covers
+    pauses the time and does not break it.
     """
     if isinstance(points, NoData):
         return False, f"its past cannot be read ({no_data_words(points)})"
+    if not points:
+        return False, "there is no past to hold it against yet"
     run: list[Sample] = []
     for point in reversed(points):
         if not breach.holds(point.value):
@@ -246,7 +267,8 @@ def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, 
         run.append(point)
     if not run:
         return False, "it is no longer beyond the bound"
-    lasted = run[0].at - run[-1].at
+    steps_back = zip(run, run[1:], strict=False)
+    lasted = sum((min(later.at - point.at, breach.window) for later, point in steps_back), timedelta(0))
     if breach.lasting == timedelta(0):
         return True, "seen once, which is enough"
     needed = max(breach.lasting, breach.window)

@@ -79,22 +79,29 @@ class Judged:
 
     @property
     def verdict(self) -> Verdict:
-        """The wave's verdict: its during criteria, made worse by a trigger that fired or could not be judged."""
-        seen = [f.verdict for f in self.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL)]
+        """The wave's verdict: its during criteria, made worse by a trigger that fired or could not be judged.
+
+        A trigger that is merely unsure counts only where the plan requires it.
+        """
+        seen = [f.verdict for f in self.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL) or f.required]
         return worst([*(f.verdict for f in self.during), *seen])
 
 
+SOAKING = frozenset({Phase.WAVE, Phase.POST_ROLLOUT})
 STOPS_SOAK = frozenset({HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT})
 
 
 def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedelta, bool]:
-    """The observed time this review adds (at most one interval; none when blind, unsure or held), and its health."""
+    """The observed time this review adds (at most one interval; none when blind, unsure or held), and its health.
+
+    Waiting at a gate is no soak: an extension is counted from when it is given.
+    """
     record = state.record
-    if record is None or STOPS_SOAK & state.holds.keys():
+    if record is None or state.phase not in SOAKING or STOPS_SOAK & state.holds.keys():
         return timedelta(0), False
     if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None:
         return timedelta(0), False
-    elapsed = max(judged.at - record.last_review, timedelta(0))
+    elapsed = max(judged.at - record.last_review - record.unseen, timedelta(0))
     return min(elapsed, timing.interval(state.wave)), judged.verdict is Verdict.PASS
 
 
@@ -123,7 +130,7 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
 
 def _by_soak(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     record = state.record
-    if record is None or state.phase not in (Phase.WAVE, Phase.POST_ROLLOUT):
+    if record is None or state.phase not in SOAKING:
         return Continue(f"guarding while {state.phase.value.replace('_', ' ')}")
     step = timing.step(state.wave)
     collected, enough = record.soaked(timing.soak(state.wave), step.tolerance)

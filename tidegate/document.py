@@ -142,7 +142,8 @@ def _rollback(plan: Plan) -> Iterator[str]:
     back = plan.rollback
     yield "## Rollback"
     yield ""
-    yield f"Instant, promised within {format_duration(back.within)}: the flag `{plan.flag.key}` goes to zero for everybody."
+    promised = format_duration(back.within)
+    yield f"Instant, promised within {promised}: the flag `{plan.flag.key}` goes to zero for everybody."
     yield f"Proven when `{back.proof.counter}` stands still for {format_duration(back.proof.quiet)}."
     yield ""
     if back.full:
@@ -165,7 +166,11 @@ def _people(plan: Plan) -> Iterator[str]:
     yield from (markdown_row(role, ", ".join(people)) for role, people in plan.roles.items())
     yield ""
     yield from _numbered(f"{contact.title}: {contact.email}" for contact in plan.contacts)
-    yield f"\nNotices go to {plan.channels.critical} and {plan.channels.warnings}."
+    channels = plan.channels
+    yield ""
+    yield f"- Critical notices go to {channels.critical}"
+    yield f"- Warnings go to {channels.warnings}"
+    yield f"- Progress goes to {channels.progress}"
     yield ""
 
 

@@ -54,6 +54,7 @@ class WaveRecord:
     reviews: list[tuple[float, bool]] = field(default_factory=list)
     extension: timedelta = timedelta(0)
     soaked_at: datetime | None = None
+    unseen: timedelta = timedelta(0)  # blind time since the last review, which no review may credit
 
     def soaked(self, soak: timedelta, tolerance: int) -> tuple[timedelta, bool]:
         """Observed time of the trailing soak with at most `tolerance` unhealthy reviews, and whether it is enough."""
@@ -137,6 +138,11 @@ class RolloutState:
     end_reason: str = ""
 
     @property
+    def goes_no_further(self) -> bool:
+        """Whether the way back was ordered, or the rollout ended: nothing takes it onward again."""
+        return self.rollback is not None or not self.phase.is_open
+
+    @property
     def record(self) -> WaveRecord | None:
         """The wave under way, or None before the first raise."""
         return self.waves.get(self.wave)
@@ -153,7 +159,9 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
             raise ValueError(f"entry {entry.sequence} of {entry.rollout} does not follow entry {state.sequence}")
         if entry.version != 1:
             raise ValueError(f"{entry.kind.value} entry of version {entry.version} is not known to this release")
-        _APPLY[entry.kind](state, entry, entry.body)
+        # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
+        if not (entry.kind in _ONWARD and state.goes_no_further):
+            _APPLY[entry.kind](state, entry, entry.body)
         state.rollout, state.sequence, state.head = entry.rollout, entry.sequence, entry.hash
         state.updated_at = entry.at
     return state
@@ -198,23 +206,29 @@ def _caution(answer: Mapping[str, Any]) -> int:
 def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     if state.gate is not None:
         state.gate.outcome, state.gate.reason = body["outcome"], body["reason"]
+    if state.goes_no_further:
+        return
     wave = body["wave"]
-    if body["outcome"] in ("go", "counted"):
-        state.approvals.setdefault(wave, []).append(body["by"])
+    said = state.approvals.setdefault(wave, []) if body["outcome"] in ("go", "counted") else []
+    if body["by"] not in said:
+        said.append(body["by"])
     match body["outcome"]:
         case "go":
             state.approved_wave = max(state.approved_wave, wave)
             state.phase = Phase.RAISING
+            # The go ends an operator's hold; one that comes after it must still stop the raise.
+            state.holds.pop(HoldCause.OPERATOR, None)
         case "extended":
             record = state.record
             if record is not None:
                 record.extension += timedelta(seconds=body["extension_seconds"])
                 record.soaked_at = None
-                record.last_review = entry.at
+                record.last_review, record.unseen = entry.at, timedelta(0)
             state.approvals.pop(wave, None)
             state.gate, state.phase = None, Phase.WAVE
         case "withdrawn":
-            state.approved_wave, state.phase = state.wave, Phase.GATE
+            # What was intended is so no more: a flag that got it already has drifted.
+            state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
             state.approvals.pop(wave, None)
         case "held":
             state.holds[HoldCause.OPERATOR] = body["reason"]
@@ -231,7 +245,6 @@ def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
     state.revision, state.gate = body["revision"], None
     state.first_raise_at = state.first_raise_at or entry.at
-    state.holds.pop(HoldCause.OPERATOR, None)
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
 
 
@@ -240,7 +253,7 @@ def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
     if record is not None:
         if body["credit"] > 0:
             record.reviews.append((body["credit"], body["healthy"]))
-        record.last_review = entry.at
+        record.last_review, record.unseen = entry.at, timedelta(0)
     state.last_findings = body["findings"]
 
 
@@ -249,7 +262,10 @@ def _blinded(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     state.holds[HoldCause.BLIND] = body["reason"]
 
 
-def _sighted(state: RolloutState, _: Entry, __: Mapping[str, Any]) -> None:
+def _sighted(state: RolloutState, entry: Entry, _: Mapping[str, Any]) -> None:
+    record = state.record
+    if record is not None and state.blind_since is not None:
+        record.unseen += max(entry.at - max(state.blind_since, record.last_review), timedelta(0))
     state.blind_since = None
     state.holds.pop(HoldCause.BLIND, None)
 
@@ -263,8 +279,12 @@ def _held(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.holds[HoldCause(body["cause"])] = body["reason"]
 
 
-def _resumed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.holds.pop(HoldCause(body["cause"]), None)
+    record = state.record
+    if record is not None:
+        # Held time is no soak: the review's interval begins anew.
+        record.last_review, record.unseen = entry.at, timedelta(0)
 
 
 def _soaked(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -345,9 +365,12 @@ _APPLY = {
 }
 
 
+_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED})
+
+
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """Nothing has been looked at yet."""
+    """Nothing has been looked at yet, or what was seen was not good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +404,7 @@ def next_step(state: RolloutState) -> NextStep:
     """What a rollout's run does next, from the journal alone, however often it was started again."""
     match state.phase:
         case Phase.PREPARING:
-            return Preflight() if state.preflight is None else Ask(1)
+            return Ask(1) if state.preflight is Verdict.PASS else Preflight()
         case Phase.GATE:
             return Ask(state.gate.wave if state.gate else state.wave + 1)
         case Phase.RAISING:

@@ -18,16 +18,16 @@ from tidegate.plan_base import (
     Day,
     Email,
     FixedQuery,
-    Matcher,
     Model,
     Name,
     Text,
     TimeZone,
     Whole,
+    exactly,
 )
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
-from tidegate.plan_metrics import Limit, Metric, Traffic, Variants
+from tidegate.plan_metrics import Audience, Limit, Metric, Traffic, Variants
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [
@@ -73,22 +73,6 @@ def parse_pace(text: object) -> timedelta:
 
 
 Pace = Annotated[timedelta, BeforeValidator(parse_pace), PlainSerializer(format_duration, str), DURATION_SCHEMA]
-
-
-class Audience(Model):
-    """A set of users, by the group the flag's context names, and the label matcher that selects their series."""
-
-    groups: tuple[Name, ...] | None = Field(default=None, min_length=1, description="Groups of users; or use everyone.")
-    everyone: Literal[True] | None = Field(default=None, description="true: all users; or use groups.")
-    matcher: Matcher = Field(default="", description="PromQL label matchers of their series; needed with groups.")
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """Groups and everyone, neither, or groups whose series nobody can select."""
-        if (self.groups is None) == (self.everyone is None):
-            found = "neither" if self.groups is None else "both"
-            yield (), f"found {found}, allowed is exactly one of groups or everyone: true"
-        elif self.groups is not None and not self.matcher:
-            yield ("matcher",), "found an empty matcher, allowed is a label matcher that selects the series of these groups"
 
 
 class Flag(Model):
@@ -194,7 +178,7 @@ class OnBlind(StrEnum):
 class Plan(Model):
     """A whole release plan, resolved: overlays and defaults included."""
 
-    tidegate: Literal[1] = Field(description="Version of the plan format.")
+    tidegate: Annotated[Literal[1], exactly(1)] = Field(description="Version of the plan format.")
     name: Name = Field(description="Short name of the plan.")
     title: Text = Field(description="Heading of the plan.")
     summary: str = Field(default="", max_length=5_000, description="What is released, how, and at what risk.")
@@ -203,9 +187,13 @@ class Plan(Model):
     timezone: TimeZone = Field(description="IANA time zone of the plan's days.")
     approvals: Literal["open"] = Field(description="open: names of approvers are recorded but not proven.")
     pace: Pace | None = Field(default=None, description="Rehearsals only: how long one plan day takes, 1s to 24h.")
-    scrape_interval: PositiveDuration = Field(default=timedelta(seconds=15), description="How often Prometheus scrapes.")
+    scrape_interval: PositiveDuration = Field(
+        default=timedelta(seconds=15), description="How often Prometheus scrapes."
+    )
     guard: PositiveDuration = Field(default=timedelta(seconds=10), description="Beat between reviews: triggers, drift.")
-    max_blind: PositiveDuration = Field(default=timedelta(minutes=15), description="Time without sight before on_blind.")
+    max_blind: PositiveDuration = Field(
+        default=timedelta(minutes=15), description="Time without sight before on_blind."
+    )
     on_blind: OnBlind = Field(default=OnBlind.HOLD, description="What happens when max_blind is used up.")
     approval_ttl: PositiveDuration = Field(default=timedelta(hours=24), description="How early a gate may open.")
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
@@ -235,7 +223,7 @@ class Plan(Model):
         return body
 
     def exposure_at(self, wave: int) -> Exposure:
-        """The exposure of wave `wave` (1-based): the union with all earlier waves' layers, a larger share replacing a smaller."""
+        """The exposure of wave `wave` (1-based): its layer and all earlier ones, a larger share replacing a smaller."""
         layers: dict[str, Layer] = {}
         for step in self.waves[:wave]:
             layers.pop(step.audience, None)

@@ -27,7 +27,7 @@ FieldPath = tuple[str | int, ...]
 Contradiction = tuple[FieldPath, str]
 
 
-class Contradictions(ValueError):
+class ContradictionsError(ValueError):
     """Everything that contradicts itself in a model, each with the path of the field below it."""
 
     def __init__(self, problems: tuple[Contradiction, ...]) -> None:
@@ -58,7 +58,7 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if problems := tuple(self.contradictions()):
-            raise Contradictions(problems)
+            raise ContradictionsError(problems)
         return self
 
 
@@ -69,6 +69,17 @@ def _day(text: object) -> int:
     if match is None:
         raise ValueError(f"found {text!r}, allowed is a day of the rollout such as day 1 or day 3")
     return int(match[1])
+
+
+def exactly(value: bool | int) -> BeforeValidator:
+    """Refuses what only equals `value`: to Python, true is 1 and so is 1.0."""
+
+    def check(found: object) -> object:
+        if type(found) is not type(value) or found != value:
+            raise ValueError(f"found {str(found).lower()[:60]}, allowed is {str(value).lower()}")
+        return found
+
+    return BeforeValidator(check)
 
 
 def _timezone(name: str) -> str:
@@ -118,7 +129,9 @@ Day = Annotated[
     int,
     BeforeValidator(_day),
     PlainSerializer("day {}".format, str),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^day [1-9][0-9]{0,2}$", "minimum": 1, "examples": ["day 3"]}),
+    WithJsonSchema(
+        {"type": ["string", "integer"], "pattern": r"^day [1-9][0-9]{0,2}$", "minimum": 1, "examples": ["day 3"]}
+    ),
 ]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 CountQuery = Annotated[

@@ -25,7 +25,10 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
     yield from _beat(plan, ("post_rollout",), plan.post_rollout.interval)
     for position, criterion in enumerate(plan.post_rollout.criteria):
         if When.ENTER in criterion.when:
-            yield ("post_rollout", "criteria", position, "when"), "found enter, allowed are during and trigger (there is no gate)"
+            yield (
+                ("post_rollout", "criteria", position, "when"),
+                "found enter, allowed are during and trigger (there is no gate)",
+            )
     yield from _ids(plan)
 
 
@@ -82,7 +85,10 @@ def _gate(plan: "Plan", number: int) -> Iterator[Contradiction]:
         yield from _known(role, plan.roles, where)
     people = {email for role in gate.approvers for email in plan.roles.get(role, ())}
     if not unknown and people and len(people) < gate.quorum:
-        yield ("waves", number, "gate", "quorum"), f"found {gate.quorum}, allowed is at most {len(people)} (the approvers)"
+        yield (
+            ("waves", number, "gate", "quorum"),
+            f"found {gate.quorum}, allowed is at most {len(people)} (the approvers)",
+        )
 
 
 def _beat(plan: "Plan", where: FieldPath, interval: timedelta) -> Iterator[Contradiction]:
@@ -123,5 +129,8 @@ def _ids(plan: "Plan") -> Iterator[Contradiction]:
             if criterion.id is not None:
                 here = ".".join(map(str, (*where, position)))
                 if criterion.id in first:
-                    yield (*where, position, "id"), f"found {criterion.id!r} (as in {first[criterion.id]}), allowed is once"
+                    yield (
+                        (*where, position, "id"),
+                        f"found {criterion.id!r} (as in {first[criterion.id]}), allowed is once",
+                    )
                 first.setdefault(criterion.id, here)

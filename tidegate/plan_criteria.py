@@ -36,7 +36,8 @@ class BaseCriterion(Model):
     text: Text = Field(description="The line of the release plan.")
     id: Name | None = Field(default=None, description="Stable name; derived from wave and position when absent.")
     when: Whens = Field(
-        min_length=1, description="What it decides: enter (the gate before its wave), during (leaving its wave), trigger (rollback)."
+        min_length=1,
+        description="What it decides: enter (the gate before its wave), during (leaving its wave), trigger (rollback).",
     )
     dry_run: Switch = Field(default=False, description="Measured and shown, never decisive.")
 
@@ -110,7 +111,9 @@ class Human(BaseCriterion):
             yield ("when",), f"found {', '.join(self.when)}, allowed for a human statement is enter"
 
 
-Criterion = Annotated[Threshold | Alerts | EarlierWaves | Human, Field(discriminator="kind", description="One question.")]
+Criterion = Annotated[
+    Threshold | Alerts | EarlierWaves | Human, Field(discriminator="kind", description="One question.")
+]
 
 
 def is_measured(criterion: Criterion) -> bool:

@@ -1,12 +1,34 @@
-"""What a plan measures: metrics with their bounds, the traffic behind them, and the series of each path."""
+"""Whom and what a plan measures: audiences, metrics with bounds, traffic, and the series of each path."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tidegate.plan_base import Contradiction, CountQuery, Matcher, Model, Name, Text, ValueQuery, Whole
+from tidegate.plan_base import Contradiction, CountQuery, Matcher, Model, Name, Text, ValueQuery, Whole, exactly
 from tidegate.units import Bound, PositiveDuration, Unit, quantity_in
+
+
+class Audience(Model):
+    """A set of users, by the group the flag's context names, and the label matcher that selects their series."""
+
+    groups: tuple[Name, ...] | None = Field(default=None, min_length=1, description="Groups of users; or use everyone.")
+    everyone: Annotated[Literal[True], exactly(True)] | None = Field(
+        default=None, description="true: all users; or use groups."
+    )
+    matcher: Matcher = Field(default="", description="PromQL label matchers of their series; needed with groups.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Groups and everyone, neither, or groups whose series nobody can select."""
+        if (self.groups is None) == (self.everyone is None):
+            found = "neither" if self.groups is None else "both"
+            yield (), f"found {found}, allowed is exactly one of groups or everyone: true"
+        elif self.groups is not None and not self.matcher:
+            yield (
+                ("matcher",),
+                "found an empty matcher, allowed is a label matcher that selects the series of these groups",
+            )
 
 
 class Limit(Model):
@@ -14,7 +36,9 @@ class Limit(Model):
 
     below: Bound | None = Field(default=None, description="Reached by a value under this, in the metric's unit.")
     above: Bound | None = Field(default=None, description="Reached by a value over this, in the metric's unit.")
-    pending: Name | None = Field(default=None, description="The kind of check this line waits for; then only text stands.")
+    pending: Name | None = Field(
+        default=None, description="The kind of check this line waits for; then only text stands."
+    )
     text: Text | None = Field(default=None, description="The line of the release plan.")
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -59,7 +83,11 @@ class Metric(Model):
             return
         if self.lookback < self.window:
             yield ("lookback",), "shorter than window, allowed is at least the window"
-        wrong = [x for name in ("target", "warning", "critical") for x in bound_problems(getattr(self, name), self.unit, name)]
+        wrong = [
+            x
+            for name in ("target", "warning", "critical")
+            for x in bound_problems(getattr(self, name), self.unit, name)
+        ]
         yield from wrong
         if not wrong and self.warning and self.critical:
             yield from _disorder(self.warning, self.critical, self.unit)
@@ -68,7 +96,11 @@ class Metric(Model):
 def _disorder(warning: Limit, critical: Limit, unit: Unit) -> Iterator[Contradiction]:
     for side, sign in (("below", -1), ("above", 1)):
         first, second = getattr(warning, side), getattr(critical, side)
-        if first is not None and second is not None and sign * quantity_in(first, unit) > sign * quantity_in(second, unit):
+        if (
+            first is not None
+            and second is not None
+            and sign * quantity_in(first, unit) > sign * quantity_in(second, unit)
+        ):
             yield ("critical", side), f"found {second}, allowed is {first} (the warning's bound) or further out"
 
 
@@ -88,7 +120,9 @@ class Traffic(Model):
 
     query: CountQuery = Field(description="PromQL counting requests of {{ selector }} in {{ window }}.")
     window: PositiveDuration = Field(default=timedelta(minutes=5), description="What {{ window }} stands for.")
-    min_expected: Whole = Field(default=20, ge=1, description="Requests that must be expected before silence is a finding.")
+    min_expected: Whole = Field(
+        default=20, ge=1, description="Requests that must be expected before silence is a finding."
+    )
 
 
 class Variants(Model):

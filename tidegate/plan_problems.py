@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tidegate.plan_base import Contradictions, FieldPath, did_you_mean, dotted
+from tidegate.plan_base import ContradictionsError, FieldPath, did_you_mean, dotted
 from tidegate.plan_schema import fragment_at, key_words, keys_of, words
 from tidegate.plan_yaml import Node, Problem
 
@@ -22,7 +22,7 @@ def problems_of(error: ValidationError, root: Node) -> Iterator[Problem]:
         path = _path(loc, root)
         context: Mapping[str, Any] = item.get("ctx", {})
         cause = context.get("error")
-        if isinstance(cause, Contradictions):
+        if isinstance(cause, ContradictionsError):
             for below, text in cause.problems:
                 yield _problem(root, (*path, *below), text)
         elif kind == "value_error":
@@ -76,9 +76,7 @@ def _path(loc: tuple[str | int, ...], root: Node) -> FieldPath:
     return tuple(path)
 
 
-def _sentence(
-    kind: str, path: FieldPath, loc: FieldPath, found: object, context: Mapping[str, Any], root: Node
-) -> str:
+def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context: Mapping[str, Any], root: Node) -> str:
     if loc and loc[-1] == "[key]":
         return f"found the key {shown(path[-1])}, allowed is {key_words(fragment_at(path[:-1], root))}"
     fragment = fragment_at(path, root)
@@ -89,7 +87,7 @@ def _sentence(
             known = keys_of(fragment_at(path[:-1], root))
             return f"unknown key, allowed are {', '.join(known)}{did_you_mean(str(path[-1]), known)}"
         case "union_tag_not_found":
-            return f"kind is missing, allowed is {context['discriminator'].strip(chr(39))}: one of {', '.join(_tags(fragment))}"
+            return f"kind is missing, allowed is kind: one of {', '.join(_tags(fragment))}"
         case "union_tag_invalid":
             tag = str(context["tag"])
             known = _tags(fragment)
@@ -108,7 +106,7 @@ def _sentence(
             return f"found {shown(found)}, allowed is {context['ge']} or more"
         case "less_than_equal":
             return f"found {shown(found)}, allowed is {context['le']} or less"
-        # Left are wrong types and patterns; what is allowed says it all.
+        # Left are wrong types and patterns, and whatever pydantic adds: what is allowed says it all.
         case _:
             hint = " (put it in quotes)" if kind == "string_type" and isinstance(found, int | float) else ""
             return f"found {shown(found)}, allowed is {words(fragment)}{hint}"

@@ -51,14 +51,16 @@ class PlanReport:
         for line in self.pending:
             kinds.setdefault(line.kind, []).append(line)
         return (
-            f"OK: {self.name} ({self.title}), {self.waves} waves, at least {self.minimum_duration}, hash {self.hash[:12]}",
+            f"OK: {self.name} ({self.title}), {self.waves} waves, "
+            f"at least {self.minimum_duration}, hash {self.hash[:12]}",
             *(f"warning: {warning}" for warning in self.warnings),
             *self.costs,
             *self.gates,
             f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
             f"(promised within {self.promised_seconds:g}s)",
-            f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:" if self.pending else
-            "no line waits for a kind of check",
+            f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:"
+            if self.pending
+            else "no line waits for a kind of check",
             *(f"  {kind}: {line.text} ({line.where})" for kind in sorted(kinds) for line in kinds[kind]),
         )
 

@@ -97,13 +97,17 @@ def _child(node: Node | None, step: str | int) -> Node | None:
         return None
     if isinstance(node.value, dict):
         return node.value.get(str(step))
-    return node.value[step] if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value) else None
+    return (
+        node.value[step] if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value) else None
+    )
 
 
 def _inner(fragment: Fragment) -> Fragment:
     listed = [choice for choice in fragment.get("anyOf", ()) if "items" in choice]
     fragment = listed[0] if listed else fragment
-    inner: object = fragment.get("items") or fragment.get("additionalProperties") or next(iter(_named(fragment).values()), {})
+    inner: object = (
+        fragment.get("items") or fragment.get("additionalProperties") or next(iter(_named(fragment).values()), {})
+    )
     return inner if isinstance(inner, dict) else {}
 
 

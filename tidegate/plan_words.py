@@ -21,7 +21,9 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             labels = ", ".join(f"{name}={value}" for name, value in criterion.labels.items())
             sentence = f"{'any' if When.TRIGGER in criterion.when else 'no'} alert with {labels} is firing"
         case EarlierWaves():
-            sentence = f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
+            sentence = (
+                f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
+            )
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import yaml
 
@@ -40,7 +41,7 @@ class PlanError(ValueError):
     """A plan that cannot be used, and every reason found; `str()` is one line per problem."""
 
     def __init__(self, *problems: Problem) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line)))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line)))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -198,7 +199,7 @@ class _Reader:
             self._note(event, where, f'found {text} without quotes, allowed is true or false, or "{text}" in quotes')
             return None
         if _DATE.fullmatch(text) or _NUMBER_LIKE.fullmatch(text):
-            words = f'found {text[:40]} without quotes, allowed is a plain decimal number, or the text in quotes'
+            words = f"found {text[:40]} without quotes, allowed is a plain decimal number, or the text in quotes"
             self._note(event, where, words)
             return None
         return text
@@ -206,5 +207,5 @@ class _Reader:
     def _note(self, event: yaml.Event, where: str, words: str) -> None:
         self.problems.append(Problem(self.file, _line(event), where, words))
 
-    def _stop(self, event: yaml.Event, where: str, words: str) -> None:
+    def _stop(self, event: yaml.Event, where: str, words: str) -> NoReturn:
         raise PlanError(*self.problems, Problem(self.file, _line(event), where, words))

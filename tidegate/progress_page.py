@@ -7,7 +7,7 @@ from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
-from tidegate.wording import evidence_table, seconds_between, table_row
+from tidegate.wording import evidence_table, one_line, seconds_between, table_row
 
 
 _DAY = timedelta(days=1)
@@ -41,7 +41,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     if timing.pace.factor != 1:
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
     for cause, reason in state.holds.items():
-        parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {reason}")
+        parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
     rows = [table_row("Wave", "Exposure", "Status", "Soak", "Reviews"), "|---|---|---|---|---|"]
     for number, wave in enumerate(plan.waves, start=1):
         word, soak = wave_status(plan, state, timing, number)
@@ -53,12 +53,12 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     back = state.rollback
     if back is not None:
         parts.append(
-            f"## Rolled back\n{back.reason}\n\nZero {seconds_between(back.ordered_at, back.zero_at)} after the order, "
+            f"## Rolled back\n{one_line(back.reason)}\n\nZero {seconds_between(back.ordered_at, back.zero_at)} after the order, "
             f"proof {seconds_between(back.ordered_at, back.proven_at)} after it. {back.sentence}"
         )
     if state.last_findings:
         findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
         parts.append(f"## Last review\n{evidence_table(findings)}")
     if state.end_reason:
-        parts.append(state.end_reason)
+        parts.append(one_line(state.end_reason))
     return "\n\n".join(parts)

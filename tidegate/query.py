@@ -1,4 +1,4 @@
-"""PromQL templates and label matchers: a closed set of names, nothing to execute, checked before anything is measured."""
+"""PromQL templates and label matchers: a closed set of names, nothing to execute, checked before use."""
 
 import re
 from datetime import timedelta
@@ -8,7 +8,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 NAMES = ("selector", "path", "window")
 _ALLOWED = ", ".join("{{ " + name + " }}" for name in NAMES)
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - PromQL, not HTML
+# The output is PromQL, not HTML: nothing to escape.
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
 _MATCHER = re.compile(r'\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(=~|!~|!=|=)\s*"((?:[^"\\\n]|\\.)*)"\s*')
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
@@ -19,7 +20,7 @@ def names_in(template: str) -> frozenset[str]:
         tree = _ENVIRONMENT.parse(template)
     except TemplateError as error:
         raise ValueError(f"found a template that cannot be read ({error}), allowed are text and {_ALLOWED}") from error
-    # Text and bare names only: without attributes, calls, filters and loops there is nothing to escape from or to wait for.
+    # Text and bare names only: without attributes, calls and loops there is nothing to escape from or to wait for.
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, nodes.Output | nodes.TemplateData | nodes.Name):
             raise ValueError(f"found an expression ({type(node).__name__.lower()}), allowed are text and {_ALLOWED}")
@@ -40,7 +41,9 @@ def check_measuring(template: str, *, counts: bool) -> None:
     used = names_in(template)
     bare = _bare(_sample(template))
     if not used & {"selector", "path"}:
-        raise ValueError("{{ selector }} is missing, allowed is a query with {{ selector }}, or {{ path }} without audience")
+        raise ValueError(
+            "{{ selector }} is missing, allowed is a query with {{ selector }}, or {{ path }} without audience"
+        )
     if "window" not in used and (counts or "[" in bare):
         raise ValueError("{{ window }} is missing, allowed is a range written as [{{ window }}]")
 
@@ -110,5 +113,7 @@ def _bare(query: str) -> str:
             elif char in ")]}" and (not opened or opened.pop() != _CLOSES[char]):
                 raise ValueError(f"found {char!r} that closes nothing, allowed are balanced brackets")
     if quote or opened:
-        raise ValueError(f"found {(quote or opened[-1])!r} that is never closed, allowed are balanced quotes and brackets")
+        raise ValueError(
+            f"found {(quote or opened[-1])!r} that is never closed, allowed are balanced quotes and brackets"
+        )
     return "".join(bare)

@@ -33,6 +33,10 @@ class Sample:
     at: datetime
     n: float | None = None
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"{self.value} is no measured value; `sample` makes NoData of it")
+
 
 @dataclass(frozen=True, slots=True)
 class NoData:

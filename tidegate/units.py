@@ -51,9 +51,7 @@ def _positive(span: timedelta) -> timedelta:
 
 
 DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["24h"]})
-Duration = Annotated[
-    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, str), DURATION_SCHEMA
-]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, str), DURATION_SCHEMA]
 PositiveDuration = Annotated[
     timedelta,
     BeforeValidator(lambda text: _positive(parse_duration(text))),

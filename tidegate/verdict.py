@@ -38,6 +38,7 @@ class Finding:
     bound: str = ""
     n: float | None = None
     query: str = ""
+    required: bool = False
 
     def to_json(self) -> dict[str, object]:
         """As stored in the journal."""

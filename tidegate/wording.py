@@ -1,5 +1,6 @@
 """What people read: the text of every notice, and the evidence table of a gate's form."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -18,6 +19,7 @@ MARKS = {
     Verdict.FAIL: "❌",
     Verdict.NOT_APPLICABLE: "➖",
 }
+_TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
 
 
@@ -28,8 +30,14 @@ def seconds_between(start: datetime | None, end: datetime | None) -> str:
 
 def table_row(*cells: object) -> str:
     """A Markdown table row; what people or servers wrote cannot break out of its cell."""
-    cleaned = (str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells)
+    # A backslash of theirs would undo the one that keeps a pipe in its cell.
+    cleaned = (one_line(cell).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
     return "| " + " | ".join(cleaned) + " |"
+
+
+def one_line(text: object) -> str:
+    """What people or servers wrote, on one line and without HTML."""
+    return _TAG.sub("&lt;", " ".join(str(text).split()))
 
 
 def evidence_table(findings: Iterable[Finding]) -> str:

@@ -1,6 +1,6 @@
 """Real databases, and a local HTTP server that answers as a test wants."""
 
-import os
+import socket
 import tempfile
 import threading
 import uuid
@@ -28,6 +28,10 @@ def postgresql() -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="tg-pg-") as folder:
             server = pgserver.get_server(folder, cleanup_mode="stop")
             try:
+                with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                        connection.execute(f"ALTER SYSTEM SET {setting} = off")
+                    connection.execute("SELECT pg_reload_conf()")
                 yield server.get_uri()
             finally:
                 server.cleanup()
@@ -120,14 +124,7 @@ def local_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def dead_port() -> int:
     """A port on which nobody listens."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def pytest_configure() -> None:
-    # Prefect phones home otherwise.
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

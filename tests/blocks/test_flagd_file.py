@@ -5,11 +5,10 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -195,70 +194,97 @@ def test_a_raise_waits_for_the_lock_and_a_zero_goes_ahead(backend: FlagdFile, fi
     assert backend.read(FLAG).exposure == ZERO
 
 
-_LATE_WRITER = """
-import os, signal, sys
-from blocks import FlagdFile
-from blocks.errors import ConnectionFault
-from tidegate.exposure import Exposure, Layer
-rename = os.rename
-def stop_before_the_move(*paths):
-    os.kill(os.getpid(), signal.SIGSTOP)
-    rename(*paths)
-backend = FlagdFile(path=sys.argv[1])
-if len(sys.argv) > 3:
-    os.rename = stop_before_the_move
-try:
-    backend.write(sys.argv[2], Exposure((Layer("everyone", None, 50.0),)), 1)
-except ConnectionFault as fault:
-    print(type(fault).__name__)
-else:
-    print("written")
-"""
+class LateWriter:
+    """A second process that stands still in its write: before the move into place, or after reading the file."""
+
+    def __init__(self, file: Path, flag: str, place: str) -> None:
+        reader, writer = os.pipe()
+        self._answer = os.fdopen(reader)
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.write(writer, self._write(FlagdFile(path=str(file)), flag, place).encode())
+            os._exit(0)
+        os.close(writer)
+        _, status = os.waitpid(self._pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+
+    @staticmethod
+    def _write(backend: FlagdFile, flag: str, place: str) -> str:
+        rename, loads = os.rename, json.loads
+
+        def stop_before_the_move(source: Path, target: Path) -> None:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            rename(source, target)
+
+        def stop_after_reading(content: bytes) -> Any:
+            json.loads = loads
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return loads(content)
+
+        if place == "move":
+            os.rename = stop_before_the_move  # type: ignore[assignment]
+        else:
+            json.loads = stop_after_reading  # type: ignore[assignment]
+        try:
+            backend.write(flag, everyone(50), 1)
+        except BaseException as fault:
+            return type(fault).__name__
+        return "written"
+
+    def go_on(self) -> str:
+        """What became of its write."""
+        os.kill(self._pid, signal.SIGCONT)
+        answer = self._answer.read()
+        os.waitpid(self._pid, 0)
+        self._pid = 0
+        return answer
+
+    def close(self) -> None:
+        self._answer.close()
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
 
 @pytest.fixture
-def stopped_writer(request: pytest.FixtureRequest, backend: FlagdFile, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """A second process that stands still between staging its file and moving it into place."""
-    flag = request.param
+def late_writer(request: pytest.FixtureRequest, backend: FlagdFile, file: Path) -> Iterator[LateWriter]:
+    flag, place = request.param
+    if flag != FLAG:
+        backend.write(FLAG, everyone(10), 1)
     backend.fence(flag, 1)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _LATE_WRITER, str(file), flag, "stop"], stdout=subprocess.PIPE, text=True
-    )
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    with closing(LateWriter(file, flag, place)) as writer:
+        yield writer
 
 
-@pytest.mark.parametrize("stopped_writer", [FLAG], indirect=True)
-def test_a_late_writer_fails_after_the_fence(backend: FlagdFile, stopped_writer: subprocess.Popen[str]) -> None:
+OURS = [(FLAG, "move"), (FLAG, "read")]
+
+
+@pytest.mark.parametrize("late_writer", OURS, indirect=True)
+def test_without_a_newer_epoch_the_late_writer_succeeds(backend: FlagdFile, late_writer: LateWriter) -> None:
+    assert late_writer.go_on() == "written"
+    assert backend.read(FLAG).exposure == everyone(50)
+
+
+@pytest.mark.parametrize("late_writer", OURS, indirect=True)
+def test_a_late_writer_fails_after_the_fence(backend: FlagdFile, late_writer: LateWriter) -> None:
     backend.fence(FLAG, 2)
-    stopped_writer.send_signal(signal.SIGCONT)
-    assert stopped_writer.communicate(timeout=10)[0] == "Fenced\n"
+    assert late_writer.go_on() == "Fenced"
     assert backend.read(FLAG).exposure == ZERO
 
 
-@pytest.mark.parametrize("stopped_writer", [FLAG], indirect=True)
-def test_a_late_writer_fails_after_a_zero_that_went_ahead(
-    backend: FlagdFile, stopped_writer: subprocess.Popen[str]
-) -> None:
+@pytest.mark.parametrize("late_writer", OURS, indirect=True)
+def test_a_late_writer_fails_after_a_zero_that_went_ahead(backend: FlagdFile, late_writer: LateWriter) -> None:
     backend.zero(FLAG, None)
-    stopped_writer.send_signal(signal.SIGCONT)
-    assert stopped_writer.communicate(timeout=10)[0] == "Fenced\n"
+    assert late_writer.go_on() == "Fenced"
     assert backend.read(FLAG).exposure == ZERO
 
 
-@pytest.mark.parametrize("stopped_writer", ["neighbour"], indirect=True)
-def test_a_late_writer_of_another_flag_does_not_put_ours_back(
-    backend: FlagdFile, stopped_writer: subprocess.Popen[str], file: Path
-) -> None:
-    # It read the file before our zero, and its own flag's fence still stands.
-    put(file, {**render(everyone(10)), "metadata": {}})
+@pytest.mark.parametrize("late_writer", [("neighbour", "move"), ("neighbour", "read")], indirect=True)
+def test_a_late_writer_of_another_flag_does_not_put_ours_back(backend: FlagdFile, late_writer: LateWriter) -> None:
+    assert backend.read(FLAG).exposure == everyone(10)
+    # It read the file before our zero, with our flag raised, and its own flag's fence still stands.
     backend.zero(FLAG, None)
-    stopped_writer.send_signal(signal.SIGCONT)
-    assert stopped_writer.communicate(timeout=10)[0] == "Unreachable\n"
+    assert late_writer.go_on() == "Unreachable"
     assert backend.read(FLAG).exposure == ZERO
     assert backend.read("neighbour").exposure == ZERO
 
@@ -323,7 +349,11 @@ def test_real_evaluation(backend: FlagdFile, evaluator: Evaluator) -> None:
     )
     tenth, half = evaluator.users("x"), evaluator.users("t")
     assert tenth < half < set(range(20_000))
-    assert (len(evaluator.users("b", 500)), len(evaluator.users("staff", 500)), len(evaluator.users("held", 500))) == (500, 500, 0)
+    assert (len(evaluator.users("b", 500)), len(evaluator.users("staff", 500)), len(evaluator.users("held", 500))) == (
+        500,
+        500,
+        0,
+    )
     assert not evaluator.anonymous()
 
     evaluator.forget()

@@ -88,10 +88,12 @@ def test_fifteen_queries_take_one_round_trip(prometheus: Prometheus) -> None:
 
     def asked() -> float:
         with urllib.request.urlopen(f"{prometheus.url}/metrics") as page:
-            return sum(float(line.split()[-1]) for line in page.read().decode().splitlines() if line.startswith(counter))
+            return sum(
+                float(line.split()[-1]) for line in page.read().decode().splitlines() if line.startswith(counter)
+            )
 
     before = asked()
-    answers = prometheus.instant({f"q{n}": f'{" + ".join(["sum(blk_single)"] * 60)} + {n}' for n in range(15)}, AT)
+    answers = prometheus.instant({f"q{n}": f"{' + '.join(['sum(blk_single)'] * 60)} + {n}" for n in range(15)}, AT)
     assert [answers[f"q{n}"] for n in range(15)] == [Sample(6000.0 + n, AT) for n in range(15)]
     assert asked() - before == 1
 
@@ -136,7 +138,11 @@ def test_alerts(prometheus: Prometheus, prometheus_server: PrometheusServer) -> 
     rules = [
         _rule("Fires", "vector(1)", service="blk", team=odd),
         _rule("Quiet", "vector(1) > 2", service="blk"),
-        _rule("Broken", 'label_replace(vector(1), "x", "1", "", "") + on() group_left() (blk_requests or up)', service="sick"),
+        _rule(
+            "Broken",
+            'label_replace(vector(1), "x", "1", "", "") + on() group_left() (blk_requests or up)',
+            service="sick",
+        ),
         _rule("TidegateBlind", "vector(1)", service="blk"),
         _rule("Own", "vector(1)", service="blk", tidegate="own"),
         _rule("Other", "vector(1)", service="other"),
@@ -183,7 +189,9 @@ VECTOR = {"resultType": "vector", "result": [{"metric": {}, "value": [1, "5"]}],
         (None, NoDataReason.SLOW),
     ],
 )
-def test_trouble_is_a_value(local_server: LocalServer, answer: tuple[int, dict[str, str], bytes], wanted: NoDataReason) -> None:
+def test_trouble_is_a_value(
+    local_server: LocalServer, answer: tuple[int, dict[str, str], bytes], wanted: NoDataReason
+) -> None:
     local_server.answer = lambda _: answer
     prometheus = Prometheus(url=local_server.url, timeout_seconds=0.3)
     for reading in prometheus.instant({"a": "x", "b": "y"}, AT).values():

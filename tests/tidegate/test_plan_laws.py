@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.exposure import Exposure
 from tidegate.plan import Plan, plan_hash
-from tidegate.units import Unit, format_duration, format_percent, parse_duration, parse_percent, parse_quantity, quantity_in
+from tidegate.units import (
+    Unit,
+    format_duration,
+    format_percent,
+    parse_duration,
+    parse_percent,
+    parse_quantity,
+    quantity_in,
+)
 
 SMALL = load({"plan.yaml": BASE})
 GROUPS = ["a", "b", "c", "d"]
@@ -18,7 +26,11 @@ GROUPS = ["a", "b", "c", "d"]
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Plans of one to five waves over some audiences, each audience's share rising."""
-    audiences = {"all": {"everyone": True}, "ab": {"groups": ["a", "b"], "matcher": 'g=~"a|b"'}, "c": {"groups": ["c"], "matcher": 'g="c"'}}
+    audiences = {
+        "all": {"everyone": True},
+        "ab": {"groups": ["a", "b"], "matcher": 'g=~"a|b"'},
+        "c": {"groups": ["c"], "matcher": 'g="c"'},
+    }
     chosen = draw(st.lists(st.sampled_from(sorted(audiences)), min_size=1, max_size=5))
     reached = dict.fromkeys(audiences, 0)
     day, waves = 1, []
@@ -47,6 +59,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan.model_validate(body)
 
 
+@settings(max_examples=50)
 @given(plans())
 def test_a_plan_reads_back_as_written(plan: Plan) -> None:
     stored = json.loads(json.dumps(plan.to_json()))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -21,9 +21,21 @@ FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")
 REFERENCE = (Path(__file__).parent / "reference-plan.md").read_text()
 PLAN = load_plan(ROOT / "plans" / FILES[0], Path.read_bytes)
 REHEARSAL = load_plan(ROOT / "plans" / FILES[1], Path.read_bytes)
-KINDS = set(
-    "change trend leak new_alerts synthetic alarm_test starved count resource_spike slo cost coverage success".split()
-)
+KINDS = {
+    "change",
+    "trend",
+    "leak",
+    "new_alerts",
+    "synthetic",
+    "alarm_test",
+    "starved",
+    "count",
+    "resource_spike",
+    "slo",
+    "cost",
+    "coverage",
+    "success",
+}
 
 
 def section(heading: str, text: str = REFERENCE) -> str:
@@ -181,7 +193,14 @@ def test_editors_accept_the_resolved_plans(plan: Plan) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"servise": "x"}, {"waves": []}, {"service": None}, {"flag": {}}, {"metrics": {"a": {"unit": "parsec"}}}, {"roles": {"A b": []}}],
+    [
+        {"servise": "x"},
+        {"waves": []},
+        {"service": None},
+        {"flag": {}},
+        {"metrics": {"a": {"unit": "parsec"}}},
+        {"roles": {"A b": []}},
+    ],
 )
 def test_editors_show_mistakes(change: dict[str, Any]) -> None:
     assert not jsonschema.Draft202012Validator(plan_schema()).is_valid({**PLAN.to_json(), **change})

@@ -1,0 +1,39 @@
+"""Which sentence and which exit code an error becomes."""
+
+from enum import IntEnum
+
+import httpx
+
+from blocks.errors import ClaimHeld, ConnectionFault, FlagBusy, Refused
+from blocks.kit import KitError
+from console.home import NotFound
+from demo.processes import PartFailed
+from demo.provision import PartMissing
+from tasks import opening
+from tasks.choosing import NotOne
+from tasks.open_rollout import UnknownRollout
+from tidegate.plan_file import PlanError
+
+
+class Exit(IntEnum):
+    """What a script can rely on."""
+
+    DONE = 0
+    NO_GO = 1
+    BAD_INPUT = 2
+    UNREACHABLE = 3
+
+
+_BAD_INPUT = (PlanError, KitError, opening.Refused, UnknownRollout, NotOne, FlagBusy, Refused, NotFound)
+_UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
+
+
+def explain(error: Exception) -> tuple[str, Exit] | None:
+    """The sentence for people and the code for scripts; None for an error that is ours to mend."""
+    if isinstance(error, ClaimHeld):
+        return f"somebody else holds the claim: {error}", Exit.UNREACHABLE
+    if isinstance(error, _BAD_INPUT):
+        return str(error), Exit.BAD_INPUT
+    if isinstance(error, _UNREACHABLE):
+        return str(error) or type(error).__name__, Exit.UNREACHABLE
+    return None

@@ -1,0 +1,92 @@
+"""`tidegate plan ...`: look at a plan without doing anything."""
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from console.home import PLANS
+from tasks.opening import Refused
+from tidegate.calendar import rollout_calendar
+from tidegate.document import plan_document
+from tidegate.plan import Plan
+from tidegate.plan_file import load_plan
+from tidegate.plan_report import plan_report
+from tidegate.plan_schema import plan_schema
+
+PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, or the name of one in plans/.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+plans = typer.Typer(no_args_is_help=True, help="Check, show and date a plan. Nothing is changed.")
+out = Console(highlight=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the plan commands."""
+    app.add_typer(plans, name="plan")
+
+
+def plan_from(name: str) -> Plan:
+    """The plan in this file, or of this name in plans/; raises PlanError or Refused."""
+    for path in (Path(name), PLANS / name):
+        if path.is_file():
+            return load_plan(path, Path.read_bytes)
+    if Path(name).is_dir():
+        raise Refused(f"{name}: found a folder, allowed is a plan file")
+    known = ", ".join(sorted(p.name for p in PLANS.glob("*.yaml")))
+    raise Refused(f"{name}: there is no such file; in plans/ there are {known}")
+
+
+@plans.command("check")
+def check(plan: PlanPath, as_json: Json = False) -> None:
+    """Say whether a plan can run, which lines still wait for their kind of check, and what its bounds mean."""
+    report = plan_report(plan_from(plan))
+    if as_json:
+        print(json.dumps(report.to_json(), indent=1))
+        return
+    for line in report.lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+@plans.command("show")
+def show(
+    plan: PlanPath, raw: Annotated[bool, typer.Option("--markdown", help="The Markdown text itself.")] = False
+) -> None:
+    """Print the plan as a document for people, timeline included."""
+    document = plan_document(plan_from(plan))
+    if raw or not sys.stdout.isatty():
+        print(document)
+    else:
+        out.print(Markdown(document))
+
+
+@plans.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a plan, for editors."""
+    print(json.dumps(plan_schema(), indent=1))
+
+
+@plans.command("calendar")
+def calendar(
+    plan: PlanPath,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Day 1, as YYYY-MM-DD.")],
+    as_json: Json = False,
+) -> None:
+    """Print the real dates of every wave, in the plan's time zone."""
+    loaded = plan_from(plan)
+    day: date = start.date()
+    rows = rollout_calendar(loaded, day)
+    if as_json:
+        print(json.dumps([row.to_json() for row in rows], indent=1))
+        return
+    table = Table(title=f"{loaded.title}, day 1 on {day:%A %Y-%m-%d} ({loaded.timezone})", title_justify="left")
+    for heading in ("", "Gate opens", "Earliest raise", "Soak complete"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(row.title, *(f"{at:%a %Y-%m-%d %H:%M}" if at else "" for at in (row.gate_opens, row.raised, row.soaked)))
+    out.print(table)

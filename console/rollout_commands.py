@@ -1,0 +1,289 @@
+"""Commands that start, look at, decide and turn back a rollout."""
+
+import json
+import re
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from console.exits import Exit
+from console.home import connections
+from console.plan_commands import Json, PlanPath, plan_from
+from tasks.choosing import the_open_rollout
+from tasks.gates import give_answer, judge_answer
+from tasks.notifications import deliver
+from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
+from tasks.opening import Refused, new_rollout_name, open_rollout, refusal
+from tasks.preflight_checks import preflight_checks, run_checks
+from tasks.rollback_steps import prove, roll_back
+from tasks.ticking import hold as hold_exposure
+from tasks.ticking import resume as end_hold
+from tidegate.approval import Answer, Choice, Outcome, field_name, statements
+from tidegate.entries import Kind
+from tidegate.history import HoldCause, Phase
+from tidegate.pace import Pace, Timing
+from tidegate.plan import parse_pace
+from tidegate.progress_page import progress_page
+from tidegate.status import status_json
+from tidegate.units import parse_duration
+from tidegate.verdict import Finding, Verdict, worst
+from tidegate.wording import MARKS, OPEN_APPROVALS, seconds_between
+
+_EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+
+As = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are.")]
+PaceOption = Annotated[str | None, typer.Option(help="Rehearsals only: how long one plan day takes, e.g. 15s.")]
+Rollout = Annotated[str, typer.Argument(help="The rollout's name, as `tidegate status` shows it.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the rollout commands."""
+    app.command()(preflight)
+    app.command()(start)
+    app.command()(status)
+    app.command()(approve)
+    app.command()(hold)
+    app.command()(resume)
+    app.command()(rollback)
+
+
+def email(text: str, option: str = "--as") -> str:
+    """The address, in lower case; raises Refused for anything else."""
+    if _EMAIL.fullmatch(text) is None:
+        raise Refused(f"{option}: found {text!r}, allowed is an e-mail address")
+    return text.lower()
+
+
+def _pace(text: str | None) -> object:
+    try:
+        return parse_pace(text) if text else None
+    except ValueError as error:
+        raise Refused(f"--pace: {error}") from None
+
+
+def show_findings(findings: tuple[Finding, ...]) -> None:
+    """The findings as a table."""
+    table = Table(show_header=True, header_style="bold")
+    for heading in ("", "Check", "Verdict", "What was seen"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        table.add_row(MARKS[finding.verdict], finding.text, finding.verdict.value, finding.sentence)
+    out.print(table)
+
+
+def preflight(
+    plan: PlanPath,
+    started_by: As = "preflight@localhost.localdomain",
+    pace: PaceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing."""
+    loaded, via, now = plan_from(plan), connections(), utc_now()
+    day = _pace(pace) or loaded.pace
+    timing = Timing(loaded, Pace.of(now, day))  # type: ignore[arg-type]
+    checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
+        task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))
+        seen: list[Finding] = []
+
+        def done(finding: Finding) -> None:
+            seen.append(finding)
+            progress.update(task, advance=1, description=f"{len(seen)} of {len(checks)} checks")
+
+        findings = run_checks(checks, done)
+    verdict = worst(f.verdict for f in findings)
+    if as_json:
+        print(json.dumps({"verdict": verdict.value, "findings": [f.to_json() for f in findings]}, indent=1))
+    else:
+        show_findings(findings)
+        out.print(f"[bold]{verdict.value}[/bold]")
+    raise typer.Exit(Exit.DONE if verdict is Verdict.PASS else Exit.NO_GO)
+
+
+def start(
+    plan: PlanPath,
+    started_by: As,
+    pace: PaceOption = None,
+    approve: Annotated[str, typer.Option(help="ask, or auto (rehearsals only).")] = "ask",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Open a rollout of this plan and start its run."""
+    if approve not in ("ask", "auto"):
+        raise Refused(f"--approve: found {approve!r}, allowed are ask, auto")
+    loaded, via = plan_from(plan), connections()
+    day = _pace(pace) or loaded.pace
+    who = email(started_by)
+    why = refusal(via, loaded, started_by=who, pace=day, auto_approve=approve == "auto")  # type: ignore[arg-type]
+    if why:
+        raise Refused(why)
+    if dry_run:
+        preflight(plan, who, pace, as_json)
+    name = start_rollout(plan, who, pace, approve)
+    if as_json:
+        print(json.dumps({"rollout": name}))
+    else:
+        out.print(f"started [bold]{name}[/bold]; watch it with `tidegate status {name}`, turn it back with")
+        out.print(f"`tidegate rollback {name} --reason TEXT`")
+
+
+def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) -> str:
+    """Open the rollout in the journal and start its run; closed again when no run can be started."""
+    from console.prefect_runs import start_run
+
+    loaded, via = plan_from(plan), connections()
+    name = new_rollout_name(loaded, uuid4().hex)
+    run = open_rollout(
+        via,
+        loaded,
+        name,
+        started_by=started_by,
+        pace=_pace(pace) or loaded.pace,  # type: ignore[arg-type]
+        auto_approve=approve == "auto",
+        connection_set="default",
+    )
+    try:
+        start_run("rollout/rollout", {"plan": plan, "started_by": started_by, "resume": name})
+    except Exception as error:
+        run.append(Kind.CLOSED, {"reason": f"No run could be started: {error}", "by": started_by})
+        raise
+    return name
+
+
+def status(
+    rollout: Annotated[str | None, typer.Argument(help="One rollout; left out: all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show one rollout (waves, soak, last evidence, way back), or list them all."""
+    via = connections()
+    if rollout is not None:
+        run = OpenRollout(via, rollout)
+        if as_json:
+            print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+        else:
+            out.print(Markdown(progress_page(run.plan, run.state, run.timing, utc_now())))
+        return
+    runs = [OpenRollout(via, row.rollout) for row in via.journal.rollouts()]
+    if as_json:
+        print(json.dumps([status_json(run.plan, run.state, run.timing) for run in runs], indent=1))
+        return
+    if not runs:
+        out.print("no rollouts yet")
+        return
+    table = Table()
+    for heading in ("Rollout", "Flag", "Phase", "Exposure", "Started by", "Opened"):
+        table.add_column(heading)
+    for run in runs:
+        state = run.state
+        phase, opened = state.phase.value.replace("_", " "), f"{state.opened_at:%Y-%m-%d %H:%M}"
+        table.add_row(run.rollout, run.flag, phase, str(state.exposure), state.started_by, opened)
+    out.print(table)
+
+
+def approve(
+    rollout: Rollout,
+    who: As,
+    decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
+    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
+    extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm/--ask", help="State every statement of the gate.")] = False,
+) -> None:
+    """Answer the gate that waits. Only go and extend need an approver; hold and rollback need a name."""
+    run = OpenRollout(connections(), rollout)
+    ruling = answer_gate(run, email(who), decision, note, extension, confirm)
+    out.print(f"{ruling[0].value}: {ruling[1]}", markup=False)
+    out.print(f"[dim]{OPEN_APPROVALS}[/dim]")
+    raise typer.Exit(Exit.NO_GO if ruling[0] is Outcome.REFUSED else Exit.DONE)
+
+
+def answer_gate(
+    run: OpenRollout, who: str, decision: Choice, note: str, extension: str | None, confirm: bool
+) -> tuple[Outcome, str]:
+    """Judge the answer, write it to the journal, then wake the run; a refused one is told here and changes nothing."""
+    from console.prefect_runs import resume_run
+
+    gate = run.refresh().gate
+    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
+        raise Refused(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+    asked = statements(run.plan, gate.wave)
+    stated: frozenset[str] = frozenset()
+    if decision is Choice.GO and asked:
+        for statement in asked:
+            out.print(f"  • {statement.text} ({statement.role})", markup=False)
+        if confirm or typer.confirm("Do you state all of this?", default=False):
+            stated = frozenset(s.key for s in asked)
+    try:
+        span = parse_duration(extension) if extension else None
+    except ValueError as error:
+        raise Refused(f"--extension: {error}") from None
+    answer = Answer(decision, who, note, span, stated)
+    ruling = judge_answer(run, gate.wave, answer)
+    if ruling.outcome is Outcome.REFUSED:
+        return ruling.outcome, ruling.reason
+    if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
+        raise Refused("this gate was answered a moment ago; look at `tidegate status`")
+    body = answer.to_json()
+    given = {"decision": body["decision"], "approver": who, "note": note, "extension": body["extension"] or ""}
+    given |= {field_name(key): True for key in stated}
+    resume_run(gate.flow_run, given)
+    return ruling.outcome, ruling.reason
+
+
+def hold(rollout: Rollout, who: As, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
+    """Keep exposure where it is until `tidegate resume`; guarding goes on."""
+    done = hold_exposure(OpenRollout(connections(), rollout), email(who), reason)
+    out.print("held" if done else "it is held already")
+
+
+def resume(rollout: Rollout, who: As, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
+    """End a hold; needs an approver of some gate of the plan."""
+    run = OpenRollout(connections(), rollout)
+    person = email(who)
+    people = {p.lower() for wave in run.plan.waves for role in wave.gate.approvers for p in run.plan.roles[role]}
+    if person not in people:
+        raise Refused(f"--as: {person} may not resume; allowed are {', '.join(sorted(people))}")
+    ended = [c.value for c in (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT) if end_hold(run, c, person, reason)]
+    out.print(f"resumed ({', '.join(ended)})" if ended else "nothing was held")
+
+
+def rollback(
+    rollout: Annotated[str | None, typer.Argument(help="The rollout; left out: the open one.")] = None,
+    flag: Annotated[str | None, typer.Option(help="Turn back the open rollout of this flag.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "Ordered on the command line.",
+    who: Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are.")] = "somebody on the command line",
+    as_json: Json = False,
+) -> None:
+    """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
+    via = connections()
+    if rollout and flag:
+        raise Refused("found a rollout and --flag, allowed is one of them")
+    run = OpenRollout(via, rollout or the_open_rollout(via, flag))
+    if not run.state.phase.is_open:
+        out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
+        return
+    zeroed = roll_back(run, reason=reason, criterion="by hand", by=who)
+    if zeroed.zero_at is None:
+        log.print(f"[bold red]The flag could NOT be set to zero[/bold red]: {zeroed.problem}")
+    else:
+        log.print(f"[bold]{run.flag} is at zero[/bold] after {seconds_between(zeroed.ordered_at, zeroed.zero_at)}; proving ...")
+    proof = prove(run)
+    deliver(run)
+    run.release_claim()
+    back = run.state.rollback
+    proven = back is not None and bool(back.proven)
+    if as_json:
+        print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+    elif back is not None:
+        sentence = back.sentence or (proof.sentence if proof else "")
+        out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
+    raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+__all__ = ["UnknownRollout", "add_to", "answer_gate", "email", "start_rollout"]

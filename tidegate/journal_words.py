@@ -1,0 +1,73 @@
+"""A journal entry in plain words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tidegate.entries import Entry, Kind
+from tidegate.exposure import Exposure
+
+_SHOWN = 2
+
+
+def entry_words(entry: Entry, *, reviews: bool = True) -> str:
+    """One line for people; empty for entries that are machinery, and for healthy reviews when not asked for."""
+    body = entry.body
+    match entry.kind:
+        case Kind.OPENED:
+            return f"{body['started_by']} opened {body['plan']['name']} (plan {body['plan_hash'][:12]})"
+        case Kind.PREFLIGHT:
+            return f"{body['verdict']}, {len(body['findings'])} checks"
+        case Kind.GATE_OPENED:
+            again = f" again, because {body['refusal']}" if body["refusal"] else ""
+            return f"people are asked before wave {body['wave']}{again}"
+        case Kind.ANSWERED:
+            answer = body["answer"]
+            return f"{answer['approver']} said {answer['decision']} (by {body['via']}) {answer['note']}".rstrip()
+        case Kind.GATE_DECIDED:
+            return f"{body['outcome']}: {body['reason']}"
+        case Kind.RAISING:
+            return f"about to write {Exposure.from_json(body['exposure'])}"
+        case Kind.RAISED:
+            return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
+        case Kind.REVIEWED:
+            return _review(body, reviews)
+        case Kind.BLINDED:
+            return f"without sight: {body['reason']}"
+        case Kind.SIGHTED:
+            return "sight is back"
+        case Kind.CROSSED:
+            return f"{body['sentence']}, {'beyond' if body['crossed'] else 'back within'} its {body['level']} bound"
+        case Kind.HELD:
+            return f"{body['cause']}: {body['reason']}"
+        case Kind.RESUMED:
+            return f"{body['cause']} ended by {body['by']}: {body['reason']}"
+        case Kind.SOAKED:
+            return f"wave {body['wave']} has collected its soak"
+        case Kind.ROLLING_BACK:
+            if not body["zero_at"]:
+                return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
+            return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+        case Kind.PROVEN:
+            return str(body["sentence"])
+        case Kind.QUEUED:
+            return f"notice: {body['notice']['title']}"
+        case Kind.SENT:
+            return f"sent {body['event']} by {body['channel']}" if reviews else ""
+        case Kind.FINISHED | Kind.CLOSED:
+            return str(body["reason"])
+
+
+def _review(body: Mapping[str, Any], every: bool) -> str:
+    if body["verdict"] == "PASS" and not every:
+        return ""
+    bad = [f["sentence"] for f in body["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
+    bad = list(dict.fromkeys(bad))
+    if len(bad) > _SHOWN:
+        bad[_SHOWN:] = [f"(and {len(bad) - _SHOWN} more)"]
+    health = "healthy" if body["healthy"] else "not healthy"
+    return f"wave {body['wave']}: {body['verdict']}, {health}, {body['credit']:.0f} s of soak. {' '.join(bad)}".rstrip()
+
+
+def _seconds(start: str, end: str) -> str:
+    return f"{(datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds():.2f} s"
