@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint reference bench lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(STAMP) ## Make .venv with the locked dependencies and the tidegate command
 
@@ -32,6 +32,14 @@ lint: setup ## Check style, types and imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: setup ## Write docs/plan-reference.md anew from the plan's models
+	@$(BIN)/python -c 'from pathlib import Path; from tidegate.plan_reference import plan_reference; \
+	  Path("docs/plan-reference.md").write_text(plan_reference(), encoding="utf-8")'
+
+bench: setup ## Run the benchmarks; options in ARGS, as in make bench ARGS=--stack
+	@$(BIN)/python -m demo.provision prometheus
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: setup ## Work out requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet --require-hashes -r scripts/uv.txt

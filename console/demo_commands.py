@@ -19,7 +19,7 @@ from console.stack_commands import say, show_urls
 from console.summary import show_summary
 from demo.faults import KINDS as FAULT_KINDS
 from tasks.open_rollout import OpenRollout
-from tasks.opening import Refused
+from tasks.opening import NotAllowed
 from tidegate.history import Phase
 from tidegate.plan import parse_pace
 
@@ -38,19 +38,21 @@ def demo(
     approve: Annotated[str, typer.Option(help="ask at every gate (here or in the UI), or auto.")] = "ask",
     plan: Annotated[str, typer.Option(help="The plan to rehearse.")] = "rehearsal.yaml",
     pace: Annotated[str | None, typer.Option(help="How long one plan day takes; left out: the plan's own.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running; end it with `tidegate down`.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running; end it with `tidegate down`.")
+    ] = False,
 ) -> None:
     """Roll a real service out to 100 % in four waves, or see a bad release turned back by itself."""
     from console.stack import down, running_stack, up
 
     if fault is not None and fault not in FAULT_KINDS:
-        raise Refused(f"--fault: found {fault!r}, allowed are {', '.join(FAULT_KINDS)}")
+        raise NotAllowed(f"--fault: found {fault!r}, allowed are {', '.join(FAULT_KINDS)}")
     if approve not in ("ask", "auto"):
-        raise Refused(f"--approve: found {approve!r}, allowed are ask, auto")
+        raise NotAllowed(f"--approve: found {approve!r}, allowed are ask, auto")
     try:
         day = parse_pace(pace) if pace else timedelta(seconds=15)
     except ValueError as error:
-        raise Refused(f"--pace: {error}") from None
+        raise NotAllowed(f"--pace: {error}") from None
     fresh = running_stack() is None and "TIDEGATE_HOME" not in os.environ
     if fresh and not keep:
         # A demo leaves nothing behind, and never meets an earlier one's journal.

@@ -9,9 +9,9 @@ from blocks.kit import KitError
 from console.home import NotFound
 from demo.processes import PartFailed
 from demo.provision import PartMissing
-from tasks import opening
 from tasks.choosing import NotOne
 from tasks.open_rollout import UnknownRollout
+from tasks.opening import NotAllowed
 from tidegate.plan_file import PlanError
 
 
@@ -24,7 +24,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_BAD_INPUT = (PlanError, KitError, opening.Refused, UnknownRollout, NotOne, FlagBusy, Refused, NotFound)
+_BAD_INPUT = (PlanError, KitError, NotAllowed, UnknownRollout, NotOne, FlagBusy, Refused, NotFound)
 _UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from console.rollout_commands import answer_gate
 from console.summary import Shares, share_of_wave
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import Refused
+from tasks.opening import NotAllowed
 from tidegate.approval import Choice, Outcome, approvers_of
 from tidegate.entries import Kind
 from tidegate.history import Phase
@@ -70,14 +70,16 @@ class Viewer:
         for heading in ("Wave", "Exposure", "Status", "Soak", "Reviews"):
             table.add_column(heading)
         for number in range(1, len(run.plan.waves) + 2):
-            word, soak = wave_status(run.plan, state, run.timing, number)
+            word, soak = wave_status(state, run.timing, number)
             reviews = str(len(state.waves[number].reviews)) if number in state.waves else ""
             if number <= len(run.plan.waves):
                 wave = run.plan.waves[number - 1]
                 name, exposure = wave.title, f"{format_percent(wave.percent)} of {wave.audience}"
             else:
                 name, exposure = "Post-rollout (shortened)", "100%"
-            style = {"soaking": "bold green", "done": "green", "gate": "bold yellow", "rolled back": "bold red"}.get(word)
+            style = {"soaking": "bold green", "done": "green", "gate": "bold yellow", "rolled back": "bold red"}.get(
+                word
+            )
             table.add_row(name, exposure, word, soak.removesuffix(" (at rehearsal pace)"), reviews, style=style)
         return table
 
@@ -121,13 +123,13 @@ class Viewer:
             default = approvers_of(self.run.plan, gate.wave)[0]
             who = self.out.input(f"Your e-mail address [{default}]: ").strip() or default
             if said not in list(Choice):
-                raise Refused(f"decision: found {said!r}, allowed are {choices}")
+                raise NotAllowed(f"decision: found {said!r}, allowed are {choices}")
             extension = self.out.input("Extend by, e.g. 12h: ").strip() if said == Choice.EXTEND else None
             outcome, reason = answer_gate(self.run, who.lower(), Choice(said), "", extension, confirm=False)
             self.say(f"{outcome.value}: {reason}")
             if outcome is Outcome.REFUSED:
                 self.say("The gate still waits: press Enter to decide again.")
-        except Refused as refusal:
+        except NotAllowed as refusal:
             self.say(f"refused: {refusal}")
         finally:
             if self._live is not None:

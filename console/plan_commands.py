@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from console.home import PLANS
-from tasks.opening import Refused
+from tasks.opening import NotAllowed
 from tidegate.calendar import rollout_calendar
 from tidegate.document import plan_document
 from tidegate.plan import Plan
@@ -32,14 +32,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plan_from(name: str) -> Plan:
-    """The plan in this file, or of this name in plans/; raises PlanError or Refused."""
+    """The plan in this file, or of this name in plans/; raises PlanError or NotAllowed."""
     for path in (Path(name), PLANS / name):
         if path.is_file():
             return load_plan(path, Path.read_bytes)
     if Path(name).is_dir():
-        raise Refused(f"{name}: found a folder, allowed is a plan file")
+        raise NotAllowed(f"{name}: found a folder, allowed is a plan file")
     known = ", ".join(sorted(p.name for p in PLANS.glob("*.yaml")))
-    raise Refused(f"{name}: there is no such file; in plans/ there are {known}")
+    raise NotAllowed(f"{name}: there is no such file; in plans/ there are {known}")
 
 
 @plans.command("check")
@@ -88,5 +88,7 @@ def calendar(
     for heading in ("", "Gate opens", "Earliest raise", "Soak complete"):
         table.add_column(heading)
     for row in rows:
-        table.add_row(row.title, *(f"{at:%a %Y-%m-%d %H:%M}" if at else "" for at in (row.gate_opens, row.raised, row.soaked)))
+        table.add_row(
+            row.title, *(f"{at:%a %Y-%m-%d %H:%M}" if at else "" for at in (row.gate_opens, row.raised, row.soaked))
+        )
     out.print(table)

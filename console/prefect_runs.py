@@ -42,17 +42,6 @@ def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
     raise Unreachable("Prefect's server stays busy")
 
 
-def run_state(run: str) -> str:
-    """The name of a run's state, or empty when the server does not tell."""
-    _use_local_server()
-    try:
-        with get_client(sync_client=True) as client:
-            state = client.read_flow_run(UUID(run)).state
-            return state.name if state else ""
-    except (httpx.HTTPError, ObjectNotFound, ValueError):
-        return ""
-
-
 def resume_run(run: str, given: dict[str, Any]) -> None:
     """Wake a suspended run with the same answer that the journal has; raises Refused or Unreachable."""
     _use_local_server()

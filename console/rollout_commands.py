@@ -14,11 +14,12 @@ from rich.table import Table
 from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
+from tasks.beside import Beside
 from tasks.choosing import the_open_rollout
 from tasks.gates import give_answer, judge_answer
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
-from tasks.opening import Refused, new_rollout_name, open_rollout, refusal
+from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold as hold_exposure
@@ -55,9 +56,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def email(text: str, option: str = "--as") -> str:
-    """The address, in lower case; raises Refused for anything else."""
+    """The address, in lower case; raises NotAllowed for anything else."""
     if _EMAIL.fullmatch(text) is None:
-        raise Refused(f"{option}: found {text!r}, allowed is an e-mail address")
+        raise NotAllowed(f"{option}: found {text!r}, allowed is an e-mail address")
     return text.lower()
 
 
@@ -65,7 +66,7 @@ def _pace(text: str | None) -> object:
     try:
         return parse_pace(text) if text else None
     except ValueError as error:
-        raise Refused(f"--pace: {error}") from None
+        raise NotAllowed(f"--pace: {error}") from None
 
 
 def show_findings(findings: tuple[Finding, ...]) -> None:
@@ -117,13 +118,13 @@ def start(
 ) -> None:
     """Open a rollout of this plan and start its run."""
     if approve not in ("ask", "auto"):
-        raise Refused(f"--approve: found {approve!r}, allowed are ask, auto")
+        raise NotAllowed(f"--approve: found {approve!r}, allowed are ask, auto")
     loaded, via = plan_from(plan), connections()
     day = _pace(pace) or loaded.pace
     who = email(started_by)
     why = refusal(via, loaded, started_by=who, pace=day, auto_approve=approve == "auto")  # type: ignore[arg-type]
     if why:
-        raise Refused(why)
+        raise NotAllowed(why)
     if dry_run:
         preflight(plan, who, pace, as_json)
     name = start_rollout(plan, who, pace, approve)
@@ -211,7 +212,7 @@ def answer_gate(
 
     gate = run.refresh().gate
     if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
-        raise Refused(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
     asked = statements(run.plan, gate.wave)
     stated: frozenset[str] = frozenset()
     if decision is Choice.GO and asked:
@@ -222,13 +223,13 @@ def answer_gate(
     try:
         span = parse_duration(extension) if extension else None
     except ValueError as error:
-        raise Refused(f"--extension: {error}") from None
+        raise NotAllowed(f"--extension: {error}") from None
     answer = Answer(decision, who, note, span, stated)
     ruling = judge_answer(run, gate.wave, answer)
     if ruling.outcome is Outcome.REFUSED:
         return ruling.outcome, ruling.reason
     if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
-        raise Refused("this gate was answered a moment ago; look at `tidegate status`")
+        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
     body = answer.to_json()
     given = {"decision": body["decision"], "approver": who, "note": note, "extension": body["extension"] or ""}
     given |= {field_name(key): True for key in stated}
@@ -248,8 +249,12 @@ def resume(rollout: Rollout, who: As, reason: Annotated[str, typer.Option(help="
     person = email(who)
     people = {p.lower() for wave in run.plan.waves for role in wave.gate.approvers for p in run.plan.roles[role]}
     if person not in people:
-        raise Refused(f"--as: {person} may not resume; allowed are {', '.join(sorted(people))}")
-    ended = [c.value for c in (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT) if end_hold(run, c, person, reason)]
+        raise NotAllowed(f"--as: {person} may not resume; allowed are {', '.join(sorted(people))}")
+    ended = [
+        c.value
+        for c in (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT)
+        if end_hold(run, c, person, reason)
+    ]
     out.print(f"resumed ({', '.join(ended)})" if ended else "nothing was held")
 
 
@@ -263,7 +268,7 @@ def rollback(
     """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
     via = connections()
     if rollout and flag:
-        raise Refused("found a rollout and --flag, allowed is one of them")
+        raise NotAllowed("found a rollout and --flag, allowed is one of them")
     run = OpenRollout(via, rollout or the_open_rollout(via, flag))
     if not run.state.phase.is_open:
         out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
@@ -272,9 +277,13 @@ def rollback(
     if zeroed.zero_at is None:
         log.print(f"[bold red]The flag could NOT be set to zero[/bold red]: {zeroed.problem}")
     else:
-        log.print(f"[bold]{run.flag} is at zero[/bold] after {seconds_between(zeroed.ordered_at, zeroed.zero_at)}; proving ...")
+        took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
+        log.print(f"[bold]{run.flag} is at zero[/bold] after {took}; proving ...")
+    beside = Beside()
+    beside.do("notices", lambda: _deliver(run))
     proof = prove(run)
-    deliver(run)
+    beside.do("notices", lambda: _deliver(run))
+    beside.flush()
     run.release_claim()
     back = run.state.rollback
     proven = back is not None and bool(back.proven)
@@ -284,6 +293,10 @@ def rollback(
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
     raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+def _deliver(run: OpenRollout) -> None:
+    deliver(run.again())
 
 
 __all__ = ["UnknownRollout", "add_to", "answer_gate", "email", "start_rollout"]

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from prefect.context import refresh_global_settings_context
+
 from blocks.kit import write_kit
 from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
@@ -82,6 +84,9 @@ def prefect_environment(api: str) -> dict[str, str]:
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The V2 UI of 3.8.8 has no Resume button; only the V1 UI can answer a gate.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_PREFETCH_SECONDS": "10",
@@ -120,7 +125,7 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
             parts = waiting.result()
         _write_demo_kit(folder, parts)
         say("starting the workers, registering blocks, deploying flows")
-        os.environ.update(environment)
+        _use(environment)
         deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)))
         stack = Stack(parts, server, tuple(started[1:]), url)
         body = {
@@ -162,7 +167,13 @@ def forget() -> None:
 
 def use_server(stack: Stack) -> None:
     """Let this process's Prefect client speak to the stack's server."""
-    os.environ.update(prefect_environment(stack.api))
+    _use(prefect_environment(stack.api))
+
+
+def _use(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    # Prefect reads its settings once per process; whatever was read before would still count.
+    refresh_global_settings_context()
 
 
 def _prefect(name: str, port: int, environment: dict[str, str]) -> Process:

@@ -46,7 +46,9 @@ def up(
         print(json.dumps(stack.urls()))
         return
     show_urls(stack.urls())
-    out.print("Next: [bold]tidegate start rehearsal.yaml --as you@company.com[/bold]; end it with [bold]tidegate down[/bold]")
+    out.print(
+        "Next: [bold]tidegate start rehearsal.yaml --as you@company.com[/bold]; end it with [bold]tidegate down[/bold]"
+    )
 
 
 def down() -> None:

@@ -49,16 +49,22 @@ def show_summary(run: OpenRollout, shares: Shares, inbox: str, fault: str | None
     back = state.rollback
     if back is not None:
         out.print(f"[bold]Why:[/bold] {back.reason}", soft_wrap=True)
+        zero, last, proof = (
+            seconds_between(back.ordered_at, at) for at in (back.zero_at, back.last_request_at, back.proven_at)
+        )
         out.print(
-            f"[bold]How fast:[/bold] order to zero {seconds_between(back.ordered_at, back.zero_at)}, to the last request on "
-            f"the new path {seconds_between(back.ordered_at, back.last_request_at)}, to the proof "
-            f"{seconds_between(back.ordered_at, back.proven_at)}. {back.sentence}",
+            f"[bold]How fast:[/bold] order to zero {zero}, to the last request on the new path {last}, "
+            f"to the proof {proof}. {back.sentence}",
             soft_wrap=True,
         )
     elif fault is None and run.plan.pace is not None:
         days = run.plan.post_rollout.soak.total_seconds() / 86_400
-        out.print(f"One plan day took {run.timing.pace.real(timedelta(days=1)).total_seconds():.0f} s; "
-                  f"the post-rollout time was shortened to {days:.0f} plan days.")
+        out.print(
+            f"One plan day took {run.timing.pace.real(timedelta(days=1)).total_seconds():.0f} s; "
+            f"the post-rollout time was shortened to {days:.0f} plan days."
+        )
     messages = httpx.get(f"{inbox}/messages", timeout=5).json()
     counts = {kind: sum(m["kind"] == kind for m in messages) for kind in ("slack", "pagerduty", "mail")}
-    out.print(f"Messages: {counts['slack']} in Slack, {counts['pagerduty']} PagerDuty incidents, {counts['mail']} mails.")
+    out.print(
+        f"Messages: {counts['slack']} in Slack, {counts['pagerduty']} PagerDuty incidents, {counts['mail']} mails."
+    )

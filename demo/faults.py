@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 Kind: TypeAlias = Literal["errors", "latency", "leak", "corruption", "alert", "outage"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-ERROR_RATE = 0.30
+ERROR_RATE = 0.50
 EXTRA_LATENCY_SECONDS = 1.2
 LEAK_BLOCK_BYTES = 4_000_000
 LEAK_LIMIT_BYTES = 200_000_000

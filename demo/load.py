@@ -1,4 +1,4 @@
-"""Load for the demo service: 2,000 stable users in a gentle daily curve, and known requests that are checked."""
+"""Load for the demo service: 10,000 stable users in a gentle daily curve, and known requests that are checked."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from demo.patches import KNOWN_REQUESTS, KnownRequest
 
 Result: TypeAlias = Literal["right", "wrong", "no_answer"]
 RESULTS: tuple[Result, ...] = ("right", "wrong", "no_answer")
-USERS = 2000
+USERS = 10_000
 # How ten users in a row divide up: internal 30 %, staging 10 %, beta 20 %, general 40 %.
 GROUPS = ("internal",) * 3 + ("staging",) + ("beta",) * 2 + ("general",) * 4
 SYNTHETIC_PER_SECOND = 2.0
@@ -43,8 +43,8 @@ class User:
 
 
 def users(count: int = USERS) -> tuple[User, ...]:
-    """Return the users u0001, u0002, ... with their groups."""
-    return tuple(User(f"u{number:04}", GROUPS[number % len(GROUPS)]) for number in range(1, count + 1))
+    """Return the users u00001, u00002, ... with their groups."""
+    return tuple(User(f"u{number:05}", GROUPS[number % len(GROUPS)]) for number in range(1, count + 1))
 
 
 def rate_at(seconds: float, *, rate: float, day_seconds: float) -> float:
@@ -174,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.load", description=__doc__)
     parser.add_argument("--target", required=True, help="address of the service")
     parser.add_argument("--port", type=int, required=True, help="where the load shows its own metrics")
-    parser.add_argument("--rate", type=float, default=120.0, help="mean requests per second")
+    parser.add_argument("--rate", type=float, default=160.0, help="mean requests per second")
     parser.add_argument("--day-seconds", type=float, default=86400.0, help="length of the daily curve")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds until a request is given up")
     asyncio.run(_run(parser.parse_args()))

@@ -38,7 +38,7 @@ class Parts:
         return cls(**{**data, "processes": tuple(Process(**process) for process in data["processes"])})
 
 
-def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: float, rate: float = 120.0) -> Parts:
+def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: float, rate: float = 160.0) -> Parts:
     """Start the parts and return when all are ready; if one fails, end the others and raise PartFailed."""
     home.mkdir(parents=True, exist_ok=True)
     write_initial_flag(flag_file)

@@ -14,7 +14,6 @@ from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
 from tidegate.approval import Answer, field_name, statements
-from tidegate.history import Phase
 from tidegate.verdict import Verdict
 from tidegate.wording import gate_form
 
@@ -77,5 +76,7 @@ def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
         title = f"{statement.text} ({statement.role})"
         fields[field_name(statement.key)] = (bool, Field(False, title=title))
     model = create_model(f"Gate{wave}", __base__=RunInput, **fields)
-    model._description = gate_form(run.plan, run.state, wave, evidence(run, wave), refusal)
+    model._description = gate_form(  # noqa: SLF001 - where Prefect looks for the form's text
+        run.plan, run.state, wave, evidence(run, wave), refusal
+    )
     return model

@@ -27,6 +27,7 @@ def preflight(plan: str, started_by: str, pace: str | None = None, connections: 
         started_by: The e-mail address of whoever would start the rollout.
         pace: Rehearsals only: how long one plan day takes, for example 15s.
         connections: The name of the connections block.
+
     """
     loaded = plan_below(PLANS, plan)
     now = utc_now()

@@ -6,6 +6,7 @@ from prefect.states import Completed, Failed
 
 from tasks.choosing import the_open_rollout
 from tasks.connected import connected, open_run
+from tasks.open_rollout import utc_now
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove, roll_back
 from tidegate.wording import seconds_between
@@ -25,6 +26,7 @@ def rollback(
         reason: Why, in a sentence.
         by: Your name.
         connections: The name of the connections block.
+
     """
     run = open_run(connections, rollout or the_open_rollout(connected(connections)))
     if not run.state.phase.is_open:
@@ -32,12 +34,12 @@ def rollback(
     reporter = reporter_for(run)
     roll_back(run, reason=reason, criterion="by hand", by=by)
     get_run_logger().warning("%s is at zero", run.flag)
-    reporter.update(run, run.state.updated_at or run.state.opened_at)
+    reporter.update(run, utc_now())
     proof = prove(run)
     reporter.flush()
     run.release_claim()
     back = run.state.rollback
     if back is None or not back.proven:
         return Failed(message=proof.sentence if proof else "Not proven.")
-    took = f"{seconds_between(back.ordered_at, back.zero_at)} to zero, {seconds_between(back.ordered_at, back.proven_at)} to the proof"
-    return Completed(message=f"{run.flag} is at zero: {took}.")
+    zero, proven = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
+    return Completed(message=f"{run.flag} is at zero: {zero} to zero, {proven} to the proof.")

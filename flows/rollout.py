@@ -4,7 +4,6 @@ from typing import Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-
 from prefect.exceptions import Abort
 
 from blocks.errors import ClaimHeld, Fenced
@@ -37,6 +36,7 @@ def rollout(
         approve: ask people at each gate; auto answers by itself, in rehearsals only.
         connections: The name of the connections block.
         resume: The name of an open rollout to go on with; the plan is then the stored one.
+
     """
     run = begin(plan, started_by, pace, approve, connections, resume)
     reporter = reporter_for(run)

@@ -16,6 +16,7 @@ def watch(minutes: int = 15, connections: str = "default") -> str:
     Args:
         minutes: How long this run watches before the next one takes over.
         connections: The name of the connections block.
+
     """
     via = connected(connections)
     claim = begin_watch(via)

@@ -17,7 +17,7 @@ from tidegate.wording import raised
 
 
 @flow(name="wave", flow_run_name="wave {number}: {title}", persist_result=True)
-def wave(rollout: str, number: int, title: str, connections: str) -> str:
+def wave(rollout: str, number: int, title: str, connections: str) -> str:  # noqa: ARG001 - title names the run
     """Raise an approved wave if the journal says it is not raised yet, and monitor it until it has soaked."""
     run = open_run(connections, rollout)
     reporter = reporter_for(run)
@@ -35,7 +35,9 @@ def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
     earliest = run.timing.earliest(number, run.state.first_raise_at)
     if not guard_until(run, reporter, earliest, Phase.RAISING):
         return False
-    unmet = [f for f in entry_findings(run, number, utc_now()) if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    unmet = [
+        f for f in entry_findings(run, number, utc_now()) if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    ]
     if unmet:
         withdraw_go(run, number, f"just before raising: {unmet[0].text}: {unmet[0].sentence}")
         return False

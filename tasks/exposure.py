@@ -9,7 +9,7 @@ from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.exposure import Exposure
-from tidegate.history import HoldCause, Phase, RolloutState
+from tidegate.history import Phase, RolloutState
 
 
 class MayNotRaise(Exception):
@@ -22,8 +22,7 @@ def forbids_raising(state: RolloutState, wave: int) -> str:
         return f"the rollout is {state.phase.value.replace('_', ' ')}"
     if state.approved_wave != wave or wave != state.wave + 1:
         return f"wave {wave} is not approved (approved is wave {state.approved_wave}, exposed is wave {state.wave})"
-    # A go at the gate is also the end of an operator's hold; other causes need their own `resume`.
-    if others := (STOPS_SOAK - {HoldCause.OPERATOR}) & state.holds.keys():
+    if others := STOPS_SOAK & state.holds.keys():
         return f"held: {state.holds[min(others)]}"
     return ""
 
@@ -39,14 +38,14 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     claim = run.keep_claim()
     if refusal := forbids_raising(run.state, wave):
         raise MayNotRaise(refusal)
-    if (drift := drift_of(run)) is not None:
-        raise MayNotRaise(f"the flag was changed by somebody else: {drift.was} -> {drift.now}")
+    drift, unreadable = drift_of(run)
+    if drift is not None or unreadable:
+        changed = f"the flag was changed by somebody else: {drift.was} -> {drift.now}" if drift else unreadable
+        raise MayNotRaise(changed)
     exposure = run.plan.exposure_at(wave)
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
     if run.state.intended != exposure:
-        written = run.append(
-            Kind.RAISING, body, unless=lambda state: bool(forbids_raising(state, wave)), fenced=True
-        )
+        written = run.append(Kind.RAISING, body, unless=lambda state: bool(forbids_raising(state, wave)), fenced=True)
         if written is None:
             raise Superseded(forbids_raising(run.state, wave))
     backend = run.connections.flags

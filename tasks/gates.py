@@ -48,12 +48,18 @@ def _may_ask(state: RolloutState, wave: int) -> bool:
     return state.phase in (Phase.PREPARING, Phase.SOAKED, Phase.GATE) and state.wave == wave - 1 and not waiting
 
 
+def _waits(state: RolloutState, wave: int, attempt: int) -> bool:
+    """Whether this very attempt waits for an answer, and nothing has ended the rollout meanwhile."""
+    gate = state.gate
+    asked = gate is not None and (gate.wave, gate.attempt) == (wave, attempt) and not gate.outcome
+    return asked and state.phase is Phase.GATE
+
+
 def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: str) -> bool:
     """Write the answer as given; False when this gate's attempt is not waiting (any more)."""
 
     def too_late(state: RolloutState) -> bool:
-        gate = state.gate
-        return gate is None or (gate.wave, gate.attempt) != (wave, attempt) or bool(gate.outcome)
+        return not _waits(state, wave, attempt)
 
     body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": via}
     return run.append(Kind.ANSWERED, body, unless=too_late) is not None
@@ -95,13 +101,11 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
         "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
     }
 
-    def decided(state: RolloutState) -> bool:
-        gate = state.gate
-        return gate is None or (gate.wave, gate.attempt) != (wave, attempt) or bool(gate.outcome)
-
+    run.append(
+        Kind.GATE_DECIDED, body, unless=lambda s: not _waits(s, wave, attempt), fenced=ruling.outcome is Outcome.GO
+    )
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)
-    run.append(Kind.GATE_DECIDED, body, unless=decided, fenced=ruling.outcome is Outcome.GO)
     return ruling
 
 

@@ -14,7 +14,7 @@ from tidegate.wording import review_line
 
 
 def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:
-    """Guard, without reviews, until the instant; False when the rollout left the phase (it was rolled back or closed)."""
+    """Guard, without reviews, until the instant; False when the rollout left the phase, as by a rollback."""
     while (now := utc_now()) < (when or now):
         tick(run, now, review=False)
         reporter.update(run, now)
@@ -25,7 +25,7 @@ def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, pha
 
 
 def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
-    """The timed monitoring of a wave: guards, and a recorded review each interval, until it soaked or was turned back."""
+    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was turned back."""
     while run.state.phase is Phase.WAVE and run.state.wave == wave:
         now = utc_now()
         if review_due(run, now):

@@ -56,9 +56,9 @@ class _Answers:
 def look(run: OpenRollout, now: datetime) -> Look:
     """Measure and judge everything in force at the rollout's wave; trouble is a finding, never an exception."""
     state, plan = run.state, run.plan
-    drift = drift_of(run)
+    drift, unreadable = drift_of(run)
     if state.wave == 0:
-        return Look(Judged(now, (), (), drift), (), {})
+        return Look(Judged(now, (), (), drift, unreadable), (), {})
     during = in_force(plan, state.wave, When.DURING)
     triggers = in_force(plan, state.wave, When.TRIGGER)
     answers = _measure(run, state.wave, now, (*during, *triggers))
@@ -67,6 +67,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
         tuple(_lasting(run, now, [*(_judge(run, x, answers) for x in triggers), *_starved(run, answers)])),
         tuple(f for f, _ in (_judge(run, x, answers) for x in during)),
         drift,
+        unreadable,
     )
     lines = tuple(metric_line(name, metric, answers.metrics[name]) for name, metric in plan.metrics.items())
     return Look(judged, lines, answers.raw)
@@ -79,20 +80,19 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     return tuple(f for f, _ in (_judge(run, x, answers) for x in criteria))
 
 
-def drift_of(run: OpenRollout) -> Drift | None:
-    """How the flag differs from what the journal has, or None; an unreadable flag is not drift."""
+def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
+    """How the flag differs from what the journal has, or None; and why the flag could not be read, or empty."""
     state = run.state
     try:
         seen = run.connections.flags.read(run.flag)
-    except Exception:  # noqa: BLE001 - whatever a backend raises, not being able to read is not drift
-        return None
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises, a flag that cannot be read is no drift
+        return None, f"The flag cannot be read ({type(error).__name__}: {error})."
     as_written = seen.revision == state.revision if state.revision else seen.exposure == ZERO
-    if as_written or (state.intended is not None and seen.exposure == state.intended):
-        return None
-    # A re-written definition that means the same (another epoch's stamp) is no drift either.
-    if seen.exposure == state.exposure:
-        return None
-    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO)
+    intended = state.intended is not None and seen.exposure == state.intended
+    # A definition that was written anew and means the same is no drift either.
+    if as_written or intended or seen.exposure == state.exposure:
+        return None, ""
+    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO), ""
 
 
 def _measure(run: OpenRollout, wave: int, now: datetime, asked: Iterable[InForce]) -> _Answers:

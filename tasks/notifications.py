@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from blocks.errors import ConnectionFault
 from tasks.open_rollout import HOLDER, OpenRollout
 from tidegate.entries import Kind
+from tidegate.history import RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
 
@@ -50,8 +52,12 @@ def deliver(run: OpenRollout) -> int:
             continue
         key = f"{notice.event}/{channel}"
         body = {"event": notice.event, "channel": channel, "reference": reference}
-        run.append(Kind.SENT, body, unless=lambda state, key=key: key in state.sent)
+        run.append(Kind.SENT, body, unless=partial(_is_sent, key))
     return waiting
+
+
+def _is_sent(key: str, state: RolloutState) -> bool:
+    return key in state.sent
 
 
 def _ways(run: OpenRollout, notice: Notice) -> Iterator[tuple[str, Callable[[], str]]]:

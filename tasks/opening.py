@@ -7,24 +7,25 @@ from pathlib import Path
 from blocks.connections import OpenConnections
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.approval import unsatisfiable
+from tidegate.exposure import ZERO
 from tidegate.plan import Plan
 from tidegate.plan_file import load_plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 
-class Refused(Exception):
+class NotAllowed(Exception):
     """The rollout may not start so; the sentence says what is allowed. Nothing was changed."""
 
 
 def plan_below(folder: Path, name: str) -> Plan:
-    """The plan file of this name below the plans folder; raises Refused for one outside it, PlanError for a bad one."""
+    """The plan file of this name below the plans folder; raises NotAllowed outside it, PlanError for a bad one."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise Refused(f"plan: found {name!r}, allowed are files below the plans folder")
+        raise NotAllowed(f"plan: found {name!r}, allowed are files below the plans folder")
     if not path.is_file():
         known = ", ".join(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml")))
-        raise Refused(f"plan: found {name!r}, which is no file; allowed are {known}")
+        raise NotAllowed(f"plan: found {name!r}, which is no file; allowed are {known}")
     return load_plan(path, Path.read_bytes)
 
 
@@ -59,10 +60,15 @@ def open_rollout(
 ) -> OpenRollout:
     """Write the opening entry with the whole resolved plan; opening the same name again continues it.
 
-    Raises Refused before any effect, and FlagBusy when another rollout owns the flag.
+    Raises NotAllowed before any effect, and FlagBusy when another rollout owns the flag.
     """
     if why := refusal(connections, plan, started_by=started_by, pace=pace, auto_approve=auto_approve):
-        raise Refused(why)
+        raise NotAllowed(why)
+    if not any(row.rollout == name for row in connections.journal.rollouts(plan.flag.key)):
+        seen = connections.flags.read(plan.flag.key)
+        owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
+        if owner is None and seen.exposure != ZERO:
+            raise NotAllowed(f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first")
     body = {
         "plan": plan.to_json(),
         "plan_hash": plan.hash,

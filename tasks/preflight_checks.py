@@ -34,8 +34,12 @@ def preflight_checks(
     checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
     checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
     checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
-    checks.append(Check("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now)))
-    checks.append(Check("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now)))
+    checks.append(
+        Check("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now))
+    )
+    checks.append(
+        Check("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now))
+    )
     labels = {
         frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
     }
@@ -82,7 +86,7 @@ def _gates(plan: Plan, started_by: str) -> Finding:
 
 
 def _judged(id_: str, text: str, answers: dict[str, Reading], queries: dict[str, str]) -> Finding:
-    """A query must be understood and find its series; too little traffic or no latency yet is no fault before wave 1."""
+    """A query must be understood and find its series; too little traffic is no fault before wave 1."""
     tolerated = (NoDataReason.TOO_FEW, NoDataReason.NAN)
     for name, reading in answers.items():
         if isinstance(reading, NoData) and reading.reason not in tolerated:
@@ -106,13 +110,17 @@ def _traffic(connections: OpenConnections, plan: Plan, timing: Timing, now: date
     for number, wave in enumerate(plan.waves, start=1):
         asked = traffic_queries(plan, number, timing.window(plan.traffic.window))
         queries |= {f"{name}_{wave.audience.replace('-', '_')}": query for name, query in asked.items()}
-    return _judged("traffic", "Requests of each audience are counted", connections.prometheus.instant(queries, now), queries)
+    return _judged(
+        "traffic", "Requests of each audience are counted", connections.prometheus.instant(queries, now), queries
+    )
 
 
 def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
     path, proof = plan.variants.canary, plan.rollback.proof
     queries = {"counter": render(proof.counter, selector=selector(path), path=path, window=proof.quiet)}
-    return _judged("proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries)
+    return _judged(
+        "proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries
+    )
 
 
 def _alerts(connections: OpenConnections, labels: dict[str, str], now: datetime) -> Check:

@@ -60,5 +60,5 @@ _reporters: dict[str, Reporter] = {}
 
 
 def reporter_for(run: OpenRollout) -> Reporter:
-    """This process's one reporter of the rollout; two would send a notice twice."""
+    """The one reporter that this process has for the rollout; two would send a notice twice."""
     return _reporters.setdefault(run.rollout, Reporter(run))

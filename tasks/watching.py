@@ -15,6 +15,7 @@ from tidegate.history import Phase
 
 WATCH = "~watch"  # no flag's key can begin so
 BEAT = timedelta(seconds=10)
+_provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
 
@@ -54,6 +55,16 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
     return guards
 
 
+def _prove_beside(run: OpenRollout) -> None:
+    """Prove in another thread: a proof takes seconds, and the other rollouts must not wait for it."""
+    running = _provers.get(run.rollout)
+    if running is None or not running.is_alive():
+        copy = run.again()
+        copy.claim = run.claim
+        _provers[run.rollout] = threading.Thread(target=prove, args=(copy,), name=f"prove {run.rollout}", daemon=True)
+        _provers[run.rollout].start()
+
+
 def _guard(run: OpenRollout, now: datetime) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
@@ -62,10 +73,10 @@ def _guard(run: OpenRollout, now: datetime) -> bool:
             return False
         run.keep_claim()
         if state.phase is Phase.ROLLING_BACK:
-            prove(run)
-        else:
-            tick(run, now, review=review_due(run, now))
-            reporter_for(run).update(run, now)
+            _prove_beside(run)
+            return True
+        tick(run, now, review=review_due(run, now))
+        reporter_for(run).update(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
             # Whoever carries this rollout on must be able to take it at once.
             reporter_for(run).flush()

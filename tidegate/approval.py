@@ -95,7 +95,9 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
     if wave == 1:
         for number, (section, items) in enumerate(plan.checklist.items(), start=1):
             roles = ", ".join(dict.fromkeys(item.role for item in items))
-            asked.append(Statement(f"checklist.{number}", roles, f"Checklist, {section}: all {len(items)} lines are done"))
+            asked.append(
+                Statement(f"checklist.{number}", roles, f"Checklist, {section}: all {len(items)} lines are done")
+            )
     return tuple(asked)
 
 

@@ -160,7 +160,8 @@ def starvation(plan: Plan, wave: int, timing: Timing) -> Breach | None:
     window = timing.window(plan.traffic.window)
     asked = traffic_queries(plan, wave, window)
     needed = plan.traffic.min_expected * 100 / percent
-    query = f"100 * ({asked['traffic_canary']}) / ((({asked['traffic_canary']}) + ({asked['traffic_control']})) >= {needed:g})"
+    new, old = f"({asked['traffic_canary']})", f"({asked['traffic_control']})"
+    query = f"100 * {new} / (({new} + {old}) >= {needed:g})"
     return Breach(False, percent * STARVED_BELOW, Unit.PERCENT, window, window, query)
 
 
@@ -251,7 +252,7 @@ def judge_pending(id_: str, item: Human) -> Finding:
 
 
 def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, str]:
-    """Whether the breach lasted: beyond the bound at every point, back over `lasting`, in two windows that do not overlap.
+    """Whether the breach lasted: at every point, back over `lasting`, in two windows that do not overlap.
 
     Points are in order of time and the newest counts. A point speaks for its window; what no window covers
     pauses the time and does not break it.
@@ -276,4 +277,3 @@ def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, 
     if len(run) < 2 or lasted < needed:
         return False, f"beyond {breach.words} for {seconds:.0f} s of {wanted:.0f} s"
     return True, f"beyond {breach.words} at {len(run)} points over {seconds:.0f} s"
-

@@ -66,6 +66,7 @@ class Judged:
     triggers: tuple[Finding, ...]
     during: tuple[Finding, ...]
     drift: Drift | None = None
+    unreadable: str = ""
 
     @property
     def fired(self) -> Finding | None:
@@ -75,7 +76,9 @@ class Judged:
     @property
     def blind(self) -> str:
         """Why this look saw too little, or empty."""
-        return next((f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), "")
+        return self.unreadable or next(
+            (f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), ""
+        )
 
     @property
     def verdict(self) -> Verdict:
@@ -83,7 +86,8 @@ class Judged:
 
         A trigger that is merely unsure counts only where the plan requires it.
         """
-        seen = [f.verdict for f in self.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL) or f.required]
+        counts = {True: (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL), False: (Verdict.ERROR, Verdict.FAIL)}
+        seen = [f.verdict for f in self.triggers if f.verdict in counts[f.required]]
         return worst([*(f.verdict for f in self.during), *seen])
 
 
@@ -121,7 +125,9 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
                 case OnBlind.HOLD:
                     return Hold(HoldCause.BLIND_SPENT, reason)
     if judged.drift is not None and HoldCause.DRIFT not in state.holds:
-        return Hold(HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}.")
+        return Hold(
+            HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."
+        )
     if blocking := STOPS_SOAK & state.holds.keys():
         cause = min(blocking)
         return Continue(f"held ({cause.value}): {state.holds[cause]}")

@@ -66,7 +66,9 @@ class Exposure:
         return cls(
             layers=tuple(
                 Layer(
-                    str(x["audience"]), None if x["groups"] is None else tuple(map(str, x["groups"])), float(x["percent"])
+                    str(x["audience"]),
+                    None if x["groups"] is None else tuple(map(str, x["groups"])),
+                    float(x["percent"]),
                 )
                 for x in layers
             ),

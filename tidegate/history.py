@@ -298,7 +298,7 @@ def _soaked(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
         state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
 
 
-def _rolling_back(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def _rolling_back(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     if state.rollback is None:
         zero_at = body["zero_at"]
         state.rollback = RollbackRecord(

@@ -47,7 +47,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.ROLLING_BACK:
             if not body["zero_at"]:
                 return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
-            return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+            took = _seconds(body["ordered_at"], body["zero_at"])
+            return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
         case Kind.PROVEN:
             return str(body["sentence"])
         case Kind.QUEUED:

@@ -9,11 +9,10 @@ from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import evidence_table, one_line, seconds_between, table_row
 
-
 _DAY = timedelta(days=1)
 
 
-def wave_status(plan: Plan, state: RolloutState, timing: Timing, number: int) -> tuple[str, str]:
+def wave_status(state: RolloutState, timing: Timing, number: int) -> tuple[str, str]:
     """A wave's status word and its soak, `12s of 15s`."""
     record = state.waves.get(number)
     wanted = timing.soak(number)
@@ -44,17 +43,18 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
         parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
     rows = [table_row("Wave", "Exposure", "Status", "Soak", "Reviews"), "|---|---|---|---|---|"]
     for number, wave in enumerate(plan.waves, start=1):
-        word, soak = wave_status(plan, state, timing, number)
+        word, soak = wave_status(state, timing, number)
         reviews = len(state.waves[number].reviews) if number in state.waves else 0
         rows.append(table_row(wave.title, f"{format_percent(wave.percent)} of {wave.audience}", word, soak, reviews))
-    word, soak = wave_status(plan, state, timing, len(plan.waves) + 1)
+    word, soak = wave_status(state, timing, len(plan.waves) + 1)
     rows.append(table_row("Post-rollout", "", word, soak, ""))
     parts.append("\n".join(rows))
     back = state.rollback
     if back is not None:
+        zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
         parts.append(
-            f"## Rolled back\n{one_line(back.reason)}\n\nZero {seconds_between(back.ordered_at, back.zero_at)} after the order, "
-            f"proof {seconds_between(back.ordered_at, back.proven_at)} after it. {back.sentence}"
+            f"## Rolled back\n{one_line(back.reason)}\n\n"
+            f"Zero {zero} after the order, proof {proof} after it. {back.sentence}"
         )
     if state.last_findings:
         findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]

@@ -50,7 +50,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
 def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> dict[str, Any]:
     record = state.waves.get(number)
     post = number > len(plan.waves)
-    word, _ = wave_status(plan, state, timing, number)
+    word, _ = wave_status(state, timing, number)
     wanted = timing.soak(number)
     collected = record.soaked(wanted, timing.step(number).tolerance)[0].total_seconds() if record else 0.0
     return {

@@ -61,7 +61,13 @@ def wave_words(plan: Plan, wave: int) -> str:
 
 
 def _notice(
-    state: RolloutState, event: str, loudness: Loudness, title: str, body: str, problem: str = "", resolves: bool = False
+    state: RolloutState,
+    event: str,
+    loudness: Loudness,
+    title: str,
+    body: str,
+    problem: str = "",
+    resolves: bool = False,
 ) -> Notice:
     return Notice(event, state.rollout, loudness, title, body, problem, resolves)
 
@@ -81,7 +87,9 @@ def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
 def raised(plan: Plan, state: RolloutState) -> Notice:
     """A wave has begun."""
     title = f"{wave_words(plan, state.wave)} is on"
-    return _notice(state, f"raised-{state.wave}", Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}.")
+    return _notice(
+        state, f"raised-{state.wave}", Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}."
+    )
 
 
 def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
@@ -103,7 +111,7 @@ def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Noti
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
     """A metric stands beyond its warning bound."""
     title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"
-    event = f"crossed-{line.name}-{state.wave}-{state.sequence}"
+    event = f"crossed-{line.name}-{state.wave}"  # once per wave, however often the value swings
     return _notice(state, event, Loudness.WARNING, title, f"{plan.flag.key} at {state.exposure}.")
 
 
@@ -118,8 +126,14 @@ def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
         took = seconds_between(back.ordered_at, back.zero_at) if back else "?"
         body = f"Flag at zero {took} after the order. Proof by measurement follows."
     who = f"By {back.by}. " if back else ""
-    return _notice(state, "rolling-back" + ("-failed" if problem else ""), Loudness.PAGE, title,
-                   f"{reason}\n{who}{body}", problem="rollback")
+    return _notice(
+        state,
+        "rolling-back" + ("-failed" if problem else ""),
+        Loudness.PAGE,
+        title,
+        f"{reason}\n{who}{body}",
+        problem="rollback",
+    )
 
 
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
@@ -171,7 +185,6 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append(f"\n### As the wave before stands\n{evidence_table(rows)}")
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
-
 
 
 def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:

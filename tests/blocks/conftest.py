@@ -42,6 +42,7 @@ def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/journal.db"
+    assert request.param == "postgresql"
     base: str = request.getfixturevalue("postgresql")
     name = f"journal_{uuid.uuid4().hex}"
     with psycopg.connect(base, autocommit=True) as connection:

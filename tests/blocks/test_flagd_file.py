@@ -73,7 +73,7 @@ def test_a_file_from_the_future_is_followed_by_a_newer_one(backend: FlagdFile, f
     ahead = time.time() + 3600
     os.utime(file, (ahead, ahead))
     backend.write(FLAG, everyone(10), 1)
-    assert os.path.getmtime(file) > ahead
+    assert file.stat().st_mtime > ahead
 
 
 def test_an_equal_write_leaves_the_file_alone(backend: FlagdFile, file: Path) -> None:

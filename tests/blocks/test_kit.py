@@ -47,8 +47,8 @@ def test_what_is_written_is_read(tmp_path: Path, values: dict[str, dict[str, Any
 def test_a_rehearsal_needs_every_connection_to_say_so(tmp_path: Path, values: dict[str, dict[str, Any]]) -> None:
     write_kit(tmp_path / "kit.yaml", values)
     assert read_kit(tmp_path / "kit.yaml").is_rehearsal
-    for part in values:
-        changed = {**values, part: {k: v for k, v in values[part].items() if k != "environment"}}
+    for part, fields in values.items():
+        changed = {**values, part: {k: v for k, v in fields.items() if k != "environment"}}
         write_kit(tmp_path / "kit.yaml", changed)
         assert not read_kit(tmp_path / "kit.yaml").is_rehearsal
 
@@ -97,9 +97,9 @@ def test_what_is_missing_is_named(tmp_path: Path, values: dict[str, dict[str, An
     without = {part: fields for part, fields in values.items() if part != "prometheus"}
     with pytest.raises(KitError, match="prometheus is missing"):
         write_kit(tmp_path / "kit.yaml", without)
-    with pytest.raises(KitError, match="prometheus.url: found nothing"):
+    with pytest.raises(KitError, match=r"prometheus\.url: found nothing"):
         write_kit(tmp_path / "kit.yaml", {**values, "prometheus": {}})
-    with pytest.raises(KitError, match="flags: found a tidegate|cannot serve as flags"):
+    with pytest.raises(KitError, match="cannot serve as flags"):
         write_kit(tmp_path / "kit.yaml", {**values, "flags": {"block": "tidegate-slack", "token": SECRET}})
 
 

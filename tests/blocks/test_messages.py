@@ -39,11 +39,11 @@ def answer(status: int, body: object, **headers: str) -> tuple[int, dict[str, st
 
 
 def slack_at(url: str) -> Slack:
-    return Slack(token=SecretStr(SECRET), base_url=f"{url}/api", timeout_seconds=0.5)
+    return Slack(token=SecretStr(SECRET), base_url=f"{url}/api", timeout_seconds=1.5)
 
 
 def pagerduty_at(url: str) -> PagerDuty:
-    return PagerDuty(routing_key=SecretStr(SECRET), url=url, timeout_seconds=0.5)
+    return PagerDuty(routing_key=SecretStr(SECRET), url=url, timeout_seconds=1.5)
 
 
 def test_slack_gets_the_notice(local_server: LocalServer) -> None:
@@ -153,14 +153,14 @@ def test_pagerduty_faults(
         pagerduty_at(local_server.url).page(NOTICE)
     assert type(raised.value) is fault
     assert SECRET[-4:] not in str(raised.value)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_pagerduty_nobody_there(dead_port: int) -> None:
     started = time.monotonic()
     with pytest.raises(Unreachable):
         pagerduty_at(f"http://127.0.0.1:{dead_port}").page(NOTICE)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 @dataclass
@@ -184,7 +184,7 @@ class Mailbox:
         if self.hang:
             import asyncio
 
-            await asyncio.sleep(2)
+            await asyncio.sleep(3)
         if self.data_answer.startswith("250"):
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(message, EmailMessage)
@@ -217,7 +217,7 @@ def mail_at(port: int, **fields: Any) -> Mail:
             "port": port,
             "starttls": False,
             "sender": "tg@example.org",
-            "timeout_seconds": 0.5,
+            "timeout_seconds": 1.5,
             **fields,
         }
     )
@@ -260,7 +260,7 @@ def test_mail_faults(mailbox: Mailbox) -> None:
     with pytest.raises(Refused, match="STARTTLS"):
         mail_at(mailbox.port, starttls=True).send(to, NOTICE)
     mailbox.refused = to
-    with pytest.raises(Refused, match="ann@example.org"):
+    with pytest.raises(Refused, match=r"ann@example\.org"):
         mail_at(mailbox.port).send(to, NOTICE)
     with pytest.raises(Refused, match="the other recipients have it"):
         mail_at(mailbox.port).send((*to, "bob@example.org"), NOTICE)

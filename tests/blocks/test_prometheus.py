@@ -193,7 +193,7 @@ def test_trouble_is_a_value(
     local_server: LocalServer, answer: tuple[int, dict[str, str], bytes], wanted: NoDataReason
 ) -> None:
     local_server.answer = lambda _: answer
-    prometheus = Prometheus(url=local_server.url, timeout_seconds=0.3)
+    prometheus = Prometheus(url=local_server.url, timeout_seconds=0.3 if answer is None else 5)
     for reading in prometheus.instant({"a": "x", "b": "y"}, AT).values():
         assert reason(reading) is wanted
     assert reason(prometheus.instant({"a": "x"}, AT)["a"]) is wanted
@@ -218,7 +218,7 @@ def test_nobody_there(dead_port: int) -> None:
     prometheus = Prometheus(url=f"http://127.0.0.1:{dead_port}")
     started = time.monotonic()
     assert reason(prometheus.instant({"a": "x", "b": "y"}, AT)["a"]) is NoDataReason.UNREACHABLE
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     with pytest.raises(Unreachable):
         prometheus.check()
 
@@ -228,5 +228,8 @@ def test_the_token_is_sent_and_not_shown(local_server: LocalServer) -> None:
     prometheus = Prometheus(url=local_server.url, token=SecretStr("top-secret"))
     with pytest.raises(Refused) as refused:
         prometheus.check()
-    assert local_server.arrived[0].headers["Authorization"] == "Bearer top-secret"
+    request = local_server.arrived[0]
+    assert request.headers["Authorization"] == "Bearer top-secret"
+    # In the body: an address of fifteen queries is too long for many a gateway.
+    assert (request.method, request.path, b"query=vector" in request.body) == ("POST", "/api/v1/query", True)
     assert "top-secret" not in f"{refused.value}{prometheus}"

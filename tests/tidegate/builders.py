@@ -123,7 +123,12 @@ def plan_of(changes: Mapping[str, Any] | None = None) -> Plan:
     return Plan.model_validate(body)
 
 
+def _stored(plan: Plan) -> dict[str, Any]:
+    return {"plan": plan.to_json(), "plan_hash": plan.hash}
+
+
 PLAN = plan_of()
+_STORED = _stored(PLAN)
 TIMING = Timing(PLAN, Pace(T0))
 
 
@@ -213,16 +218,16 @@ def reviews(journal: Journal, wave: int, marks: Iterable[bool], credit: timedelt
 
 
 def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
-    bodies: dict[Kind, dict[str, Any]] = {
-        Kind.OPENED: {
-            "plan": plan.to_json(),
-            "plan_hash": plan.hash,
+    if kind is Kind.OPENED:
+        return {
+            **(_STORED if plan is PLAN else _stored(plan)),
             "started_by": STARTER,
             "pace_seconds": None,
             "connections": "default",
             "approve": "ask",
             "environment": "production",
-        },
+        }
+    bodies: dict[Kind, dict[str, Any]] = {
         Kind.PREFLIGHT: {"verdict": "PASS", "findings": []},
         Kind.GATE_OPENED: {"verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""},
         Kind.ANSWERED: {"answer": answer_body("go"), "via": "test"},

@@ -393,9 +393,7 @@ series = st.lists(st.tuples(st.integers(1, 12), st.floats(0, 20)), max_size=25).
 
 
 @given(series, st.integers(0, 20), st.integers(1, 10))
-def test_what_fires_was_bad_at_its_newest_points_in_two_windows(
-    found: list[Sample], lasting: int, window: int
-) -> None:
+def test_what_fires_was_bad_at_its_newest_points_in_two_windows(found: list[Sample], lasting: int, window: int) -> None:
     about = breach(lasting * MINUTE, window * MINUTE)
     if sustained(about, found)[0]:
         bad: list[Sample] = []

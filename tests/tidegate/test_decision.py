@@ -251,9 +251,7 @@ def test_a_hold_is_not_ordered_twice(state: RolloutState, seen: Judged, timing: 
 
 
 @given(states, looks, timings, st.sampled_from([I, E, F]))
-def test_a_worse_finding_never_leads_onward(
-    state: RolloutState, seen: Judged, timing: Timing, worse: Verdict
-) -> None:
+def test_a_worse_finding_never_leads_onward(state: RolloutState, seen: Judged, timing: Timing, worse: Verdict) -> None:
     found = decide(state, replace(seen, during=(*seen.during, finding(worse))), timing)
     assert not isinstance(found, Advance | Finish)
 
@@ -263,6 +261,11 @@ def test_a_required_trigger_that_is_unsure_stops_the_soak_and_another_does_not()
     assert (unsure.verdict, required.verdict) == (P, I)
     assert credit(in_wave().state, required, TIMING) == (timedelta(0), False)
     assert not required.blind
+
+
+@given(looks)
+def test_triggers_alone_are_no_evidence_that_a_wave_is_well(seen: Judged) -> None:
+    assert replace(seen, during=()).verdict is not P
 
 
 # Soak

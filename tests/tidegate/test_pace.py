@@ -56,7 +56,9 @@ def test_a_plan_that_waits_less_than_a_floor_is_not_slowed_down() -> None:
 
 
 @given(days, spans, spans)
-def test_a_real_span_lies_between_its_floor_and_the_planned_one(day: timedelta, span: timedelta, floor: timedelta) -> None:
+def test_a_real_span_lies_between_its_floor_and_the_planned_one(
+    day: timedelta, span: timedelta, floor: timedelta
+) -> None:
     real = Pace.of(T0, day).real(span, floor)
     assert min(floor, span) <= real <= span
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a mistake a line reads best
 """Every kind of mistake in a plan gives exactly one problem, with its line, its field, and what is allowed."""
 
 import pytest
@@ -101,7 +100,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "matcher that is none": ('matcher: cohort="staff"', "matcher: staff #!", "audiences.inside.matcher", "label matchers such as"),
     "matcher that breaks out": ('matcher: cohort="staff"', "matcher: 'a=\"b\"} or vector(0) #'", "audiences.inside.matcher", "label matchers such as"),
     "groups and everyone": ("    everyone: true", "    everyone: true\n    groups: [a]", "audiences.all", "found both, allowed is exactly one"),
-    "neither groups nor everyone": ("    everyone: true", "    matcher: a=\"b\"", "audiences.all", "found neither"),
+    "neither groups nor everyone": ("    everyone: true", '    matcher: a="b"', "audiences.all", "found neither"),
     "everyone false": ("everyone: true", "everyone: false #!", "audiences.all.everyone", "found false, allowed is true"),
     "variant empty": ('canary: path="new"', 'canary: "" #!', "variants.canary", "found an empty matcher"),
     "variants alike": ('control: path="old"', 'control: path="new" #!', "variants.control", "(the canary's)"),
@@ -122,7 +121,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "traffic without window": ("  query: sum(increase(requests_total{ {{ selector }} }[{{ window }}]))\nmetrics", "  query: sum(requests_total{ {{ selector }} }) #!\nmetrics", "traffic.query", "{{ window }} is missing"),
     "bracket never closed": ("max(latency_ms{ {{ path }} })", "max(latency_ms{ {{ path }} } #!", "metrics.latency.query", "found '(' that is never closed"),
     "bracket closes nothing": ("max(latency_ms{ {{ path }} })", "max(latency_ms{ {{ path }} })) #!", "metrics.latency.query", "found ')' that closes nothing"),
-    "quote never closed": ("max(latency_ms{ {{ path }} })", "max(latency_ms{a=\"b, {{ path }} }) #!", "metrics.latency.query", "that is never closed"),
+    "quote never closed": ("max(latency_ms{ {{ path }} })", 'max(latency_ms{a="b, {{ path }} }) #!', "metrics.latency.query", "that is never closed"),
     "comment in a query": ("max(latency_ms{ {{ path }} })", '"max(latency_ms{ {{ path }} }) # x" #!', "metrics.latency.query", "found a comment"),
     "names in the proof": ('sum(routed_total{path="new"})', "sum(routed_total{ {{ path }} }) #!", "rollback.proof.counter", "without names to fill in"),
     "switch word yes": ("title: A small plan", "title: yes #!", "title", 'found yes without quotes, allowed is true or false, or "yes" in quotes'),

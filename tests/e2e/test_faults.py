@@ -1,0 +1,51 @@
+"""Every fault of a bad release is turned back without a human, on real parts."""
+
+import httpx
+import pytest
+
+from blocks.connections import OpenConnections
+from console.stack import Stack
+from demo.faults import KINDS
+from tests.e2e.conftest import begin, messages, reach
+from tests.e2e.waiting import wait_for
+from tidegate.exposure import ZERO
+from tidegate.history import Phase
+
+WHY = {
+    "errors": ("Error", "Success"),
+    "latency": ("Latency",),
+    "leak": ("MemoryLeak", "Memory"),
+    "corruption": ("Invariant", "corruption"),
+    "alert": ("BatchPatchesFault",),
+    "outage": ("completes", "Error"),
+}
+
+
+def routed(stack: Stack) -> float:
+    """The service's own count of requests routed to the new path."""
+    lines = httpx.get(f"{stack.parts.service_url}/metrics", timeout=10).text.splitlines()
+    return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith("batch_patches_total{") and 'path="new"' in x)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fault", KINDS)
+def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
+    run = begin(via, pace="60s")
+    reach(run, Phase.WAVE, wave=1)
+    httpx.put(f"{stack.parts.service_url}/faults", json={"kind": fault}, timeout=10).raise_for_status()
+    reach(run, Phase.ROLLED_BACK, seconds=90)
+    assert via.flags.read(run.flag).exposure == ZERO
+    back = run.state.rollback
+    assert back is not None
+    assert back.proven
+    assert back.zero_at is not None
+    assert back.proven_at is not None
+    assert back.by == "tidegate"
+    assert any(word in back.reason for word in WHY[fault]), back.reason
+    assert (back.proven_at - back.ordered_at).total_seconds() < run.plan.rollback.within.total_seconds()
+    before = routed(stack)
+    incidents = wait_for(lambda: messages(stack, "pagerduty"), 20, "a PagerDuty incident")
+    assert len(incidents) == 1
+    wait_for(lambda: any("Rolled back" in str(m["text"]) for m in messages(stack, "slack")), 20, "the Slack message")
+    wait_for(lambda: any("proven" in str(m["text"]) for m in messages(stack, "slack")), 20, "the proof in Slack")
+    assert routed(stack) == before

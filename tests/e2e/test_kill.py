@@ -1,0 +1,40 @@
+"""Everything can be killed at any moment; nothing is lost or done twice."""
+
+import os
+import signal
+
+import pytest
+
+from blocks.connections import OpenConnections
+from console.prefect_runs import start_run
+from console.stack import Stack
+from tests.e2e.conftest import STARTER, begin, messages, reach
+from tests.e2e.waiting import wait_for
+from tidegate.entries import Kind
+from tidegate.history import Phase, RolloutState
+
+
+def reviews(state: RolloutState, wave: int) -> int:
+    return len(state.waves[wave].reviews)
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) -> None:
+    run = begin(via, pace="30s")
+    reach(run, Phase.WAVE, wave=1)
+    wait_for(lambda: reviews(run.refresh(), 1) >= 5, 60, "five reviews")
+    claim = via.journal.current_claim(run.flag)
+    assert claim is not None
+    os.kill(int(claim[0].holder.split(":")[1]), signal.SIGKILL)
+    collected = reviews(run.refresh(), 1)
+    start_run("rollout/rollout", {"plan": "rehearsal.yaml", "started_by": STARTER, "resume": run.rollout})
+    reach(run, Phase.WAVE, Phase.SOAKED, Phase.GATE, seconds=90)
+    wait_for(lambda: reviews(run.refresh(), 1) > collected, 90, "the soak goes on")
+    reach(run, Phase.WAVE, wave=2, seconds=120)
+    entries = via.journal.entries(run.rollout)
+    raised = [e.body["wave"] for e in entries if e.kind is Kind.RAISED]
+    assert raised == [1, 2]
+    credited = [e.body["credit"] for e in entries if e.kind is Kind.REVIEWED and e.body["wave"] == 1]
+    assert sum(credited) == pytest.approx(30, abs=2), "the soak was neither lost nor counted twice"
+    titles = [str(m["text"]).splitlines()[0] for m in messages(stack, "slack")]
+    assert len(titles) == len(set(titles)), titles

@@ -1,0 +1,85 @@
+"""A whole rollout on real parts, its gates answered by people on the command line."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from blocks.connections import OpenConnections
+from console.stack import Stack
+from console.summary import share_of_wave
+from demo.load import users
+from tasks.open_rollout import OpenRollout, utc_now
+from tests.e2e.conftest import APPROVER, begin, messages, reach
+from tests.e2e.waiting import wait_for
+from tidegate.entries import Kind
+from tidegate.history import Phase
+
+
+def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "console", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+def approve(run: OpenRollout, wave: int, who: str = APPROVER) -> None:
+    wait_for(
+        lambda: (gate := run.refresh().gate) is not None and gate.wave == wave and not gate.outcome,
+        60,
+        f"the gate before wave {wave} waits",
+    )
+    done = tidegate("approve", run.rollout, "--as", who, "--decision", "go", "--confirm")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def exposed(stack: Stack) -> set[str]:
+    """Which of 300 users would get the new path now, as the service itself says."""
+    with httpx.Client(base_url=stack.parts.service_url, timeout=10) as client, ThreadPoolExecutor(4) as pool:
+
+        def path(user: object) -> tuple[str, str]:
+            found = client.get(f"/users/{user.id}", params={"group": user.group}).json()  # type: ignore[attr-defined]
+            return user.id, found["path"]  # type: ignore[attr-defined]
+
+        return {name for name, way in pool.map(path, users(300)) if way == "new"}
+
+
+@pytest.mark.timeout(300)
+def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: OpenConnections) -> None:
+    run = begin(via, approve="ask")
+    refused = None
+    before: set[str] = set()
+    for number, percent in enumerate((10, 25, 50, 100), start=1):
+        if number == 2:
+            reach(run, Phase.GATE, seconds=90)
+            refused = tidegate("approve", run.rollout, "--as", "stranger@company.com", "--decision", "go", "--confirm")
+        approve(run, number)
+        reach(run, Phase.WAVE, Phase.SOAKED, wave=number)
+        now_in = exposed(stack)
+        assert before <= now_in, f"left at wave {number}: {sorted(before - now_in)}"
+        assert len(now_in) > len(before)
+        before = now_in
+        last = number == 4
+        reach(run, Phase.POST_ROLLOUT if last else Phase.SOAKED, Phase.FINISHED if last else Phase.GATE, seconds=90)
+        raised_at = run.state.waves[number].raised_at
+        until = run.state.waves[number].soaked_at or utc_now()
+        found = share_of_wave(run, number, until, until - raised_at)
+        assert found is not None
+        share, count = found
+        # Five standard errors of requests, plus the scrape in which the exposure rose.
+        error = 5 * (percent * (100 - percent) / count) ** 0.5 + 2 + 100 / (until - raised_at).total_seconds() * 0.2
+        assert abs(share - percent) < error, f"wave {number}: {share:.1f} % of {count:.0f} requests"
+    assert refused is not None
+    assert refused.returncode == 1
+    assert "may not approve this gate" in refused.stdout
+    reach(run, Phase.FINISHED, seconds=90)
+    assert {u.id for u in users(300)} == exposed(stack)
+    raised = [e for e in via.journal.entries(run.rollout) if e.kind is Kind.RAISED]
+    assert [e.body["wave"] for e in raised] == [1, 2, 3, 4]
+    titles = [str(m["text"]).splitlines()[0] for m in messages(stack, "slack")]
+    assert len(titles) == len(set(titles)), titles
+    assert via.journal.verify(run.rollout) == []
+    shown = json.loads(tidegate("status", run.rollout, "--json").stdout)
+    assert shown["phase"] == "finished"
+    assert [w["status"] for w in shown["waves"]] == ["done"] * 5

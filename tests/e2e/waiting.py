@@ -1,0 +1,20 @@
+"""Waiting for a condition, with a deadline and a sentence."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """The first true answer of `condition`; fails the test with `what` when there is none in time."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {what} (last answer: {answer!r})")
+        threading.Event().wait(0.1)

@@ -1,0 +1,105 @@
+"""The shape of the house: the rules are pure, and stand without the rest of it."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+RULES = sorted((ROOT / "tidegate").rglob("*.py"))
+ALLOWED = {"tidegate", "pydantic", "pydantic_core", "yaml", "jinja2"}
+# What would make a rule depend on when, where or by chance it runs.
+IMPURE_MODULES = {
+    "logging",
+    "os",
+    "random",
+    "secrets",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+}
+IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "compile", "__import__"}
+IMPURE_METHODS = {"now", "utcnow", "today", "getenv", "uuid1", "uuid4", "open", "read_text", "read_bytes", "write_text"}
+# In the copy, the editable install must not lend what the copy lacks, and the laws need no second search for mistakes.
+ALONE = """\
+import sys
+from pathlib import Path
+
+import hypothesis
+
+import tidegate
+
+assert Path(tidegate.__file__).parent.parent == Path(__file__).parent
+sys.modules.update(dict.fromkeys(["prefect", "sqlalchemy", "httpx", "blocks", "tasks", "flows", "console", "demo"]))
+hypothesis.settings.register_profile("alone", max_examples=3)
+hypothesis.settings.load_profile("alone")
+"""
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." if node.level else str(node.module).split(".")[0])
+    return names
+
+
+def _impure(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            found.add(node.func.id)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IMPURE_METHODS:
+            found.add(node.func.attr)
+    return found
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_a_rule_imports_only_values_and_words(path: Path) -> None:
+    names = _imported(ast.parse(path.read_text()))
+    assert names - ALLOWED - (set(sys.stdlib_module_names) - IMPURE_MODULES) == set()
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_a_rule_asks_no_clock_no_environment_no_chance_and_no_file(path: Path) -> None:
+    assert _impure(ast.parse(path.read_text())) == set()
+
+
+def test_the_shape_is_seen_through_every_disguise() -> None:
+    assert _imported(ast.parse("def f():\n import httpx.x as y\n from prefect.z import a")) == {"httpx", "prefect"}
+    assert _impure(ast.parse("from datetime import datetime as d\nd.now()\nopen('x')")) == {"now", "open"}
+    assert _impure(ast.parse("re.compile('x')\ndrift.now")) == set()
+
+
+def test_the_rules_and_their_tests_run_without_the_rest(tmp_path: Path) -> None:
+    unwanted = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    shutil.copytree(ROOT / "tidegate", tmp_path / "tidegate", ignore=unwanted)
+    shutil.copytree(HERE, tmp_path / "tests" / "tidegate", ignore=unwanted)
+    (tmp_path / "tests" / "__init__.py").touch()
+    # Settings of its own keep pytest from looking for some above.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_text(ALONE)
+    # The tests of plans read the plans folder, too.
+    tests = sorted(f"tests/tidegate/{path.name}" for path in HERE.glob("test_*.py") if "plan" not in path.name)
+    itself = "tests/tidegate/test_shape.py::test_the_rules_and_their_tests_run_without_the_rest"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "--deselect", itself],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
+    assert " passed, 1 deselected" in ran.stdout

@@ -1,0 +1,281 @@
+"""What people read: nothing that was written to us can pretend to be ours."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tidegate.builders import (
+    ANN,
+    BOB,
+    MINUTE,
+    PLAN,
+    T0,
+    TIMING,
+    finding,
+    in_post_rollout,
+    in_wave,
+    opened,
+    reviews,
+)
+from tidegate import wording
+from tidegate.bounds import metric_line
+from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
+from tidegate.entries import Kind
+from tidegate.history import HoldCause, RolloutState
+from tidegate.notices import Loudness, Notice
+from tidegate.progress_page import progress_page
+from tidegate.samples import Sample
+from tidegate.verdict import Verdict
+
+NASTY = (
+    "fine | ❌ | really\n\n# Finished\r\n| ✅ | All | PASS | good \\| \\\\| <script>alert(1)</script> ![x](http://e/x)"
+)
+texts = st.one_of(st.text(max_size=60), st.text("|\\\n\r <>#`a\x0b\x85\u2028", max_size=30))
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a table row, as Markdown splits them: at pipes behind an even number of backslashes."""
+    found, cell, escaped = [], "", False
+    for char in row:
+        if char == "|" and not escaped:
+            found.append(cell)
+            cell = ""
+        else:
+            cell += char
+        escaped = char == "\\" and not escaped
+    assert cell == ""
+    return [x.strip() for x in found[1:]]
+
+
+def naive_cells(row: str) -> int:
+    """As renderers count that look at one character before the pipe only."""
+    return len(re.findall(r"(?<!\\)\|", row)) - 1
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_a_row_has_as_many_cells_as_were_given_whatever_was_written_in_them(written: list[str]) -> None:
+    row = wording.table_row(*written)
+    assert len(row.splitlines()) == 1
+    assert len(cells(row)) == naive_cells(row) == len(written)
+
+
+@given(texts)
+def test_a_line_holds_no_tag_and_no_second_line(written: str) -> None:
+    line = wording.one_line(written)
+    assert len(line.splitlines()) <= 1
+    assert not re.search(r"<[a-zA-Z/!?]", line)
+
+
+def test_comparisons_stay_readable() -> None:
+    assert wording.table_row("starved when < 1%", "> 10%") == "| starved when < 1% | > 10% |"
+
+
+def tables(page: str) -> list[list[str]]:
+    """The tables of a page, each as its rows."""
+    found: list[list[str]] = []
+    for before, line in pairwise(["", *page.split("\n")]):
+        if line.startswith("|"):
+            found.append([*found.pop(), line] if before.startswith("|") else [line])
+    return found
+
+
+def gate_form(refusal: str = "", state: RolloutState | None = None) -> str:
+    evidence = [finding(Verdict.PASS), finding(Verdict.FAIL, NASTY)]
+    return wording.gate_form(PLAN, state or opened().state, 1, evidence, refusal)
+
+
+def test_the_evidence_is_a_table_with_a_row_for_each_finding() -> None:
+    [table] = tables(gate_form())
+    assert [len(cells(row)) for row in table] == [4, 4, 4, 4]
+    assert cells(table[2]) == ["✅", "Text of one", "PASS", "Sentence of one"]
+    assert cells(table[3])[2] == "FAIL"
+
+
+@given(texts)
+def test_a_refusal_stays_on_its_line_and_out_of_the_table(refusal: str) -> None:
+    with_refusal, without = gate_form(f"Refused: {refusal}"), gate_form()
+    assert tables(with_refusal) == tables(without)
+    first, *rest = with_refusal.split("\n")
+    assert first.startswith("> **The last answer was refused:** Refused:")
+    assert rest[0] == ""
+    assert "\n".join(rest[1:]) == without
+
+
+def test_a_refusal_by_the_nastiest_note_shows_once() -> None:
+    form = gate_form(NASTY)
+    assert "<script>" not in form
+    assert form.count("# Finished") == 1 + gate_form().count("# Finished")
+    assert not [line for line in form.splitlines() if line.startswith("# Finished")]
+
+
+def test_the_form_says_what_is_asked_and_on_which_evidence() -> None:
+    journal = in_wave()
+    passed = finding(Verdict.PASS, "before").to_json()
+    journal.append(Kind.REVIEWED, {"wave": 1, "credit": 900.0, "healthy": True, "findings": [passed]})
+    journal.append(Kind.SOAKED, {"wave": 1})
+    journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
+    journal.append(Kind.GATE_DECIDED, {"wave": 2, "attempt": 1, "outcome": "counted", "by": BOB})
+    form = wording.gate_form(PLAN, journal.state, 2, [finding(Verdict.PASS)], "")
+    for part in (
+        "May Second (25% of all) begin?",
+        "now at **10% of staff**",
+        f"Approvals: 1 of 2 ({BOB})",
+        wording.OPEN_APPROVALS,
+        "As the wave before stands",
+        "Text of before",
+        PLAN.hash[:12],
+        journal.state.head[:12],
+    ):
+        assert part in form
+
+
+def test_every_verdict_has_its_own_mark() -> None:
+    assert set(wording.MARKS) == set(Verdict)
+    assert len(set(wording.MARKS.values())) == len(Verdict)
+
+
+# Notices
+
+
+def rolled_back() -> RolloutState:
+    journal = in_wave()
+    journal.append(Kind.ROLLING_BACK, {"zero_at": (T0 + timedelta(seconds=2.3)).isoformat()})
+    proof = {"proven_at": (T0 + timedelta(seconds=9)).isoformat(), "last_request_at": (T0 + MINUTE / 15).isoformat()}
+    journal.append(Kind.PROVEN, proof)
+    return journal.state
+
+
+def held(sequence_more: int = 0) -> RolloutState:
+    journal = in_wave()
+    for _ in range(sequence_more + 1):
+        journal.append(Kind.HELD)
+    return journal.state
+
+
+def soaked() -> RolloutState:
+    journal = in_wave()
+    reviews(journal, 1, [True] * 4, 15 * MINUTE)
+    journal.append(Kind.SOAKED, {"wave": 1})
+    return journal.state
+
+
+LINE = metric_line("errors", PLAN.metrics["errors"], Sample(6.0, T0, 300))
+NOTICES: dict[str, Callable[[], Notice]] = {
+    "gate-1-1": lambda: wording.gate_waiting(PLAN, opened().state, 1, 1, [ANN], ""),
+    "gate-1-2": lambda: wording.gate_waiting(PLAN, opened().state, 1, 2, [ANN], "no name was given"),
+    "raised-1": lambda: wording.raised(PLAN, in_wave().state),
+    "raised-2": lambda: wording.raised(PLAN, in_wave(2).state),
+    "soaked-1-0": lambda: wording.soaked(PLAN, soaked(), 1),
+    "held-drift-8": lambda: wording.held(PLAN, held(), HoldCause.DRIFT, "changed"),
+    "held-drift-9": lambda: wording.held(PLAN, held(1), HoldCause.DRIFT, "changed"),
+    "held-operator-8": lambda: wording.held(PLAN, held(), HoldCause.OPERATOR, "wait"),
+    "crossed-errors-1": lambda: wording.bound_crossed(PLAN, in_wave().state, LINE),
+    "rolling-back": lambda: wording.rolling_back(PLAN, rolled_back(), ""),
+    "rolling-back-failed": lambda: wording.rolling_back(PLAN, rolled_back(), "no answer"),
+    "rollback-proven": lambda: wording.rolled_back(PLAN, rolled_back()),
+    "proof-missing-9": lambda: wording.proof_missing(PLAN, rolled_back()),
+    "finished": lambda: wording.finished(PLAN, in_post_rollout().extend((Kind.FINISHED, {})).state),
+    "closed": lambda: wording.closed(PLAN, opened().extend((Kind.CLOSED, {})).state),
+}
+PAGES = {"held-drift-8", "held-drift-9", "held-operator-8", "rolling-back", "rolling-back-failed", "proof-missing-9"}
+PAGES |= {"rollback-proven"}
+
+
+@pytest.mark.parametrize("event", NOTICES)
+def test_a_notice_has_the_same_event_id_each_time_it_is_made(event: str) -> None:
+    first, again = NOTICES[event](), NOTICES[event]()
+    assert first == again
+    assert (first.event, first.rollout) == (event, "small-1")
+    assert first.title
+    assert "\n" not in first.title
+    assert (first.loudness is Loudness.PAGE) == (event in PAGES) == bool(first.problem)
+
+
+@pytest.mark.parametrize("event", NOTICES)
+def test_a_notice_is_read_back_from_the_journal(event: str) -> None:
+    notice = NOTICES[event]()
+    assert Notice.from_json(json.loads(json.dumps(notice.to_json()))) == notice
+
+
+def test_a_notice_carries_nothing_but_its_words() -> None:
+    assert {f.name for f in fields(Notice)} == {"event", "rollout", "loudness", "title", "body", "problem", "resolves"}
+    said = json.dumps([NOTICES[event]().to_json() for event in NOTICES]).lower()
+    assert not re.search(r"secret|token|passw|api.?key|routing.?key|seed|https?://", said)
+
+
+def test_only_the_proof_resolves_the_page_of_a_rollback() -> None:
+    resolving = {event for event in NOTICES if NOTICES[event]().resolves}
+    assert resolving == {"rollback-proven"}
+    assert NOTICES["rollback-proven"]().problem == NOTICES["rolling-back"]().problem
+
+
+def test_an_extended_wave_that_soaks_again_is_news() -> None:
+    state = soaked()
+    first = wording.soaked(PLAN, state, 1)
+    state.waves[1].extension += 30 * MINUTE
+    assert wording.soaked(PLAN, state, 1).event != first.event
+
+
+def test_a_rollback_tells_how_long_it_took() -> None:
+    notice = wording.rolled_back(PLAN, rolled_back())
+    for part in ("Order to zero: 2.3 s", "last request on the new path: 4.0 s", "to the proof: 9.0 s", "within 30 s"):
+        assert part in notice.body
+
+
+def test_what_was_never_rolled_back_is_not_proven() -> None:
+    with pytest.raises(ValueError, match="not rolled back"):
+        wording.rolled_back(PLAN, in_wave().state)
+
+
+def test_a_missing_end_is_told_as_such() -> None:
+    assert wording.seconds_between(T0, None) == wording.seconds_between(None, T0) == "?"
+
+
+# Progress
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        (Continue("soak 5 s of 10 s"), "First: FAIL (Sentence of bad); soak 5 s of 10 s"),
+        (Advance(1), "First: FAIL (Sentence of bad); soaked"),
+        (Hold(HoldCause.DRIFT, "changed"), "First: FAIL (Sentence of bad); hold (drift): changed"),
+        (RollBack("bad", "why"), "First: FAIL (Sentence of bad); ROLLBACK: why"),
+        (Finish("stable"), "First: FAIL (Sentence of bad); stable"),
+    ],
+)
+def test_a_review_is_one_line(decision: Continue | Advance | Hold | RollBack | Finish, words: str) -> None:
+    judged = Judged(T0, (), (finding(Verdict.PASS), finding(Verdict.FAIL, "bad")))
+    assert wording.review_line(PLAN, in_wave().state, judged, decision) == words
+    assert wording.review_line(PLAN, in_post_rollout().state, judged, decision).startswith("Post-rollout: ")
+
+
+def test_the_progress_page_shows_every_wave_whatever_people_wrote() -> None:
+    journal = in_wave()
+    journal.append(Kind.HELD, {"reason": NASTY})
+    journal.append(
+        Kind.REVIEWED,
+        {"wave": 1, "credit": 900.0, "healthy": True, "findings": [finding(Verdict.FAIL, NASTY).to_json()]},
+    )
+    journal.append(Kind.ROLLING_BACK, {"reason": NASTY})
+    journal.append(Kind.PROVEN, {})
+    journal.append(Kind.CLOSED, {"reason": NASTY})
+    page = progress_page(PLAN, journal.state, TIMING, T0)
+    waves, review = tables(page)
+    assert [len(cells(row)) for row in waves] == [5] * 5
+    assert [len(cells(row)) for row in review] == [4] * 3
+    assert [cells(row)[0] for row in waves[2:]] == ["First", "Second", "Post-rollout"]
+    assert "<script>" not in page
+    assert not [line for line in page.splitlines() if line.startswith("# Finished")]
+
+
+def test_the_metrics_table_has_a_row_for_each_metric() -> None:
+    [table] = tables(wording.metrics_table([LINE]))
+    assert cells(table[2]) == ["Error rate", "6%", "warning", "300"]
