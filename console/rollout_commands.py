@@ -179,12 +179,13 @@ def status(
         out.print("no rollouts yet")
         return
     table = Table()
-    for heading in ("Rollout", "Flag", "Phase", "Exposure", "Started by", "Opened"):
-        table.add_column(heading)
+    for heading in ("Rollout", "Phase", "Exposure", "Started by", "Opened"):
+        # The name is what people type: it is never cut.
+        table.add_column(heading, no_wrap=heading == "Rollout", overflow="fold")
     for run in runs:
         state = run.state
         phase, opened = state.phase.value.replace("_", " "), f"{state.opened_at:%Y-%m-%d %H:%M}"
-        table.add_row(run.rollout, run.flag, phase, str(state.exposure), state.started_by, opened)
+        table.add_row(run.rollout, phase, str(state.exposure), state.started_by, opened)
     out.print(table)
 
 

@@ -8,14 +8,15 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
-from tasks.gates import automatic_answer, decide_gate, evidence, give_answer, open_gate
+from flows.forms import DURATION, EMAIL
+from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.guarding import guard_until
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
 from tidegate.approval import Answer, field_name, statements
 from tidegate.verdict import Verdict
-from tidegate.wording import gate_form
+from tidegate.wording import gate_form, statement_help
 
 _WAIT = timedelta(days=30)
 
@@ -66,17 +67,17 @@ def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> Ans
 
 
 def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
+    page = gate_form(run.plan, run.state, wave, entry_findings(run, wave, utc_now()), refusal)
     fields: dict[str, Any] = {
-        "decision": (Literal["go", "extend", "hold", "rollback"], Field(title="Decision")),
-        "approver": (str, Field(title="Your e-mail address", pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)),
-        "extension": (str, Field("", title="Extend by (with extend only), e.g. 12h", pattern=r"^(\d+[dhms])*$")),
+        # The page stands here because Prefect's V1 UI squeezes a form's own description to nothing above a long form.
+        "decision": (Literal["go", "extend", "hold", "rollback"], Field(title="Decision", description=page)),
+        "approver": (str, Field(title="Your e-mail address", pattern=EMAIL, max_length=254)),
+        "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
         "note": (str, Field("", title="Note", max_length=2_000)),
     }
     for statement in statements(run.plan, wave):
-        title = f"{statement.text} ({statement.role})"
-        fields[field_name(statement.key)] = (bool, Field(False, title=title))
+        help_text = statement_help(run.plan, statement)
+        fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))
     model = create_model(f"Gate{wave}", __base__=RunInput, **fields)
-    model._description = gate_form(  # noqa: SLF001 - where Prefect looks for the form's text
-        run.plan, run.state, wave, evidence(run, wave), refusal
-    )
+    model._description = f"Rollout `{run.rollout}`"  # noqa: SLF001 - where Prefect looks for the form's text
     return model

@@ -1,8 +1,12 @@
 """Preflight: look at everything before wave 1; no effect on the flag."""
 
+from typing import Annotated
+
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
+from flows.forms import DURATION, EMAIL
 from tasks.begin import PLANS
 from tasks.connected import connected
 from tasks.notifications import tell
@@ -19,13 +23,18 @@ from tidegate.wording import closed, evidence_table
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")
-def preflight(plan: str, started_by: str, pace: str | None = None, connections: str = "default") -> str:
+def preflight(
+    plan: str,
+    started_by: Annotated[str, Field(pattern=EMAIL)],
+    pace: Annotated[str, Field(pattern=DURATION)] = "",
+    connections: str = "default",
+) -> str:
     """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing.
 
     Args:
         plan: A file below the plans folder, for example batch-patches-v1.yaml.
         started_by: The e-mail address of whoever would start the rollout.
-        pace: Rehearsals only: how long one plan day takes, for example 15s.
+        pace: Rehearsals only: how long one plan day takes, for example 15s. Left empty, the plan's own.
         connections: The name of the connections block.
 
     """

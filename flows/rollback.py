@@ -2,6 +2,7 @@
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from tasks.choosing import the_open_rollout
@@ -12,9 +13,13 @@ from tasks.rollback_steps import prove, roll_back
 from tidegate.wording import seconds_between
 
 
-@flow(name="rollback", flow_run_name="rollback of {rollout}")
+def _run_name() -> str:
+    return f"rollback of {flow_run.parameters.get('rollout') or 'the open rollout'}"
+
+
+@flow(name="rollback", flow_run_name=_run_name)
 def rollback(
-    rollout: str | None = None,
+    rollout: str = "",
     reason: str = "Ordered in the Prefect UI.",
     by: str = "somebody in the Prefect UI",
     connections: str = "default",

@@ -1,12 +1,14 @@
 """A whole rollout, as its plan describes it. Read it aloud."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
+from pydantic import Field
 
 from blocks.errors import ClaimHeld, Fenced
+from flows.forms import DURATION, EMAIL
 from flows.gate import ask
 from flows.outcome import outcome_of
 from flows.preflight import look_before
@@ -21,24 +23,24 @@ from tidegate.history import Ask, Preflight, ProveRollback, Rest, RunWave, next_
 @flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)
 def rollout(
     plan: str,
-    started_by: str,
-    pace: str | None = None,
+    started_by: Annotated[str, Field(pattern=EMAIL)],
+    pace: Annotated[str, Field(pattern=DURATION)] = "",
     approve: Literal["ask", "auto"] = "ask",
+    resume: str = "",
     connections: str = "default",
-    resume: str | None = None,
 ) -> State:
     """Raise a feature flag wave by wave as the plan says, asking people between waves, or turn it back.
 
     Args:
         plan: A file below the plans folder, for example batch-patches-v1.yaml.
         started_by: Your e-mail address. Whoever starts a rollout cannot be its only approver.
-        pace: Rehearsals only: how long one plan day takes, for example 15s.
-        approve: ask people at each gate; auto answers by itself, in rehearsals only.
+        pace: Rehearsals only: how long one plan day takes, for example 15s. Left empty, the plan's own.
+        approve: At each gate, ask people; auto answers by itself, in rehearsals only.
+        resume: The name of an open rollout to go on with; the plan is then the stored one. Left empty, a new rollout.
         connections: The name of the connections block.
-        resume: The name of an open rollout to go on with; the plan is then the stored one.
 
     """
-    run = begin(plan, started_by, pace, approve, connections, resume)
+    run = begin(plan, started_by, pace or None, approve, connections, resume or None)
     reporter = reporter_for(run)
     while True:
         # Only the journal says where we are: Prefect may run this body again, or hand back an old wave's result.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from tidegate.approval import Statement, approvers_of, statements
 from tidegate.bounds import MetricLine
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
@@ -179,12 +180,22 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     if step.gate.quorum > 1:
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
     parts.append(f"{OPEN_APPROVALS}\n")
+    parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
+    if statements(plan, wave):
+        parts.append("A go needs every statement below switched on.\n")
     parts.append(evidence_table(findings))
     if state.last_findings and state.wave:
         rows = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
         parts.append(f"\n### As the wave before stands\n{evidence_table(rows)}")
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
+
+
+def statement_help(plan: Plan, statement: Statement) -> str:
+    """What stands beside a statement's switch: who answers for it, and the checklist's lines that it covers."""
+    checklist = {f"checklist.{number}": items for number, items in enumerate(plan.checklist.values(), start=1)}
+    lines = [f"- {one_line(item.text)}" for item in checklist.get(statement.key, ())]
+    return "\n".join([f"Stated for {statement.role}.", *([""] if lines else []), *lines])
 
 
 def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:

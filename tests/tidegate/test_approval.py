@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, finding, plan_of
@@ -183,6 +183,7 @@ def test_a_gate_that_nobody_could_pass_is_told_before_it_is_needed(
 PEOPLE = [ANN, BOB, STARTER]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=3, unique=True), st.integers(1, 3), st.sampled_from(PEOPLE)
 )

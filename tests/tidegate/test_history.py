@@ -276,6 +276,14 @@ def test_a_rollback_is_one_order_however_often_it_is_written() -> None:
     assert (state.rollback.zero_at, state.exposure, state.revision) == (T0 + MINUTE, ZERO, "zero")
 
 
+def test_a_rollback_in_the_middle_of_raising_forgets_what_was_intended() -> None:
+    journal = at_gate(2)
+    journal.append(Kind.GATE_DECIDED, gate(2, outcome="go"))
+    journal.append(Kind.RAISING, {"wave": 2, "exposure": PLAN.exposure_at(2).to_json()})
+    state = rolled_back_from(journal).state
+    assert (state.phase, state.exposure, state.intended) == (Phase.ROLLING_BACK, ZERO, None)
+
+
 LATE: list[tuple[Kind, dict[str, Any]]] = [
     (Kind.GATE_OPENED, gate(2, 2)),
     (Kind.ANSWERED, gate(2, answer=answer_body("go"))),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
@@ -100,6 +100,7 @@ def test_before_day_one_is_known_nothing_has_to_be_waited_for() -> None:
     assert TIMING.gate_opens(1, None) is None
 
 
+@settings(max_examples=40)
 @given(st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)), st.integers(1, 30))
 def test_a_wave_begins_at_local_midnight_so_many_days_on(naive: datetime, day: int) -> None:
     raised = naive.replace(tzinfo=UTC)
