@@ -8,7 +8,7 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
-from flows.forms import DURATION, EMAIL
+from flows.forms import DURATION, EMAIL, field_text
 from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.guarding import guard_until
 from tasks.measurement import entry_findings
@@ -70,13 +70,16 @@ def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
     page = gate_form(run.plan, run.state, wave, entry_findings(run, wave, utc_now()), refusal)
     fields: dict[str, Any] = {
         # The page stands here because Prefect's V1 UI squeezes a form's own description to nothing above a long form.
-        "decision": (Literal["go", "extend", "hold", "rollback"], Field(title="Decision", description=page)),
+        "decision": (
+            Literal["go", "extend", "hold", "rollback"],
+            Field(title="Decision", description=field_text(page)),
+        ),
         "approver": (str, Field(title="Your e-mail address", pattern=EMAIL, max_length=254)),
         "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
         "note": (str, Field("", title="Note", max_length=2_000)),
     }
     for statement in statements(run.plan, wave):
-        help_text = statement_help(run.plan, statement)
+        help_text = field_text(statement_help(run.plan, statement))
         fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))
     model = create_model(f"Gate{wave}", __base__=RunInput, **fields)
     model._description = f"Rollout `{run.rollout}`"  # noqa: SLF001 - where Prefect looks for the form's text

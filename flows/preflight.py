@@ -61,7 +61,7 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     findings = run_checks((*checks, rollback_worker_check()))
     verdict = _show(run.plan, findings)
     body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings]}
-    run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is not None, fenced=True)
+    run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
     if verdict is not Verdict.PASS:
         reason = f"Preflight: {_why(findings)}"
         run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)

@@ -16,7 +16,7 @@ from tidegate.verdict import Verdict
 from tidegate.wording import raised
 
 
-@flow(name="wave", flow_run_name="wave {number}: {title}", persist_result=True)
+@flow(name="wave", flow_run_name="{title}", persist_result=True)
 def wave(rollout: str, number: int, title: str, connections: str) -> str:  # noqa: ARG001 - title names the run
     """Raise an approved wave if the journal says it is not raised yet, and monitor it until it has soaked."""
     run = open_run(connections, rollout)

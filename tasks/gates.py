@@ -22,7 +22,9 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     gate = run.state.gate
     if gate is not None and gate.wave == wave and not gate.outcome:
         return gate
-    refusal = gate.reason if gate is not None and gate.wave == wave else ""
+    # Counted approvals and holds stand in the form by themselves; only a refusal has to be explained.
+    refused = gate is not None and gate.wave == wave and gate.outcome in (Outcome.REFUSED.value, "withdrawn")
+    refusal = gate.reason if gate is not None and refused else ""
     findings = evidence(run, wave)
     body = {
         "wave": wave,
@@ -90,7 +92,10 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
 
 
 def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ruling:
-    """Rule on the answer, write the ruling before it acts, and act on a rollback at once."""
+    """Rule on the answer and write the ruling; a rollback acts first and is written then.
+
+    An answer that a more cautious one has overtaken meanwhile is not ruled on: the gate still waits.
+    """
     ruling = judge_answer(run, wave, answer)
     body = {
         "wave": wave,
@@ -100,12 +105,17 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
         "by": answer.approver,
         "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
     }
-
-    run.append(
-        Kind.GATE_DECIDED, body, unless=lambda s: not _waits(s, wave, attempt), fenced=ruling.outcome is Outcome.GO
-    )
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)
+        run.append(Kind.GATE_DECIDED, body, unless=lambda s: s.gate is None or bool(s.gate.outcome))
+        return ruling
+
+    def overtaken(state: RolloutState) -> bool:
+        gate = state.gate
+        return not _waits(state, wave, attempt) or gate is None or gate.answer != answer.to_json()
+
+    more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
+    run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
     return ruling
 
 

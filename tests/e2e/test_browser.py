@@ -1,0 +1,164 @@
+"""What people click is clicked: Chromium starts, approves and turns back a rollout in Prefect's UI."""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from blocks.connections import OpenConnections
+from console.stack import Stack
+from demo.provision import CHROMIUM, browser_environment, provide
+from tasks.open_rollout import OpenRollout
+from tests.e2e.conftest import APPROVER, STARTER, reach
+from tests.e2e.prefect_ui import SECONDS, PrefectUi
+from tests.e2e.waiting import wait_for
+from tidegate.approval import statements
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.history import GateRecord, Phase
+
+STRANGER = "stranger@company.com"
+# Nothing here waits for the soak, so it may be longer than a slow machine needs for all the clicks.
+PACE = "5m"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+
+
+@pytest.fixture
+def ui(stack: Stack) -> Iterator[PrefectUi]:
+    chromium = provide(CHROMIUM)
+    os.environ.update(browser_environment())
+    expect.set_options(timeout=SECONDS * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=SECONDS * 1000)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(SECONDS * 1000)
+        try:
+            yield PrefectUi(page, stack.prefect_url)
+        finally:
+            browser.close()
+
+
+def runs_of(stack: Stack, deployment: str) -> list[dict[str, object]]:
+    """The deployment's runs, as Prefect's API tells them."""
+    asked = {"deployments": {"name": {"any_": [deployment]}}, "limit": 200}
+    answer = httpx.post(f"{stack.api}/flow_runs/filter", json=asked, timeout=SECONDS)
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return []
+    found: list[dict[str, object]] = answer.raise_for_status().json()
+    return found
+
+
+def waiting_gate(run: OpenRollout, attempt: int) -> GateRecord:
+    """The gate before wave 1 at this attempt."""
+
+    def gate() -> GateRecord | None:
+        found = run.refresh().gate
+        return found if found is not None and found.attempt == attempt and not found.outcome else None
+
+    return wait_for(gate, SECONDS, f"attempt {attempt} of the gate before wave 1 waits")  # type: ignore[return-value]
+
+
+def moved(stack: Stack, start: datetime, end: datetime) -> float:
+    """By how much Prometheus saw the count of requests on the new path rise between two instants."""
+    counter = 'batch_patches_total{path="new"}'
+    span = f"{int((end - start).total_seconds())}s"
+    query = f"sum(max_over_time({counter}[{span}]) - min_over_time({counter}[{span}]))"
+    asked = {"query": query, "time": str(end.timestamp())}
+    answer = httpx.get(f"{stack.parts.prometheus_url}/api/v1/query", params=asked, timeout=SECONDS).raise_for_status()
+    return sum(float(series["value"][1]) for series in answer.json()["data"]["result"])
+
+
+@pytest.mark.timeout(600)
+def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
+    stack: Stack, via: OpenConnections, ui: PrefectUi
+) -> None:
+    ui.open()
+    assert "/v2" not in ui.page.url, "the V2 UI has no Resume button"
+    earlier = {row.rollout for row in via.journal.rollouts()}
+    form = ui.run_form("rollout")
+    assert form.labels()[:2] == ["plan", "started_by"]
+    form.fill({"plan": "rehearsal.yaml", "started_by": STARTER, "pace": PACE})
+    form.submit()
+    [name] = wait_for(
+        lambda: [row.rollout for row in via.journal.rollouts() if row.rollout not in earlier], SECONDS, "it is opened"
+    )
+    run = OpenRollout(via, name)
+    assert run.state.pace_seconds == 300
+
+    flow_run = waiting_gate(run, 1).flow_run
+    gate = ui.gate_form(flow_run)
+    ui.see("May Wave 1: Internal Testing")
+    ui.see("Zero CRITICAL alerts")
+    assert gate.switches() == len(statements(run.plan, 1))
+    gate.choose("Decision", "go")
+    gate.fill({"Your e-mail address": STRANGER})
+    gate.switch_all_on()
+    gate.submit()
+
+    assert waiting_gate(run, 2).refusal.startswith(f"{STRANGER} may not approve this gate")
+    assert via.flags.read(run.flag).exposure == ZERO
+    gate = ui.gate_form(flow_run)
+    ui.see(f"{STRANGER} may not approve this gate")
+    shown = gate.field("Decision").locator("article").inner_text()
+    assert shown.startswith("The last answer was refused:"), shown
+    gate.choose("Decision", "go")
+    gate.fill({"Your e-mail address": APPROVER, "Note": "clicked in the browser"})
+    gate.switch_all_on()
+    gate.submit()
+
+    reach(run, Phase.WAVE, wave=1, seconds=SECONDS)
+    assert via.flags.read(run.flag).exposure == run.plan.exposure_at(1)
+    [decided] = [e for e in via.journal.entries(name) if e.kind is Kind.GATE_DECIDED and e.body["outcome"] == "go"]
+    assert decided.body["by"] == APPROVER
+    assert "clicked in the browser" in decided.body["reason"]
+    ui.run_page(flow_run)
+    ui.page.locator("#subflow-runs").click()
+    ui.see(run.plan.waves[0].title)
+    raised_at = run.state.waves[1].raised_at
+    wait_for(lambda: len(run.refresh().waves[1].reviews) >= 1, SECONDS, "a review of wave 1")
+
+    ui.run_form("rollback").submit()
+    reach(run, Phase.ROLLED_BACK, seconds=SECONDS)
+    assert via.flags.read(run.flag).exposure == ZERO
+    back = run.state.rollback
+    assert back is not None
+    assert back.proven
+    assert back.zero_at is not None
+    assert back.proven_at is not None
+    assert back.by == "somebody in the Prefect UI"
+    assert back.proven_at - back.ordered_at < run.plan.rollback.within
+    assert moved(stack, raised_at, back.zero_at) > 0
+    assert moved(stack, back.proven_at - run.plan.rollback.proof.quiet, back.proven_at) == 0
+    ui.run_page(flow_run)
+    ui.see(re.compile("RolledBack"))
+    wait_for(
+        lambda: [r for r in runs_of(stack, "rollback") if r["state_type"] == "COMPLETED"], SECONDS, "its run completed"
+    )
+    assert via.journal.verify(name) == []
+
+
+@pytest.mark.timeout(240)
+def test_an_active_schedule_yields_runs(stack: Stack) -> None:
+    # With SQLAlchemy 2.1 Prefect 3.8.8 accepts the schedule, and no run ever comes of it.
+    planned = wait_for(
+        lambda: sorted(
+            str(run["expected_start_time"])
+            for run in runs_of(stack, "post-rollout-monitoring")
+            if run["auto_scheduled"] and run["state_type"] in ("SCHEDULED", "PENDING", "RUNNING", "COMPLETED")
+        )[:3],
+        150,
+        "the scheduler has made runs of the post-rollout monitoring",
+    )
+    times = [datetime.fromisoformat(text) for text in planned]
+    assert all(later - earlier == timedelta(minutes=1) for earlier, later in zip(times, times[1:], strict=False)), times
