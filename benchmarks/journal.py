@@ -1,6 +1,7 @@
 """The journal: appends per second on each database, and how long 10,000 entries take to read and fold."""
 
 import contextlib
+import importlib
 import itertools
 import tempfile
 import time
@@ -48,7 +49,7 @@ def postgresql() -> Iterator[str | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            import pgserver
+            pgserver: Any = importlib.import_module("pgserver")
         except ImportError:
             yield None
             return
@@ -64,7 +65,7 @@ def postgresql() -> Iterator[str | None]:
 def chain(bodies: Bodies, count: int = ENTRIES) -> list[Entry]:
     """A rollout of `count` entries: opened, raised to wave 1, and reviews from there on."""
     plan = load_plan(PLANS / "batch-patches-v1.yaml", Path.read_bytes)
-    opening = {
+    opening: dict[str, Any] = {
         "plan": plan.to_json(),
         "plan_hash": plan.hash,
         "started_by": "benchmark@company.com",
@@ -74,8 +75,8 @@ def chain(bodies: Bodies, count: int = ENTRIES) -> list[Entry]:
         "environment": "rehearsal",
         "flag": plan.flag.key,
     }
-    raised = {"wave": 1, "exposure": plan.exposure_at(1).to_json(), "revision": "1", "epoch": 1}
-    first = ((Kind.OPENED, opening), (Kind.RAISED, raised))
+    raised: dict[str, Any] = {"wave": 1, "exposure": plan.exposure_at(1).to_json(), "revision": "1", "epoch": 1}
+    first: tuple[tuple[Kind, Mapping[str, Any]], ...] = ((Kind.OPENED, opening), (Kind.RAISED, raised))
     reviews = ((Kind.REVIEWED, body) for body in itertools.cycle(bodies))
     entries: list[Entry] = []
     previous = GENESIS

@@ -70,10 +70,14 @@ def _figures(service: str, runs: int) -> list[Figure]:
     from console.home import connections
 
     via = connections()
-    clicks, commands, exits, monitoring, waiting, watches = [], [], [], [], [], []
+    clicks: list[float] = []
+    commands: list[float] = []
+    exits: list[float] = []
+    monitoring: list[float] = []
+    watches: list[float] = []
     for _ in range(runs):
         for click in (True, False):
-            name = _rollout(via, "auto", lambda phase: phase is Phase.WAVE)
+            name = _rollout(via, "auto", Phase.WAVE)
             time.sleep(_SETTLE)
             monitoring += [_rss_of(pid) for pid in _processes("rollout")]
             watches += [_rss_of(pid) for pid in _processes("watch")]
@@ -86,12 +90,12 @@ def _figures(service: str, runs: int) -> list[Figure]:
                 argv = [sys.executable, "-m", "console", "rollback", name, "--reason", "benchmark", "--as", "benchmark"]
                 subprocess.run(argv, check=True, capture_output=True, cwd=_ROOT)
                 exits.append(time.time() - ordered)
-            _until(lambda name=name: _phase(via, name) is Phase.ROLLED_BACK)
+            _reached(via, name, Phase.ROLLED_BACK)
             (clicks if click else commands).append(seen.end() - ordered)
-    name = _rollout(via, "ask", lambda phase: phase is Phase.GATE)
+    name = _rollout(via, "ask", Phase.GATE)
     # The run is suspended a moment after the journal says that people are asked.
     _until(lambda: not _processes("rollout"))
-    waiting.append(float(sum(_rss_of(pid) for pid in _processes("rollout"))))
+    waiting = (float(sum(_rss_of(pid) for pid in _processes("rollout"))),)
     argv = [sys.executable, "-m", "console", "rollback", name, "--reason", "benchmark", "--as", "benchmark"]
     subprocess.run(argv, check=True, capture_output=True, cwd=_ROOT)
     click_note = "process start included; the worker asks every second"
@@ -102,23 +106,31 @@ def _figures(service: str, runs: int) -> list[Figure]:
         Figure("`tidegate rollback` to the last request on the new path", "s", tuple(commands), "< 30"),
         Figure("`tidegate rollback` until it returns, proof included", "s", tuple(exits), "< 30"),
         Figure("memory of a rollout that monitors a wave", "MB", tuple(monitoring), "", "resident, one process"),
-        Figure("memory of a rollout that waits at a gate", "MB", tuple(waiting), "0", "it has no process"),
+        Figure("memory of a rollout that waits at a gate", "MB", waiting, "0", "it has no process"),
     ]
     return [*figures, *([Figure("memory of the watch", "MB", tuple(watches), "", "resident")] if watches else [])]
 
 
-def _rollout(via: OpenConnections, approve: str, reached: Callable[[Phase], bool]) -> str:
+def _rollout(via: OpenConnections, approve: str, phase: Phase) -> str:
     from console.rollout_commands import start_rollout
 
     name = start_rollout("rehearsal.yaml", "benchmark@company.com", None, approve)
-    _until(lambda: reached(_phase(via, name)))
+    _reached(via, name, phase)
     return name
 
 
-def _phase(via: OpenConnections, name: str) -> Phase:
+def _reached(via: OpenConnections, name: str, phase: Phase) -> None:
     from tasks.open_rollout import OpenRollout
 
-    return OpenRollout(via, name).state.phase
+    run = OpenRollout(via, name)
+
+    def there() -> bool:
+        state = run.refresh()
+        if state.phase is not phase and not state.phase.is_open:
+            raise RuntimeError(f"{name} is {state.phase.value}: {state.end_reason}")
+        return state.phase is phase
+
+    _until(there)
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -19,7 +19,7 @@ from demo.processes import PartFailed, Process, free_port, is_running, start_pro
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 
-SERVER_SECONDS = 90.0
+SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,11 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
             )
             server = _prefect("server", port, environment)
             started.append(server)
-            wait_ready(f"{url}/api/health", SERVER_SECONDS, server)
-            parts = waiting.result()
+            try:
+                wait_ready(f"{url}/api/health", SERVER_SECONDS, server)
+            finally:
+                # Whatever becomes of the server, what the other side has started must be known, to be ended.
+                parts = waiting.result()
         _write_demo_kit(folder, parts)
         say("starting the workers, registering blocks, deploying flows")
         _use(environment)

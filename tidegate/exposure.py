@@ -43,7 +43,10 @@ class Exposure:
     def __str__(self) -> str:
         if self.is_zero:
             return "0% (nobody)"
-        return " + ".join(str(layer) for layer in self.layers) or "always-on groups only"
+        # A layer that everyone's share contains says nothing more to a reader.
+        everyone = max((layer.percent for layer in self.layers if layer.groups is None), default=0.0)
+        told = [layer for layer in self.layers if layer.groups is None or layer.percent > everyone]
+        return " + ".join(str(layer) for layer in told) or "always-on groups only"
 
     def to_json(self) -> dict[str, object]:
         """As stored in the journal and in flag metadata."""

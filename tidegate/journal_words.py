@@ -66,7 +66,8 @@ def _review(body: Mapping[str, Any], every: bool) -> str:
     bad = list(dict.fromkeys(bad))
     if len(bad) > _SHOWN:
         bad[_SHOWN:] = [f"(and {len(bad) - _SHOWN} more)"]
-    health = "healthy" if body["healthy"] else "not healthy"
+    unsure = body["verdict"] == "PASS" and not body["healthy"]
+    health = "healthy" if body["healthy"] else "no soak counts now" if unsure else "not healthy"
     return f"wave {body['wave']}: {body['verdict']}, {health}, {body['credit']:.0f} s of soak. {' '.join(bad)}".rstrip()
 
 

@@ -4,11 +4,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+import httpx
+from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import TimeoutError as TooLate
 
 # A page may wait for a server whose SQLite file is locked for a minute.
 SECONDS = 90
 _FORM = ".schema-form-property"
+
+
+def _answers_submit(response: Response) -> bool:
+    last = response.url.endswith(("/create_flow_run", "/resume"))
+    return response.request.method == "POST" and (last or (not response.ok and "/ui/schemas/" in response.url))
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,15 @@ class Form:
     def choose(self, label: str, option: str) -> None:
         """Pick one of a list."""
         field = self.field(label)
-        field.locator("button.p-select-button__control").click()
-        self.root.page.locator(".p-select-option").filter(has_text=re.compile(rf"^\s*{option}\s*$")).click()
+        wanted = self.root.page.get_by_role("option", name=option, exact=True)
+        for _ in range(5):
+            # A first click while the form still settles may only give the list the focus.
+            field.locator(".p-select-button__icon").click()
+            try:
+                wanted.click(timeout=5_000)
+                break
+            except TooLate:
+                continue
         expect(field.locator(".p-select-button__value")).to_have_text(option)
 
     def switches(self) -> int:
@@ -49,8 +63,16 @@ class Form:
             expect(switch).to_have_attribute("aria-checked", "true")
 
     def submit(self) -> None:
-        """Press Submit."""
-        self.root.get_by_role("button", name="Submit").click()
+        """Press Submit, again where the server on SQLite was too busy, as it tells with 503."""
+        page, button = self.root.page, self.root.get_by_role("button", name="Submit")
+        for _ in range(6):
+            with page.expect_response(_answers_submit, timeout=SECONDS * 1000) as found:
+                # By the keyboard: the message about a busy server covers the button.
+                button.press("Enter")
+            if found.value.status != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+        assert found.value.ok, found.value.text()
+        self.root.wait_for(state="hidden")
 
 
 @dataclass(frozen=True)
@@ -63,22 +85,26 @@ class PrefectUi:
     def open(self) -> None:
         """What a person gets who types the bare address."""
         self.page.goto(self.url)
-        self.page.get_by_role("link", name="Deployments").first.wait_for()
+        self.page.get_by_role("button", name="Deployments").wait_for()
 
     def run_form(self, deployment: str) -> Form:
         """From the list of deployments to the form of a custom run."""
         self.page.goto(f"{self.url}/deployments")
-        self.page.get_by_role("link", name=deployment, exact=True).last.click()
+        links = self.page.locator("a[href*='/deployments/deployment/']")
+        links.filter(has_text=re.compile(rf"^\s*{deployment}\s*$")).click()
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_text("Custom run").click()
-        self.page.get_by_role("heading", name="Parameters").or_(
-            self.page.get_by_text("Parameters", exact=True)
-        ).wait_for()
-        return Form(self.page.locator("form"))
+        form = self.page.locator("form", has=self.page.locator(_FORM))
+        form.locator(_FORM).first.wait_for()
+        return Form(form)
 
     def run_page(self, flow_run: str) -> None:
         """The page of a run."""
         self.page.goto(f"{self.url}/runs/flow-run/{flow_run}")
+
+    def open_tab(self, name: str) -> None:
+        """One of the tabs of the page."""
+        self.page.locator(".p-tab").filter(has_text=name).click()
 
     def gate_form(self, flow_run: str) -> Form:
         """The form of a suspended run, by its Resume button."""
@@ -88,13 +114,13 @@ class PrefectUi:
             dialog = self.page.get_by_role("dialog")
             try:
                 dialog.locator(_FORM).first.wait_for(timeout=10_000)
-            except TimeoutError:
+            except TooLate:
                 # The run shows as suspended a moment before its form is stored.
                 self.page.reload()
             else:
                 return Form(dialog)
         raise AssertionError(f"the gate of run {flow_run} shows no form")
 
-    def see(self, text: str | re.Pattern[str]) -> None:
+    def see(self, text: str) -> None:
         """Wait until this can be read on the screen (not merely in a box of no height)."""
         expect(self.page.get_by_text(text).first).to_be_in_viewport()

@@ -1,7 +1,6 @@
 """What people click is clicked: Chromium starts, approves and turns back a rollout in Prefect's UI."""
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from console.stack import Stack
 from demo.provision import CHROMIUM, browser_environment, provide
 from tasks.open_rollout import OpenRollout
 from tests.e2e.conftest import APPROVER, STARTER, reach
-from tests.e2e.prefect_ui import SECONDS, PrefectUi
+from tests.e2e.prefect_ui import SECONDS, Form, PrefectUi
 from tests.e2e.waiting import wait_for
 from tidegate.approval import statements
 from tidegate.entries import Kind
@@ -79,57 +78,79 @@ def moved(stack: Stack, start: datetime, end: datetime) -> float:
     return sum(float(series["value"][1]) for series in answer.json()["data"]["result"])
 
 
+def start(ui: PrefectUi, via: OpenConnections) -> OpenRollout:
+    """A rollout, started from the run form of its deployment."""
+    earlier = {row.rollout for row in via.journal.rollouts()}
+    form = ui.run_form("rollout")
+    assert form.labels()[:2] == ["plan", "started_by"]
+    form.fill({"plan": "rehearsal.yaml", "started_by": STARTER, "pace": PACE})
+    form.submit()
+
+    def new() -> list[str]:
+        return [row.rollout for row in via.journal.rollouts() if row.rollout not in earlier]
+
+    [name] = wait_for(new, SECONDS, "the rollout is opened")
+    return OpenRollout(via, name)
+
+
+def say_go(gate: Form, who: str, note: str) -> None:
+    """Fill in the gate's form and send it."""
+    gate.choose("Decision", "go")
+    gate.fill({"Your e-mail address": who, "Note": note})
+    gate.switch_all_on()
+    gate.submit()
+
+
 @pytest.mark.timeout(600)
 def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     stack: Stack, via: OpenConnections, ui: PrefectUi
 ) -> None:
     ui.open()
     assert "/v2" not in ui.page.url, "the V2 UI has no Resume button"
-    earlier = {row.rollout for row in via.journal.rollouts()}
-    form = ui.run_form("rollout")
-    assert form.labels()[:2] == ["plan", "started_by"]
-    form.fill({"plan": "rehearsal.yaml", "started_by": STARTER, "pace": PACE})
-    form.submit()
-    [name] = wait_for(
-        lambda: [row.rollout for row in via.journal.rollouts() if row.rollout not in earlier], SECONDS, "it is opened"
-    )
-    run = OpenRollout(via, name)
-    assert run.state.pace_seconds == 300
+    run = start(ui, via)
 
     flow_run = waiting_gate(run, 1).flow_run
     gate = ui.gate_form(flow_run)
     ui.see("May Wave 1: Internal Testing")
     ui.see("Zero CRITICAL alerts")
     assert gate.switches() == len(statements(run.plan, 1))
-    gate.choose("Decision", "go")
-    gate.fill({"Your e-mail address": STRANGER})
-    gate.switch_all_on()
-    gate.submit()
+    say_go(gate, STRANGER, "")
 
     assert waiting_gate(run, 2).refusal.startswith(f"{STRANGER} may not approve this gate")
     assert via.flags.read(run.flag).exposure == ZERO
     gate = ui.gate_form(flow_run)
-    ui.see(f"{STRANGER} may not approve this gate")
-    shown = gate.field("Decision").locator("article").inner_text()
-    assert shown.startswith("The last answer was refused:"), shown
-    gate.choose("Decision", "go")
-    gate.fill({"Your e-mail address": APPROVER, "Note": "clicked in the browser"})
-    gate.switch_all_on()
-    gate.submit()
+    ui.see("The last answer was refused:")
+    assert gate.field("Decision").locator("article").inner_text().startswith("The last answer was refused: stranger@")
+    say_go(gate, APPROVER, "clicked in the browser")
 
     reach(run, Phase.WAVE, wave=1, seconds=SECONDS)
     assert via.flags.read(run.flag).exposure == run.plan.exposure_at(1)
-    [decided] = [e for e in via.journal.entries(name) if e.kind is Kind.GATE_DECIDED and e.body["outcome"] == "go"]
-    assert decided.body["by"] == APPROVER
-    assert "clicked in the browser" in decided.body["reason"]
+    entries = via.journal.entries(run.rollout)
+    [go] = [e.body for e in entries if e.kind is Kind.GATE_DECIDED and e.body["outcome"] == "go"]
+    assert go["by"] == APPROVER
+    assert "clicked in the browser" in go["reason"]
     ui.run_page(flow_run)
-    ui.page.locator("#subflow-runs").click()
+    ui.open_tab("Subflow Runs")
     ui.see(run.plan.waves[0].title)
-    raised_at = run.state.waves[1].raised_at
-    wait_for(lambda: len(run.refresh().waves[1].reviews) >= 1, SECONDS, "a review of wave 1")
+    wait_for(lambda: run.refresh().waves[1].reviews, SECONDS, "a review of wave 1")
 
+    earlier = {r["id"] for r in runs_of(stack, "rollback")}
     ui.run_form("rollback").submit()
     reach(run, Phase.ROLLED_BACK, seconds=SECONDS)
+    check_way_back(stack, via, run)
+    ui.run_page(flow_run)
+    ui.see("RolledBack")
+
+    def ended() -> list[dict[str, object]]:
+        runs = [r for r in runs_of(stack, "rollback") if r["id"] not in earlier]
+        return [r for r in runs if r["state_type"] == "COMPLETED"]
+
+    [rollback] = wait_for(ended, SECONDS, "the rollback's run is completed")
+    assert rollback["name"] == "rollback of the open rollout"
+
+
+def check_way_back(stack: Stack, via: OpenConnections, run: OpenRollout) -> None:
+    """Flag, journal and Prometheus agree that nobody is on the new path any more."""
     assert via.flags.read(run.flag).exposure == ZERO
     back = run.state.rollback
     assert back is not None
@@ -138,14 +159,9 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     assert back.proven_at is not None
     assert back.by == "somebody in the Prefect UI"
     assert back.proven_at - back.ordered_at < run.plan.rollback.within
-    assert moved(stack, raised_at, back.zero_at) > 0
+    assert moved(stack, run.state.waves[1].raised_at, back.zero_at) > 0
     assert moved(stack, back.proven_at - run.plan.rollback.proof.quiet, back.proven_at) == 0
-    ui.run_page(flow_run)
-    ui.see(re.compile("RolledBack"))
-    wait_for(
-        lambda: [r for r in runs_of(stack, "rollback") if r["state_type"] == "COMPLETED"], SECONDS, "its run completed"
-    )
-    assert via.journal.verify(name) == []
+    assert via.journal.verify(run.rollout) == []
 
 
 @pytest.mark.timeout(240)
