@@ -63,7 +63,9 @@ def demo(
         show_urls(stack.urls())
         httpx.delete(f"{stack.parts.service_url}/faults", timeout=5).raise_for_status()
         name = start_rollout(plan, STARTED_BY, pace, approve)
-        out.print(f"Rollout [bold]{name}[/bold]. Another terminal: tidegate status {name}")
+        where = f"TIDEGATE_HOME={os.environ['TIDEGATE_HOME']} " if "TIDEGATE_HOME" in os.environ else ""
+        out.print(f"Rollout [bold]{name}[/bold]. In another terminal:", soft_wrap=True)
+        out.print(f"  {where}tidegate status {name}", soft_wrap=True)
         run = OpenRollout(connections(), name)
         viewer = Viewer(run, stack.prefect_url, ask=approve == "ask")
         shares = follow(run, viewer, fault=fault, service=stack.parts.service_url, deadline=_LONGEST)

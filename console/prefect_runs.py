@@ -1,5 +1,6 @@
 """Prefect runs from the command line: start a deployment, and wake a run that waits at its gate."""
 
+import os
 import threading
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,9 @@ _WAIT_SECONDS = 1.0
 
 
 def _use_local_server() -> None:
+    """The local stack's server, unless the environment names one, or a kit file of one's own."""
     stack = running_stack()
-    if stack is not None:
+    if stack is not None and not {"PREFECT_API_URL", "TIDEGATE_KIT"} & os.environ.keys():
         use_server(stack)
 
 

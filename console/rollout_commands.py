@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from typing import Annotated
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
 from tasks.beside import Beside
-from tasks.choosing import the_open_rollout
+from tasks.choosing import may_turn_back, the_open_rollout
 from tasks.gates import give_answer, judge_answer
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
@@ -219,7 +220,7 @@ def answer_gate(
     if decision is Choice.GO and asked:
         for statement in asked:
             out.print(f"  • {statement.text} ({statement.role})", markup=False)
-        if confirm or typer.confirm("Do you state all of this?", default=False):
+        if confirm or (sys.stdin.isatty() and typer.confirm("Do you state all of this?", default=False)):
             stated = frozenset(s.key for s in asked)
     try:
         span = parse_duration(extension) if extension else None
@@ -271,7 +272,7 @@ def rollback(
     if rollout and flag:
         raise NotAllowed("found a rollout and --flag, allowed is one of them")
     run = OpenRollout(via, rollout or the_open_rollout(via, flag))
-    if not run.state.phase.is_open:
+    if not may_turn_back(run):
         out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
         return
     zeroed = roll_back(run, reason=reason, criterion="by hand", by=who)

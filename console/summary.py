@@ -65,6 +65,4 @@ def show_summary(run: OpenRollout, shares: Shares, inbox: str, fault: str | None
         )
     messages = httpx.get(f"{inbox}/messages", timeout=5).json()
     counts = {kind: sum(m["kind"] == kind for m in messages) for kind in ("slack", "pagerduty", "mail")}
-    out.print(
-        f"Messages: {counts['slack']} in Slack, {counts['pagerduty']} PagerDuty incidents, {counts['mail']} mails."
-    )
+    out.print(f"Messages: Slack {counts['slack']}, PagerDuty incidents {counts['pagerduty']}, mails {counts['mail']}.")

@@ -5,7 +5,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from tasks.choosing import the_open_rollout
+from tasks.choosing import may_turn_back, the_open_rollout
 from tasks.connected import connected, open_run
 from tasks.open_rollout import utc_now
 from tasks.progress import reporter_for
@@ -34,7 +34,7 @@ def rollback(
 
     """
     run = open_run(connections, rollout or the_open_rollout(connected(connections)))
-    if not run.state.phase.is_open:
+    if not may_turn_back(run):
         return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     reporter = reporter_for(run)
     roll_back(run, reason=reason, criterion="by hand", by=by)

@@ -1,6 +1,8 @@
-"""Which rollout is meant when nobody says."""
+"""Which rollout is meant when nobody says, and whether there is something to turn back."""
 
 from blocks.connections import OpenConnections
+from tasks.open_rollout import OpenRollout
+from tidegate.history import Phase
 
 
 class NotOne(LookupError):
@@ -12,8 +14,22 @@ def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> s
     rows = connections.journal.rollouts(flag=flag, open_only=True)
     of = f" of {flag}" if flag else ""
     if not rows:
-        raise NotOne(f"no rollout{of} is open; nothing to do")
+        last = next(iter(connections.journal.rollouts(flag=flag)), None)
+        hint = f"; a finished one is turned back by its name, the last one was {last.rollout}" if last else ""
+        raise NotOne(f"no rollout{of} is open{hint}")
     if len(rows) > 1:
         names = ", ".join(f"{row.rollout} ({row.flag})" for row in rows)
         raise NotOne(f"{len(rows)} rollouts{of} are open, name one of: {names}")
     return rows[0].rollout
+
+
+def may_turn_back(run: OpenRollout) -> bool:
+    """Whether a rollback has something to do: the rollout is open, or finished and its flag has no new owner.
+
+    Raises NotOne when the flag belongs to a newer rollout by now.
+    """
+    if run.state.phase is not Phase.FINISHED:
+        return run.state.phase.is_open
+    for row in run.connections.journal.rollouts(flag=run.flag, open_only=True):
+        raise NotOne(f"{run.flag} belongs to {row.rollout} by now: turn that one back")
+    return True

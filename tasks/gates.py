@@ -7,7 +7,7 @@ from tasks.rollback_steps import roll_back
 from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, human_findings, rule, statements
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
-from tidegate.history import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.history import GateRecord, Phase, RolloutState
 from tidegate.verdict import Finding, worst
 from tidegate.wording import gate_waiting
 
@@ -78,7 +78,7 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
 def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     """The ruling on an answer with the evidence of this moment; no effect."""
     findings = (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, answer.stated))
-    blocking = (STOPS_SOAK - {HoldCause.OPERATOR}) & run.state.holds.keys()
+    blocking = STOPS_SOAK & run.state.holds.keys()
     blocked = f"held: {run.state.holds[min(blocking)]}" if blocking else ""
     return rule(
         run.plan,

@@ -93,7 +93,7 @@ def _judged(id_: str, text: str, answers: dict[str, Reading], queries: dict[str,
         if isinstance(reading, NoData) and reading.reason not in tolerated:
             sentence = f"{reading.reason.value.replace('_', ' ')}: {reading.detail} Query: {queries[name]}"
             return Finding(id_, text, Verdict.FAIL, sentence)
-    return Finding(id_, text, Verdict.PASS, f"{len(answers)} queries answered.")
+    return Finding(id_, text, Verdict.PASS, f"{len(answers)} of {len(answers)} queries answered.")
 
 
 def _metric(connections: OpenConnections, plan: Plan, timing: Timing, name: str, now: datetime) -> Check:
@@ -126,7 +126,7 @@ def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding
 
 def _stated(section: str, item: ChecklistItem) -> Check:
     """A checklist line that no machine proves yet: named here, and stated by its role at the first gate."""
-    waits = f" until a {item.pending} check proves it" if item.pending else ""
+    waits = f" until a check of kind {item.pending} proves it" if item.pending else ""
     sentence = f"Stated by {item.role} at the gate before wave 1{waits}."
     finding = Finding(f"checklist.{section}", f"{section}: {item.text}", Verdict.NOT_APPLICABLE, sentence)
     return Check(finding.criterion, finding.text, lambda: finding)

@@ -61,4 +61,6 @@ _reporters: dict[str, Reporter] = {}
 
 def reporter_for(run: OpenRollout) -> Reporter:
     """The one reporter that this process has for the rollout; two would send a notice twice."""
-    return _reporters.setdefault(run.rollout, Reporter(run))
+    if run.rollout not in _reporters:
+        _reporters[run.rollout] = Reporter(run)
+    return _reporters[run.rollout]

@@ -13,7 +13,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import RolloutState
+from tidegate.history import Phase, RolloutState
 from tidegate.plan import Plan
 from tidegate.plan_report import did_not_take_deadline
 from tidegate.query import render, selector
@@ -84,7 +84,7 @@ def roll_back(run: OpenRollout, *, reason: str, criterion: str, by: str) -> Zero
 
 
 def _already_at_zero(state: RolloutState) -> bool:
-    if not state.phase.is_open:
+    if state.phase in (Phase.ROLLED_BACK, Phase.CLOSED):
         return True
     return state.rollback is not None and state.rollback.zero_at is not None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from blocks.errors import Unreachable
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -39,8 +40,11 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 
     Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
     """
-    run.refresh()
-    run.keep_claim()
+    try:
+        run.refresh()
+        run.keep_claim()
+    except Unreachable as fault:
+        return _without_journal(run, now, fault)
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):
@@ -51,6 +55,16 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
     return Ticked(now, decision, seen, review)
+
+
+def _without_journal(run: OpenRollout, now: datetime, fault: Unreachable) -> Ticked:
+    """While the journal does not answer nothing is credited or raised, but a trigger still takes the flag to zero."""
+    seen = look(run, now)
+    decision: Decision = Continue(f"the journal does not answer: {fault}")
+    if (fired := seen.judged.fired) is not None:
+        decision = RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+        _act(run, decision, now)
+    return Ticked(now, decision, seen, reviewed=False)
 
 
 def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:

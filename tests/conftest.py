@@ -79,9 +79,9 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prom
             process.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prefect_server() -> Iterator[None]:
-    """A real Prefect server with an empty database, started once for the whole session."""
+    """A real Prefect server with an empty database; its settings must not outlive the module that asks for it."""
     # Otherwise it reports its start to the internet, and waits for that.
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     from prefect.testing.utilities import prefect_test_harness

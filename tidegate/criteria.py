@@ -247,7 +247,7 @@ def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
 
 def judge_pending(id_: str, item: Human) -> Finding:
     """A line whose kind of check does not exist yet decides nothing; people watch it and roll back by hand."""
-    sentence = f"Pending a {item.pending} check: watched by people ({item.role}), who roll back by hand."
+    sentence = f"Pending a check of kind {item.pending}: watched by people ({item.role}), who roll back by hand."
     return Finding(id_, item.text, Verdict.NOT_APPLICABLE, sentence)
 
 

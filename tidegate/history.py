@@ -216,8 +216,6 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
         case "go":
             state.approved_wave = max(state.approved_wave, wave)
             state.phase = Phase.RAISING
-            # The go ends an operator's hold; one that comes after it must still stop the raise.
-            state.holds.pop(HoldCause.OPERATOR, None)
         case "extended":
             record = state.record
             if record is not None:
@@ -230,9 +228,8 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
             # What was intended is so no more: a flag that got it already has drifted.
             state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
             state.approvals.pop(wave, None)
-        case "held":
-            state.holds[HoldCause.OPERATOR] = body["reason"]
         case _:
+            # Held at the gate: the gate asks anew. A hold that stops a go has an entry of its own.
             pass
 
 

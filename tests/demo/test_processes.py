@@ -87,7 +87,7 @@ def test_the_users_are_stable_and_divide_as_stated() -> None:
     everybody = users()
     assert everybody == users()
     counts = {group: sum(user.group == group for user in everybody) for group in {u.group for u in everybody}}
-    assert counts == {"internal": 600, "staging": 200, "beta": 400, "general": 800}
+    assert counts == {"internal": 3000, "staging": 1000, "beta": 2000, "general": 4000}
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab", b"nonsense\r\n\r\n"])

@@ -408,11 +408,11 @@ def test_a_killed_and_resumed_wave_has_soaked_as_long_but_for_the_gap(before: in
     assert _observed(killed) == (before + after) * QUARTER
 
 
-def test_an_approval_ends_an_operators_hold_and_one_after_it_does_not_count() -> None:
+def test_an_operators_hold_ends_by_resume_alone() -> None:
     journal = soaked()
     journal.append(Kind.SOAKED, {"wave": 1})
     journal.append(Kind.HELD)
     approve(journal, 2)
-    assert HoldCause.OPERATOR not in journal.state.holds
-    journal.append(Kind.HELD)
     assert HoldCause.OPERATOR in journal.state.holds
+    journal.append(Kind.RESUMED)
+    assert HoldCause.OPERATOR not in journal.state.holds

@@ -181,7 +181,7 @@ def test_what_is_not_a_go_leaves_the_gate_to_be_asked_anew(outcome: str) -> None
     assert (state.phase, next_step(state), state.approved_wave) == (Phase.GATE, Ask(2), 1)
     assert state.gate is not None
     assert (state.gate.outcome, state.gate.reason) == (outcome, "not now")
-    assert (HoldCause.OPERATOR in state.holds) == (outcome == "held")
+    assert state.holds == {}
     journal.append(Kind.GATE_OPENED, gate(2, 2, refusal="not now"))
     assert journal.state.gate_attempts == {1: 1, 2: 2}
 
@@ -218,12 +218,10 @@ def test_a_withdrawn_go_is_no_approval_and_its_intent_is_forgotten() -> None:
     assert (state.intended, state.exposure) == (None, PLAN.exposure_at(1))
 
 
-def test_a_hold_after_the_go_is_still_there_when_the_wave_is_raised() -> None:
+def test_a_hold_outlives_the_go_and_the_raise() -> None:
     journal = at_gate(2)
-    journal.append(Kind.HELD)
-    journal.append(Kind.GATE_DECIDED, gate(2, outcome="go"))
-    assert journal.state.holds == {}
     journal.append(Kind.HELD, {"reason": "stop"})
+    journal.append(Kind.GATE_DECIDED, gate(2, outcome="go"))
     raise_wave(journal, 2)
     assert journal.state.holds == {HoldCause.OPERATOR: "stop"}
 

@@ -1,0 +1,91 @@
+"""While the journal does not answer, nothing is raised or credited, and a trigger still takes the flag to zero."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from blocks.connections import OpenConnections
+from blocks.flagd_file import FlagdFile
+from blocks.journal import Journal
+from blocks.prometheus import Prometheus
+from console.plan_commands import plan_from
+from tasks.open_rollout import OpenRollout
+from tasks.opening import open_rollout
+from tasks.ticking import tick
+from tests.conftest import PrometheusServer
+from tidegate.decision import Continue, RollBack
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.history import Phase
+
+WHO = "release-engineer@company.com"
+
+
+def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+    """A rollout whose wave 1 is raised, with a journal that can be made to disappear."""
+    path = tmp_path / "journal.db"
+    via = OpenConnections(
+        Journal(url=f"sqlite:///{path}", timeout_seconds=0.5),
+        FlagdFile(path=str(tmp_path / "flags.json")),
+        Prometheus(url=prometheus.url),
+    )
+    plan = plan_from("batch-patches-v1.yaml")
+    name = f"r-{uuid4().hex[:6]}"
+    run = open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+    claim = run.keep_claim()
+    exposure = plan.exposure_at(1)
+    revision = via.flags.write(run.flag, exposure, claim.epoch)
+    gate = {"wave": 1, "attempt": 1}
+    run.append(Kind.GATE_OPENED, {**gate, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""})
+    run.append(
+        Kind.GATE_DECIDED,
+        {**gate, "outcome": "go", "reason": "", "by": "commander@company.com", "extension_seconds": 0},
+    )
+    body = {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch}
+    run.append(Kind.RAISING, body)
+    run.append(Kind.RAISED, {**body, "revision": revision}, datetime.now(UTC) - timedelta(hours=1))
+    assert run.state.phase is Phase.WAVE
+    return run
+
+
+def alert(prometheus: PrometheusServer, firing: bool) -> None:
+    now = time.time()
+    labels = {
+        "__name__": "ALERTS",
+        "alertname": "Gone",
+        "alertstate": "firing",
+        "severity": "critical",
+        "service": "batch-patches",
+    }
+    if firing:
+        prometheus.write([(labels, [(now - 1, 1.0), (now, 1.0)])])
+
+
+def lock(path: Path):
+    import sqlite3
+
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    return held
+
+
+def test_a_locked_journal_stops_neither_the_guard_nor_the_way_back(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = in_wave_one(tmp_path, prometheus_server)
+    held = lock(tmp_path / "journal.db")
+    calm = tick(run, datetime.now(UTC), review=True)
+    assert isinstance(calm.decision, Continue)
+    assert "the journal does not answer" in calm.decision.reason
+    assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
+    alert(prometheus_server, firing=True)
+    turned = tick(run, datetime.now(UTC), review=True)
+    assert isinstance(turned.decision, RollBack)
+    assert run.connections.flags.read(run.flag).exposure == ZERO
+    held.execute("ROLLBACK")
+    held.close()
+    # The journal answers again: the next look finds the flag at zero and writes down what happened.
+    tick(run, datetime.now(UTC), review=True)
+    assert run.refresh().phase is Phase.ROLLING_BACK
+    assert run.state.rollback is not None
