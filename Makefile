@@ -24,8 +24,15 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 
 test: setup ## Check style, types and imports, then run all tests
 	@$(BIN)/python -m demo.provision prometheus chromium
-	@$(MAKE) --no-print-directory lint
+ifeq ($(ARGS),)
+	@# The end-to-end tests mostly wait, so everything else runs beside them; what they say follows at the end.
+	@echo "end-to-end tests: started beside the others, several minutes, in .e2e.log"
+	@$(BIN)/pytest tests/e2e --durations=5 > .e2e.log 2>&1 & beside=$$!; \
+	  $(MAKE) --no-print-directory lint && $(BIN)/pytest --ignore=tests/e2e; others=$$?; \
+	  echo "end-to-end tests: waiting for them"; wait $$beside; ended=$$?; cat .e2e.log; exit $$((others || ended))
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 lint: setup ## Check style, types and imports
 	$(BIN)/ruff check

@@ -69,7 +69,7 @@ def eventually(condition: Callable[[], object], deadline: float, what: str) -> N
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All parts, with samples of the service in Prometheus."""
     home = tmp_path_factory.mktemp("demo")

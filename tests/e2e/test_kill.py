@@ -20,7 +20,7 @@ def reviews(state: RolloutState, wave: int) -> int:
 
 @pytest.mark.timeout(240)
 def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) -> None:
-    run = begin(via, pace="30s")
+    run = begin(via, pace="20s")
     reach(run, Phase.WAVE, wave=1)
     wait_for(lambda: reviews(run.refresh(), 1) >= 5, 60, "five reviews")
     claim = via.journal.current_claim(run.flag)
@@ -35,6 +35,6 @@ def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) 
     raised = [e.body["wave"] for e in entries if e.kind is Kind.RAISED]
     assert raised == [1, 2]
     credited = [e.body["credit"] for e in entries if e.kind is Kind.REVIEWED and e.body["wave"] == 1]
-    assert sum(credited) == pytest.approx(30, abs=2), "the soak was neither lost nor counted twice"
+    assert sum(credited) == pytest.approx(20, abs=2), "the soak was neither lost nor counted twice"
     titles = [str(m["text"]).splitlines()[0] for m in messages(stack, "slack")]
     assert len(titles) == len(set(titles)), titles
