@@ -2,7 +2,7 @@
 
 from prefect import flow, get_run_logger
 
-from blocks.errors import Fenced
+from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tasks.connected import open_run
 from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.gates import withdraw_go
@@ -44,7 +44,7 @@ def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
     try:
         if raise_exposure(run, number):
             tell(run, raised(run.plan, run.state))
-    except MayNotRaise as refusal:
+    except (MayNotRaise, NotTaken, Refused, Unreachable) as refusal:
         withdraw_go(run, number, str(refusal))
         return False
     return True

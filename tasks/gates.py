@@ -18,9 +18,12 @@ def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
 
 
 def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
-    """The gate that waits for an answer; opened, and people told, only if none is open yet."""
+    """The gate that waits for an answer; opened, and people told, only if this run has not opened it yet.
+
+    A gate that waits in another run (cancelled, lost) is opened anew, so that an answer wakes the run that asks now.
+    """
     gate = run.state.gate
-    if gate is not None and gate.wave == wave and not gate.outcome:
+    if gate is not None and _is_asked(run.state, wave, flow_run):
         return gate
     # Counted approvals and holds stand in the form by themselves; only a refusal has to be explained.
     refused = gate is not None and gate.wave == wave and gate.outcome in (Outcome.REFUSED.value, "withdrawn")
@@ -34,7 +37,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
         "refusal": refusal,
         "flow_run": flow_run,
     }
-    run.append(Kind.GATE_OPENED, body, unless=lambda s: not _may_ask(s, wave), fenced=True)
+    run.append(Kind.GATE_OPENED, body, unless=lambda s: not _may_ask(s, wave, flow_run), fenced=True)
     gate = run.state.gate
     if gate is None:
         raise RuntimeError("the gate is gone: the rollout went on elsewhere")
@@ -44,10 +47,16 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     return gate
 
 
-def _may_ask(state: RolloutState, wave: int) -> bool:
+def _is_asked(state: RolloutState, wave: int, flow_run: str) -> bool:
+    """Whether this wave's gate is open and either answered already or waiting in this very run."""
     gate = state.gate
     waiting = gate is not None and gate.wave == wave and not gate.outcome
-    return state.phase in (Phase.PREPARING, Phase.SOAKED, Phase.GATE) and state.wave == wave - 1 and not waiting
+    return waiting and gate is not None and (gate.answer is not None or gate.flow_run == flow_run)
+
+
+def _may_ask(state: RolloutState, wave: int, flow_run: str) -> bool:
+    before = state.phase in (Phase.PREPARING, Phase.SOAKED, Phase.GATE) and state.wave == wave - 1
+    return before and not _is_asked(state, wave, flow_run)
 
 
 def _waits(state: RolloutState, wave: int, attempt: int) -> bool:

@@ -41,10 +41,14 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
     """
     try:
-        run.refresh()
-        run.keep_claim()
+        return _tick(run, now, review=review)
     except Unreachable as fault:
         return _without_journal(run, now, fault)
+
+
+def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+    run.refresh()
+    run.keep_claim()
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):

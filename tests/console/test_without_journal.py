@@ -22,8 +22,8 @@ from tidegate.history import Phase
 WHO = "release-engineer@company.com"
 
 
-def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
-    """A rollout whose wave 1 is raised, with a journal that can be made to disappear."""
+def opened(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+    """A rollout of the reference plan, just opened, on a journal and a flag file of its own."""
     path = tmp_path / "journal.db"
     via = OpenConnections(
         Journal(url=f"sqlite:///{path}", timeout_seconds=0.5),
@@ -32,7 +32,13 @@ def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
     )
     plan = plan_from("batch-patches-v1.yaml")
     name = f"r-{uuid4().hex[:6]}"
-    run = open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+    return open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+
+
+def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+    """The same with wave 1 raised."""
+    run = opened(tmp_path, prometheus)
+    via, plan = run.connections, run.plan
     claim = run.keep_claim()
     exposure = plan.exposure_at(1)
     revision = via.flags.write(run.flag, exposure, claim.epoch)
