@@ -119,9 +119,9 @@ class Viewer:
         self.out.print(Markdown(f"## May {wave_words(self.run.plan, gate.wave)} begin?\n{evidence_table(findings)}"))
         choices = "/".join(c.value for c in Choice)
         try:
-            said = self.out.input(f"Decision ({choices}) [go]: ").strip() or "go"
+            said = self.out.input(f"Decision ({choices}) [go]: ", markup=False).strip() or "go"
             default = approvers_of(self.run.plan, gate.wave)[0]
-            who = self.out.input(f"Your e-mail address [{default}]: ").strip() or default
+            who = self.out.input(f"Your e-mail address [{default}]: ", markup=False).strip() or default
             if said not in list(Choice):
                 raise NotAllowed(f"decision: found {said!r}, allowed are {choices}")
             extension = self.out.input("Extend by, e.g. 12h: ").strip() if said == Choice.EXTEND else None
