@@ -74,10 +74,19 @@ def look(run: OpenRollout, now: datetime) -> Look:
 
 
 def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:
-    """The measured enter criteria of a wave, at the exposure of the wave before."""
+    """The measured enter criteria of a wave, and how the wave before stands now: its criteria, triggers and flag.
+
+    A gate that only people answer must not be passed while nothing can be measured, or while what was fine is not.
+    """
     criteria = measured_entry(run.plan, wave)
     answers = _measure(run, max(run.state.wave, 1), now, criteria)
-    return tuple(f for f, _ in (_judge(run, x, answers) for x in criteria))
+    entered = tuple(f for f, _ in (_judge(run, x, answers) for x in criteria))
+    standing = look(run, now).judged
+    bad = tuple(f for f in standing.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL))
+    flag = "the flag is as the journal has it"
+    seen = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
+    drifted = (Finding("flag", flag, Verdict.ERROR, seen),) if seen else ()
+    return (*entered, *standing.during, *bad, *drifted)
 
 
 def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
