@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
 
@@ -12,12 +13,13 @@ from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from blocks.errors import Refused, Unreachable
 from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
 from tasks.beside import Beside
 from tasks.choosing import may_turn_back, the_open_rollout
-from tasks.gates import give_answer, judge_answer
+from tasks.gates import give_answer, given_to_prefect, judge_answer
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
@@ -25,7 +27,7 @@ from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold as hold_exposure
 from tasks.ticking import resume as end_hold
-from tidegate.approval import Answer, Choice, Outcome, field_name, statements
+from tidegate.approval import Answer, Choice, Outcome, statements
 from tidegate.entries import Kind
 from tidegate.history import HoldCause, Phase
 from tidegate.pace import Pace, Timing
@@ -63,7 +65,7 @@ def email(text: str, option: str = "--as") -> str:
     return text.lower()
 
 
-def _pace(text: str | None) -> object:
+def _pace(text: str | None) -> timedelta | None:
     try:
         return parse_pace(text) if text else None
     except ValueError as error:
@@ -89,7 +91,7 @@ def preflight(
     """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing."""
     loaded, via, now = plan_from(plan), connections(), utc_now()
     day = _pace(pace) or loaded.pace
-    timing = Timing(loaded, Pace.of(now, day))  # type: ignore[arg-type]
+    timing = Timing(loaded, Pace.of(now, day))
     checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))
@@ -123,7 +125,7 @@ def start(
     loaded, via = plan_from(plan), connections()
     day = _pace(pace) or loaded.pace
     who = email(started_by)
-    why = refusal(via, loaded, started_by=who, pace=day, auto_approve=approve == "auto")  # type: ignore[arg-type]
+    why = refusal(via, loaded, started_by=who, pace=day, auto_approve=approve == "auto")
     if why:
         raise NotAllowed(why)
     if dry_run:
@@ -147,7 +149,7 @@ def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) ->
         loaded,
         name,
         started_by=started_by,
-        pace=_pace(pace) or loaded.pace,  # type: ignore[arg-type]
+        pace=_pace(pace) or loaded.pace,
         auto_approve=approve == "auto",
         connection_set="default",
     )
@@ -232,10 +234,11 @@ def answer_gate(
         return ruling.outcome, ruling.reason
     if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
         raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
-    body = answer.to_json()
-    given = {"decision": body["decision"], "approver": who, "note": note, "extension": body["extension"] or ""}
-    given |= {field_name(key): True for key in stated}
-    resume_run(gate.flow_run, given)
+    given = given_to_prefect(run, run.state.gate or gate)
+    try:
+        resume_run(gate.flow_run, given)
+    except (Refused, Unreachable) as fault:
+        log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
     return ruling.outcome, ruling.reason
 
 

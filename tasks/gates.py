@@ -1,10 +1,22 @@
 """A gate's effects: the entry that opens it, the answer as given, and the ruling."""
 
+from typing import Any
+
 from tasks.measurement import entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.rollback_steps import roll_back
-from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, human_findings, rule, statements
+from tidegate.approval import (
+    Answer,
+    Choice,
+    Outcome,
+    Ruling,
+    approvers_of,
+    field_name,
+    human_findings,
+    rule,
+    statements,
+)
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.history import GateRecord, Phase, RolloutState
@@ -74,6 +86,14 @@ def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: 
 
     body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": via}
     return run.append(Kind.ANSWERED, body, unless=too_late) is not None
+
+
+def given_to_prefect(run: OpenRollout, gate: GateRecord) -> dict[str, Any]:
+    """The journalled answer of a gate as its form in Prefect takes it."""
+    answer = Answer.from_json(gate.answer or {})
+    body = answer.to_json()
+    given = {key: body[key] or "" for key in ("decision", "approver", "note", "extension")}
+    return given | {field_name(s.key): s.key in answer.stated for s in statements(run.plan, gate.wave)}
 
 
 def automatic_answer(run: OpenRollout, wave: int) -> Answer:

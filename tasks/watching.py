@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal import Claim
+from tasks.gates import given_to_prefect
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
 from tasks.ticking import review_due, tick
@@ -15,6 +17,7 @@ from tidegate.history import Phase
 
 WATCH = "~watch"  # no flag's key can begin so
 BEAT = timedelta(seconds=10)
+WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
@@ -65,6 +68,29 @@ def _prove_beside(run: OpenRollout) -> None:
         _provers[run.rollout].start()
 
 
+_wakers: dict[str, threading.Thread] = {}
+
+
+def _wake_beside(run: OpenRollout, now: datetime) -> None:
+    """Wake the run whose gate was answered and that still sleeps, as when Prefect's server was too busy then."""
+    gate, running = run.state.gate, _wakers.get(run.rollout)
+    sleeps = gate is not None and gate.answer is not None and not gate.outcome and run.state.phase is Phase.GATE
+    if gate is None or not sleeps or gate.answered_at is None or now - gate.answered_at < WAKE_AFTER:
+        return
+    if running is not None and running.is_alive():
+        return
+    flow_run, given = gate.flow_run, given_to_prefect(run, gate)
+
+    def wake() -> None:
+        try:
+            resume_run(flow_run, given, attempts=1)
+        except ConnectionFault as fault:
+            _log.warning("the run of %s could not be woken: %s", run.rollout, fault)
+
+    _wakers[run.rollout] = threading.Thread(target=wake, name=f"wake {run.rollout}", daemon=True)
+    _wakers[run.rollout].start()
+
+
 def _guard(run: OpenRollout, now: datetime) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
@@ -77,6 +103,7 @@ def _guard(run: OpenRollout, now: datetime) -> bool:
             return True
         tick(run, now, review=review_due(run, now))
         reporter_for(run).update(run, now)
+        _wake_beside(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
             # Whoever carries this rollout on must be able to take it at once.
             reporter_for(run).flush()

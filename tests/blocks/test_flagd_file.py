@@ -300,11 +300,16 @@ class Evaluator:
         self._client = api.get_client()
         self._client.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, lambda _: self._changed.set())
 
-    def forget(self) -> None:
-        self._changed.clear()
-
-    def wait(self) -> None:
-        assert self._changed.wait(5), "the provider did not notice the change"
+    def wait(self, exposure: Exposure) -> None:
+        """Wait until this is what it evaluates: an event may still be the one of the change before."""
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            self._changed.clear()
+            seen = self._client.get_boolean_details(FLAG, False, EvaluationContext("user-1", {})).flag_metadata
+            if json.loads(str(seen.get("tidegateExposure", "null"))) == exposure.to_json():
+                return
+            self._changed.wait(0.2)
+        raise AssertionError(f"the provider did not notice the change to {exposure}")
 
     def users(self, group: str, count: int = 20_000) -> set[int]:
         """Those of the group's users who are on."""
@@ -327,9 +332,8 @@ def evaluator(backend: FlagdFile, file: Path) -> Iterator[Evaluator]:
 
 def test_real_evaluation(backend: FlagdFile, evaluator: Evaluator) -> None:
     def serve(exposure: Exposure) -> None:
-        evaluator.forget()
         backend.write(FLAG, exposure, 1)
-        evaluator.wait()
+        evaluator.wait(exposure)
 
     before: set[int] = set()
     for percent in (10.0, 12.5, 25.0, 50.0, 100.0):
@@ -356,7 +360,6 @@ def test_real_evaluation(backend: FlagdFile, evaluator: Evaluator) -> None:
     )
     assert not evaluator.anonymous()
 
-    evaluator.forget()
     backend.zero(FLAG, None)
-    evaluator.wait()
+    evaluator.wait(ZERO)
     assert not any(evaluator.users(group, 500) for group in ("x", "t", "b", "staff", "held"))

@@ -164,7 +164,7 @@ def check_way_back(stack: Stack, via: OpenConnections, run: OpenRollout) -> None
     assert via.journal.verify(run.rollout) == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_an_active_schedule_yields_runs(stack: Stack) -> None:
     # With SQLAlchemy 2.1 Prefect 3.8.8 accepts the schedule, and no run ever comes of it.
     planned = wait_for(

@@ -27,7 +27,7 @@ def routed(stack: Stack) -> float:
     return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith("batch_patches_total{") and 'path="new"' in x)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("fault", KINDS)
 def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
     run = begin(via, pace="60s")

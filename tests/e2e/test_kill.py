@@ -18,7 +18,7 @@ def reviews(state: RolloutState, wave: int) -> int:
     return len(state.waves[wave].reviews)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) -> None:
     run = begin(via, pace="20s")
     reach(run, Phase.WAVE, wave=1)

@@ -21,7 +21,7 @@ from tidegate.history import Phase
 
 def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "console", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False)
 
 
 def approve(run: OpenRollout, wave: int, who: str = APPROVER) -> None:
@@ -45,7 +45,7 @@ def exposed(stack: Stack) -> set[str]:
         return {name for name, way in pool.map(path, users(300)) if way == "new"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: OpenConnections) -> None:
     run = begin(via, approve="ask")
     refused = None
