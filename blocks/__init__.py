@@ -1,5 +1,6 @@
 """The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all."""
 
+from blocks.commands import CommandResult, Commands
 from blocks.connections import Connections, OpenConnections, load_connections
 from blocks.flag_backend import FlagBackend, FlagReading
 from blocks.flagd_file import FlagdFile
@@ -9,9 +10,12 @@ from blocks.mail import Mail
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
+from blocks.web import Web, WebAnswer
 
 __all__ = [
     "Claim",
+    "CommandResult",
+    "Commands",
     "Connections",
     "FlagBackend",
     "FlagReading",
@@ -24,6 +28,8 @@ __all__ = [
     "Prometheus",
     "RolloutRow",
     "Slack",
+    "Web",
+    "WebAnswer",
     "load_connections",
     "read_kit",
     "register_kit",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
+from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.flag_backend import FlagBackend
@@ -15,6 +16,7 @@ from blocks.mail import Mail
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
+from blocks.web import Web
 
 _REFERENCE = r"^[a-z0-9-]+/[a-zA-Z0-9_-]+$"
 
@@ -29,6 +31,8 @@ class OpenConnections:
     slack: Slack | None = None
     pagerduty: PagerDuty | None = None
     mail: Mail | None = None
+    commands: Commands | None = None
+    web: Web | None = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""
@@ -46,6 +50,8 @@ class OpenConnections:
         """Close what is kept open between uses."""
         self.journal.close()
         self.prometheus.close()
+        if self.web is not None:
+            self.web.close()
 
 
 # What each part must be; a flag backend is any block with the right verbs.
@@ -56,6 +62,8 @@ PARTS: dict[str, type] = {
     "slack": Slack,
     "pagerduty": PagerDuty,
     "mail": Mail,
+    "commands": Commands,
+    "web": Web,
 }
 REQUIRED = ("journal", "flags", "prometheus")
 
@@ -73,6 +81,8 @@ class Connections(Block):
     slack: str | None = Field(default=None, description="The Slack block, as type/name.", pattern=_REFERENCE)
     pagerduty: str | None = Field(default=None, description="The PagerDuty block, as type/name.", pattern=_REFERENCE)
     mail: str | None = Field(default=None, description="The mail block, as type/name.", pattern=_REFERENCE)
+    commands: str | None = Field(default=None, description="The commands block, as type/name.", pattern=_REFERENCE)
+    web: str | None = Field(default=None, description="The web sources' block, as type/name.", pattern=_REFERENCE)
 
     def open(self) -> OpenConnections:
         """Load every named block; raises Unreachable or Refused."""

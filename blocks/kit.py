@@ -11,6 +11,7 @@ import yaml
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
+from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
 from blocks.errors import Refused
@@ -21,6 +22,7 @@ from blocks.mail import Mail
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
+from blocks.web import Web
 
 _USUAL: dict[str, type[Connection]] = {
     "journal": Journal,
@@ -29,6 +31,8 @@ _USUAL: dict[str, type[Connection]] = {
     "slack": Slack,
     "pagerduty": PagerDuty,
     "mail": Mail,
+    "commands": Commands,
+    "web": Web,
 }
 _TYPE_KEY = "block"  # a part's block type, where it is not the usual one
 

@@ -184,9 +184,6 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     if statements(plan, wave):
         parts.append("A go needs every statement below switched on.\n")
     parts.append(evidence_table(findings))
-    if state.last_findings and state.wave:
-        rows = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
-        parts.append(f"\n### As the wave before stands\n{evidence_table(rows)}")
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
 

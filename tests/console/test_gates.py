@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
-from tasks.gates import give_answer, open_gate
-from tasks.open_rollout import OpenRollout
+from blocks.connections import OpenConnections
+from blocks.prometheus import Prometheus
+from tasks.gates import give_answer, judge_answer, open_gate
+from tasks.measurement import entry_findings
+from tasks.open_rollout import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
-from tests.console.test_without_journal import opened
-from tidegate.approval import Answer, Choice
+from tests.console.test_without_journal import WHO, opened
+from tidegate.approval import Answer, Choice, Outcome, measured_entry, statements
+from tidegate.entries import Kind
+from tidegate.verdict import Verdict
 
 
 def asked(tmp_path: Path, prometheus: PrometheusServer, flow_run: str) -> OpenRollout:
@@ -36,3 +41,51 @@ def test_an_answer_that_was_given_is_not_asked_for_again(tmp_path: Path, prometh
     gate = open_gate(run, 1, "run-2")
     assert gate.attempt == 1
     assert gate.answer is not None
+
+
+def at_the_last_gate(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+    """Three waves raised; the gate of the fourth asks people only."""
+    run = opened(tmp_path, prometheus)
+    claim = run.keep_claim()
+    for wave in (1, 2, 3):
+        run.append(Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0})
+        exposure = run.plan.exposure_at(wave)
+        body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
+        run.append(Kind.RAISING, body)
+        run.append(Kind.RAISED, {**body, "revision": run.connections.flags.write(run.flag, exposure, claim.epoch)})
+        run.append(Kind.SOAKED, {"wave": wave})
+    assert measured_entry(run.plan, 4) == ()
+    return run
+
+
+def everything_stated(run: OpenRollout) -> Answer:
+    stated = frozenset(s.key for s in statements(run.plan, 4))
+    return Answer(Choice.GO, "commander@company.com", stated=stated)
+
+
+def test_a_go_that_only_people_answer_is_refused_while_nothing_can_be_measured(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = at_the_last_gate(tmp_path, prometheus_server)
+    via = run.connections
+    run.connections = OpenConnections(via.journal, via.flags, Prometheus(url="http://127.0.0.1:9", timeout_seconds=0.5))
+    ruling = judge_answer(run, 4, everything_stated(run))
+    assert ruling.outcome is Outcome.REFUSED
+    assert "ERROR" in ruling.reason
+
+
+def test_a_go_that_only_people_answer_is_refused_while_the_wave_before_shows_no_data(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = at_the_last_gate(tmp_path, prometheus_server)
+    ruling = judge_answer(run, 4, everything_stated(run))
+    assert ruling.outcome is Outcome.REFUSED
+
+
+def test_a_flag_that_was_changed_by_hand_stands_in_the_evidence_of_the_gate(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = at_the_last_gate(tmp_path, prometheus_server)
+    run.connections.flags.write(run.flag, run.plan.exposure_at(1), run.keep_claim().epoch)
+    [flag] = [f for f in entry_findings(run, 4, utc_now()) if f.criterion == "flag"]
+    assert flag.verdict is Verdict.ERROR

@@ -128,8 +128,6 @@ def test_the_form_says_what_is_asked_and_on_which_evidence() -> None:
         "now at **10% of staff**",
         f"Approvals: 1 of 2 ({BOB})",
         wording.OPEN_APPROVALS,
-        "As the wave before stands",
-        "Text of before",
         PLAN.hash[:12],
         journal.state.head[:12],
     ):

@@ -1,0 +1,64 @@
+"""Prefect runs as the effects need them: start a deployment, and wake a run that waits at its gate."""
+
+import threading
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from blocks.errors import Refused, Unreachable
+
+ATTEMPTS = 10
+_WAIT_SECONDS = 1.0
+
+
+def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
+    """Start a run of `flow/deployment` and return its id at once; raises Refused or Unreachable."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with get_client(sync_client=True) as client:
+                found = client.read_deployment_by_name(deployment)
+                return client.create_flow_run_from_deployment(found.id, parameters=parameters).id
+        except ObjectNotFound:
+            raise Refused(f"there is no deployment {deployment}: run `tidegate deploy` (or `tidegate up`)") from None
+        except httpx.HTTPStatusError as error:
+            # The server on SQLite answers 503 when it is busy; asking again is right then.
+            if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE or attempt == ATTEMPTS - 1:
+                raise Unreachable(f"Prefect: {error.response.status_code} {error.response.text[:200]}") from error
+        except httpx.HTTPError as error:
+            raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+        threading.Event().wait(_WAIT_SECONDS)
+    raise Unreachable("Prefect's server stays busy")
+
+
+def resume_run(run: str, given: dict[str, Any], attempts: int = ATTEMPTS) -> None:
+    """Wake a suspended run with the same answer that the journal has; raises Refused or Unreachable."""
+    reason = ""
+    # The client's own retries would go on for minutes behind the back of whoever waits for an answer.
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        for _ in range(attempts):
+            try:
+                with get_client(sync_client=True) as client:
+                    response = client.request(
+                        "POST", "/flow_runs/{id}/resume", path_params={"id": run}, json={"run_input": given}
+                    )
+                    body = response.json()
+            except httpx.HTTPStatusError as error:
+                reason = f"{error.response.status_code} {error.response.text[:200]}"
+                if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    raise Refused(f"Prefect: {reason}") from error
+            except httpx.HTTPError as error:
+                reason = f"its server does not answer ({type(error).__name__})"
+            else:
+                # A refusal comes as HTTP 200; only the status tells.
+                if body["status"] == "ACCEPT":
+                    return
+                reason = str(body["details"].get("reason"))
+                # The state shows Suspended a moment before the form is stored.
+                if "schema not found" not in reason and "not paused" not in reason:
+                    raise Refused(f"Prefect: {reason}")
+            threading.Event().wait(_WAIT_SECONDS)
+    raise Unreachable(f"Prefect: {reason}")
