@@ -1,0 +1,72 @@
+"""How each kind of criterion is measured: what it asks of the sight, and which rule judges the answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tasks.sight import Sight
+from tidegate.criteria import (
+    Breach,
+    InForce,
+    breach_of,
+    judge_alerts,
+    judge_pending,
+    judge_threshold,
+    starvation,
+    starvation_reading,
+)
+from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.samples import NoData
+from tidegate.verdict import Finding, Verdict
+
+# A finding, and what must last (see `sustained`) before a trigger that found a breach really fires.
+Measured = tuple[Finding, Breach | None]
+
+
+def measure(seen: Sight, item: InForce) -> Measured:
+    """The answer to one criterion; whatever breaks on the way is an ERROR, never a PASS and never a rollback."""
+    try:
+        return MEASURES[type(item.criterion)](seen, item, item.criterion)
+    except Exception as error:  # noqa: BLE001 - whatever broke, this criterion has no evidence
+        sentence = f"It could not be judged ({type(error).__name__}: {error})."
+        return Finding(item.id, item.criterion.text, Verdict.ERROR, sentence), None
+
+
+def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
+    plan = seen.run.plan
+    breach = breach_of(criterion, plan, seen.wave, seen.run.timing) if seen.run.state.wave else None
+    query = breach.query if breach else ""
+    metric = plan.metrics[criterion.metric]
+    finding = judge_threshold(item.id, criterion, metric, seen.metrics[criterion.metric], query)
+    return finding, breach if When.TRIGGER in criterion.when else None
+
+
+def _alerts(seen: Sight, item: InForce, criterion: Alerts) -> Measured:
+    return judge_alerts(item.id, criterion, seen.alerts(criterion.labels)), None
+
+
+def _pending(_: Sight, item: InForce, criterion: Human) -> Measured:
+    return judge_pending(item.id, criterion), None
+
+
+MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
+    Threshold: _threshold,
+    Alerts: _alerts,
+    Human: _pending,
+}
+
+
+def starved(seen: Sight) -> list[Measured]:
+    """Whether the new path completes the requests that its exposure implies; nothing where there is no control."""
+    breach = starvation(seen.run.plan, seen.wave, seen.run.timing)
+    if breach is None:
+        return []
+    reading = starvation_reading(seen.run.plan, seen.wave, seen.raw)
+    text = "The new path completes the requests that its exposure implies"
+    if isinstance(reading, NoData):
+        verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
+        sentence = f"Too little traffic to tell ({reading.detail or reading.reason.value})."
+        return [(Finding("starved", text, verdict, sentence, bound=breach.words, query=breach.query), None)]
+    verdict = Verdict.FAIL if breach.holds(reading.value) else Verdict.PASS
+    sentence = f"The new path completes {reading.value:.1f}% of its audience's requests; starved when {breach.words}."
+    finding = Finding("starved", text, verdict, sentence, reading.value, breach.words, reading.n, breach.query)
+    return [(finding, breach)]

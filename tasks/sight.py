@@ -1,0 +1,95 @@
+"""What can be asked at one instant about one rollout; trouble is a value, never an exception."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from tasks.open_rollout import OpenRollout
+from tidegate.criteria import metric_queries, metric_reading, traffic_queries
+from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
+
+T = TypeVar("T")
+_POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="measure")
+_QUESTIONS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="question")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look: every metric of the plan as read at `now`, and the further questions that criteria may ask."""
+
+    run: OpenRollout
+    wave: int
+    now: datetime
+    metrics: Mapping[str, Reading]
+    raw: Mapping[str, Reading]
+    _asked: dict[object, Future[AlertReading]] = field(default_factory=dict)
+
+    def alerts(self, labels: Mapping[str, str]) -> AlertReading:
+        """The alerts with these labels; asked once, however many criteria want to know."""
+        key = frozenset(labels.items())
+        asked = self._asked.get(key)
+        if asked is None:
+            # Two threads may both ask; the answers are worth the same.
+            asked = self._asked[key] = _POOL.submit(self._alerts, dict(labels))
+        return asked.result()
+
+    def _alerts(self, labels: dict[str, str]) -> AlertReading:
+        try:
+            return self.run.connections.prometheus.alerts(labels, self.now)
+        except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
+            return AlertReading(self.now, (), 0, _unreachable(error, self.now))
+
+    def instant(self, queries: Mapping[str, str]) -> Mapping[str, Reading]:
+        """What each query answers at `now`."""
+        return _instant(self.run, queries, self.now)
+
+    def past(self, query: str, start: datetime, step: timedelta) -> list[Sample] | NoData:
+        """The query's points from `start` to this very instant, oldest first."""
+        if start >= self.now:
+            return []
+        # The last point must be this very instant, so that the grid is laid backwards from now.
+        count = int((self.now - start) / step)
+        try:
+            return self.run.connections.prometheus.range(query, self.now - step * count, self.now, step)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _unreachable(error, self.now)
+
+
+def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
+    """Read every metric of the plan, in one round trip, and once more over a longer time where events are too few."""
+    plan, timing = run.plan, run.timing
+    queries = traffic_queries(plan, wave, timing.window(plan.traffic.window))
+    for name, metric in plan.metrics.items():
+        queries |= metric_queries(plan, name, wave, timing.window(metric.window))
+    raw = dict(_instant(run, queries, now))
+    metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
+    few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
+    wider: dict[str, str] = {}
+    for name in few:
+        metric = plan.metrics[name]
+        # Counts may accumulate backwards, but never past the first raise: before it the new path was not measured.
+        span = min(timing.lookback(metric), now - (run.state.first_raise_at or now))
+        if span > timing.window(metric.window):
+            wider |= metric_queries(plan, name, wave, span)
+    if wider:
+        raw |= _instant(run, wider, now)
+        metrics |= {name: metric_reading(plan, name, raw) for name in few}
+    return Sight(run, wave, now, metrics, raw)
+
+
+def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:
+    """The results of all jobs, in their order; most of them wait for an answer."""
+    return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
+
+
+def _instant(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
+    try:
+        return run.connections.prometheus.instant(queries, now)
+    except Exception as error:  # noqa: BLE001 - as above
+        return dict.fromkeys(queries, _unreachable(error, now))
+
+
+def _unreachable(error: Exception, now: datetime) -> NoData:
+    return NoData(NoDataReason.UNREACHABLE, now, type(error).__name__)
