@@ -24,7 +24,8 @@ _WAIT = timedelta(days=30)
 def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     """Bring the gate before this wave one step further: ask, and rule on the answer. Called until it is decided."""
     run.wait_for_claim()
-    if not guard_until(run, reporter, run.timing.gate_opens(wave, run.state.first_raise_at), run.state.phase):
+    opens = run.timing.gate_opens(wave, run.state.first_raise_at, utc_now())
+    if not guard_until(run, reporter, opens, run.state.phase):
         return
     if run.state.auto_approve:
         _wait_for_evidence(run, reporter, wave)

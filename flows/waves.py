@@ -5,14 +5,12 @@ from prefect import flow, get_run_logger
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tasks.connected import open_run
 from tasks.exposure import MayNotRaise, raise_exposure
-from tasks.gates import withdraw_go
+from tasks.gates import no_longer_holds, withdraw_go
 from tasks.guarding import guard_until, monitor
-from tasks.measurement import entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, settle, utc_now
 from tasks.progress import Reporter, reporter_for
 from tidegate.history import Phase
-from tidegate.verdict import Verdict
 from tidegate.wording import raised
 
 
@@ -32,14 +30,11 @@ def wave(rollout: str, number: int, title: str, connections: str) -> str:  # noq
 
 def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
     """Verify the entry criteria once more, then scale the flag and read it back."""
-    earliest = run.timing.earliest(number, run.state.first_raise_at)
-    if not guard_until(run, reporter, earliest, Phase.RAISING):
+    allowed = run.timing.may_raise_from(number, run.state.first_raise_at, utc_now())
+    if not guard_until(run, reporter, allowed, Phase.RAISING):
         return False
-    unmet = [
-        f for f in entry_findings(run, number, utc_now()) if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    ]
-    if unmet:
-        withdraw_go(run, number, f"just before raising: {unmet[0].text}: {unmet[0].sentence}")
+    if why_not := no_longer_holds(run, number, utc_now()):
+        withdraw_go(run, number, f"just before raising: {why_not}")
         return False
     try:
         if raise_exposure(run, number):

@@ -1,5 +1,6 @@
 """A gate's effects: the entry that opens it, the answer as given, and the ruling."""
 
+from datetime import datetime
 from typing import Any
 
 from tasks.measurement import entry_findings
@@ -20,7 +21,10 @@ from tidegate.approval import (
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.history import GateRecord, Phase, RolloutState
-from tidegate.verdict import Finding, worst
+from tidegate.plan import timezone_of
+from tidegate.raising_hours import why_closed
+from tidegate.units import format_duration
+from tidegate.verdict import Finding, Verdict, worst
 from tidegate.wording import gate_waiting
 
 
@@ -146,6 +150,19 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
     run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
     return ruling
+
+
+def no_longer_holds(run: OpenRollout, wave: int, now: datetime) -> str:
+    """Why a go that was given must not be acted upon at this instant, or empty."""
+    approved = run.state.approved_at
+    if approved is None or now - approved > run.plan.approval_ttl:
+        return f"the approval is older than {format_duration(run.plan.approval_ttl)}"
+    plan_now, zone = run.timing.pace.plan_time(now), timezone_of(run.plan)
+    if closed := why_closed(run.plan.raising, zone, plan_now):
+        return closed
+    allowed = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    unmet = next((f for f in entry_findings(run, wave, now) if f.verdict not in allowed), None)
+    return f"{unmet.text}: {unmet.sentence}" if unmet else ""
 
 
 def withdraw_go(run: OpenRollout, wave: int, reason: str) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from tidegate.plan import Plan, timezone_of
+from tidegate.raising_hours import next_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def rollout_calendar(plan: Plan, start: date) -> tuple[CalendarRow, ...]:
     free: datetime | None = None
     for wave in plan.waves:
         earliest = day_begins(start, wave.starts, zone)
-        raised = earliest if free is None else max(earliest, free)
+        raised = next_allowed(plan.raising, zone, earliest if free is None else max(earliest, free))
         opens = _later(raised, -plan.approval_ttl, zone)
         # A gate asks about the wave before it, so it never opens while that one is still soaking.
         opens = opens if free is None else max(opens, free)

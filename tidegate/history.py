@@ -128,6 +128,7 @@ class RolloutState:
     gate_attempts: dict[int, int] = field(default_factory=dict)
     approvals: dict[int, list[str]] = field(default_factory=dict)
     approved_wave: int = 0
+    approved_at: datetime | None = None
     holds: dict[HoldCause, str] = field(default_factory=dict)
     blind_since: datetime | None = None
     crossed: set[tuple[str, str]] = field(default_factory=set)
@@ -215,6 +216,7 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
     match body["outcome"]:
         case "go":
             state.approved_wave = max(state.approved_wave, wave)
+            state.approved_at = entry.at
             state.phase = Phase.RAISING
         case "extended":
             record = state.record

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tidegate.plan import Metric, Plan, PostRollout, Wave
+from tidegate.raising_hours import next_allowed
 
 DAY = timedelta(days=1)
 TICK_FLOOR = timedelta(seconds=1)
@@ -83,7 +84,15 @@ class Timing:
         day = day_one + timedelta(days=self.plan.waves[wave - 1].starts - 1)
         return self.pace.real_time(datetime(day.year, day.month, day.day, tzinfo=zone))
 
-    def gate_opens(self, wave: int, first_raise: datetime | None) -> datetime | None:
+    def may_raise_from(self, wave: int, first_raise: datetime | None, now: datetime) -> datetime:
+        """The first real instant from `now` on at which the plan's day and its calendar allow this wave to rise."""
+        begins = max(now, self.earliest(wave, first_raise) or now)
+        if self.plan.raising.is_always:
+            return begins
+        planned = self.pace.plan_time(begins)
+        allowed = next_allowed(self.plan.raising, ZoneInfo(self.plan.timezone), planned)
+        return begins if allowed <= planned else self.pace.real_time(allowed)
+
+    def gate_opens(self, wave: int, first_raise: datetime | None, now: datetime) -> datetime:
         """The real instant from which a wave's gate may open, so that an approval cannot grow old before it counts."""
-        earliest = self.earliest(wave, first_raise)
-        return None if earliest is None else earliest - self.pace.real(self.plan.approval_ttl)
+        return self.may_raise_from(wave, first_raise, now) - self.pace.real(self.plan.approval_ttl)

@@ -25,6 +25,7 @@ from tidegate.plan_base import (
     Whole,
     exactly,
 )
+from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Limit, Metric, Traffic, Variants
@@ -41,6 +42,7 @@ __all__ = [
     "EarlierWaves",
     "Email",
     "Flag",
+    "Freeze",
     "Gate",
     "Human",
     "Limit",
@@ -51,6 +53,7 @@ __all__ = [
     "Plan",
     "PostRollout",
     "Proof",
+    "Raising",
     "Rollback",
     "Text",
     "Threshold",
@@ -185,6 +188,7 @@ class Plan(Model):
     service: Name = Field(description="The service that is released.")
     flag: Flag = Field(description="The feature flag.")
     timezone: TimeZone = Field(description="IANA time zone of the plan's days.")
+    raising: Raising = Field(default=Raising(), description="When exposure may rise; absent: at any time.")
     approvals: Literal["open"] = Field(description="open: names of approvers are recorded but not proven.")
     pace: Pace | None = Field(default=None, description="Rehearsals only: how long one plan day takes, 1s to 24h.")
     scrape_interval: PositiveDuration = Field(

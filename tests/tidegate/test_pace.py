@@ -92,12 +92,12 @@ def local(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
 )
 def test_the_second_wave_may_begin_on_day_three_of_the_local_calendar(raised: datetime, expected: datetime) -> None:
     assert TIMING.earliest(2, raised) == expected
-    assert TIMING.gate_opens(2, raised) == expected - PLAN.approval_ttl
+    assert TIMING.gate_opens(2, raised, raised) == expected - PLAN.approval_ttl
 
 
 def test_before_day_one_is_known_nothing_has_to_be_waited_for() -> None:
     assert TIMING.earliest(1, None) is None
-    assert TIMING.gate_opens(1, None) is None
+    assert TIMING.gate_opens(1, None, T0) == T0 - PLAN.approval_ttl
 
 
 @settings(max_examples=40)
