@@ -126,7 +126,7 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
             finally:
                 # Whatever becomes of the server, what the other side has started must be known, to be ended.
                 parts = waiting.result()
-        _write_demo_kit(folder, parts)
+        write_demo_kit(folder, parts)
         say("starting the workers, registering blocks, deploying flows")
         _use(environment)
         deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)))
@@ -199,7 +199,7 @@ def _workers(environment: dict[str, str]) -> list[Process]:
     ]
 
 
-def _write_demo_kit(folder: Path, parts: Parts) -> None:
+def write_demo_kit(folder: Path, parts: Parts) -> None:
     """The stack's connections, all marked as rehearsal; the inbox takes any token."""
     rehearsal = {"environment": "rehearsal"}
     write_kit(

@@ -1,0 +1,161 @@
+"""The demo's parts without Prefect: real service, load, Prometheus and inbox, ticked from the test's own process."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from blocks.connections import OpenConnections
+from blocks.kit import read_kit
+from console.home import kit_path
+from console.plan_commands import plan_from
+from console.stack import write_demo_kit
+from demo.prometheus import wait_for_samples
+from demo.provision import find_prometheus
+from demo.stack import Parts, start_parts, stop_parts
+from tasks.exposure import raise_exposure
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import open_rollout
+from tasks.rollback_steps import prove, roll_back
+from tasks.ticking import Ticked, review_due, tick
+from tests.e2e.waiting import wait_for
+from tidegate.criteria import steps
+from tidegate.entries import Kind
+from tidegate.history import Phase
+from tidegate.plan import Plan, When
+
+STARTER, APPROVER = "release-engineer@company.com", "commander@company.com"
+DAY = timedelta(seconds=60)
+
+
+@dataclass
+class Bench:
+    """The running parts and the connections to them."""
+
+    parts: Parts
+    via: OpenConnections
+
+    def fault(self, kind: str) -> None:
+        """Put a fault of the new path into force."""
+        httpx.put(f"{self.parts.service_url}/faults", json={"kind": kind}, timeout=10).raise_for_status()
+
+    def heal(self) -> None:
+        """End every fault, and wait until no alert fires."""
+        httpx.delete(f"{self.parts.service_url}/faults", timeout=10).raise_for_status()
+        wait_for(lambda: not self.firing(), 60, "no alert fires")
+
+    def firing(self) -> list[str]:
+        """The alerts that fire now."""
+        found = httpx.get(f"{self.parts.prometheus_url}/api/v1/alerts", timeout=10).json()["data"]["alerts"]
+        return [alert["labels"]["alertname"] for alert in found]
+
+    def routed(self) -> float:
+        """The service's own count of requests routed to the new path."""
+        lines = httpx.get(f"{self.parts.service_url}/metrics", timeout=10).text.splitlines()
+        ours = (x for x in lines if x.startswith("batch_patches_total{") and 'path="new"' in x)
+        return sum(float(x.rsplit(" ", 1)[1]) for x in ours)
+
+    def messages(self, kind: str) -> list[dict[str, object]]:
+        """What the inbox received of this kind."""
+        asked = {"kind": kind}
+        found: list[dict[str, object]] = httpx.get(f"{self.parts.inbox_url}/messages", params=asked, timeout=10).json()
+        return found
+
+    def in_wave(self, number: int, plan: Plan) -> OpenRollout:
+        """A rollout of this plan whose wave `number` was just raised, the ones before having soaked."""
+        name = f"t-{uuid4().hex[:6]}"
+        run = open_rollout(
+            self.via, plan, name, started_by=STARTER, pace=DAY, auto_approve=True, connection_set="default"
+        )
+        run.wait_for_claim()
+        for wave in range(1, number + 1):
+            body = {"wave": wave, "attempt": 1, "reason": "", "by": APPROVER, "extension_seconds": 0}
+            run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
+            raise_exposure(run, wave)
+            if wave < number:
+                run.append(Kind.SOAKED, {"wave": wave})
+        return run
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    home = tmp_path_factory.mktemp("triggers")
+    parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=DAY.total_seconds())
+    before = os.environ.get("TIDEGATE_HOME")
+    os.environ["TIDEGATE_HOME"] = str(home)
+    try:
+        wait_for_samples(parts.prometheus_url, deadline=30)
+        write_demo_kit(home, parts)
+        via = read_kit(kit_path())
+        yield Bench(parts, via)
+        via.close()
+    finally:
+        os.environ.pop("TIDEGATE_HOME")
+        if before is not None:
+            os.environ["TIDEGATE_HOME"] = before
+        stop_parts(parts)
+
+
+@pytest.fixture(autouse=True)
+def tidy(bench: Bench) -> Iterator[None]:
+    """No fault and no open rollout before and after each test."""
+    _tidy(bench)
+    yield
+    _tidy(bench)
+
+
+def _tidy(bench: Bench) -> None:
+    for row in bench.via.journal.rollouts(open_only=True):
+        run = OpenRollout(bench.via, row.rollout)
+        roll_back(run, reason="the test is over", criterion="by hand", by="test")
+        prove(run)
+        run.release_claim()
+    bench.heal()
+    httpx.delete(f"{bench.parts.inbox_url}/messages", timeout=10).raise_for_status()
+
+
+def rehearsal() -> Plan:
+    """The reference plan at demo pace."""
+    return plan_from("rehearsal.yaml")
+
+
+def with_only(plan: Plan, wave: int, text: str) -> Plan:
+    """The plan with this trigger of the wave alone: no other one, and no critical bound, can act in its place."""
+    waves = []
+    for number, step in enumerate(plan.waves, start=1):
+        kept = [c for c in step.criteria if When.TRIGGER not in c.when or (number == wave and c.text == text)]
+        waves.append(step.model_copy(update={"criteria": tuple(kept)}))
+    metrics = {name: metric.model_copy(update={"critical": None}) for name, metric in plan.metrics.items()}
+    proof = plan.rollback.proof.model_copy(update={"quiet": timedelta(seconds=1)})
+    back = plan.rollback.model_copy(update={"proof": proof})
+    return plan.model_copy(update={"waves": tuple(waves), "metrics": metrics, "rollback": back})
+
+
+def triggers(plan: Plan) -> list[tuple[int, str]]:
+    """Every trigger of the waves, as (wave, text)."""
+    return [
+        (number, criterion.text)
+        for number, step in enumerate(steps(plan)[:-1], start=1)
+        for criterion in step.criteria
+        if When.TRIGGER in criterion.when
+    ]
+
+
+def guard(run: OpenRollout) -> Ticked:
+    """One look, a review when it is due."""
+    now = utc_now()
+    return tick(run, now, review=review_due(run, now))
+
+
+def until_rolled_back(run: OpenRollout, seconds: float) -> None:
+    """Look at the rollout's own beat until a look has turned it back."""
+
+    def turned_back() -> bool:
+        guard(run)
+        return run.state.phase is Phase.ROLLING_BACK
+
+    wait_for(turned_back, seconds, f"{run.rollout} is turned back")

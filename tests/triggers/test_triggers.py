@@ -1,0 +1,71 @@
+"""Each rollback trigger of the reference plan is provoked for real, and none fires on a healthy release."""
+
+import pytest
+
+from demo.faults import KINDS
+from tasks.notifications import deliver
+from tasks.rollback_steps import prove
+from tests.e2e.test_faults import WHY, WITH_PREFECT
+from tests.e2e.waiting import wait_for
+from tests.triggers.conftest import Bench, guard, rehearsal, triggers, until_rolled_back, with_only
+from tidegate.exposure import ZERO
+from tidegate.history import Phase
+from tidegate.verdict import Verdict
+
+PROVOKED_BY = {
+    (1, "ANY CRITICAL alert"): "alert",
+    (1, "Error rate > 10% for > 5min"): "errors",
+    (1, "Customer data corruption detected"): "corruption",
+    (2, "CRITICAL alert appears"): "alert",
+    (3, "Any CRITICAL alert"): "alert",
+    (3, "Error rate > 10%"): "errors",
+    (4, "Any CRITICAL alert"): "alert",
+    (4, "Data integrity issues"): "corruption",
+}
+
+
+@pytest.mark.parametrize(("wave", "text"), PROVOKED_BY, ids=str)
+def test_a_trigger_that_is_provoked_turns_the_rollout_back(bench: Bench, wave: int, text: str) -> None:
+    run = bench.in_wave(wave, with_only(rehearsal(), wave, text))
+    guard(run)
+    bench.fault(PROVOKED_BY[wave, text])
+    until_rolled_back(run, 45)
+    assert bench.via.flags.read(run.flag).exposure == ZERO
+    back = run.state.rollback
+    assert back is not None
+    assert back.reason.startswith(f"{text}: "), back.reason
+    proof = prove(run)
+    assert proof is not None
+    assert proof.proven
+    assert run.state.phase is Phase.ROLLED_BACK
+    before = bench.routed()
+    wait_for(lambda: bench.routed() == before, 1, "the new path's own counter stands still")
+
+
+@pytest.mark.parametrize("fault", [kind for kind in KINDS if kind not in WITH_PREFECT])
+def test_a_bad_release_is_turned_back_and_people_are_told(bench: Bench, fault: str) -> None:
+    run = bench.in_wave(1, rehearsal())
+    bench.fault(fault)
+    until_rolled_back(run, 45)
+    prove(run)
+    deliver(run)
+    assert bench.via.flags.read(run.flag).exposure == ZERO
+    back = run.state.rollback
+    assert back is not None
+    assert back.proven_at is not None
+    assert any(word in back.reason for word in WHY[fault]), back.reason
+    assert (back.proven_at - back.ordered_at).total_seconds() < run.plan.rollback.within.total_seconds()
+    assert len(bench.messages("pagerduty")) == 1
+    told = [str(message["text"]) for message in bench.messages("slack")]
+    assert any("Rolled back" in text for text in told), told
+    assert any("proven" in text for text in told), told
+
+
+def test_no_trigger_fires_on_a_healthy_release(bench: Bench) -> None:
+    plan = rehearsal()
+    run = bench.in_wave(len(plan.waves), plan)
+    for _ in range(8):
+        judged = guard(run).look.judged
+        assert [f.sentence for f in judged.triggers if f.verdict is Verdict.FAIL] == []
+        assert run.state.phase is Phase.WAVE
+    assert {text for _, text in triggers(plan)} >= {text for _, text in PROVOKED_BY}
