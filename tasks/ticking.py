@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
@@ -14,7 +14,9 @@ from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import HoldCause, RolloutState
-from tidegate.wording import bound_crossed, finished, held, soaked
+from tidegate.wording import blinded, bound_crossed, finished, held, soaked
+
+BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ def _note_sight(run: OpenRollout, seen: Look, now: datetime) -> None:
     blind = seen.judged.blind
     if blind and run.state.blind_since is None:
         run.append(Kind.BLINDED, {"reason": blind}, now, unless=lambda s: s.blind_since is not None)
+    elif blind and run.state.blind_since is not None and now - run.state.blind_since >= BLIND_TOLD_AFTER:
+        tell(run, blinded(run.plan, run.state, blind))
     elif not blind and run.state.blind_since is not None:
         run.append(Kind.SIGHTED, {}, now, unless=lambda s: s.blind_since is None)
 

@@ -10,7 +10,7 @@ from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged,
 from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
-from tidegate.units import format_percent
+from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 
 MARKS = {
@@ -107,6 +107,15 @@ def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Noti
     title = f"{plan.flag.key} is held ({cause.value.replace('_', ' ')})"
     body = f"{reason}\nExposure stays at {state.exposure}; guarding goes on."
     return _notice(state, f"held-{cause.value}-{state.sequence}", Loudness.PAGE, title, body, problem=cause.value)
+
+
+def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
+    """Nothing can be measured for a while; told once each time."""
+    title = f"{plan.flag.key} is without sight"
+    then = f"After {format_duration(plan.max_blind)} of it: {plan.on_blind.value.replace('_', ' ')}."
+    body = f"{reason}\nExposure stays at {state.exposure}, no soak counts. {then}"
+    since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
+    return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
 
 
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:

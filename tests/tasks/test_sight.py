@@ -1,0 +1,162 @@
+"""What a wave does when the data is thin, gone, late or strange: it holds, and nothing is turned back by mistake."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PrometheusServer
+from tests.tasks.world import World, absent, healthy, no_alerts, silent
+from tidegate.history import HoldCause, Phase
+from tidegate.plan import Plan
+
+MINUTE = timedelta(minutes=1)
+GUARD = timedelta(seconds=30)
+
+
+@pytest.fixture
+def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
+    return World(tmp_path, prometheus_server, no_alerts())
+
+
+def world_of(tmp_path: Path, server: PrometheusServer, plan: Plan) -> World:
+    return World(tmp_path, server, plan)
+
+
+def test_a_healthy_wave_collects_its_soak_and_advances(world: World) -> None:
+    world.pass_time(70 * MINUTE, healthy, guard=GUARD)
+    assert world.run.state.phase is Phase.SOAKED
+    assert world.told("without sight") == 0
+
+
+def test_no_traffic_holds_as_no_data_and_goes_on_by_itself(world: World) -> None:
+    world.pass_time(6 * MINUTE, absent, guard=GUARD)
+    assert world.run.state.phase is Phase.WAVE
+    assert HoldCause.BLIND in world.run.state.holds
+    assert "no series" in world.run.state.holds[HoldCause.BLIND]
+    world.pass_time(60 * MINUTE, silent, guard=GUARD)
+    assert HoldCause.BLIND not in world.run.state.holds, "a quiet night is no blindness"
+    assert world.soaked == timedelta(0)
+    assert world.run.state.rollback is None
+    world.pass_time(40 * MINUTE, healthy, guard=GUARD)
+    assert world.soaked > timedelta(0)
+    assert HoldCause.BLIND not in world.run.state.holds
+
+
+def test_prometheus_down_for_90_seconds_is_told_once_and_changes_nothing(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy, guard=GUARD)
+    soaked = world.soaked
+    assert soaked > timedelta(0)
+    world.without_prometheus()
+    for _ in range(9):
+        world.pass_time(timedelta(seconds=10), healthy)
+    assert world.told("without sight") == 1
+    world.with_prometheus()
+    world.pass_time(MINUTE, healthy, guard=GUARD)
+    assert (world.run.state.phase, world.run.state.rollback) == (Phase.WAVE, None)
+    assert soaked <= world.soaked <= soaked + 15 * MINUTE
+    world.pass_time(60 * MINUTE, healthy, guard=GUARD)
+    assert world.run.state.phase is Phase.SOAKED
+    assert world.told("without sight") == 1
+
+
+def test_without_sight_beyond_the_limit_the_stated_policy_applies_once(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    held = world_of(tmp_path, prometheus_server, no_alerts({"max_blind": "5m"}))
+    held.pass_time(10 * MINUTE, healthy, guard=GUARD)
+    held.without_prometheus()
+    held.pass_time(20 * MINUTE, healthy, guard=MINUTE)
+    assert HoldCause.BLIND_SPENT in held.run.state.holds
+    assert held.told("is held") == 1
+    held.with_prometheus()
+    held.pass_time(30 * MINUTE, healthy, guard=GUARD)
+    assert held.run.state.phase is Phase.WAVE, "a spent budget needs `resume`"
+
+
+def test_without_sight_beyond_the_limit_a_plan_may_turn_back(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    back = world_of(tmp_path, prometheus_server, no_alerts({"max_blind": "5m", "on_blind": "roll_back"}))
+    back.pass_time(10 * MINUTE, healthy, guard=GUARD)
+    back.without_prometheus()
+    back.pass_time(10 * MINUTE, healthy, guard=MINUTE)
+    assert back.run.state.rollback is not None
+    assert back.run.state.rollback.criterion == "blindness"
+
+
+def slow_at(world: World, *minutes: int):
+    """Healthy, but slow in these minutes after the wave began."""
+
+    def traffic(at: datetime) -> dict[str, float | None]:
+        minute = int((at - world.began) / MINUTE)
+        return {**healthy(at), "latency": 2.0 if minute in minutes else 0.1}
+
+    return traffic
+
+
+LASTING = {
+    "waves.0.criteria.4.for": "2m",
+    "metrics.latency.window": "1m",
+    "metrics.latency.warning": None,
+    "metrics.latency.target": None,
+}
+
+
+def test_one_bad_sample_in_ten_does_not_fire_a_rule_that_must_last(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = world_of(tmp_path, prometheus_server, no_alerts(LASTING))
+    world.pass_time(30 * MINUTE, slow_at(world, 12, 22), guard=GUARD)
+    assert world.run.state.rollback is None
+
+
+def test_three_in_a_row_do(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    world = world_of(tmp_path, prometheus_server, no_alerts(LASTING))
+    world.pass_time(30 * MINUTE, slow_at(world, 12, 13, 14), guard=GUARD)
+    back = world.run.state.rollback
+    assert back is not None
+    assert "Too slow" in back.reason
+    assert world.now - world.began < 16 * MINUTE
+
+
+def test_a_restart_of_the_service_is_no_verdict(world: World) -> None:
+    def restarted(at: datetime) -> dict[str, float | None]:
+        once = timedelta(0) <= at - world.began - 20 * MINUTE < timedelta(seconds=15)
+        return {**healthy(at), "restarted": 1.0 if once else None}
+
+    world.pass_time(75 * MINUTE, restarted, guard=GUARD)
+    assert world.run.state.phase is Phase.SOAKED
+
+
+def test_a_scrape_gap_delays_and_does_not_turn_back(world: World) -> None:
+    def gap(at: datetime) -> dict[str, float | None]:
+        return absent(at) if 20 * MINUTE <= at - world.began < 32 * MINUTE else healthy(at)
+
+    world.pass_time(65 * MINUTE, gap, guard=GUARD)
+    assert (world.run.state.phase, world.run.state.rollback) == (Phase.WAVE, None)
+    world.pass_time(30 * MINUTE, healthy, guard=GUARD)
+    assert world.run.state.phase is Phase.SOAKED
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_jumps_an_hour_neither_credits_nor_turns_back(world: World, jump: timedelta) -> None:
+    world.pass_time(20 * MINUTE, healthy, guard=GUARD)
+    soaked = world.soaked
+    world.now += jump
+    world.pass_time(MINUTE, absent, guard=GUARD)
+    assert world.soaked <= soaked + 15 * MINUTE
+    world.now -= jump
+    world.pass_time(MINUTE, healthy, guard=GUARD)
+    assert (world.run.state.phase, world.run.state.rollback) == (Phase.WAVE, None)
+    assert world.soaked <= soaked + 30 * MINUTE
+
+
+def test_errors_on_the_new_path_alone_are_a_regression_and_not_a_division_error(world: World) -> None:
+    def only_new(at: datetime) -> dict[str, float | None]:
+        return {"new": 200.0, "new_errors": 60.0}
+
+    world.pass_time(20 * MINUTE, only_new, guard=GUARD)
+    back = world.run.state.rollback
+    assert back is not None
+    assert "errors" in back.reason.lower()
