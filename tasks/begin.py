@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 from tasks.connected import connected
 from tasks.open_rollout import OpenRollout, UnknownRollout
 from tasks.opening import new_rollout_name, open_rollout, plan_below
+from tidegate.entries import Kind
 from tidegate.plan import parse_pace
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
@@ -16,6 +17,16 @@ def begin(
     plan: str, started_by: str, pace: str | None, approve: str, connections: str, resume: str | None
 ) -> OpenRollout:
     """The rollout of this run: the named one, the one an earlier start of this run opened, or a new one."""
+    run = _begun(plan, started_by, pace, approve, connections, resume)
+    carrier = str(flow_run.id)
+    if run.state.phase.is_open:
+        run.append(Kind.CARRIED, {"flow_run": carrier}, unless=lambda state: state.flow_run == carrier)
+    return run
+
+
+def _begun(
+    plan: str, started_by: str, pace: str | None, approve: str, connections: str, resume: str | None
+) -> OpenRollout:
     via = connected(connections)
     if resume:
         return OpenRollout(via, resume)

@@ -62,3 +62,18 @@ def resume_run(run: str, given: dict[str, Any], attempts: int = ATTEMPTS) -> Non
                     raise Refused(f"Prefect: {reason}")
             threading.Event().wait(_WAIT_SECONDS)
     raise Unreachable(f"Prefect: {reason}")
+
+
+def run_state(run: str) -> str:
+    """The state type of a run (RUNNING, PAUSED, CANCELLED, ...), or GONE where the server knows no such run.
+
+    Raises Unreachable.
+    """
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(run)).state
+    except (ObjectNotFound, ValueError):
+        return "GONE"
+    except httpx.HTTPError as error:
+        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+    return "PENDING" if state is None else state.type.value

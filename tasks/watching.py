@@ -9,6 +9,7 @@ from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal import Claim
 from tasks.gates import given_to_prefect
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
@@ -33,6 +34,7 @@ def begin_watch(connections: OpenConnections) -> Claim | None:
 def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> int:
     """Guard until `end` or until the claim is lost; returns how many guards were made."""
     runs: dict[str, OpenRollout] = {}
+    orphans = Orphans()
     guards = 0
     while (now := utc_now()) < end:
         try:
@@ -45,7 +47,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
         except ConnectionFault as fault:
             _log.warning("the journal does not answer: %s", fault)
         for run in list(runs.values()):
-            guards += _guard(run, utc_now())
+            guards += _guard(run, utc_now(), orphans)
             if not run.state.phase.is_open:
                 reporter_for(run).flush()
                 run.release_claim()
@@ -91,7 +93,7 @@ def _wake_beside(run: OpenRollout, now: datetime) -> None:
     _wakers[run.rollout].start()
 
 
-def _guard(run: OpenRollout, now: datetime) -> bool:
+def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
         state = run.refresh()
@@ -104,14 +106,17 @@ def _guard(run: OpenRollout, now: datetime) -> bool:
         tick(run, now, review=review_due(run, now))
         reporter_for(run).update(run, now)
         _wake_beside(run, now)
+        orphans.look(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
             # Whoever carries this rollout on must be able to take it at once.
             reporter_for(run).flush()
             run.release_claim()
     except ClaimHeld:
+        orphans.carried(run.rollout)
         return False
     except Fenced:
         run.claim = None
+        orphans.carried(run.rollout)
         return False
     except (ConnectionFault, Superseded, ValueError) as fault:
         _log.error("%s cannot be judged: %s: %s", run.rollout, type(fault).__name__, fault)

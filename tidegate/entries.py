@@ -25,7 +25,7 @@ class Kind(StrEnum):
     BLINDED = "blinded"  # reason
     SIGHTED = "sighted"
     CROSSED = "crossed"  # metric, level, crossed, sentence
-    HELD = "held"  # cause, reason, by
+    HELD = "held"  # cause, reason, by; flow_run where its cancelling was the cause
     RESUMED = "resumed"  # cause, reason, by
     SOAKED = "soaked"  # wave
     ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
@@ -34,6 +34,8 @@ class Kind(StrEnum):
     SENT = "sent"  # event, channel, reference
     FINISHED = "finished"  # reason
     CLOSED = "closed"  # reason, by
+    CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
+    ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,9 @@ class RolloutState:
     sent: dict[str, str] = field(default_factory=dict)
     last_findings: list[dict[str, Any]] = field(default_factory=list)
     end_reason: str = ""
+    flow_run: str = ""
+    cancelled_run: str = ""
+    orphaned: int = 0  # new runs started for it since it last made progress
 
     @property
     def goes_no_further(self) -> bool:
@@ -193,6 +196,7 @@ def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> 
 
 
 def _answered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.orphaned = 0
     gate = state.gate
     if gate and (gate.wave, gate.attempt) == (body["wave"], body["attempt"]) and not gate.outcome:
         more_cautious = gate.answer is None or _caution(body["answer"]) > _caution(gate.answer)
@@ -244,6 +248,7 @@ def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
     state.revision, state.gate = body["revision"], None
     state.first_raise_at = state.first_raise_at or entry.at
+    state.orphaned = 0
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
 
 
@@ -276,6 +281,7 @@ def _crossed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _held(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.holds[HoldCause(body["cause"])] = body["reason"]
+    state.cancelled_run = body.get("flow_run", state.cancelled_run)
 
 
 def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -290,6 +296,7 @@ def _soaked(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None:
         record.soaked_at = entry.at
+    state.orphaned = 0
     last = body["wave"] >= len(state.plan["waves"])
     state.phase = Phase.POST_ROLLOUT if last else Phase.SOAKED
     if last:
@@ -340,6 +347,14 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.CLOSED, body["reason"]
 
 
+def _carried(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.flow_run = body["flow_run"]
+
+
+def _orphaned(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.orphaned = body["attempt"]
+
+
 _APPLY = {
     Kind.OPENED: _opened,
     Kind.PREFLIGHT: _preflight,
@@ -361,6 +376,8 @@ _APPLY = {
     Kind.SENT: _sent,
     Kind.FINISHED: _finished,
     Kind.CLOSED: _closed,
+    Kind.CARRIED: _carried,
+    Kind.ORPHANED: _orphaned,
 }
 
 

@@ -57,6 +57,10 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"])
+        case Kind.CARRIED:
+            return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
+        case Kind.ORPHANED:
+            return f"{body['reason']}; a new run is started (attempt {body['attempt']})"
 
 
 def _review(body: Mapping[str, Any], every: bool) -> str:

@@ -118,6 +118,16 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
 
 
+def abandoned(plan: Plan, state: RolloutState) -> Notice:
+    """Every new run that was started for the rollout was lost, too."""
+    title = f"{plan.flag.key} is carried by nobody"
+    body = (
+        f"{state.orphaned} new runs were started for {state.rollout} and none made progress. The watch guards it at "
+        f"{state.exposure}; look at Prefect's workers, then `tidegate start --resume {state.rollout}`."
+    )
+    return _notice(state, f"abandoned-{state.wave}-{state.flow_run}", Loudness.PAGE, title, body, problem="abandoned")
+
+
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
     """A metric stands beyond its warning bound."""
     title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"

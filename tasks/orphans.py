@@ -1,0 +1,102 @@
+"""Rollouts that nobody carries: a lost run is followed by a new one, a cancelled one is held, too many are paged."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from blocks.errors import ConnectionFault, Unreachable
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout
+from tasks.prefect_runs import run_state, start_run
+from tidegate.entries import Kind
+from tidegate.history import HoldCause, Phase
+from tidegate.wording import abandoned, held
+
+ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout
+NEW_RUNS = 3
+_NEEDS_A_RUN = (Phase.PREPARING, Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED)
+_ASLEEP = "PAUSED"
+_log = logging.getLogger("tidegate.orphans")
+
+
+class Orphans:
+    """What the watch knows of the rollouts that nobody else guards: since when, and that somebody looks into it."""
+
+    def __init__(
+        self,
+        state_of: Callable[[str], str] = run_state,
+        start: Callable[[str, dict[str, object]], object] = start_run,
+    ) -> None:
+        self._state_of, self._start = state_of, start
+        self._since: dict[str, datetime] = {}
+        self._looking: dict[str, threading.Thread] = {}
+
+    def carried(self, rollout: str) -> None:
+        """Somebody guards it."""
+        self._since.pop(rollout, None)
+
+    def look(self, run: OpenRollout, now: datetime) -> None:
+        """Nobody else guards it: after a while, look into it beside the loop. Returns at once."""
+        if run.state.phase not in _NEEDS_A_RUN:
+            self.carried(run.rollout)
+            return
+        gate = run.state.gate
+        asked = [gate.opened_at, gate.answered_at or gate.opened_at] if gate and run.state.phase is Phase.GATE else []
+        # Whoever was just asked or answered is about to be there.
+        since = max(self._since.setdefault(run.rollout, now), *asked, datetime.min.replace(tzinfo=UTC))
+        looking = self._looking.get(run.rollout)
+        if now - since < ORPHAN_AFTER or (looking is not None and looking.is_alive()):
+            return
+        # The next look into it comes no sooner than this one's effect can be seen.
+        self._since[run.rollout] = now
+        copy = run.again()
+        copy.claim = run.claim
+        self._looking[run.rollout] = threading.Thread(
+            target=self._look_into, args=(copy,), name=f"look into {run.rollout}", daemon=True
+        )
+        self._looking[run.rollout].start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for what is being looked into, at most this long each."""
+        for thread in self._looking.values():
+            thread.join(seconds)
+
+    def _look_into(self, run: OpenRollout) -> None:
+        try:
+            self.mend(run)
+        except ConnectionFault as fault:
+            _log.warning("%s is carried by nobody, and that cannot be mended now: %s", run.rollout, fault)
+
+    def mend(self, run: OpenRollout) -> None:
+        """Hold a rollout whose run was cancelled; start a new run for one whose run is lost; page after some."""
+        state = run.state
+        carrier = state.gate.flow_run if state.phase is Phase.GATE and state.gate else state.flow_run
+        found = self._state_of(carrier)
+        if found == _ASLEEP and state.phase is Phase.GATE:
+            return
+        if found in ("CANCELLED", "CANCELLING") and state.cancelled_run != carrier:
+            reason = "its run was cancelled in Prefect; `tidegate resume` lets a new one go on"
+            body = {"cause": HoldCause.OPERATOR.value, "reason": reason, "by": "Prefect", "flow_run": carrier}
+            if run.append(Kind.HELD, body, unless=lambda s: s.cancelled_run == carrier):
+                tell(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))
+            return
+        if HoldCause.OPERATOR in state.holds:
+            return
+        if state.orphaned >= NEW_RUNS:
+            tell(run, abandoned(run.plan, run.state))
+            return
+        attempt, sequence = state.orphaned + 1, state.sequence
+        reason = f"nobody carries it (its run is {found.lower()})"
+        entry: dict[str, object] = {"flow_run": carrier, "attempt": attempt, "reason": reason}
+        # Whatever was written meanwhile, somebody is there.
+        if run.append(Kind.ORPHANED, entry, unless=lambda s: s.sequence != sequence) is None:
+            return
+        parameters = {"plan": run.plan.name, "started_by": state.started_by, "resume": run.rollout}
+        try:
+            self._start("rollout/rollout", {**parameters, "connections": state.connections})
+        except Unreachable as fault:
+            _log.warning("no new run for %s: %s", run.rollout, fault)
+
+
+__all__ = ["NEW_RUNS", "ORPHAN_AFTER", "Orphans"]
