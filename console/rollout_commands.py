@@ -25,11 +25,9 @@ from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.rollback_steps import prove, roll_back
-from tasks.ticking import hold as hold_exposure
-from tasks.ticking import resume as end_hold
 from tidegate.approval import Answer, Choice, Outcome, statements
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase
+from tidegate.history import Phase
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
 from tidegate.progress_page import progress_page
@@ -53,8 +51,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(start)
     app.command()(status)
     app.command()(approve)
-    app.command()(hold)
-    app.command()(resume)
     app.command()(rollback)
 
 
@@ -112,19 +108,29 @@ def preflight(
 
 
 def start(
-    plan: PlanPath,
     started_by: As,
+    plan: Annotated[str | None, typer.Argument(help="The plan's file, e.g. rehearsal.yaml.")] = None,
     pace: PaceOption = None,
     approve: Annotated[str, typer.Option(help="ask, or auto (rehearsals only).")] = "ask",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ROLLOUT", help="Go on with an open rollout whose run was lost or cancelled.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Open a rollout of this plan and start its run."""
+    """Open a rollout of this plan and start its run; with --resume, a new run for an open rollout."""
+    if (plan is None) == (resume is None):
+        raise NotAllowed(
+            "found " + ("neither a plan nor" if plan is None else "a plan and") + " --resume, allowed is one of them"
+        )
     if approve not in ("ask", "auto"):
         raise NotAllowed(f"--approve: found {approve!r}, allowed are ask, auto")
-    loaded, via = plan_from(plan), connections()
+    via, who = connections(), email(started_by)
+    if plan is None:
+        _carry_on(OpenRollout(via, resume or ""), who, as_json=as_json)
+        return
+    loaded = plan_from(plan)
     day = _pace(pace) or loaded.pace
-    who = email(started_by)
     why = refusal(via, loaded, started_by=who, pace=day, auto_approve=approve == "auto")
     if why:
         raise NotAllowed(why)
@@ -136,6 +142,21 @@ def start(
     else:
         out.print(f"started [bold]{name}[/bold]; watch it with `tidegate status {name}`, turn it back with")
         out.print(f"`tidegate rollback {name} --reason TEXT`")
+
+
+def _carry_on(run: OpenRollout, who: str, *, as_json: bool) -> None:
+    """Start a new run for an open rollout; the fence keeps it from doing what another one does already."""
+    from console.prefect_runs import start_run
+
+    if not run.state.phase.is_open:
+        raise NotAllowed(f"--resume: {run.rollout} is {run.state.phase.value.replace('_', ' ')} already")
+    start_run("rollout/rollout", {"plan": run.plan.name, "started_by": who, "resume": run.rollout})
+    if as_json:
+        print(json.dumps({"rollout": run.rollout}))
+        return
+    out.print(f"a new run carries [bold]{run.rollout}[/bold] on")
+    for cause, why in run.state.holds.items():
+        out.print(f"it is held ({cause.value}: {why}); `tidegate resume` ends that", markup=False)
 
 
 def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) -> str:
@@ -240,27 +261,6 @@ def answer_gate(
     except (Refused, Unreachable) as fault:
         log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
     return ruling.outcome, ruling.reason
-
-
-def hold(rollout: Rollout, who: As, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
-    """Keep exposure where it is until `tidegate resume`; guarding goes on."""
-    done = hold_exposure(OpenRollout(connections(), rollout), email(who), reason)
-    out.print("held" if done else "it is held already")
-
-
-def resume(rollout: Rollout, who: As, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
-    """End a hold; needs an approver of some gate of the plan."""
-    run = OpenRollout(connections(), rollout)
-    person = email(who)
-    people = {p.lower() for wave in run.plan.waves for role in wave.gate.approvers for p in run.plan.roles[role]}
-    if person not in people:
-        raise NotAllowed(f"--as: {person} may not resume; allowed are {', '.join(sorted(people))}")
-    ended = [
-        c.value
-        for c in (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT)
-        if end_hold(run, c, person, reason)
-    ]
-    out.print(f"resumed ({', '.join(ended)})" if ended else "nothing was held")
 
 
 def rollback(

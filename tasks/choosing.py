@@ -2,6 +2,7 @@
 
 from blocks.connections import OpenConnections
 from tasks.open_rollout import OpenRollout
+from tidegate.exposure import ZERO
 from tidegate.history import Phase
 
 
@@ -24,11 +25,12 @@ def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> s
 
 
 def may_turn_back(run: OpenRollout) -> bool:
-    """Whether a rollback has something to do: the rollout is open, or finished and its flag has no new owner.
+    """Whether a rollback has something to do: the rollout is open, or ended exposed and its flag has no new owner.
 
     Raises NotOne when the flag belongs to a newer rollout by now.
     """
-    if run.state.phase is not Phase.FINISHED:
+    left_exposed = run.state.phase is Phase.CLOSED and run.state.exposure != ZERO
+    if run.state.phase is not Phase.FINISHED and not left_exposed:
         return run.state.phase.is_open
     for row in run.connections.journal.rollouts(flag=run.flag, open_only=True):
         raise NotOne(f"{run.flag} belongs to {row.rollout} by now: turn that one back")

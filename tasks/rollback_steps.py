@@ -84,7 +84,7 @@ def roll_back(run: OpenRollout, *, reason: str, criterion: str, by: str) -> Zero
 
 
 def _already_at_zero(state: RolloutState) -> bool:
-    if state.phase in (Phase.ROLLED_BACK, Phase.CLOSED):
+    if state.phase is Phase.ROLLED_BACK or (state.phase is Phase.CLOSED and state.exposure == ZERO):
         return True
     return state.rollback is not None and state.rollback.zero_at is not None
 

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     FINISHED = "finished"  # reason
     CLOSED = "closed"  # reason, by
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
+    EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
 
 

@@ -347,6 +347,12 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.CLOSED, body["reason"]
 
 
+def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    record = state.waves.get(body["wave"])
+    if record is not None and record.soaked_at is None:
+        record.extension += timedelta(seconds=body["extension_seconds"])
+
+
 def _carried(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.flow_run = body["flow_run"]
 
@@ -376,6 +382,7 @@ _APPLY = {
     Kind.SENT: _sent,
     Kind.FINISHED: _finished,
     Kind.CLOSED: _closed,
+    Kind.EXTENDED: _extended,
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
 }

@@ -1,11 +1,12 @@
 """A journal entry in plain words."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.entries import Entry, Kind
 from tidegate.exposure import Exposure
+from tidegate.units import format_duration
 
 _SHOWN = 2
 
@@ -57,6 +58,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"])
+        case Kind.EXTENDED:
+            span = format_duration(timedelta(seconds=body["extension_seconds"]))
+            return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:

@@ -259,6 +259,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.SENT: {"event": "e", "channel": "slack", "reference": "1"},
         Kind.FINISHED: {"reason": "stable"},
         Kind.CLOSED: {"reason": "preflight", "by": "tidegate"},
+        Kind.EXTENDED: {"wave": 1, "extension_seconds": 600, "by": ANN, "reason": "to be sure"},
         Kind.CARRIED: {"flow_run": "run-1"},
         Kind.ORPHANED: {"flow_run": "run-1", "attempt": 1, "reason": "Nobody carries it"},
     }

@@ -1,0 +1,68 @@
+"""What people order while a rollout runs; each is an entry in the journal, and takes effect at the next guard."""
+
+from datetime import timedelta
+
+from blocks.connections import OpenConnections
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
+from tasks.ticking import hold, resume
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.history import HoldCause, Phase, RolloutState
+from tidegate.units import format_duration
+from tidegate.wording import closed
+
+_ENDED_BY_PEOPLE = (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT)
+
+
+def must_be_approver(run: OpenRollout, person: str, what: str) -> None:
+    """Raises NotAllowed for anybody who may not say go at any gate of the plan."""
+    people = {p.lower() for wave in run.plan.waves for role in wave.gate.approvers for p in run.plan.roles[role]}
+    if person.lower() not in people:
+        raise NotAllowed(f"{person} may not {what}; allowed are {', '.join(sorted(people))}")
+
+
+def end_holds(run: OpenRollout, person: str, reason: str) -> tuple[str, ...]:
+    """End every hold that needs a person, and return their causes; raises NotAllowed."""
+    must_be_approver(run, person, "resume")
+    return tuple(cause.value for cause in _ENDED_BY_PEOPLE if resume(run, cause, person, reason))
+
+
+def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str) -> None:
+    """Let the wave under way soak longer; raises NotAllowed where no wave soaks."""
+    must_be_approver(run, person, "extend")
+    if by <= timedelta(0):
+        raise NotAllowed(f"found {format_duration(by)}, allowed is a duration such as 12h")
+    wave = run.refresh().wave
+
+    def too_late(state: RolloutState) -> bool:
+        return state.phase is not Phase.WAVE or state.wave != wave
+
+    body = {"wave": wave, "extension_seconds": by.total_seconds(), "by": person, "reason": reason}
+    if run.append(Kind.EXTENDED, body, unless=too_late) is None:
+        where = run.state.phase.value.replace("_", " ")
+        raise NotAllowed(f"{run.rollout} is {where}; a wave is extended while it soaks, or at its gate")
+
+
+def close(run: OpenRollout, person: str, reason: str, *, leave_exposed: bool) -> None:
+    """End a rollout that goes no further; its flag stays as it is. Raises NotAllowed."""
+    state = run.refresh()
+    if not state.phase.is_open:
+        raise NotAllowed(f"{run.rollout} is {state.phase.value.replace('_', ' ')} already")
+    if state.phase is Phase.ROLLING_BACK:
+        raise NotAllowed(f"{run.rollout} is on its way back; it ends when that is proven")
+    if state.exposure != ZERO or state.intended is not None:
+        if not leave_exposed:
+            exposed = state.intended or state.exposure
+            raise NotAllowed(f"{run.rollout} stands at {exposed}: roll it back first, or close it with --leave-exposed")
+        must_be_approver(run, person, "close a rollout that stays exposed")
+    body = {"reason": f"Closed by {person}: {reason}", "by": person}
+    if run.append(Kind.CLOSED, body, unless=lambda s: not s.phase.is_open or s.phase is Phase.ROLLING_BACK):
+        tell(run, closed(run.plan, run.state))
+
+
+def freeze_all(connections: OpenConnections, person: str, reason: str) -> tuple[str, ...]:
+    """Hold every open rollout; those that are held already are left out of the answer."""
+    runs = [OpenRollout(connections, row.rollout) for row in connections.journal.rollouts(open_only=True)]
+    return tuple(run.rollout for run in runs if hold(run, person, f"freeze: {reason}"))
