@@ -11,6 +11,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from blocks.errors import ConnectionFault
 from blocks.kit import register_kit
+from console.automations import set_up_automations
 from console.home import PROJECT
 
 POOLS = ("tidegate", "tidegate-rollback", "tidegate-watch")
@@ -21,8 +22,14 @@ class DeployFailed(ConnectionFault):
     """`prefect deploy` did not succeed; the message holds its last lines."""
 
 
-def deploy(kit: Path, say: Callable[[str], None], before_flows: Callable[[], None] = lambda: None) -> None:
-    """Create the work pools, save the kit's connections as blocks, deploy the flows; again, it changes nothing."""
+def deploy(
+    kit: Path,
+    say: Callable[[str], None],
+    before_flows: Callable[[], None] = lambda: None,
+    *,
+    automations: bool = True,
+) -> None:
+    """Create work pools, blocks of the kit's connections, deployments and automations; again, it changes nothing."""
     with get_client(sync_client=True) as client:
         for pool in POOLS:
             try:
@@ -47,3 +54,7 @@ def deploy(kit: Path, say: Callable[[str], None], before_flows: Callable[[], Non
         raise DeployFailed(f"prefect deploy took over {_DEPLOY_SECONDS} s") from None
     if flows.returncode != 0:
         raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.strip().splitlines()[-15:]))
+    if automations:
+        say("setting up automations")
+        with get_client(sync_client=True) as client:
+            set_up_automations(client)

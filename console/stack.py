@@ -129,7 +129,8 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
         write_demo_kit(folder, parts)
         say("starting the workers, registering blocks, deploying flows")
         _use(environment)
-        deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)))
+        # On SQLite the automations make the server stall; the watch's schedule does the same a little later.
+        deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)), automations=False)
         stack = Stack(parts, server, tuple(started[1:]), url)
         body = {
             "parts": parts.to_json(),

@@ -58,9 +58,16 @@ def down() -> None:
     out.print("stopped" if stop_stack(say) else "nothing was running")
 
 
-def deploy() -> None:
-    """Put work pools, blocks (from the kit file) and deployments on the Prefect server of PREFECT_API_URL."""
+def deploy(
+    automations: Annotated[
+        bool, typer.Option(help="Let missing heartbeats and crashes start the watch at once (not on SQLite).")
+    ] = True,
+) -> None:
+    """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
+
+    Run it again after every change; nothing is there twice.
+    """
     from console.deploying import deploy as put
 
-    put(kit_path(), say)
+    put(kit_path(), say, automations=automations)
     out.print("deployed")
