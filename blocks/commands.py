@@ -1,5 +1,6 @@
 """Commands that plans may name: the argument lists live here, never in a plan, and no shell reads them."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -150,8 +151,6 @@ class _Said:
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

@@ -99,7 +99,9 @@ class Slack(Connection):
 
         try:
             # Slack's reading methods take no JSON bodies.
-            return self.get_client().api_call(method, **({"params": body} if form else {"json": body}))
+            if form:
+                return self.get_client().api_call(method, params=body)
+            return self.get_client().api_call(method, json=body)
         except SlackApiError as error:
             raise _fault(method, error.response) from error
         except URLError as error:
