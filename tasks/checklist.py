@@ -191,6 +191,8 @@ def _pagerduty(scene: Scene, item: PagerDutyProof) -> Finding:
         if service is not None:
             pagerduty.check()
         return judge_integration(item, service.status if service else None)
+    if not service.policy:
+        return found(item, Verdict.FAIL, f"The service {item.service} has no escalation policy: nobody would be paged.")
     until = scene.now + max(scene.timing.pace.real(_days(scene.plan)), timedelta(minutes=1))
     shifts = pagerduty.on_call(service.policy, scene.now, until)
     return judge_on_call(item, [(one.start, one.end, one.who) for one in shifts], scene.now, until)
