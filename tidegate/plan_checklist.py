@@ -41,6 +41,12 @@ def _listed(value: object) -> object:
 
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_below)]
+_PATH_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 500}
+Paths = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [_PATH_SCHEMA, {"type": "array", "items": _PATH_SCHEMA, "minItems": 1}]}),
+]
 Pointer = Annotated[
     str, StringConstraints(pattern=POINTER), WithJsonSchema({"type": "string", "examples": ["/results/0/mean"]})
 ]
@@ -76,7 +82,7 @@ class JunitProof(BaseProof):
     """Tests passed, as JUnit reports say."""
 
     proof: Literal["junit"] = Field(description="JUnit reports.")
-    report: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = Field(
+    report: Paths = Field(
         min_length=1, description="The XML files, below the folder of the evidence; one path or a list."
     )
     at_least: Whole = Field(default=1, ge=1, description="How many tests must have passed; skipped ones do not count.")
