@@ -2,6 +2,7 @@
 
 from blocks.commands import CommandResult, Commands
 from blocks.connections import Connections, OpenConnections, load_connections
+from blocks.evidence import Evidence, FileSeen
 from blocks.flag_backend import FlagBackend, FlagReading
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Claim, Journal, RolloutRow
@@ -17,6 +18,8 @@ __all__ = [
     "CommandResult",
     "Commands",
     "Connections",
+    "Evidence",
+    "FileSeen",
     "FlagBackend",
     "FlagReading",
     "FlagdFile",

@@ -10,6 +10,7 @@ from pydantic import Field
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
+from blocks.evidence import Evidence
 from blocks.flag_backend import FlagBackend
 from blocks.journal import Journal
 from blocks.mail import Mail
@@ -33,6 +34,7 @@ class OpenConnections:
     mail: Mail | None = None
     commands: Commands | None = None
     web: Web | None = None
+    evidence: Evidence | None = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""
@@ -64,6 +66,7 @@ PARTS: dict[str, type] = {
     "mail": Mail,
     "commands": Commands,
     "web": Web,
+    "evidence": Evidence,
 }
 REQUIRED = ("journal", "flags", "prometheus")
 
@@ -83,6 +86,7 @@ class Connections(Block):
     mail: str | None = Field(default=None, description="The mail block, as type/name.", pattern=_REFERENCE)
     commands: str | None = Field(default=None, description="The commands block, as type/name.", pattern=_REFERENCE)
     web: str | None = Field(default=None, description="The web sources' block, as type/name.", pattern=_REFERENCE)
+    evidence: str | None = Field(default=None, description="The evidence folder's block.", pattern=_REFERENCE)
 
     def open(self) -> OpenConnections:
         """Load every named block; raises Unreachable or Refused."""

@@ -15,6 +15,7 @@ from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
 from blocks.errors import Refused
+from blocks.evidence import Evidence
 from blocks.flagd_fence import sync_folder
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
@@ -33,6 +34,7 @@ _USUAL: dict[str, type[Connection]] = {
     "mail": Mail,
     "commands": Commands,
     "web": Web,
+    "evidence": Evidence,
 }
 _TYPE_KEY = "block"  # a part's block type, where it is not the usual one
 

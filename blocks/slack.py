@@ -1,6 +1,8 @@
 """Slack: one message per notice."""
 
 import http.client
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.error import URLError
 
@@ -13,7 +15,16 @@ from tidegate.notices import Notice
 if TYPE_CHECKING:
     from slack_sdk import WebClient
 
+_MOST_PAGES = 50
 _LONGEST = 39_000  # Slack cuts a text off at 40,000 characters
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSeen:
+    """A channel that is there: whether the bot is a member, and whether it is archived."""
+
+    member: bool
+    archived: bool
 
 
 class Slack(Connection):
@@ -58,15 +69,38 @@ class Slack(Connection):
         )
         return str(answer.get("ts", ""))
 
+    def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
+        """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
+
+        Needs the scope channels:read, and groups:read for private channels.
+        """
+        wanted = {name.removeprefix("#"): name for name in names}
+        found: dict[str, ChannelSeen | None] = dict.fromkeys(names)
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
+            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, form=True)
+            for channel in answer.get("channels") or ():
+                if channel.get("name") in wanted:
+                    seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
+                    found[wanted[channel["name"]]] = seen
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor or None not in found.values():
+                return found
+        raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
+
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
         answer = self._call("auth.test", {})
         return f"Slack knows us as {answer.get('user')} in {answer.get('team')}"
 
-    def _call(self, method: str, body: dict[str, Any]) -> Any:
+    def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Any:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
+            # Slack's reading methods take no JSON bodies.
+            if form:
+                return self.get_client().api_call(method, params=body)
             return self.get_client().api_call(method, json=body)
         except SlackApiError as error:
             raise _fault(method, error.response) from error

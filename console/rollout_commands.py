@@ -19,13 +19,14 @@ from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
 from tasks.beside import Beside
 from tasks.choosing import may_turn_back, the_open_rollout
-from tasks.gates import give_answer, given_to_prefect, judge_answer
+from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.rollback_steps import prove, roll_back
-from tidegate.approval import Answer, Choice, Outcome, statements
+from tidegate.approval import Answer, Choice, Outcome, may_state
+from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
 from tidegate.history import Phase
 from tidegate.pace import Pace, Timing
@@ -95,14 +96,21 @@ def preflight(
 
         def done(finding: Finding) -> None:
             seen.append(finding)
+            words = f"{MARKS[finding.verdict]} {finding.text}: {finding.sentence}"
+            progress.console.print(words, markup=False, soft_wrap=True)
             progress.update(task, advance=1, description=f"{len(seen)} of {len(checks)} checks")
 
         findings = run_checks(checks, done)
     verdict = worst(f.verdict for f in findings)
+    sections = section_verdicts(loaded, findings)
     if as_json:
-        print(json.dumps({"verdict": verdict.value, "findings": [f.to_json() for f in findings]}, indent=1))
+        body = {"verdict": verdict.value, "sections": sections, "findings": [f.to_json() for f in findings]}
+        print(json.dumps(body, indent=1))
     else:
         show_findings(findings)
+        for section, said in sections.items():
+            words = "stated by people at the gate" if said is Verdict.NOT_APPLICABLE else said.value
+            out.print(f"{MARKS[said]} {section}: {words}", markup=False)
         out.print(f"[bold]{verdict.value}[/bold]")
     raise typer.Exit(Exit.DONE if verdict is Verdict.PASS else Exit.NO_GO)
 
@@ -238,11 +246,17 @@ def answer_gate(
     gate = run.refresh().gate
     if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
         raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
-    asked = statements(run.plan, gate.wave)
+    unsaid = boxes(run, gate.wave)
+    asked = [s for s in unsaid if may_state(run.plan, s, who)]
+    others = [s.role for s in unsaid if s not in asked]
     stated: frozenset[str] = frozenset()
     if decision is Choice.GO and asked:
         for statement in asked:
             out.print(f"  • {statement.text} ({statement.role})", markup=False)
+            for line in run.plan.sign_off[statement.role] if statement.in_person else ():
+                out.print(f"      {line}", markup=False)
+        if others:
+            out.print(f"  Left to others: the sign-off of {', '.join(others)}", markup=False)
         if confirm or (sys.stdin.isatty() and typer.confirm("Do you state all of this?", default=False)):
             stated = frozenset(s.key for s in asked)
     try:

@@ -17,7 +17,7 @@ from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
 from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
 from demo.provision import find_prometheus
-from demo.stack import Parts, start_parts, stop_parts
+from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
 
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
@@ -210,7 +210,13 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
             "flags": {"path": parts.flag_file, **rehearsal},
             "prometheus": {"url": parts.prometheus_url, **rehearsal},
             "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, **rehearsal},
-            "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, **rehearsal},
+            "pagerduty": {
+                "routing_key": "0" * 32,
+                "url": parts.pagerduty_url,
+                "api_token": "demo",
+                "api_url": parts.pagerduty_url,
+                **rehearsal,
+            },
             "mail": {
                 "host": parts.smtp_host,
                 "port": parts.smtp_port,
@@ -218,6 +224,9 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            "commands": {"commands": named_commands(parts), "folder": str(folder), **rehearsal},
+            "web": {"sources": named_sources(parts), **rehearsal},
+            "evidence": {"folder": parts.evidence, **rehearsal},
         },
     )
 

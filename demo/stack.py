@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.flag import write_initial_flag
+from demo.evidence import write_evidence
+from demo.flag import FLAG, write_initial_flag
 from demo.processes import PartFailed, Process, free_ports, start_process, stop_processes, wait_ready
 from demo.prometheus import prometheus_argv, write_config
 
@@ -27,6 +28,7 @@ class Parts:
     pagerduty_url: str
     smtp_host: str
     smtp_port: int
+    evidence: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the parts as plain data."""
@@ -42,6 +44,8 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
     """Start the parts and return when all are ready; if one fails, end the others and raise PartFailed."""
     home.mkdir(parents=True, exist_ok=True)
     write_initial_flag(flag_file)
+    evidence = home.absolute() / "evidence"
+    write_evidence(evidence, flag_file)
     service, load, metrics, inbox, smtp = free_ports(5)
     local = "http://127.0.0.1"
     folder = home / "prometheus"
@@ -83,7 +87,21 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
         pagerduty_url=f"{local}:{inbox}/pagerduty",
         smtp_host="127.0.0.1",
         smtp_port=smtp,
+        evidence=str(evidence),
     )
+
+
+def named_commands(parts: Parts) -> dict[str, list[str]]:
+    """The commands that the rehearsal's checklist names."""
+    return {
+        "security-audit": _module("audit", "security"),
+        "check-split": _module("audit", "split", parts.flag_file, FLAG),
+    }
+
+
+def named_sources(parts: Parts) -> dict[str, str]:
+    """The web sources that the rehearsal's checklist names."""
+    return {"grafana": f"{parts.inbox_url}/grafana", "logs": f"{parts.inbox_url}/logs"}
 
 
 def stop_parts(parts: Parts) -> None:
@@ -96,4 +114,4 @@ def _module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-P", "-m", f"demo.{name}", *map(str, arguments)]
 
 
-__all__ = ["PartFailed", "Parts", "start_parts", "stop_parts"]
+__all__ = ["PartFailed", "Parts", "named_commands", "named_sources", "start_parts", "stop_parts"]

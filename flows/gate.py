@@ -9,12 +9,12 @@ from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
 from flows.forms import DURATION, EMAIL, field_text
-from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
+from tasks.gates import automatic_answer, boxes, decide_gate, give_answer, open_gate
 from tasks.guarding import guard_until
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
-from tidegate.approval import Answer, field_name, statements
+from tidegate.approval import Answer, field_name
 from tidegate.verdict import Verdict
 from tidegate.wording import gate_form, statement_help
 
@@ -63,7 +63,7 @@ def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> Ans
         # A run that was re-scheduled by hand gets an empty form for a key that was used up.
         given = suspend_flow_run(wait_for_input=form, key=f"gate-{wave}-{attempt}-again")
     body = given.model_dump()
-    stated = frozenset(s.key for s in statements(run.plan, wave) if body.get(field_name(s.key)))
+    stated = frozenset(s.key for s in boxes(run, wave) if body.get(field_name(s.key)))
     return Answer.from_json({**body, "stated": stated})
 
 
@@ -79,7 +79,7 @@ def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
         "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
         "note": (str, Field("", title="Note", max_length=2_000)),
     }
-    for statement in statements(run.plan, wave):
+    for statement in boxes(run, wave):
         help_text = field_text(statement_help(run.plan, statement))
         fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))
     model = create_model(f"Gate{wave}", __base__=RunInput, **fields)

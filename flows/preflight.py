@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import Field
 
 from flows.forms import DURATION, EMAIL
@@ -15,11 +15,12 @@ from tasks.opening import plan_below
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.progress import Reporter
 from tasks.rollback_worker import rollback_worker_check
+from tidegate.checklist import checklist_lines, section_verdicts
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan, parse_pace
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import closed, evidence_table
+from tidegate.wording import MARKS, closed, evidence_table, table_row
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")
@@ -29,7 +30,7 @@ def preflight(
     pace: Annotated[str, Field(pattern=DURATION)] = "",
     connections: str = "default",
 ) -> str:
-    """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing.
+    """Check connections, flag, queries, alert rules, gates and checklist of a plan. Changes nothing.
 
     Args:
         plan: A file below the plans folder, for example batch-patches-v1.yaml.
@@ -76,6 +77,23 @@ def _why(findings: tuple[Finding, ...]) -> str:
 def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
     verdict = worst(f.verdict for f in findings)
     get_run_logger().info("preflight of %s: %s", plan.name, verdict.value)
-    page = f"# Preflight of {plan.title}: {verdict.value}\n\n{evidence_table(findings)}"
+    sections = section_verdicts(plan, findings)
+    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
+    rows += [table_row(MARKS[said], section, said.value) for section, said in sections.items()]
+    page = f"# Preflight of {plan.title}: {verdict.value}\n\n" + "\n".join(rows) + f"\n\n{evidence_table(findings)}"
     create_markdown_artifact(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
+    lines = {line.id: line for line in checklist_lines(plan)}
+    table = [
+        {
+            "section": lines[f.criterion].section,
+            "line": lines[f.criterion].item.text,
+            "verdict": f.verdict.value,
+            "evidence": f.sentence,
+            "role": lines[f.criterion].item.role,
+        }
+        for f in findings
+        if f.criterion in lines
+    ]
+    if table:
+        create_table_artifact(table, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
     return verdict

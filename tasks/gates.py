@@ -12,11 +12,17 @@ from tidegate.approval import (
     Choice,
     Outcome,
     Ruling,
+    Statement,
     approvers_of,
+    asked_people,
     field_name,
     human_findings,
+    may_state,
+    open_statements,
     rule,
-    statements,
+    sign_off,
+    signs_off,
+    statements_of,
 )
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
@@ -30,7 +36,8 @@ from tidegate.wording import gate_waiting
 
 def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
     """What is measured and what is to be stated before this wave, at this moment."""
-    return (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, frozenset()))
+    earlier = run.state.stated.get(wave, {}) if signs_off(run.plan, wave) else {}
+    return (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, frozenset(), earlier))
 
 
 def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
@@ -58,7 +65,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     if gate is None:
         raise RuntimeError("the gate is gone: the rollout went on elsewhere")
     if not run.state.auto_approve:
-        people = approvers_of(run.plan, wave)
+        people = asked_people(run.plan, wave)
         tell(run, gate_waiting(run.plan, run.state, wave, gate.attempt, people, refusal))
     return gate
 
@@ -92,25 +99,47 @@ def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: 
     return run.append(Kind.ANSWERED, body, unless=too_late) is not None
 
 
+def boxes(run: OpenRollout, wave: int) -> tuple[Statement, ...]:
+    """The statements that the gate's form asks for now."""
+    return open_statements(run.plan, wave, run.state.stated.get(wave, {}))
+
+
 def given_to_prefect(run: OpenRollout, gate: GateRecord) -> dict[str, Any]:
     """The journalled answer of a gate as its form in Prefect takes it."""
     answer = Answer.from_json(gate.answer or {})
     body = answer.to_json()
     given = {key: body[key] or "" for key in ("decision", "approver", "note", "extension")}
-    return given | {field_name(s.key): s.key in answer.stated for s in statements(run.plan, gate.wave)}
+    return given | {field_name(s.key): s.key in answer.stated for s in boxes(run, gate.wave)}
 
 
 def automatic_answer(run: OpenRollout, wave: int) -> Answer:
-    """What a rehearsal answers by itself: go, with every statement made, by an approver who did not start it."""
-    said = run.state.approvals.get(wave, [])
-    people = [p for p in approvers_of(run.plan, wave) if p != run.state.started_by and p not in said]
-    stated = frozenset(s.key for s in statements(run.plan, wave))
-    return Answer(Choice.GO, people[0] if people else "", "answered automatically (rehearsal)", None, stated)
+    """What a rehearsal answers by itself: go, with every statement made that its person may make.
+
+    The person did not start the rollout where another can speak; called again, somebody else says what is missing.
+    """
+    plan, state = run.plan, run.state
+    said, stated = state.approvals.get(wave, []), state.stated.get(wave, {})
+    approvers = [p for p in approvers_of(plan, wave) if p != state.started_by and p not in said]
+    missing = [s for s in sign_off(plan) if s.key not in stated] if signs_off(plan, wave) else []
+
+    def signs(person: str) -> int:
+        return sum(may_state(plan, s, person) for s in missing)
+
+    signers = [p for p in asked_people(plan, wave) if missing and signs(p)]
+    # Whoever signs most comes first, an approver before others, and whoever started the rollout last.
+    people = sorted(
+        dict.fromkeys((*approvers, *signers)), key=lambda p: (p == state.started_by, -signs(p), p not in approvers)
+    )
+    person = people[0] if people else ""
+    keys = frozenset(s.key for s in statements_of(plan, wave, person))
+    return Answer(Choice.GO, person, "answered automatically (rehearsal)", None, keys)
 
 
 def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     """The ruling on an answer with the evidence of this moment; no effect."""
-    findings = (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, answer.stated))
+    # Where people sign off one after another, the ruling itself counts what has been stated so far.
+    human = () if signs_off(run.plan, wave) else human_findings(run.plan, wave, answer.stated)
+    findings = (*entry_findings(run, wave, utc_now()), *human)
     blocking = STOPS_SOAK & run.state.holds.keys()
     blocked = f"held: {run.state.holds[min(blocking)]}" if blocking else ""
     return rule(
@@ -121,6 +150,7 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
         said_go=run.state.approvals.get(wave, []),
         findings=findings,
         blocked=blocked,
+        stated=run.state.stated.get(wave, {}),
     )
 
 
@@ -137,6 +167,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
         "reason": ruling.reason,
         "by": answer.approver,
         "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
+        "stated": list(ruling.stated),
     }
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)

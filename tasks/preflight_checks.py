@@ -7,11 +7,12 @@ from datetime import datetime
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from tasks.checklist import Scene, line_looks
 from tidegate.approval import unsatisfiable
 from tidegate.criteria import metric_queries, steps, traffic_queries
 from tidegate.exposure import ZERO
 from tidegate.pace import Timing
-from tidegate.plan import Alerts, ChecklistItem, Plan
+from tidegate.plan import Alerts, Plan
 from tidegate.query import render, selector
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding, Verdict
@@ -44,7 +45,8 @@ def preflight_checks(
         frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
     }
     checks.extend(_alerts(connections, dict(each), now) for each in labels.values())
-    checks.extend(_stated(section, item) for section, items in plan.checklist.items() for item in items)
+    scene = Scene(connections, plan, timing, now)
+    checks.extend(Check(line.id, line.text, look) for line, look in line_looks(scene))
     return tuple(checks)
 
 
@@ -122,14 +124,6 @@ def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding
     return _judged(
         "proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries
     )
-
-
-def _stated(section: str, item: ChecklistItem) -> Check:
-    """A checklist line that no machine proves yet: named here, and stated by its role at the first gate."""
-    waits = f" until a check of kind {item.pending} proves it" if item.pending else ""
-    sentence = f"Stated by {item.role} at the gate before wave 1{waits}."
-    finding = Finding(f"checklist.{section}", f"{section}: {item.text}", Verdict.NOT_APPLICABLE, sentence)
-    return Check(finding.criterion, finding.text, lambda: finding)
 
 
 def _alerts(connections: OpenConnections, labels: dict[str, str], now: datetime) -> Check:

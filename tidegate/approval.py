@@ -1,14 +1,16 @@
 """Who may say what at a gate, and what an answer leads to."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from tidegate.criteria import InForce, in_force
 from tidegate.plan import Human, Plan, When
+from tidegate.plan_checklist import waits_for_people
 from tidegate.units import format_duration, parse_duration
 from tidegate.verdict import Finding, Verdict
 
@@ -74,19 +76,24 @@ class Ruling:
 
     outcome: Outcome
     reason: str
+    stated: tuple[str, ...] = ()  # the keys of the statements that this answer made and that count
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One box of a gate's form: its key, who states it, and what they state."""
+    """One box of a gate's form: its key, who states it, what they state, and whether nobody else may state it."""
 
     key: str
     role: str
     text: str
+    in_person: bool = False
 
 
 def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
-    """The human statements that the gate of this wave asks for; the first gate asks for the checklist, too."""
+    """The human statements that the gate of this wave asks for.
+
+    The first gate asks for the checklist's lines that only people can prove and for the sign-off, too.
+    """
     asked = [
         Statement(item.id, item.criterion.role, item.criterion.text)
         for item in in_force(plan, wave, When.ENTER)
@@ -94,11 +101,41 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
     ]
     if wave == 1:
         for number, (section, items) in enumerate(plan.checklist.items(), start=1):
-            roles = ", ".join(dict.fromkeys(item.role for item in items))
-            asked.append(
-                Statement(f"checklist.{number}", roles, f"Checklist, {section}: all {len(items)} lines are done")
-            )
+            human = [item for item in items if waits_for_people(item)]
+            if human:
+                roles = ", ".join(dict.fromkeys(item.role for item in human))
+                text = f"Checklist, {section}: all {len(human)} lines are done"
+                asked.append(Statement(f"checklist.{number}", roles, text))
+        asked.extend(sign_off(plan))
     return tuple(asked)
+
+
+def sign_off(plan: Plan) -> tuple[Statement, ...]:
+    """One box for each role that signs before wave 1."""
+    return tuple(
+        Statement(f"sign-off.{number}", role, f"Sign-off, {role}: all {len(lines)} statements are made", in_person=True)
+        for number, (role, lines) in enumerate(plan.sign_off.items(), start=1)
+    )
+
+
+def open_statements(plan: Plan, wave: int, stated: Mapping[str, str]) -> tuple[Statement, ...]:
+    """The statements that the next answer to this gate may make; what was signed already is not asked again."""
+    done = stated if signs_off(plan, wave) else {}
+    return tuple(s for s in statements(plan, wave) if s.key not in done)
+
+
+def may_state(plan: Plan, statement: Statement, person: str) -> bool:
+    """Whether this person's word counts for the statement: nobody signs for a role they do not hold."""
+    return not statement.in_person or person.lower() in _people(plan, statement.role)
+
+
+def statements_of(plan: Plan, wave: int, person: str) -> tuple[Statement, ...]:
+    """The statements of this gate that this person may make."""
+    return tuple(s for s in statements(plan, wave) if may_state(plan, s, person))
+
+
+def _people(plan: Plan, role: str) -> tuple[str, ...]:
+    return tuple(email.lower() for email in plan.roles.get(role, ()))
 
 
 def field_name(key: str) -> str:
@@ -112,6 +149,12 @@ def approvers_of(plan: Plan, wave: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(email.lower() for role in roles for email in plan.roles[role]))
 
 
+def asked_people(plan: Plan, wave: int) -> tuple[str, ...]:
+    """Everybody whose go may be needed before this wave: its approvers, and before wave 1 whoever may sign."""
+    signers = [email for s in sign_off(plan) for email in _people(plan, s.role)] if wave == 1 else []
+    return tuple(dict.fromkeys((*approvers_of(plan, wave), *signers)))
+
+
 def unsatisfiable(plan: Plan, started_by: str) -> str:
     """Why some gate could never be passed by anybody, or empty; asked before wave 1."""
     for number, wave in enumerate(plan.waves, start=1):
@@ -123,6 +166,8 @@ def unsatisfiable(plan: Plan, started_by: str) -> str:
                 f"the gate before {wave.title} could only be approved by {started_by}, who starts the rollout: "
                 "name another approver, or let somebody else start"
             )
+    if nobody := [role for role in plan.sign_off if not plan.roles.get(role)]:
+        return f"nobody can sign off for {nobody[0]}: name a person for this role"
     return ""
 
 
@@ -135,8 +180,13 @@ def rule(
     said_go: Sequence[str],
     findings: Sequence[Finding],
     blocked: str = "",
+    stated: Mapping[str, str] = MappingProxyType({}),
 ) -> Ruling:
-    """What the answer leads to, with the findings as they are at this moment; hold and rollback need only a name."""
+    """What the answer leads to, with the findings as they are at this moment; hold and rollback need only a name.
+
+    `stated` is what earlier answers that count have stated at this gate, and who did. Where people sign off, a
+    go is counted until everything has been stated, and human statements are none of the `findings`.
+    """
     who, note = answer.approver, f": {answer.note}" if answer.note else ""
     if not who.strip():
         return Ruling(Outcome.REFUSED, "no name was given")
@@ -148,8 +198,10 @@ def rule(
         case Choice.GO | Choice.EXTEND:
             pass
     allowed = approvers_of(plan, wave)
-    if who not in allowed:
-        return Ruling(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(allowed)}")
+    signing = signs_off(plan, wave) and answer.decision is Choice.GO
+    welcome = asked_people(plan, wave) if signing else allowed
+    if who not in welcome:
+        return Ruling(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(welcome)}")
     if answer.decision is Choice.EXTEND:
         if wave == 1:
             return Ruling(Outcome.REFUSED, "nothing can be extended before wave 1")
@@ -161,20 +213,49 @@ def rule(
     unmet = next((f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)), None)
     if unmet is not None:
         return Ruling(Outcome.REFUSED, f"{unmet.text}: {unmet.verdict.value}. {unmet.sentence}")
-    people = {*said_go, who}
+    made = tuple(s.key for s in statements_of(plan, wave, who) if s.key in answer.stated)
+    people = {person for person in (*said_go, who) if person in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
+    missing = _missing(plan, wave, {*stated, *made}) if signing else []
+    foreign = [s.role for s in statements(plan, wave) if s.key in answer.stated and s.key not in made]
+    ignored = f"; {who} cannot sign for {', '.join(foreign)}" if foreign else ""
+    if signing and who not in allowed and not made:
+        return Ruling(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
+    if signing and people == {started_by.lower()}:
+        missing.append(f"another approver than {started_by}, who started the rollout, has to say go")
+    if signing and (missing or len(people) < quorum):
+        said = f"{len(people)} of {quorum} approvals ({', '.join(sorted(people)) or 'nobody yet'})"
+        return Ruling(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
     if len(people) < quorum:
-        return Ruling(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})")
+        return Ruling(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})", made)
     if people == {started_by.lower()}:
         return Ruling(Outcome.REFUSED, f"{who} started the rollout and cannot be its only approver")
-    return Ruling(Outcome.GO, f"go by {', '.join(sorted(people))}{note}")
+    return Ruling(Outcome.GO, f"go by {', '.join(sorted(people))}{note}{ignored}", made)
 
 
-def human_findings(plan: Plan, wave: int, stated: frozenset[str]) -> tuple[Finding, ...]:
-    """A finding for every statement this gate asks for."""
+def signs_off(plan: Plan, wave: int) -> bool:
+    """Whether this gate needs people of several roles to state their part in person."""
+    return wave == 1 and bool(plan.sign_off)
+
+
+def _missing(plan: Plan, wave: int, stated: set[str]) -> list[str]:
+    """What is not stated yet, and who can do so."""
+    return [
+        f"{s.role} has not signed off yet ({', '.join(_people(plan, s.role)) or 'nobody is named'})"
+        if s.in_person
+        else f"not stated yet ({s.role}): {s.text}"
+        for s in statements(plan, wave)
+        if s.key not in stated
+    ]
+
+
+def human_findings(
+    plan: Plan, wave: int, stated: frozenset[str], earlier: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Finding, ...]:
+    """A finding for every statement this gate asks for; `earlier` is what was stated before, and by whom."""
     return tuple(
-        Finding(s.key, s.text, Verdict.PASS, "Stated by the approver.")
-        if s.key in stated
+        Finding(s.key, s.text, Verdict.PASS, f"Stated by {earlier.get(s.key, 'the approver')}.")
+        if s.key in stated or s.key in earlier
         else Finding(s.key, s.text, Verdict.INCONCLUSIVE, f"Not stated yet ({s.role}).")
         for s in statements(plan, wave)
     )

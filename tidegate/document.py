@@ -12,6 +12,7 @@ from tidegate.plan_words import (
     limit_words,
     markdown_row,
     markdown_text,
+    proof_words,
     soak_days,
 )
 from tidegate.units import format_duration, format_percent
@@ -28,6 +29,7 @@ def plan_document(plan: Plan) -> str:
     parts = (
         _head(plan),
         _checklist(plan),
+        _sign_off(plan),
         _metrics(plan),
         *(_wave(plan, wave) for wave in plan.waves),
         _post_rollout(plan, plan.post_rollout),
@@ -63,8 +65,20 @@ def _checklist(plan: Plan) -> Iterator[str]:
         yield f"### {markdown_text(section)}"
         yield ""
         for item in items:
-            waits = f", pending: {item.pending}" if item.pending else ""
-            yield f"- [ ] {markdown_text(item.text)} ({item.role}{waits})"
+            yield f"- [ ] {markdown_text(item.text)} ({item.role}; {proof_words(item)})"
+        yield ""
+
+
+def _sign_off(plan: Plan) -> Iterator[str]:
+    if plan.sign_off:
+        yield "## Sign-off"
+        yield ""
+        yield "Before wave 1, a person of each role states in person:"
+        yield ""
+    for role, lines in plan.sign_off.items():
+        yield f"### {role} ({', '.join(plan.roles[role])})"
+        yield ""
+        yield from (f"- [ ] {markdown_text(line)}" for line in lines)
         yield ""
 
 

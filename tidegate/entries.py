@@ -18,7 +18,7 @@ class Kind(StrEnum):
     PREFLIGHT = "preflight"  # verdict, findings
     GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
     ANSWERED = "answered"  # wave, attempt, answer, via
-    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds
+    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated
     RAISING = "raising"  # wave, exposure, epoch: intent, before the flag is written
     RAISED = "raised"  # wave, exposure, revision, epoch: read back
     REVIEWED = "reviewed"  # wave, credit, healthy, verdict, findings, metrics, raw

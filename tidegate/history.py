@@ -127,6 +127,7 @@ class RolloutState:
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
     approvals: dict[int, list[str]] = field(default_factory=dict)
+    stated: dict[int, dict[str, str]] = field(default_factory=dict)  # by wave: the statement's key, and who made it
     approved_wave: int = 0
     approved_at: datetime | None = None
     holds: dict[HoldCause, str] = field(default_factory=dict)
@@ -217,6 +218,9 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
     said = state.approvals.setdefault(wave, []) if body["outcome"] in ("go", "counted") else []
     if body["by"] not in said:
         said.append(body["by"])
+    if body["outcome"] in ("go", "counted"):
+        # Older entries say nothing of statements.
+        state.stated.setdefault(wave, {}).update(dict.fromkeys(body.get("stated", ()), body["by"]))
     match body["outcome"]:
         case "go":
             state.approved_wave = max(state.approved_wave, wave)
@@ -229,11 +233,13 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
                 record.soaked_at = None
                 record.last_review, record.unseen = entry.at, timedelta(0)
             state.approvals.pop(wave, None)
+            state.stated.pop(wave, None)
             state.gate, state.phase = None, Phase.WAVE
         case "withdrawn":
             # What was intended is so no more: a flag that got it already has drifted.
             state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
             state.approvals.pop(wave, None)
+            state.stated.pop(wave, None)
         case _:
             # Held at the gate: the gate asks anew. A hold that stops a go has an entry of its own.
             pass

@@ -27,6 +27,7 @@ from tidegate.plan_base import (
 )
 from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
+from tidegate.plan_checklist import ChecklistItem, HumanProof
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Limit, Metric, Traffic, Variants
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
@@ -45,6 +46,7 @@ __all__ = [
     "Freeze",
     "Gate",
     "Human",
+    "HumanProof",
     "Limit",
     "Metric",
     "Model",
@@ -148,14 +150,6 @@ class Rollback(Model):
     communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
 
 
-class ChecklistItem(Model):
-    """One line to be true before wave 1, stated by a role until its kind of proof exists."""
-
-    text: Text = Field(description="The line of the release plan.")
-    role: Name = Field(description="Whose statement it is.")
-    pending: Name | None = Field(default=None, description="The kind of proof this line waits for until it exists.")
-
-
 class Contact(Model):
     """Whom to reach, in order of escalation."""
 
@@ -208,6 +202,9 @@ class Plan(Model):
     traffic: Traffic = Field(description="Requests completed on either path.")
     metrics: dict[Name, Metric] = Field(min_length=1, description="What is measured, by name.")
     checklist: dict[Text, tuple[ChecklistItem, ...]] = Field(default={}, description="Lines by section.")
+    sign_off: dict[Name, tuple[Text, ...]] = Field(
+        default={}, description="What a person of each role states in person before wave 1, by role."
+    )
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")

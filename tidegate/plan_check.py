@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
+from tidegate.plan_checklist import RolesProof
 from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, When, is_measured
 from tidegate.plan_metrics import bound_problems
 from tidegate.units import format_duration
@@ -38,7 +39,15 @@ def _people(plan: "Plan") -> Iterator[Contradiction]:
             yield ("roles", role), "nobody is named, allowed is at least one e-mail address"
     for section, items in plan.checklist.items():
         for position, item in enumerate(items):
-            yield from _known(item.role, plan.roles, ("checklist", section, position, "role"))
+            here = ("checklist", section, position)
+            yield from _known(item.role, plan.roles, (*here, "role"))
+            if isinstance(item, RolesProof):
+                for at, role in enumerate(item.roles):
+                    yield from _known(role, plan.roles, (*here, "roles", at))
+    for role, statements in plan.sign_off.items():
+        yield from _known(role, plan.roles, ("sign_off", role))
+        if not statements:
+            yield ("sign_off", role), "nothing is to be stated, allowed is at least one statement"
 
 
 def _known(name: str, names: Mapping[str, object], where: FieldPath) -> Iterator[Contradiction]:

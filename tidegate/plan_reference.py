@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
@@ -24,6 +25,8 @@ This page is generated; change the models, not the page.
   `{{{{ selector }}}}` stands for the matchers of path and audience, `{{{{ path }}}}` for the path's alone (for series
   without an audience label), `{{{{ window }}}}` for the time looked back. Every query needs one of the first two,
   every count and every range the third.
+- A checklist's line says by `proof` how it is proven; without one, a person states it. Files lie below the folder of
+  the evidence; commands and web sources are named in the connections, so that no plan holds arguments or secrets.
 - `pending: <kind>` marks a line whose kind of check does not exist yet: it is shown and never decides by itself.
 """
 
@@ -72,6 +75,8 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
+    if name in EXAMPLES:
+        yield from ("Example:", "", "```yaml", *EXAMPLES[name].splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tidegate.calendar import minimum_duration
-from tidegate.plan import Human, Plan, PostRollout, Wave
+from tidegate.plan import Human, HumanProof, Plan, PostRollout, Wave
 from tidegate.plan_base import dotted
 from tidegate.plan_words import gate_words
 from tidegate.units import format_duration
@@ -104,7 +104,7 @@ def pending_lines(plan: Plan) -> tuple[PendingLine, ...]:
                 found.append(PendingLine(limit.pending, f"metrics.{name}.{level}", f"{metric.title}: {limit.text}"))
     for section, items in plan.checklist.items():
         for number, item in enumerate(items):
-            if item.pending is not None:
+            if isinstance(item, HumanProof) and item.pending is not None:
                 found.append(PendingLine(item.pending, dotted(("checklist", section, number)), item.text))
     for where, criteria in (
         *((f"waves.{number}", wave.criteria) for number, wave in enumerate(plan.waves)),

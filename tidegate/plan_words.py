@@ -6,6 +6,25 @@ from datetime import timedelta
 from typing import assert_never
 
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Gate, Human, Limit, Metric, Plan, Threshold, Wave, When
+from tidegate.plan_checklist import (
+    BackupProof,
+    BaseProof,
+    BenchmarkProof,
+    CommandProof,
+    DnsProof,
+    DrillProof,
+    FilesProof,
+    HttpProof,
+    HumanProof,
+    JunitProof,
+    LoadBalancerProof,
+    PagerDutyAsks,
+    PagerDutyProof,
+    PrometheusProof,
+    ReviewsProof,
+    RolesProof,
+    SlackProof,
+)
 from tidegate.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -53,6 +72,54 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
         return f"{limit.text} (pending: {limit.pending})"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
     return f"{sign} {bound_words(bound or '', metric)}"
+
+
+def proof_words(item: BaseProof) -> str:
+    """How a checklist's line is proven: `junit reports/junit.xml`, `stated by a person`."""
+    if item.not_applicable is not None:
+        return f"does not apply: {item.not_applicable}"
+    match item:
+        case HumanProof(pending=None):
+            return "stated by a person"
+        case HumanProof():
+            return f"stated by a person, pending: {item.pending}"
+        case JunitProof():
+            return f"at least {item.at_least} tests passed, {format_percent(item.passed)} of those run"
+        case ReviewsProof():
+            return f"at least {item.at_least} approvals in {_place(item)}"
+        case CommandProof() | LoadBalancerProof():
+            return f"command {item.command}"
+        case BenchmarkProof():
+            side, bound = ("above", item.above) if item.below is None else ("below", item.below)
+            return f"measured {side} {item.unit.format(quantity_in(bound or '', item.unit))} in {_place(item)}"
+        case FilesProof():
+            return f"files {', '.join(item.paths)}"
+        case HttpProof():
+            return f"web source {item.source}{item.path} answers {item.status}"
+        case PrometheusProof():
+            side, bound = ("above", item.above) if item.below is None else ("below", item.below)
+            return f"{item.query} {side} {item.unit.format(quantity_in(bound or '', item.unit))}"
+        case PagerDutyProof():
+            word = "takes events for" if item.asks is PagerDutyAsks.INTEGRATION else "has people on call for"
+            return f"PagerDuty {word} {item.service}"
+        case SlackProof():
+            return f"Slack has {', '.join(item.channels) or 'the critical and warnings channels'}"
+        case BackupProof():
+            return f"newest backup younger than {format_duration(item.fresh)} in {_place(item)}"
+        case DnsProof():
+            return f"{', '.join(item.names)} resolve"
+        case DrillProof():
+            return f"a rollback drill in the last {format_duration(item.fresh)}"
+        case RolesProof():
+            where = " as approver of every gate" if item.each_wave else ""
+            return f"somebody is named for {', '.join(item.roles)}{where}"
+    raise TypeError(f"{type(item).__name__} has no words yet")
+
+
+def _place(item: ReviewsProof | BenchmarkProof | BackupProof) -> str:
+    folder = getattr(item, "folder", None)
+    given = {"file": item.file, "command": item.command, "source": item.source, "folder": folder}
+    return next(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
 def waves_words(waves: Iterable[int]) -> str:

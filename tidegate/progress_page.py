@@ -7,7 +7,7 @@ from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
-from tidegate.wording import evidence_table, one_line, seconds_between, table_row
+from tidegate.wording import evidence_table, one_line, seconds_between, sign_off_table, table_row
 
 _DAY = timedelta(days=1)
 
@@ -49,6 +49,8 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     word, soak = wave_status(state, timing, len(plan.waves) + 1)
     rows.append(table_row("Post-rollout", "", word, soak, ""))
     parts.append("\n".join(rows))
+    if plan.sign_off and state.wave < 1 and state.phase.is_open:
+        parts.append(sign_off_table(plan, state))
     back = state.rollback
     if back is not None:
         zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))

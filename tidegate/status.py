@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tidegate.approval import sign_off
 from tidegate.history import RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import Plan
@@ -29,6 +30,14 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
         "gate": None
         if gate is None or gate.outcome
         else {"wave": gate.wave, "attempt": gate.attempt, "flow_run": gate.flow_run, "refusal": gate.refusal},
+        "sign_off": [
+            {
+                "role": s.role,
+                "statements": list(plan.sign_off[s.role]),
+                "signed_by": state.stated.get(1, {}).get(s.key),
+            }
+            for s in sign_off(plan)
+        ],
         "rollback": None
         if back is None
         else {

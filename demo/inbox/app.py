@@ -32,6 +32,13 @@ def create_app(store: Store, smtp_port: int) -> Starlette:
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
+    async def grafana_health(_: Request) -> Response:
+        # As Grafana and Elasticsearch answer; the demo has neither of them.
+        return JSONResponse({"commit": "demo", "database": "ok", "version": "demo"})
+
+    async def logs_health(_: Request) -> Response:
+        return JSONResponse({"cluster_name": "demo", "status": "green", "timed_out": False, "number_of_nodes": 1})
+
     async def messages(request: Request) -> Response:
         kind = request.query_params.get("kind")
         if kind is not None and kind not in KINDS:
@@ -52,6 +59,8 @@ def create_app(store: Store, smtp_port: int) -> Starlette:
         routes=[
             Route("/", show),
             Route("/health", health),
+            Route("/grafana/api/health", grafana_health),
+            Route("/logs/_cluster/health", logs_health),
             Route("/messages", messages),
             Route("/messages", clear, methods=["DELETE"]),
             *Slack(store).routes(),

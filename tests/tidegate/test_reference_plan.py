@@ -96,13 +96,83 @@ def test_intervals_and_days() -> None:
     assert PLAN.post_rollout.soak == timedelta(days=14)
 
 
-def test_every_line_of_the_checklist_and_the_sign_off_is_in_the_plan() -> None:
-    wanted = section("## Pre-Deployment Checklist") + section("## Sign-Off")
+# What proves each line of the checklist; a line of two parts is proven twice.
+PROOFS = {
+    "All phases 00-E complete and tested (95+ tests, 100% pass)": ["junit"],
+    "Code review completed (2+ reviewers)": ["reviews"],
+    "Security audit passed (no hardcoded secrets, no SQL injection, etc)": ["command"],
+    "Performance baseline established (< 5ms per 500 patches)": ["benchmark"],
+    "Documentation complete (README.md, API_REFERENCE.md)": ["files"],
+    "Prometheus + Grafana deployed and configured": ["prometheus", "http"],
+    "PagerDuty integration active": ["pagerduty"],
+    "Slack #alerts-critical + #alerts-warnings channels ready": ["slack"],
+    "Database backups automated (if using persistent storage)": ["backup"],
+    "Logging aggregation (CloudWatch / ELK) ready": ["http"],
+    "DNS / Load balancer configured for canary traffic splitting": ["dns", "load_balancer"],
+    "Oncall rotation scheduled for deployment week": ["pagerduty"],
+    "Response runbooks reviewed by team": ["human"],
+    "Incident commander identified for each wave": ["roles"],
+    "Customer communication plan written (if applicable)": ["human"],
+    "Rollback procedure tested (at least once)": ["drill"],
+    "Product manager: Feature readiness sign-off": ["human"],
+    "Security: CISO approval": ["human"],
+    "Operations: Infrastructure readiness": ["human"],
+    "Legal (if applicable): Data privacy review": ["human"],
+}
+SIGNERS = {
+    "Development Lead": "engineering-lead",
+    "Operations Lead": "operations-lead",
+    "Product Manager": "product-manager",
+    "Incident Commander (Designated)": "incident-commander",
+}
+
+
+def proofs(plan: Plan) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for items in plan.checklist.values():
+        for item in items:
+            found.setdefault(item.text, []).append(item.proof)
+    return found
+
+
+def test_every_line_of_the_checklist_is_in_the_plan_with_its_proof() -> None:
+    wanted = section("## Pre-Deployment Checklist")
     lines = re.findall(r"^- \[ \] (.*)$", wanted, re.MULTILINE)
-    assert len(lines) == 20 + 11
-    assert [item.text for items in PLAN.checklist.values() for item in items] == lines
+    assert len(lines) == 20
+    assert list(PROOFS) == lines
+    assert proofs(PLAN) == PROOFS
+    assert list(PLAN.checklist) == re.findall(r"^### (.*)$", wanted, re.MULTILINE)
+    for heading, items in PLAN.checklist.items():
+        below = re.findall(r"^- \[ \] (.*)$", section(f"### {heading}", wanted), re.MULTILINE)
+        assert list(dict.fromkeys(item.text for item in items)) == below
+
+
+def test_no_line_of_the_checklist_is_pending_or_put_aside() -> None:
+    for items in PLAN.checklist.values():
+        for item in items:
+            assert getattr(item, "pending", None) is None, item.text
+            assert item.not_applicable is None, item.text
+
+
+def test_the_bounds_of_the_checklist_are_the_documents() -> None:
+    junit, reviews, _, benchmark, files = PLAN.checklist["Code Quality (Week -2)"]
+    assert (junit.at_least, junit.passed) == (95, 100.0)  # type: ignore[union-attr]
+    assert reviews.at_least == 2  # type: ignore[union-attr]
+    assert (benchmark.below, benchmark.unit) == ("5ms", "ms")  # type: ignore[union-attr]
+    assert files.paths == ("README.md", "API_REFERENCE.md")  # type: ignore[union-attr]
+    assert (PLAN.channels.critical, PLAN.channels.warnings) == ("#alerts-critical", "#alerts-warnings")
+
+
+def test_every_line_of_the_sign_off_is_stated_by_its_role() -> None:
+    wanted = section("## Sign-Off")
     headings = re.findall(r"^### (.*)$", wanted, re.MULTILINE)
-    assert [name.removeprefix("Sign-Off: ") for name in PLAN.checklist] == headings
+    assert headings == list(SIGNERS)
+    for heading in headings:
+        lines = re.findall(r"^- \[ \] (.*)$", section(f"### {heading}", wanted), re.MULTILINE)
+        assert list(PLAN.sign_off[SIGNERS[heading]]) == lines
+    assert set(PLAN.sign_off) == set(SIGNERS.values())
+    assert sum(map(len, PLAN.sign_off.values())) == 11
+    assert REHEARSAL.sign_off == PLAN.sign_off
 
 
 def test_every_row_of_the_metrics_table_is_in_the_plan() -> None:
@@ -170,7 +240,28 @@ def test_pending_lines_wait_for_known_kinds_and_never_decide() -> None:
 def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
     real, rehearsed = PLAN.to_json(), REHEARSAL.to_json()
     different = {key for key in (*real, *rehearsed) if real.get(key) != rehearsed.get(key)}
-    assert different == {"name", "title", "summary", "pace", "scrape_interval", "traffic", "metrics", "post_rollout"}
+    assert different == {
+        "name", "title", "summary", "pace", "scrape_interval", "traffic", "metrics", "post_rollout",
+        "roles", "checklist",
+    }  # fmt: skip
+    assert proofs(REHEARSAL) == proofs(PLAN)
+    aside = [i.text for items in REHEARSAL.checklist.values() for i in items if i.not_applicable is not None]
+    assert aside == [
+        "Customer communication plan written (if applicable)",
+        "Rollback procedure tested (at least once)",
+        "Legal (if applicable): Data privacy review",
+    ]
+    changed = [
+        (i.text, i.proof)
+        for section in PLAN.checklist
+        for i, j in zip(REHEARSAL.checklist[section], PLAN.checklist[section], strict=True)
+        if i != j and i.text not in aside
+    ]
+    assert changed == [("DNS / Load balancer configured for canary traffic splitting", "dns")]
+    assert set(REHEARSAL.roles["incident-commander"]) == {"commander@company.com"}
+    for role, people in REHEARSAL.roles.items():
+        assert set(PLAN.roles[role]) <= set(people)
+        assert role not in REHEARSAL.sign_off or "commander@company.com" in people
     assert REHEARSAL.pace == timedelta(seconds=15)
     assert REHEARSAL.post_rollout.soak == timedelta(days=2)
     assert "two observed days instead of 14" in REHEARSAL.summary

@@ -1,0 +1,103 @@
+"""What the demo delivers is real, its checks can fail, and together they let the rehearsal's checklist pass."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from blocks.kit import read_kit
+from console.stack import _write_demo_kit
+from demo import evidence
+from demo.audit import audit, check_split
+from demo.flag import FLAG, write_initial_flag
+from tasks.checklist import Scene, line_looks
+from tests.demo.conftest import Stack
+from tidegate.checklist import section_verdicts
+from tidegate.junit import read_junit
+from tidegate.pace import Pace, Timing
+from tidegate.plan_file import load_plan
+from tidegate.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_rehearsals_checklist_passes_on_the_demo(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path))
+    monkeypatch.delenv("TIDEGATE_KIT", raising=False)
+    _write_demo_kit(tmp_path, stack.parts)
+    via = read_kit(tmp_path / "kit.yaml")
+    assert via.is_rehearsal
+    plan = load_plan(ROOT / "plans" / "rehearsal.yaml", Path.read_bytes)
+    now = datetime.now(UTC)
+    looks = line_looks(Scene(via, plan, Timing(plan, Pace.of(now, plan.pace)), now))
+    findings = [look() for _, look in looks]
+    via.close()
+    seen = {f.text: f"{f.verdict.value} {f.sentence}" for f in findings}
+    proofs = [line.item.proof for line, _ in looks if line.item.not_applicable is None]  # type: ignore[attr-defined]
+    passed = sum(f.verdict is Verdict.PASS for f in findings)
+    assert passed == len([p for p in proofs if p != "human"]) == 15, seen
+    assert {f.verdict for f in findings} == {Verdict.PASS, Verdict.NOT_APPLICABLE}, seen
+    verdicts = section_verdicts(plan, findings)
+    assert list(verdicts.values()) == [Verdict.PASS] * 3 + [Verdict.NOT_APPLICABLE]
+
+
+def test_the_test_report_is_of_tests_that_were_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = read_junit(evidence.run_tests())
+    assert (report.failed, report.skipped) == (0, 0)
+    assert report.passed >= 95
+    assert report.made is not None
+    assert abs(datetime.now(UTC) - report.made) < timedelta(minutes=1)
+    monkeypatch.setattr(
+        evidence, "apply_in_batch", lambda request: evidence.apply_one_by_one(request.__class__({}, ()))
+    )
+    assert read_junit(evidence.run_tests()).failed > 50
+
+
+def test_the_benchmark_is_measured() -> None:
+    measured = evidence.measure(rounds=3)
+    assert measured["batch_of_500_patches"]["milliseconds"] > 0
+
+
+def test_the_audit_finds_what_it_looks_for(tmp_path: Path) -> None:
+    assert list(audit(tmp_path)) == []
+    (tmp_path / "bad.py").write_text(
+        'db_password = "hunter2"\ntoken_url = "x"\nkey = "AKIA' + "A" * 16 + '"\n'
+        'def q(name):\n    return f"select * from users where name = {name}"\n'
+    )
+    assert [finding.split(":")[1] for finding in audit(tmp_path)] == ["1", "3", "5"]
+
+
+def test_the_audit_is_a_command_with_an_exit_code() -> None:
+    done = subprocess.run([sys.executable, "-P", "-m", "demo.audit", "security"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "0 findings\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"targeting": {"fractional": [["on", 10], ["off", 90]]}}, ""),
+        ({"targeting": {"fractional": [["on", 12.5], ["off", 87.5]]}}, "12.5"),
+        ({"state": "DISABLED"}, "not enabled"),
+        ({"defaultVariant": "none"}, "the default one of them"),
+        ({"variants": {"on": "yes", "off": False}}, "switches"),
+    ],
+)
+def test_a_split_is_checked(tmp_path: Path, change: dict[str, object], words: str) -> None:
+    path = tmp_path / "flags.json"
+    write_initial_flag(path)
+    document = json.loads(path.read_text())
+    document["flags"][FLAG] |= change
+    path.write_text(json.dumps(document))
+    problem = check_split(path, FLAG)
+    assert words in problem
+    assert bool(problem) == bool(words)
+
+
+def test_a_split_that_is_not_there(tmp_path: Path) -> None:
+    assert "defines no split" in check_split(tmp_path / "flags.json", FLAG)
