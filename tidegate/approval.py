@@ -223,7 +223,10 @@ def rule(
         return Ruling(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
     if signing and people == {started_by.lower()}:
         missing.append(f"another approver than {started_by}, who started the rollout, has to say go")
-    if signing and (missing or len(people) < quorum):
+    if signing and len(people) < quorum:
+        others = ", ".join(person for person in allowed if person not in people)
+        missing.append(f"{quorum - len(people)} more of these have to say go: {others}")
+    if missing:
         said = f"{len(people)} of {quorum} approvals ({', '.join(sorted(people)) or 'nobody yet'})"
         return Ruling(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
     if len(people) < quorum:

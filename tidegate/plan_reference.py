@@ -27,6 +27,8 @@ This page is generated; change the models, not the page.
   every count and every range the third.
 - A checklist's line says by `proof` how it is proven; without one, a person states it. Files lie below the folder of
   the evidence; commands and web sources are named in the connections, so that no plan holds arguments or secrets.
+- `sign_off:` names by role what a person of that role states in person. The gate before wave 1 counts answers until
+  each role has signed; one person may sign for every role they hold, and nobody for another.
 - `pending: <kind>` marks a line whose kind of check does not exist yet: it is shown and never decides by itself.
 """
 
