@@ -1,6 +1,8 @@
 """Web sources that plans may name: a status page, a ticket system's count, a dashboard's health, a cost report."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import httpx
@@ -14,10 +16,11 @@ _MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """What a source answered: the HTTP status and the body."""
+    """What a source answered: the HTTP status, the body, and the headers by their small names."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
         """The body as JSON; raises ValueError."""
@@ -46,23 +49,34 @@ class Web(Connection):
         return self.sources[name]
 
     def ask(
-        self, name: str, *, method: str = "GET", path: str = "", body: Any = None, headers: dict[str, str] | None = None
+        self,
+        name: str,
+        *,
+        method: str = "GET",
+        path: str = "",
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
     ) -> WebAnswer:
-        """One request to the source, whatever its status; raises Refused (not known) or Unreachable."""
-        address = self.address(name)
+        """One request to the source, whatever its status; raises Refused (not known) or Unreachable (not in time)."""
+        address, limit = self.address(name), min(timeout or self.timeout_seconds, self.timeout_seconds)
+        # The client's own limit is one for each read, which a source that drips would never reach.
+        end = time.monotonic() + limit
         token = self.tokens.get(name)
         sent = {**(headers or {}), **({"authorization": f"Bearer {token.get_secret_value()}"} if token else {})}
         self._client = self._client or httpx.Client(timeout=self.timeout_seconds)
         try:
             with self._client.stream(
-                method, address.rstrip("/") + path if path else address, json=body, headers=sent
+                method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
             ) as answer:
                 read = b""
                 for chunk in answer.iter_bytes():
                     read += chunk
+                    if time.monotonic() > end:
+                        raise Unreachable(f"{name} at {address} did not answer within {limit:g} s")
                     if len(read) > _MAX_BYTES:
                         raise Refused(f"{name} at {address}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
-                return WebAnswer(answer.status_code, read)
+                return WebAnswer(answer.status_code, read, {k.lower(): v for k, v in answer.headers.items()})
         except httpx.InvalidURL as error:
             raise Refused(f"{name}: {address!r} is no address ({error})") from error
         except httpx.HTTPError as error:

@@ -16,6 +16,7 @@ from blocks.kit import write_kit
 from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
 from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
+from demo.prometheus import rule_test_argv
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 
@@ -217,8 +218,24 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            "web": {"sources": _demo_sources(parts), **rehearsal},
+            "commands": {"commands": _demo_commands(folder), **rehearsal},
         },
     )
+
+
+def _demo_sources(parts: Parts) -> dict[str, str]:
+    """What the demo's plans may ask by name."""
+    return {
+        "batch-patches": parts.service_url,
+        "support-desk": f"{parts.inbox_url}/desk/support",
+        "cost-report": f"{parts.inbox_url}/desk/cost",
+    }
+
+
+def _demo_commands(folder: Path) -> dict[str, list[str]]:
+    """What the demo's plans may run by name."""
+    return {"alert-rule-tests": rule_test_argv(find_prometheus(), folder / "prometheus")}
 
 
 __all__ = ["PartFailed", "Stack", "down", "forget", "running_stack", "the_stack", "up", "use_server"]

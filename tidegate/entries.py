@@ -34,6 +34,7 @@ class Kind(StrEnum):
     SENT = "sent"  # event, channel, reference
     FINISHED = "finished"  # reason
     CLOSED = "closed"  # reason, by
+    TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
 
 
 @dataclass(frozen=True, slots=True)

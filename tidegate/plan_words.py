@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Gate, Human, Limit, Metric, Plan, Threshold, Wave, When
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -24,6 +25,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             sentence = (
                 f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
             )
+        case Count() | Cost() | Synthetic() | AlarmTest():
+            sentence = outside_sentence(criterion)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():
