@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from tidegate.actions import acknowledgements
 from tidegate.criteria import InForce, in_force
 from tidegate.plan import Human, Plan, When
 from tidegate.units import format_duration, parse_duration
@@ -86,7 +87,10 @@ class Statement:
 
 
 def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
-    """The human statements that the gate of this wave asks for; the first gate asks for the checklist, too."""
+    """The human statements that the gate of this wave asks for; the first gate asks for the checklist, too.
+
+    Every later gate asks whether the tasks of the wave before it are done.
+    """
     asked = [
         Statement(item.id, item.criterion.role, item.criterion.text)
         for item in in_force(plan, wave, When.ENTER)
@@ -98,6 +102,7 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
             asked.append(
                 Statement(f"checklist.{number}", roles, f"Checklist, {section}: all {len(items)} lines are done")
             )
+    asked.extend(Statement(x.key, x.role, x.text) for x in acknowledgements(plan, wave))
     return tuple(asked)
 
 

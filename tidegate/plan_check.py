@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tidegate.plan_actions import action_contradictions
 from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
 from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, When, is_measured
 from tidegate.plan_metrics import bound_problems
@@ -30,6 +31,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
                 ("post_rollout", "criteria", position, "when"),
                 "found enter, allowed are during and trigger (there is no gate)",
             )
+    yield from action_contradictions(plan)
     yield from _ids(plan)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidegate.plan_base import ContradictionsError, FieldPath, did_you_mean, dotted
-from tidegate.plan_schema import fragment_at, key_words, keys_of, words
+from tidegate.plan_schema import TAG_IF_ABSENT, TAGS, fragment_at, key_words, keys_of, words
 from tidegate.plan_yaml import Node, Problem
 
 
@@ -57,13 +57,12 @@ def _below(node: Node, step: str | int) -> Node | None:
 
 
 def _path(loc: tuple[str | int, ...], root: Node) -> FieldPath:
-    """The path in the file: pydantic adds the kind of a criterion, and marks keys, which nobody wrote."""
+    """The path in the file: pydantic adds the kind of a criterion or proof, and marks keys, which nobody wrote."""
     path: list[str | int] = []
     node: Node | None = root
     tagged: Node | None = None
     for step in loc:
-        kind = node.value.get("kind") if node is not None and isinstance(node.value, dict) else None
-        if kind is not None and kind.value == step and tagged is not node:
+        if tagged is not node and _is_tag(node, step):
             tagged = node
             continue
         if step == "[key]":
@@ -74,6 +73,14 @@ def _path(loc: tuple[str | int, ...], root: Node) -> FieldPath:
         path.append(step)
         node = None if node is None else _below(node, step)
     return tuple(path)
+
+
+def _is_tag(node: Node | None, step: str | int) -> bool:
+    """Whether this step is the kind that `node` has, rather than a key of it."""
+    if node is None or not isinstance(node.value, dict):
+        return False
+    written = [node.value[name].value for name in TAGS if name in node.value]
+    return step in written if written else step in TAG_IF_ABSENT.values() and step not in node.value
 
 
 def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context: Mapping[str, Any], root: Node) -> str:
@@ -87,11 +94,13 @@ def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context
             known = keys_of(fragment_at(path[:-1], root))
             return f"unknown key, allowed are {', '.join(known)}{did_you_mean(str(path[-1]), known)}"
         case "union_tag_not_found":
-            return f"kind is missing, allowed is kind: one of {', '.join(_tags(fragment))}"
+            name = str(context["discriminator"]).strip("'")
+            return f"{name} is missing, allowed is {name}: one of {', '.join(_tags(fragment))}"
         case "union_tag_invalid":
             tag = str(context["tag"])
             known = _tags(fragment)
-            return f"found kind {tag!r}, allowed are {', '.join(known)}{did_you_mean(tag, known)}"
+            name = str(context["discriminator"]).strip("'")
+            return f"found {name} {tag!r}, allowed are {', '.join(known)}{did_you_mean(tag, known)}"
         case "enum" | "literal_error":
             return f"found {shown(found)}, allowed is {words(fragment)}{did_you_mean(str(found), _enum(fragment))}"
         case "too_short":

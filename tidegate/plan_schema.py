@@ -15,6 +15,9 @@ from tidegate.units import format_duration
 
 Fragment = Mapping[str, Any]
 _OVERLAY = "Overlay"
+# What tells the kinds of a union apart, and the kind that is meant where nothing is said.
+TAGS = ("kind", "proof", "do")
+TAG_IF_ABSENT = {"proof": "human"}
 
 
 def plan_schema() -> dict[str, Any]:
@@ -121,10 +124,12 @@ def key_words(fragment: Fragment) -> str:
 
 
 def _chosen(fragment: Fragment, node: Node | None) -> Fragment:
-    """The kind of criterion that `node` says it is."""
-    mapping = fragment.get("discriminator", {}).get("mapping", {})
-    kind = node.value.get("kind") if node is not None and isinstance(node.value, dict) else None
-    ref = mapping.get(kind.value) if kind is not None and isinstance(kind.value, str) else None
+    """The kind of criterion, or of proof, that `node` says it is."""
+    told_by = fragment.get("discriminator", {})
+    mapping, name = told_by.get("mapping", {}), told_by.get("propertyName", "")
+    kind = node.value.get(name) if node is not None and isinstance(node.value, dict) else None
+    word = TAG_IF_ABSENT.get(name) if kind is None else kind.value
+    ref = mapping.get(word) if isinstance(word, str) else None
     return resolved({"$ref": ref}) if ref else fragment
 
 
@@ -154,6 +159,10 @@ def words(fragment: Fragment) -> str:
             return str(const).lower() if isinstance(const, bool) else str(const)
         case {"enum": [*choices]}:
             return f"one of {', '.join(map(str, choices))}"
+        case {"discriminator": {"mapping": mapping, "propertyName": "proof"}}:
+            return f"a line with its proof (proof: {', '.join(mapping)})"
+        case {"discriminator": {"mapping": mapping, "propertyName": "do"}}:
+            return f"an action (do: {', '.join(mapping)})"
         case {"discriminator": {"mapping": mapping}}:
             return f"a criterion (kind: {', '.join(mapping)})"
         case {"anyOf": [first, *_]}:
@@ -184,6 +193,8 @@ def _noun(example: str) -> str:
 
 
 _NOUNS = {"24h": "a duration", "10%": "a percentage", "5%": "a number with its unit", "day 3": "a day of the rollout"}
+_NOUNS |= {"/results/0/mean": "a JSON pointer", "ok": "a text, number or switch"}
+_NOUNS |= {"17:00": "a time of day"}
 _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",
@@ -194,5 +205,11 @@ _PATTERNS = {
 
 def _plural(noun: str) -> str:
     known = {"text": "texts", "an e-mail address": "e-mail addresses", "a whole number": "whole numbers"}
-    known |= {"a name": "names", "a mapping": "mappings", "a criterion": "criteria"}
+    known |= {
+        "a name": "names",
+        "a mapping": "mappings",
+        "a criterion": "criteria",
+        "a line": "lines",
+        "an action": "actions",
+    }
     return next((plural for start, plural in known.items() if noun.startswith(start)), noun)

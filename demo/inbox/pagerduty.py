@@ -11,9 +11,15 @@ from demo.inbox.store import Message, Store
 
 _STATUS = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}
 _SEVERITIES = ("critical", "error", "warning", "info")
-_SERVICE = {"id": "PDEMO01", "type": "service", "name": "batch-patches", "status": "active"}
 _ON_CALL = {"id": "PDEMO02", "type": "user", "summary": "Demo On-Call", "name": "Demo On-Call"}
 _POLICY = {"id": "PDEMO03", "type": "escalation_policy", "summary": "batch-patches on-call"}
+_SERVICE = {
+    "id": "PDEMO01",
+    "type": "service",
+    "name": "batch-patches",
+    "status": "active",
+    "escalation_policy": _POLICY,
+}
 
 
 class PagerDuty:
@@ -28,6 +34,7 @@ class PagerDuty:
             Route("/pagerduty/v2/enqueue", self.enqueue, methods=["POST"]),
             Route("/pagerduty/abilities", self.abilities),
             Route("/pagerduty/services", self.services),
+            Route("/pagerduty/services/{id}", self.service),
             Route("/pagerduty/oncalls", self.on_calls),
             Route("/pagerduty/incidents", self.incidents),
         ]
@@ -59,13 +66,21 @@ class PagerDuty:
         return _read(request, {"abilities": ["teams", "advanced_reports"]})
 
     async def services(self, request: Request) -> Response:
-        """List the one service."""
-        return _read(request, _page("services", [_SERVICE]))
+        """List the one service, unless another name is asked for."""
+        asked = request.query_params.get("query", "")
+        return _read(request, _page("services", [_SERVICE] if asked.lower() in str(_SERVICE["name"]) else []))
+
+    async def service(self, request: Request) -> Response:
+        """Return the one service by its id."""
+        if request.path_params["id"] == _SERVICE["id"]:
+            return _read(request, {"service": _SERVICE})
+        return JSONResponse({"error": {"message": "Not Found", "code": 2100}}, status_code=404)
 
     async def on_calls(self, request: Request) -> Response:
-        """List the one person on call."""
+        """List the one person on call, unless another policy is asked for."""
         on_call = {"user": _ON_CALL, "escalation_policy": _POLICY, "escalation_level": 1, "start": None, "end": None}
-        return _read(request, _page("oncalls", [on_call]))
+        policies = request.query_params.getlist("escalation_policy_ids[]")
+        return _read(request, _page("oncalls", [on_call] if not policies or _POLICY["id"] in policies else []))
 
     async def incidents(self, request: Request) -> Response:
         """List the incidents, of the asked statuses if any are asked for."""

@@ -79,7 +79,7 @@ def test_every_line_of_a_wave_is_in_the_plan(number: int) -> None:
     triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when]
     assert [line for line in go if line in lines_below("**Go/No-Go", text)] == lines_below("**Go/No-Go", text)
     assert triggers == lines_below("**Rollback Trigger", text)
-    assert list(wave.actions) == lines_below("**Actions", text)
+    assert [action.text for action in wave.actions] == lines_below("**Actions", text)
     assert f"**Success Criteria:** {wave.success}" in text
     assert f"**Target:** {wave.target}" in text
     assert heading.startswith(f"### {wave.title} (")
@@ -129,7 +129,7 @@ def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_pla
     tasks = re.findall(r"^- \[ \] (.*)$", section("## Post-Deployment Tasks"), re.MULTILINE)
     assert len(post) == 5
     assert len(tasks) == 13
-    assert {line.lower() for line in (*post, *tasks)} <= {line.lower() for line in PLAN.post_rollout.actions}
+    assert {line.lower() for line in (*post, *tasks)} <= {action.text.lower() for action in PLAN.post_rollout.actions}
     success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
     assert len(success) == 10
     assert set(success) <= {c.text for c in PLAN.post_rollout.criteria}
