@@ -14,6 +14,7 @@ from counting_proxy import rounds
 from figures import Figure
 
 from blocks.kit import read_kit, write_kit
+from console.stack import demo_commands, demo_sources
 from demo.processes import free_port, start_process, stop_processes, wait_ready
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
@@ -54,6 +55,10 @@ def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str]]:
                     "journal": {"url": f"sqlite:///{home / 'journal.db'}", "environment": "rehearsal"},
                     "flags": {"path": parts.flag_file, "environment": "rehearsal"},
                     "prometheus": {"url": proxy, "environment": "rehearsal"},
+                    "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, "environment": "rehearsal"},
+                    "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, "environment": "rehearsal"},
+                    "web": {"sources": demo_sources(parts), "environment": "rehearsal"},
+                    "commands": {"commands": demo_commands(home), "environment": "rehearsal"},
                 },
             )
             yield _raised(read_kit(kit)), proxy

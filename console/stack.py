@@ -218,13 +218,13 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
-            "web": {"sources": _demo_sources(parts), **rehearsal},
-            "commands": {"commands": _demo_commands(folder), **rehearsal},
+            "web": {"sources": demo_sources(parts), **rehearsal},
+            "commands": {"commands": demo_commands(folder), **rehearsal},
         },
     )
 
 
-def _demo_sources(parts: Parts) -> dict[str, str]:
+def demo_sources(parts: Parts) -> dict[str, str]:
     """What the demo's plans may ask by name."""
     return {
         "batch-patches": parts.service_url,
@@ -233,7 +233,7 @@ def _demo_sources(parts: Parts) -> dict[str, str]:
     }
 
 
-def _demo_commands(folder: Path) -> dict[str, list[str]]:
+def demo_commands(folder: Path) -> dict[str, list[str]]:
     """What the demo's plans may run by name."""
     return {"alert-rule-tests": rule_test_argv(find_prometheus(), folder / "prometheus")}
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from tasks.preflight_outside import outside_looks
 from tidegate.approval import unsatisfiable
 from tidegate.criteria import metric_queries, steps, traffic_queries
 from tidegate.exposure import ZERO
@@ -44,6 +45,7 @@ def preflight_checks(
         frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
     }
     checks.extend(_alerts(connections, dict(each), now) for each in labels.values())
+    checks.extend(Check(*each) for each in outside_looks(connections, plan))
     checks.extend(_stated(section, item) for section, items in plan.checklist.items() for item in items)
     return tuple(checks)
 

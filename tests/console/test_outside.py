@@ -19,6 +19,7 @@ from blocks.slack import Slack
 from blocks.web import Web
 from tasks.measures import measure
 from tasks.open_rollout import OpenRollout, utc_now
+from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.sight import Sight
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
@@ -336,3 +337,33 @@ def test_a_message_that_slack_does_not_show_is_a_failed_test(
     run = connected(opened(tmp_path, prometheus_server), **(demo.alarms | {"slack": lying}))
     found = asked(run, of_plan(run, AlarmTest))
     assert (found.verdict, "does not show it" in found.sentence) == (F, True)
+
+
+# Preflight
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_preflight_looks_for_everything_that_the_plan_names_outside_of_prometheus(
+    tmp_path: Path, prometheus_server: PrometheusServer, demo: Demo, given: bool
+) -> None:
+    run = opened(tmp_path, prometheus_server)
+    if given:
+        connected(run, web=demo.web, **demo.alarms)
+    checks = preflight_checks(run.connections, run.plan, run.timing, started_by="a@b.c", now=utc_now())
+    own = [c for c in checks if c.name.partition(".")[0] in ("figure", "known", "command")]
+    assert len(own) == 6
+    for finding in run_checks(tuple(own)):
+        assert finding.verdict is P if given else finding.verdict in (E, F)
+        assert given or "to the kit" in finding.sentence or "of the kit" in finding.sentence
+    assert demo.messages("slack") == []
+
+
+def test_preflight_finds_a_source_that_tells_nothing(
+    tmp_path: Path, prometheus_server: PrometheusServer, server: Answering
+) -> None:
+    server.answer = lambda *_: (200, b"{}", {})
+    sources = dict.fromkeys(("batch-patches", "support-desk", "cost-report"), server.url)
+    run = connected(opened(tmp_path, prometheus_server), web=Web(sources=sources))
+    checks = preflight_checks(run.connections, run.plan, run.timing, started_by="a@b.c", now=utc_now())
+    own = tuple(c for c in checks if c.name.partition(".")[0] in ("figure", "known"))
+    assert {f.verdict for f in run_checks(own)} == {F}
