@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from tidegate.actions import acknowledgements
 from tidegate.criteria import InForce, in_force
 from tidegate.plan import Human, Plan, When
 from tidegate.plan_checklist import waits_for_people
@@ -92,7 +93,8 @@ class Statement:
 def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
     """The human statements that the gate of this wave asks for.
 
-    The first gate asks for the checklist's lines that only people can prove and for the sign-off, too.
+    The first gate asks for the checklist's lines that only people can prove and for the sign-off, too; every later
+    one whether the tasks of the wave before it are done.
     """
     asked = [
         Statement(item.id, item.criterion.role, item.criterion.text)
@@ -107,6 +109,7 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
                 text = f"Checklist, {section}: all {len(human)} lines are done"
                 asked.append(Statement(f"checklist.{number}", roles, text))
         asked.extend(sign_off(plan))
+    asked.extend(Statement(x.key, x.role, x.text) for x in acknowledgements(plan, wave))
     return tuple(asked)
 
 

@@ -20,7 +20,7 @@ This page is generated; change the models, not the page.
 - `extends: other.yaml` starts from another file in the same folder or below (at most {MAX_EXTENDS}, no cycles).
   Mappings merge key by key, lists are replaced whole, and `null` removes a key.
 - Durations: `90s`, `15m`, `1h30m`, `14d`. Percentages: `10%`, `12.5%`. Days: `day 3`.
-- A bound is written in its metric's unit: `5%`, `500ms`, `2s`, `200MB`, `1.5cores`, `20/s`, or a bare count.
+- A bound is written in its metric's unit: `5%`, `500ms`, `2s`, `200MB`, `1.5cores`, `20/s`, `$300`, or a bare count.
 - Queries are PromQL with {", ".join("`{{ " + name + " }}`" for name in NAMES)} to fill in, and nothing else.
   `{{{{ selector }}}}` stands for the matchers of path and audience, `{{{{ path }}}}` for the path's alone (for series
   without an audience label), `{{{{ window }}}}` for the time looked back. Every query needs one of the first two,
