@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tasks.measures_compared import measure_change
 from tasks.sight import Sight
 from tidegate.criteria import (
     Breach,
@@ -15,6 +16,7 @@ from tidegate.criteria import (
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.plan_kinds import Change
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 
@@ -52,6 +54,7 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Threshold: _threshold,
     Alerts: _alerts,
     Human: _pending,
+    Change: measure_change,
 }
 
 

@@ -9,6 +9,7 @@ from blocks.errors import Unreachable
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
@@ -80,6 +81,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
                 tell(run, held(run.plan, run.state, cause, reason))
         case Advance(wave):
+            measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):

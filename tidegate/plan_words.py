@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import assert_never
 
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Gate, Human, Limit, Metric, Plan, Threshold, Wave, When
+from tidegate.plan_kind_words import kind_sentence
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -24,6 +26,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             sentence = (
                 f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
             )
+        case Change() | Trend() | Leak() | NewAlerts() | ResourceSpike() | Slo() | Coverage():
+            sentence = kind_sentence(criterion, plan)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():
@@ -51,6 +55,8 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
         return ""
     if limit.pending is not None:
         return f"{limit.text} (pending: {limit.pending})"
+    if limit.change is not None:
+        return f"{limit.change:+g}% from the baseline"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
     return f"{sign} {bound_words(bound or '', metric)}"
 
