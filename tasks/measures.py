@@ -4,6 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.measures_compared import measure_change
+from tasks.measures_looking_back import (
+    measure_coverage,
+    measure_leak,
+    measure_new_alerts,
+    measure_slo,
+    measure_spike,
+    measure_trend,
+)
 from tasks.sight import Sight
 from tidegate.criteria import (
     Breach,
@@ -16,7 +24,7 @@ from tidegate.criteria import (
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
-from tidegate.plan_kinds import Change
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 
@@ -55,6 +63,12 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Alerts: _alerts,
     Human: _pending,
     Change: measure_change,
+    Trend: measure_trend,
+    Leak: measure_leak,
+    NewAlerts: measure_new_alerts,
+    ResourceSpike: measure_spike,
+    Slo: measure_slo,
+    Coverage: measure_coverage,
 }
 
 

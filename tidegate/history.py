@@ -256,7 +256,9 @@ def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
         record.last_review, record.unseen = entry.at, timedelta(0)
         record.looked += bool(body["metrics"])
         for line in body["metrics"]:
-            record.reported[line["name"]] = record.reported.get(line["name"], 0) + (line["value"] is not None)
+            # A count that is too small for a verdict was measured all the same.
+            there = line["value"] is not None or line["n"] is not None
+            record.reported[line["name"]] = record.reported.get(line["name"], 0) + there
     state.last_findings = body["findings"]
 
 

@@ -6,6 +6,7 @@ from tests.tidegate.plan_texts import BASE, changed, load
 from tidegate.plan_file import PlanError
 
 # The place that is changed, what it becomes (`#!` marks the expected line), the field, and words of the message.
+KINDS = "alerts, change, coverage, earlier_waves, human, leak, new_alerts, resource_spike, slo, threshold, trend"
 MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "missing key": ("service: shop\n", "", "service", "missing, allowed is a name"),
     "unknown key at the top": ("approvals: open", "approvals: open\nservise: x #!", "servise", "did you mean 'service'?"),
@@ -55,8 +56,8 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "name of a key": ("  latency:\n", "  Latency X: #!\n", "metrics.Latency X", "found the key 'Latency X', allowed is a name"),
     "name twice": ("name: two", "name: one #!", "waves.1.name", "stands 2 times, allowed is once"),
     "id twice": ("      - kind: earlier_waves", "      - { kind: alerts, when: during, text: b, id: x, labels: { a: b } }\n      - { kind: alerts, when: trigger, text: b, id: x, labels: { a: b } } #!\n      - kind: earlier_waves", "waves.1.criteria.1.id", "found 'x' (as in waves.1.criteria.0), allowed is once"),
-    "unknown kind": ("kind: earlier_waves", "kind: earlier_wave #!", "waves.1.criteria.0", "found kind 'earlier_wave', allowed are alerts, earlier_waves, human, threshold (did you mean 'earlier_waves'?)"),
-    "kind missing": ("      - kind: earlier_waves\n        when", "      - when", "waves.1.criteria.0", "kind is missing, allowed is kind: one of alerts, earlier_waves, human, threshold"),
+    "unknown kind": ("kind: earlier_waves", "kind: earlier_wave #!", "waves.1.criteria.0", f"found kind 'earlier_wave', allowed are {KINDS} (did you mean 'earlier_waves'?)"),
+    "kind missing": ("      - kind: earlier_waves\n        when", "      - when", "waves.1.criteria.0", f"kind is missing, allowed is kind: one of {KINDS}"),
     "unknown when": ("when: during\n        text: As", "when: always #!\n        text: As", "waves.1.criteria.0.when", "found 'always', allowed is one of enter, during, trigger"),
     "when empty": ("when: during\n        text: As", "when: [] #!\n        text: As", "waves.1.criteria.0.when", "found nothing, allowed is at least 1"),
     "when twice": ("when: trigger\n        text: Any", "when: [during, during] #!\n        text: Any", "waves.0.criteria.1.when", "each word once"),
