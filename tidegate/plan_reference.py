@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
@@ -72,6 +73,9 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
+    kind = part["properties"].get("kind", {}).get("const")
+    if kind in CRITERION_EXAMPLES:
+        yield from ("Example:", "", "```yaml", *CRITERION_EXAMPLES[kind].splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:
