@@ -3,12 +3,14 @@
 import threading
 from datetime import datetime, timedelta
 
+from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.sight import answers_at
 from tidegate.entries import Kind
 from tidegate.pace import SCRAPES_IN_A_WINDOW
 from tidegate.reference import BASELINE, reference_body, reference_queries
 from tidegate.samples import NoData, NoDataReason, Reading
+from tidegate.wording import reference_incomplete
 
 _ATTEMPTS = 3
 _PASSING = (NoDataReason.UNREACHABLE, NoDataReason.SLOW, NoDataReason.PARTIAL)
@@ -33,7 +35,10 @@ def _measure(run: OpenRollout, number: int, window: timedelta, now: datetime) ->
         return
     answers = _asked(run, number, window, now)
     body = reference_body(run.plan, number, now - window, now, answers)
-    run.append(Kind.MEASURED, body, now, unless=lambda s: number in s.references, fenced=True)
+    written = run.append(Kind.MEASURED, body, now, unless=lambda s: number in s.references, fenced=True)
+    lost = [name for name, found in body["metrics"].items() if found["value"] is None]
+    if written and lost:
+        tell(run, reference_incomplete(run.plan, run.state, number, lost))
 
 
 def _asked(run: OpenRollout, number: int, window: timedelta, now: datetime) -> dict[str, Reading]:

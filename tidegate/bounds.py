@@ -49,7 +49,10 @@ def metric_line(name: str, metric: Metric, reading: Reading, baseline: Reading |
     elif metric.target is not None and metric.target.pending is None and not on_target(metric, value, was):
         level = Level.OFF_TARGET
     shown = metric.unit.format(value)
-    if was and any(x is not None and x.change is not None for x in (metric.target, metric.warning, metric.critical)):
+    compared = any(x is not None and x.change is not None for x in (metric.target, metric.warning, metric.critical))
+    if compared and was is None:
+        shown += " (no baseline to hold it against)"
+    elif compared and was:
         shown += f" ({100 * (value / was - 1):+.0f}% from the baseline)"
     return MetricLine(name, metric.title, level, value, shown, reading.n)
 

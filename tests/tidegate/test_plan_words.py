@@ -48,7 +48,7 @@ SLO = "99% of the time with P95 Latency below 500 ms missed 14.4 times over, ove
         ),
         (2, "Error rate trending down", "no significant worsening over the wave of Error Rate (by 1%)"),
         (2, "Error rate increases > 5% from Wave 1", "change of Error Rate from wave 1 above 5% points"),
-        (2, "Performance degradation > 50%", "change of P95 Latency from baseline above 50%"),
+        (2, "Performance degradation > 50%", "change of P95 Latency from control (baseline at 100%) above 50%"),
         (3, "Monitoring coverage verified", COVERED),
         (3, "Unexpected resource usage spike", SPIKE),
         (4, "System performance below SLO", SLO),

@@ -165,7 +165,7 @@ def test_what_can_be_measured_is_measured() -> None:
     increase = criterion(2, "Error rate increases > 5% from Wave 1")
     assert (increase.to, increase.how, increase.above, increase.metric) == ("wave 1", "points", "5%", "error_rate")
     slower = criterion(2, "Performance degradation > 50%")
-    assert (slower.to, slower.how, slower.above) == ("baseline", "relative", "50%")
+    assert (slower.to, slower.substitute, slower.how, slower.above) == ("control", "baseline", "relative", "50%")
 
 
 def test_what_prometheus_and_the_journal_answer_waits_no_more() -> None:
