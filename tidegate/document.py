@@ -51,6 +51,8 @@ def _head(plan: Plan) -> Iterator[str]:
     yield f"- **Flag:** `{plan.flag.key}` of {plan.service}"
     yield f"- **Waves:** {len(plan.waves)} ({shares}), at least {format_duration(minimum_duration(plan))} in all"
     yield f"- **Time zone:** {plan.timezone}"
+    if plan.baseline is not None:
+        yield f"- **Baseline:** the old path over {format_duration(plan.baseline.window)} before wave 1"
     yield "- **Approvals:** open (names are recorded but not proven)"
     if plan.pace is not None:
         yield f"- **Rehearsal:** one plan day takes {format_duration(plan.pace)}"

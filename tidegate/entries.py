@@ -27,6 +27,9 @@ class Kind(StrEnum):
     CROSSED = "crossed"  # metric, level, crossed, sentence
     HELD = "held"  # cause, reason, by; flow_run where its cancelling was the cause
     RESUMED = "resumed"  # cause, reason, by
+    MEASURED = (
+        "measured"  # reference (0: baseline, n: wave n), variant, start, end, window_seconds, metrics with raw counts
+    )
     SOAKED = "soaked"  # wave
     ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
     PROVEN = "proven"  # proven, counter, last_request_at, proven_at, sentence

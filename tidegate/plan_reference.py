@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
 from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
+from tidegate.plan_outside_examples import ACTION_EXAMPLES, OUTSIDE_EXAMPLES
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
 
@@ -77,8 +79,10 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
-    if name in EXAMPLES:
-        yield from ("Example:", "", "```yaml", *EXAMPLES[name].splitlines(), "```", "")
+    kind, do = (part["properties"].get(tag, {}).get("const") for tag in ("kind", "do"))
+    example = EXAMPLES.get(name) or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES}.get(kind) or ACTION_EXAMPLES.get(do)
+    if example:
+        yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:

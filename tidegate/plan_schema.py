@@ -195,6 +195,7 @@ def _noun(example: str) -> str:
 _NOUNS = {"24h": "a duration", "10%": "a percentage", "5%": "a number with its unit", "day 3": "a day of the rollout"}
 _NOUNS |= {"/results/0/mean": "a JSON pointer", "ok": "a text, number or switch"}
 _NOUNS |= {"17:00": "a time of day"}
+_NOUNS |= {"+50%": "a change with its sign"}
 _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",

@@ -110,6 +110,14 @@ def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     )
 
 
+def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Iterable[str]) -> Notice:
+    """What later changes are held against could not be measured in full."""
+    name = f"wave {number}" if number else "the baseline"
+    titles = ", ".join(plan.metrics[metric].title for metric in lost)
+    body = f"Without a value: {titles}. What is held against it cannot be judged and rolls nothing back."
+    return _notice(state, f"reference-{number}", Loudness.WARNING, f"{plan.flag.key}: {name} is incomplete", body)
+
+
 def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:
     """Exposure stays and somebody must look."""
     title = f"{plan.flag.key} is held ({cause.value.replace('_', ' ')})"
