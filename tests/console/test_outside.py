@@ -70,7 +70,7 @@ def test_a_count_is_asked_of_a_real_source(
     tmp_path: Path, prometheus_server: PrometheusServer, server: Answering, answer: Any, expected: Verdict, words: str
 ) -> None:
     server.answer = lambda *_: answer
-    run = connected(opened(tmp_path, prometheus_server), web=Web(sources={"desk": server.url}, timeout_seconds=1))
+    run = connected(opened(tmp_path, prometheus_server), web=Web(sources={"desk": server.url}, timeout_seconds=30))
     started = time.monotonic()
     found = asked(run, example("count", source="desk", pointer="/n"))
     assert found.verdict is expected
