@@ -16,9 +16,8 @@ from blocks.kit import write_kit
 from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
 from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
-from demo.prometheus import rule_test_argv
 from demo.provision import find_prometheus
-from demo.stack import Parts, start_parts, stop_parts
+from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
 
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
@@ -210,7 +209,13 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
             "flags": {"path": parts.flag_file, **rehearsal},
             "prometheus": {"url": parts.prometheus_url, **rehearsal},
             "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, **rehearsal},
-            "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, **rehearsal},
+            "pagerduty": {
+                "routing_key": "0" * 32,
+                "url": parts.pagerduty_url,
+                "api_token": "demo",
+                "api_url": parts.pagerduty_url,
+                **rehearsal,
+            },
             "mail": {
                 "host": parts.smtp_host,
                 "port": parts.smtp_port,
@@ -218,24 +223,10 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
-            "web": {"sources": demo_sources(parts), **rehearsal},
-            "commands": {"commands": demo_commands(folder), **rehearsal},
+            "commands": {"commands": named_commands(parts), "folder": str(folder), **rehearsal},
+            "web": {"sources": named_sources(parts), **rehearsal},
         },
     )
-
-
-def demo_sources(parts: Parts) -> dict[str, str]:
-    """What the demo's plans may ask by name."""
-    return {
-        "batch-patches": parts.service_url,
-        "support-desk": f"{parts.inbox_url}/desk/support",
-        "cost-report": f"{parts.inbox_url}/desk/cost",
-    }
-
-
-def demo_commands(folder: Path) -> dict[str, list[str]]:
-    """What the demo's plans may run by name."""
-    return {"alert-rule-tests": rule_test_argv(find_prometheus(), folder / "prometheus")}
 
 
 __all__ = ["PartFailed", "Stack", "down", "forget", "running_stack", "the_stack", "up", "use_server"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from demo.flag import write_initial_flag
 from demo.processes import PartFailed, Process, free_ports, start_process, stop_processes, wait_ready
-from demo.prometheus import prometheus_argv, write_config
+from demo.prometheus import prometheus_argv, rule_test_argv, write_config
+from demo.provision import find_prometheus
 
 READY_SECONDS = 30.0
 
@@ -86,6 +87,20 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
     )
 
 
+def named_commands(parts: Parts) -> dict[str, list[str]]:
+    """The commands that the demo's plans name; they run in the folder the parts were started in."""
+    return {"alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus"))}
+
+
+def named_sources(parts: Parts) -> dict[str, str]:
+    """The web sources that the demo's plans name."""
+    return {
+        "batch-patches": parts.service_url,
+        "support-desk": f"{parts.inbox_url}/desk/support",
+        "cost-report": f"{parts.inbox_url}/desk/cost",
+    }
+
+
 def stop_parts(parts: Parts) -> None:
     """End exactly these processes and what they started."""
     stop_processes(parts.processes)
@@ -96,4 +111,4 @@ def _module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-P", "-m", f"demo.{name}", *map(str, arguments)]
 
 
-__all__ = ["PartFailed", "Parts", "start_parts", "stop_parts"]
+__all__ = ["PartFailed", "Parts", "named_commands", "named_sources", "start_parts", "stop_parts"]
