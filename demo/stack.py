@@ -87,7 +87,7 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
     )
 
 
-def named_commands(parts: Parts) -> dict[str, list[str]]:
+def named_commands(_: Parts) -> dict[str, list[str]]:
     """The commands that the demo's plans name; they run in the folder the parts were started in."""
     return {"alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus"))}
 
