@@ -1,17 +1,22 @@
 """Web sources that plans may name: a status page, a ticket system's count, a dashboard's health, a cost report."""
 
+import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr, StringConstraints
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 
 _MAX_BYTES = 1_000_000
+_DENIED = (401, 403)
+_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,10 @@ class WebAnswer:
 
     def json(self) -> Any:
         """The body as JSON; raises ValueError."""
-        import json
-
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
 
 
 class Web(Connection):
@@ -36,7 +42,9 @@ class Web(Connection):
     _block_type_slug: ClassVar[str | None] = "tidegate-web"
     _description: ClassVar[str | None] = "Web addresses that plans may name."
 
-    sources: dict[str, str] = Field(description="Addresses (http or https) by name.")
+    sources: dict[str, Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]")]] = Field(
+        description="Addresses (http or https) by name."
+    )
     tokens: dict[str, SecretStr] = Field(default={}, description="Bearer tokens, by the same names.")
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for one answer.")
 
@@ -58,38 +66,67 @@ class Web(Connection):
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
     ) -> WebAnswer:
-        """One request to the source, whatever its status; raises Refused (not known) or Unreachable (not in time)."""
-        address, limit = self.address(name), min(timeout or self.timeout_seconds, self.timeout_seconds)
-        # The client's own limit is one for each read, which a source that drips would never reach.
-        end = time.monotonic() + limit
+        """One request to the source, whatever its status; raises Refused (not known) or Unreachable.
+
+        A redirection is an answer like any other: following it could carry the token to another host.
+        """
+        address = self.address(name)
+        if path and not path.startswith("/"):
+            # Put behind a bare host, anything else could name another host.
+            raise Refused(f"{name}: found the path {path[:60]!r}, allowed is one that begins with /")
+        shown = f"{name} at {_shown(address)}"
+        limit = self.timeout_seconds if timeout is None else min(timeout, self.timeout_seconds)
         token = self.tokens.get(name)
         sent = {**(headers or {}), **({"authorization": f"Bearer {token.get_secret_value()}"} if token else {})}
-        self._client = self._client or httpx.Client(timeout=self.timeout_seconds)
         try:
-            with self._client.stream(
+            with self._open_client().stream(
                 method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
             ) as answer:
-                read = b""
-                for chunk in answer.iter_bytes():
-                    read += chunk
-                    if time.monotonic() > end:
-                        raise Unreachable(f"{name} at {address} did not answer within {limit:g} s")
-                    if len(read) > _MAX_BYTES:
-                        raise Refused(f"{name} at {address}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
-                return WebAnswer(answer.status_code, read, {k.lower(): v for k, v in answer.headers.items()})
-        except httpx.InvalidURL as error:
-            raise Refused(f"{name}: {address!r} is no address ({error})") from error
+                return WebAnswer(answer.status_code, _read(answer, shown, limit), dict(answer.headers))
+        except httpx.InvalidURL:
+            raise Refused(f"{shown}: this is no address") from None
+        except UnicodeError:
+            raise Refused(f"{shown}: the token or a header holds what cannot be sent") from None
         except httpx.HTTPError as error:
-            raise Unreachable(f"{name} at {address} does not answer ({type(error).__name__})") from error
+            # Only the kind is shown: the original's text may repeat the request, token included.
+            raise Unreachable(f"{shown} does not answer ({type(error).__name__})") from None
 
     def check(self) -> str:
-        """A sentence saying what was found; raises Unreachable."""
+        """A sentence saying what was found; raises Unreachable, or Refused where our token is not taken."""
         for name in self.sources:
-            self.ask(name)
+            status = self.ask(name).status
+            if status in _DENIED:
+                raise Refused(f"{name} at {_shown(self.sources[name])}: HTTP {status}, look at its token")
         return f"{len(self.sources)} sources answered"
 
     def close(self) -> None:
         """Close the client's connections; the next use opens them again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with _making:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _open_client(self) -> httpx.Client:
+        # Checks run side by side, and would each make a client of their own.
+        with _making:
+            if self._client is None:
+                self._client = httpx.Client(timeout=self.timeout_seconds, follow_redirects=False)
+            return self._client
+
+
+def _read(answer: httpx.Response, shown: str, limit: float) -> bytes:
+    """The body; the client's own limit is for each piece, so a source that drips could hold us for ever."""
+    read, until = bytearray(), time.monotonic() + limit
+    for chunk in answer.iter_bytes():
+        read += chunk
+        if len(read) > _MAX_BYTES:
+            raise Refused(f"{shown}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
+        if time.monotonic() > until:
+            raise Unreachable(f"{shown} did not answer to its end within {limit:g} s")
+    return bytes(read)
+
+
+def _shown(address: str) -> str:
+    """The address without what may be secret in it: user, password and query."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
