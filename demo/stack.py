@@ -92,10 +92,10 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
     )
 
 
-def named_commands(parts: Parts, home: Path) -> dict[str, list[str]]:
-    """The commands that the rehearsal names."""
+def named_commands(parts: Parts) -> dict[str, list[str]]:
+    """The commands that the rehearsal names; they run in the folder the parts were started in."""
     return {
-        "alert-rule-tests": rule_test_argv(find_prometheus(), home.absolute() / "prometheus"),
+        "alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus")),
         "security-audit": _module("audit", "security"),
         "check-split": _module("audit", "split", parts.flag_file, FLAG),
     }
