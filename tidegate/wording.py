@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
 from tidegate.bounds import MetricLine
+from tidegate.checklist import section_verdicts
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
@@ -47,6 +48,13 @@ def evidence_table(findings: Iterable[Finding]) -> str:
     rows = [table_row("", "Criterion", "Verdict", "What was seen"), "|---|---|---|---|"]
     rows += [table_row(MARKS[f.verdict], f.text, f.verdict.value, f.sentence) for f in findings]
     return "\n".join(rows)
+
+
+def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
+    """The verdict of each section of the checklist, in Markdown."""
+    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
+    rows += [table_row(MARKS[said], name, said.value) for name, said in section_verdicts(plan, findings).items()]
+    return "\n".join(rows) if plan.checklist else ""
 
 
 def metrics_table(lines: Sequence[MetricLine]) -> str:
