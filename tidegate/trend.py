@@ -2,7 +2,8 @@
 
 The wave so far is cut into buckets that do not overlap (each value stands for its own events, as the test needs), at
 most 24 of them and none shorter than the metric's window; a quiet night makes for longer buckets, not for none. In a
-long wave each bucket is asked for by its last hour, which bounds what a look costs. The test is Mann-Kendall's (see `mann_kendall`), the worsening is Sen's slope times the time looked at.
+long wave each bucket is asked for by its last hour, which bounds what a look costs. The test is Mann-Kendall's (see
+`mann_kendall`), the worsening is Sen's slope times the time looked at.
 """
 
 from collections.abc import Callable, Sequence
