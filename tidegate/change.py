@@ -26,6 +26,15 @@ class Against:
     query: str = ""
 
 
+def change_words(change: float, how: How, unit: Unit) -> str:
+    """`+50%`, `+5 points` (of a percentage), `+20 ms`."""
+    if how is How.RELATIVE:
+        return f"{change:+.4g}%"
+    if unit is Unit.PERCENT:
+        return f"{change:+.4g} points"
+    return f"{'+' if change >= 0 else ''}{unit.format(change)}"
+
+
 def has_control(plan: Plan, wave: int) -> bool:
     """Whether anybody is left on the old path at that wave."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
@@ -68,7 +77,7 @@ def judge_change(
     above = item.above is not None
     limit = quantity_in(item.above or item.below or "", Unit.PERCENT if item.how is How.RELATIVE else metric.unit)
     trigger = When.TRIGGER in item.when
-    size = f"{limit:+g}%" if item.how is How.RELATIVE else f"{'+' if limit >= 0 else ''}{metric.unit.format(limit)}"
+    size = change_words(limit, item.how, metric.unit)
     words = f"{'above' if above else 'below'} {size} from {then.words}"
     query = joined_query(plan, item.metric, wave, timing.window(metric.window))
 
@@ -101,9 +110,7 @@ def judge_change(
         sentence = f"{seen}: a regression from nothing; {rule} {words}."
         return found(Verdict.FAIL, sentence, now.value, now.n), _breach(item, plan, timing, 0.0, limit, query, live)
     change = 100 * (now.value / was - 1) if item.how is How.RELATIVE else now.value - was
-    shown = (
-        f"{change:+.1f}%" if item.how is How.RELATIVE else f"{'+' if change >= 0 else ''}{metric.unit.format(change)}"
-    )
+    shown = change_words(round(change, 2), item.how, metric.unit)
     verdict = Verdict.PASS if _within(change, limit, above, trigger) else Verdict.FAIL
     if absent and verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
