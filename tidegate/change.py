@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.criteria import Breach, joined_query, lasting_of, metric_queries, no_data_words, on_dry_run
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
+from tidegate.plan_kind_check import held_out
 from tidegate.plan_kinds import Change, How
 from tidegate.reference import BASELINE, reference_reading, reference_words
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
@@ -38,7 +39,7 @@ def change_words(change: float, how: How, unit: Unit) -> str:
 def has_control(plan: Plan, wave: int) -> bool:
     """Whether anybody is left on the old path at that wave."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
-    return percent < 100 or bool(plan.flag.always_off)
+    return percent < 100 or bool(held_out(plan))
 
 
 def reference_number(to: str, wave: int) -> int:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from tidegate.plan import Plan
 
 
+def held_out(plan: "Plan") -> tuple[str, ...]:
+    """The groups that stay on the old path at 100%, and so are a control."""
+    return plan.flag.always_off
+
+
 def kind_problems(plan: "Plan", where: FieldPath, criterion: Any, number: int) -> Iterator[Contradiction]:
     """Unknown metrics, bounds in another unit, references that no journal will hold; `number` counts from 0."""
     match criterion:
@@ -80,7 +85,7 @@ def _reference(plan: "Plan", where: FieldPath, item: Change, number: int) -> Ite
             allowed = f"an earlier wave (1 to {number})" if number else "baseline or control, since no wave is earlier"
             yield (*where, "to"), f"found {to}, allowed is {allowed}"
     full = [wave.name for wave in plan.waves[min(number, len(plan.waves) - 1) :] if wave.percent >= 100]
-    if to == "control" and full and not plan.flag.always_off:
+    if to == "control" and full and not held_out(plan):
         words = f"missing, allowed is baseline or previous_wave: at {full[0]} nobody is left on the old path"
         yield (*where, "substitute"), words
 
