@@ -109,14 +109,16 @@ def judge_change(
         if not (rises and counted and now.value > 0):
             return found(Verdict.INCONCLUSIVE, f"{seen}: no change can be told from that.", now.value, now.n), None
         sentence = f"{seen}: a regression from nothing; {rule} {words}."
-        return found(Verdict.FAIL, sentence, now.value, now.n), _breach(item, plan, timing, 0.0, limit, query, live)
+        return found(Verdict.FAIL, sentence, now.value, now.n), _breach(
+            item, plan, timing, 0.0, limit, query, live, then.words
+        )
     change = 100 * (now.value / was - 1) if item.how is How.RELATIVE else now.value - was
     shown = change_words(round(change, 2), item.how, metric.unit)
     verdict = Verdict.PASS if _within(change, limit, above, trigger) else Verdict.FAIL
     if absent and verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
     sentence = f"{seen}: a change of {shown}; {rule} {words}."
-    return found(verdict, sentence, change, now.n), _breach(item, plan, timing, was, limit, query, live)
+    return found(verdict, sentence, change, now.n), _breach(item, plan, timing, was, limit, query, live, then.words)
 
 
 def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
@@ -124,7 +126,9 @@ def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
     return beyond != trigger
 
 
-def _breach(item: Change, plan: Plan, timing: Timing, was: float, limit: float, query: str, live: str) -> Breach:
+def _breach(
+    item: Change, plan: Plan, timing: Timing, was: float, limit: float, query: str, live: str, words: str
+) -> Breach:
     """The change as a bound on the metric itself; held against a live query, as a bound on the difference."""
     metric = plan.metrics[item.metric]
     window = timing.window(metric.window)
@@ -135,4 +139,5 @@ def _breach(item: Change, plan: Plan, timing: Timing, was: float, limit: float, 
         scaled = f"({live}) * {1 + limit / 100:g}" if relative else f"({live}) + {limit:g}"
         bound, query = 0.0, f"({query}) - ({scaled})"
     lasting = lasting_of(item.for_, window, timing)
-    return Breach(item.above is not None, bound, metric.unit, lasting, window, query)
+    told = f"{change_words(limit, item.how, metric.unit)} from {words}"
+    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told)

@@ -139,6 +139,7 @@ def test_the_new_path_against_the_old_one_now(
     shop.requests("old", old)
     found = shop.asked()
     assert found.verdict is expected, found.sentence
+    assert ("beyond +50% from control" in found.sentence) == (expected is not P)
 
 
 def test_where_the_old_path_is_gone_altogether_nothing_goes_back_to_it(
