@@ -56,26 +56,6 @@ class Slack(Connection):
         answer = self._call("chat.postMessage", self._message(channel, notice, thread))
         return str(answer.get("ts", ""))
 
-    def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
-        """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
-
-        Needs the scope channels:read, and groups:read for private channels.
-        """
-        wanted = {name.removeprefix("#"): name for name in names}
-        found: dict[str, ChannelSeen | None] = dict.fromkeys(names)
-        cursor = ""
-        for _ in range(_MOST_PAGES):
-            body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
-            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, read=True)
-            for channel in answer.get("channels") or ():
-                if channel.get("name") in wanted:
-                    seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
-                    found[wanted[channel["name"]]] = seen
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor or None not in found.values():
-                return found
-        raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
-
     def _message(self, channel: str, notice: Notice, thread: str = "") -> dict[str, Any]:
         text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
         return {

@@ -12,7 +12,7 @@ from tidegate.change import (
 from tidegate.criteria import Breach, InForce, metric_reading, on_dry_run
 from tidegate.plan_kinds import Change
 from tidegate.reference import zero_where_absent
-from tidegate.samples import Reading
+from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding, Verdict
 
 Measured = tuple[Finding, Breach | None]
@@ -37,8 +37,14 @@ def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
 
 
 def _control(seen: Sight, metric: str) -> Reading:
-    """The metric on the old path now; an error counter that never counted is zero."""
+    """The metric on the old path now; an error counter that never counted is zero, a path without requests is none.
+
+    What is gone as a whole is a gap or a dead old path: nothing to compare with, and nothing to go back to in haste.
+    """
     answers = dict(seen.instant(control_queries(seen.run.plan, metric, seen.wave, seen.run.timing)))
+    counted = answers.get(f"{metric}_whole", answers.get(f"{metric}_count"))
+    if isinstance(counted, NoData) and counted.reason is NoDataReason.NO_SERIES:
+        return NoData(NoDataReason.TOO_FEW, counted.at, "it shows no requests at all")
     if (part := f"{metric}_part") in answers:
         answers[part] = zero_where_absent(answers[part], answers[f"{metric}_whole"])
     return metric_reading(seen.run.plan, metric, answers)

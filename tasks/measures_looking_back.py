@@ -1,6 +1,7 @@
 """Criteria that look at a metric's past, at alerts since the wave began, or at the journal."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from tasks.sight import Sight
 from tidegate.coverage import judge_coverage
@@ -30,8 +31,8 @@ def measure_trend(seen: Sight, item: InForce, criterion: Trend) -> Measured:
         asked = bucketed(plan, name, seen.wave, seen.run.timing, _raised_at(seen), seen.now)
         baseline = seen.reference(BASELINE, name)
         was = baseline.value if isinstance(baseline, Sample) else None
-        points = seen.past(asked.query, asked.start, asked.step)
-        found.append(judge_trend(plan, name, worse_by, seen.metrics[name], was, asked, points))
+        past = partial(seen.past, asked.query, asked.start, asked.step)
+        found.append(judge_trend(plan, name, worse_by, seen.metrics[name], was, asked, past))
         queries.append(asked.query)
     verdict = worst(each.verdict for each in found)
     told = [each for each in found if each.verdict is verdict] if verdict is not Verdict.PASS else found

@@ -8,6 +8,7 @@ from tidegate.criteria import Breach, joined_query, lasting_of, metric_queries, 
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
 from tidegate.plan_kinds import Change, How
+from tidegate.plan_outside import customers_held_out
 from tidegate.reference import BASELINE, reference_reading, reference_words
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.units import Unit, quantity_in
@@ -26,10 +27,19 @@ class Against:
     query: str = ""
 
 
+def change_words(change: float, how: How, unit: Unit) -> str:
+    """`+50%`, `+5 points` (of a percentage), `+20 ms`."""
+    if how is How.RELATIVE:
+        return f"{change:+.4g}%"
+    if unit is Unit.PERCENT:
+        return f"{change:+.4g} points"
+    return f"{'+' if change >= 0 else ''}{unit.format(change)}"
+
+
 def has_control(plan: Plan, wave: int) -> bool:
     """Whether anybody is left on the old path at that wave."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
-    return percent < 100 or bool(plan.flag.always_off)
+    return percent < 100 or bool(customers_held_out(plan))
 
 
 def reference_number(to: str, wave: int) -> int:
@@ -68,7 +78,7 @@ def judge_change(
     above = item.above is not None
     limit = quantity_in(item.above or item.below or "", Unit.PERCENT if item.how is How.RELATIVE else metric.unit)
     trigger = When.TRIGGER in item.when
-    size = f"{limit:+g}%" if item.how is How.RELATIVE else f"{'+' if limit >= 0 else ''}{metric.unit.format(limit)}"
+    size = change_words(limit, item.how, metric.unit)
     words = f"{'above' if above else 'below'} {size} from {then.words}"
     query = joined_query(plan, item.metric, wave, timing.window(metric.window))
 
@@ -99,16 +109,16 @@ def judge_change(
         if not (rises and counted and now.value > 0):
             return found(Verdict.INCONCLUSIVE, f"{seen}: no change can be told from that.", now.value, now.n), None
         sentence = f"{seen}: a regression from nothing; {rule} {words}."
-        return found(Verdict.FAIL, sentence, now.value, now.n), _breach(item, plan, timing, 0.0, limit, query, live)
+        return found(Verdict.FAIL, sentence, now.value, now.n), _breach(
+            item, plan, timing, 0.0, limit, query, live, then.words
+        )
     change = 100 * (now.value / was - 1) if item.how is How.RELATIVE else now.value - was
-    shown = (
-        f"{change:+.1f}%" if item.how is How.RELATIVE else f"{'+' if change >= 0 else ''}{metric.unit.format(change)}"
-    )
+    shown = change_words(round(change, 2), item.how, metric.unit)
     verdict = Verdict.PASS if _within(change, limit, above, trigger) else Verdict.FAIL
     if absent and verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
     sentence = f"{seen}: a change of {shown}; {rule} {words}."
-    return found(verdict, sentence, change, now.n), _breach(item, plan, timing, was, limit, query, live)
+    return found(verdict, sentence, change, now.n), _breach(item, plan, timing, was, limit, query, live, then.words)
 
 
 def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
@@ -116,7 +126,9 @@ def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
     return beyond != trigger
 
 
-def _breach(item: Change, plan: Plan, timing: Timing, was: float, limit: float, query: str, live: str) -> Breach:
+def _breach(
+    item: Change, plan: Plan, timing: Timing, was: float, limit: float, query: str, live: str, words: str
+) -> Breach:
     """The change as a bound on the metric itself; held against a live query, as a bound on the difference."""
     metric = plan.metrics[item.metric]
     window = timing.window(metric.window)
@@ -127,4 +139,5 @@ def _breach(item: Change, plan: Plan, timing: Timing, was: float, limit: float, 
         scaled = f"({live}) * {1 + limit / 100:g}" if relative else f"({live}) + {limit:g}"
         bound, query = 0.0, f"({query}) - ({scaled})"
     lasting = lasting_of(item.for_, window, timing)
-    return Breach(item.above is not None, bound, metric.unit, lasting, window, query)
+    told = f"{change_words(limit, item.how, metric.unit)} from {words}"
+    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told)

@@ -34,6 +34,7 @@ class Breach:
     lasting: timedelta
     window: timedelta
     query: str
+    told: str = ""  # the bound in words, where the query is not the metric itself
 
     def holds(self, value: float) -> bool:
         """Whether the value is beyond the bound."""
@@ -42,7 +43,7 @@ class Breach:
     @property
     def words(self) -> str:
         """`> 10%`."""
-        return f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
+        return self.told or f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
 
 
 def steps(plan: Plan) -> tuple[Wave | PostRollout, ...]:

@@ -7,6 +7,7 @@ from tidegate.direction import rises_are_bad
 from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
 from tidegate.plan_kinds import Change, Coverage, How, Leak, ResourceSpike, Slo, Trend
 from tidegate.plan_metrics import Metric
+from tidegate.plan_outside import customers_held_out
 from tidegate.units import Unit, quantity_in
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _reference(plan: "Plan", where: FieldPath, item: Change, number: int) -> Ite
             allowed = f"an earlier wave (1 to {number})" if number else "baseline or control, since no wave is earlier"
             yield (*where, "to"), f"found {to}, allowed is {allowed}"
     full = [wave.name for wave in plan.waves[min(number, len(plan.waves) - 1) :] if wave.percent >= 100]
-    if to == "control" and full and not plan.flag.always_off:
+    if to == "control" and full and not customers_held_out(plan):
         words = f"missing, allowed is baseline or previous_wave: at {full[0]} nobody is left on the old path"
         yield (*where, "substitute"), words
 

@@ -2,9 +2,10 @@
 
 from typing import assert_never
 
+from tidegate.change import change_words
 from tidegate.plan import Plan, When
 from tidegate.plan_kinds import Change, Coverage, How, Leak, NewAlerts, ResourceSpike, Slo, Trend
-from tidegate.units import format_duration, format_percent, quantity_in
+from tidegate.units import Unit, format_duration, format_percent, quantity_in
 
 
 def kind_sentence(
@@ -46,7 +47,8 @@ def _bound(plan: Plan, metric: str, bound: str) -> str:
 
 def _change(item: Change, plan: Plan) -> str:
     side, bound = ("above", item.above) if item.below is None else ("below", item.below)
-    size = bound if item.how is How.RELATIVE else f"{_bound(plan, item.metric, bound or '')} points"
+    unit = Unit.PERCENT if item.how is How.RELATIVE else plan.metrics[item.metric].unit
+    size = change_words(quantity_in(bound or "", unit), item.how, unit)
     lasting = f" for {format_duration(item.for_)}" if item.for_ else ""
     instead = f" ({item.substitute.replace('_', ' ')} at 100%)" if item.substitute else ""
     return (

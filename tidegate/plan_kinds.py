@@ -1,18 +1,32 @@
 """The kinds of criteria that look at more than one value: changes, trends, leaks, spikes, objectives, coverage."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJsonSchema
 
 from tidegate.plan_base import Contradiction, Name, Switch, Whole
 from tidegate.plan_criterion import BaseCriterion, When
 from tidegate.units import Bound, Duration, Percent, PositiveDuration
 
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-Reference = Annotated[str, StringConstraints(pattern=r"^(baseline|previous_wave|control|wave [1-9][0-9]?)$")]
+_REFERENCE = re.compile(r"baseline|previous_wave|control|wave [1-9][0-9]?")
+
+
+def _reference(text: object) -> str:
+    if not isinstance(text, str) or _REFERENCE.fullmatch(text) is None:
+        raise ValueError(f"found {str(text)[:60]!r}, allowed is baseline, previous_wave, control, or a wave: wave 1")
+    return text
+
+
+Reference = Annotated[
+    str,
+    BeforeValidator(_reference),
+    WithJsonSchema({"type": "string", "pattern": rf"^({_REFERENCE.pattern})$", "examples": ["wave 1"]}),
+]
 
 
 def one_side(below: object, above: object) -> Iterator[Contradiction]:
@@ -116,7 +130,7 @@ class Slo(_Measured):
     )
     below: Bound | None = Field(default=None, description="Good is the time with the metric below this.")
     above: Bound | None = Field(default=None, description="Good is the time with the metric above this.")
-    burn: Annotated[float, Field(ge=1, le=1000)] = Field(
+    burn: Annotated[float, Strict(), Field(ge=1, le=1000)] = Field(
         default=1.0, description="How many times faster than the objective allows the budget may burn."
     )
     long: PositiveDuration = Field(default=timedelta(hours=1), description="The window that shows it matters.")

@@ -175,6 +175,8 @@ def words(fragment: Fragment) -> str:
             return "a mapping of names"
         case {"type": "boolean"}:
             return "true or false"
+        case {"type": "number", "minimum": least, "maximum": most}:
+            return f"a number from {least:g} to {most:g}"
         case {"type": "integer"}:
             least, most = fragment.get("minimum"), fragment.get("maximum")
             span = f" from {least} to {most}" if most is not None else "" if least is None else f", {least} or more"
@@ -195,7 +197,7 @@ def _noun(example: str) -> str:
 _NOUNS = {"24h": "a duration", "10%": "a percentage", "5%": "a number with its unit", "day 3": "a day of the rollout"}
 _NOUNS |= {"/results/0/mean": "a JSON pointer", "ok": "a text, number or switch"}
 _NOUNS |= {"17:00": "a time of day"}
-_NOUNS |= {"+50%": "a change with its sign"}
+_NOUNS |= {"+50%": "a change with its sign", "wave 1": "baseline, previous_wave, control, or a wave"}
 _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",

@@ -78,7 +78,7 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
     if limit.pending is not None:
         return f"{limit.text} (pending: {limit.pending})"
     if limit.change is not None:
-        return f"{limit.change:+g}% from the baseline"
+        return f"{limit.text or 'Baseline'} {limit.change:+g}%"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
     return f"{sign} {bound_words(bound or '', metric)}"
 

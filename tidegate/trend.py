@@ -1,11 +1,12 @@
 """Whether metrics get worse over a wave: significantly, and by more than the plan allows.
 
 The wave so far is cut into buckets that do not overlap (each value stands for its own events, as the test needs), at
-most 24 of them and none shorter than the metric's window; a quiet night makes for longer buckets, not for none. The
-test is Mann-Kendall's (see `mann_kendall`), the worsening is Sen's slope times the time looked at.
+most 24 of them and none shorter than the metric's window; a quiet night makes for longer buckets, not for none. In a
+long wave each bucket is asked for by its last hour, which bounds what a look costs. The test is Mann-Kendall's (see
+`mann_kendall`), the worsening is Sen's slope times the time looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ ENOUGH = 8
 # A wave is young for a quarter of its soak, or until it could have this many buckets.
 _YOUNG_SHARE = 4
 _AT_ALL = 3
+_WIDEST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def bucketed(plan: Plan, metric: str, wave: int, timing: Timing, raised_at: date
     window = timing.window(plan.metrics[metric].window)
     elapsed = max(now - raised_at, timedelta(0))
     step = max(elapsed / BUCKETS, window)
-    query = joined_query(plan, metric, wave, step, at_least=1)
+    width = max(min(step, timing.pace.real(_WIDEST)), window)
+    query = joined_query(plan, metric, wave, width, at_least=1)
     young = elapsed < min(window * ENOUGH, timing.soak(wave) / _YOUNG_SHARE)
     return Bucketed(query, raised_at + step, step, young)
 
@@ -63,11 +66,12 @@ def judge_trend(
     now: Reading,
     baseline: float | None,
     asked: Bucketed,
-    points: Sequence[Sample] | NoData,
+    past: Callable[[], Sequence[Sample] | NoData],
 ) -> TrendSeen:
-    """One metric: on target it passes; otherwise it fails only when it gets significantly worse, by more than allowed.
+    """One metric: on target it passes, and its past is not asked for; otherwise only a worsening fails.
 
-    Too few points are INCONCLUSIVE while the wave is young; later a handful is judged, and nothing at all is not.
+    It must be significant and larger than allowed. Too few points are INCONCLUSIVE while the wave is young; later a
+    handful is judged, and nothing at all is not.
     """
     metric = plan.metrics[name]
     bound, title = quantity_in(worse_by, metric.unit), metric.title
@@ -75,6 +79,7 @@ def judge_trend(
         return TrendSeen(Verdict.ERROR, f"{title}: no data ({no_data_words(now)}).")
     if isinstance(now, Sample) and on_target(metric, now.value, baseline):
         return TrendSeen(Verdict.PASS, f"{title} is on target at {metric.unit.format(now.value)}.")
+    points = past()
     if isinstance(points, NoData):
         if points.reason is NoDataReason.NO_SERIES:
             points = []

@@ -18,12 +18,12 @@ from tasks.opening import open_rollout
 from tasks.references import measure_baseline, measure_wave
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
+from tests.console.measurable import measurable
 from tidegate.decision import Continue
 from tidegate.entries import Kind
 from tidegate.history import MeasureBaseline, next_step
-from tidegate.plan import Criterion, Plan, PostRollout, Wave
+from tidegate.plan import Plan
 from tidegate.plan_file import load_plan
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.verdict import Finding, Verdict
 
 WHO = "release-engineer@company.com"
@@ -46,15 +46,7 @@ def _plan(tmp_path: Path) -> Plan:
     text = (Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml").read_text()
     path = tmp_path / "whole.yaml"
     path.write_text(text.replace("batch_patches", "whole_patches").replace("batch-patches", "whole-patches"))
-    plan = load_plan(path, Path.read_bytes)
-    # What asks a web source or a command has no past to be asked for; tests/triggers and tests/tasks do that.
-    waves = tuple(step.model_copy(update={"criteria": _measurable(step), "actions": ()}) for step in plan.waves)
-    after = plan.post_rollout.model_copy(update={"criteria": _measurable(plan.post_rollout), "actions": ()})
-    return plan.model_copy(update={"waves": waves, "post_rollout": after})
-
-
-def _measurable(step: Wave | PostRollout) -> tuple[Criterion, ...]:
-    return tuple(c for c in step.criteria if not isinstance(c, AlarmTest | Cost | Count | Synthetic))
+    return measurable(load_plan(path, Path.read_bytes))
 
 
 def _instants(start: datetime) -> Iterator[tuple[float, timedelta]]:

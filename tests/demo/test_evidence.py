@@ -54,7 +54,7 @@ def test_preflight_of_the_rehearsal_passes_and_tells_each_finding(
     eventually(lambda: not healthy.firing(), 30, "no alert fires")
     monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path))
     monkeypatch.delenv("TIDEGATE_KIT", raising=False)
-    _write_demo_kit(tmp_path, healthy.parts)
+    write_demo_kit(tmp_path, healthy.parts)
     argv = [sys.executable, "-m", "console", "preflight", "rehearsal.yaml"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr

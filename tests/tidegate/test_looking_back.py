@@ -112,7 +112,7 @@ DURING = {"when": "during", "burn": 1.0}
         (GOOD, (1000, 1000), (100, 100), P),
         (FINE, (50, 60), (50, 60), F),
         (FINE, (58, 60), (58, 60), P),
-        (FINE, (4, 4), (4, 4), I),
+        (FINE, (2, 2), (2, 2), I),
         (FINE, (ABSENT, ABSENT), (ABSENT, ABSENT), I),
         (FINE, (GONE, GONE), (GONE, GONE), E),
         (DURING, (10, 1000), (90, 100), P),  # kept over the long window, which alone is asked

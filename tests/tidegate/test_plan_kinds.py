@@ -48,7 +48,11 @@ def test_each_kind_is_accepted(kind: str) -> None:
     [
         ("change", {"metric": "erors"}, "did you mean 'errors'?"),
         ("change", {"to": "wave 2"}, "found wave 2, allowed is an earlier wave (1 to 1)"),
-        ("change", {"to": "yesterday"}, "to"),
+        (
+            "change",
+            {"to": "yesterday"},
+            "found 'yesterday', allowed is baseline, previous_wave, control, or a wave: wave 1",
+        ),
         ("change", {"to": "wave 0"}, "to"),
         ("change", {"below": "5%"}, "allowed is exactly one of below or above"),
         ("change", {"above": None}, "found no bound"),
@@ -74,6 +78,8 @@ def test_each_kind_is_accepted(kind: str) -> None:
         ("slo", {"objective": "99"}, "allowed is a percentage above 0% and below 100%"),
         ("slo", {"short": "1h"}, "not shorter than long"),
         ("slo", {"burn": 0.5}, "burn"),
+        ("slo", {"burn": "2"}, "burn"),
+        ("slo", {"burn": True}, "burn"),
         ("coverage", {"metrics": ["cpu"]}, "found 'cpu'"),
     ],
 )

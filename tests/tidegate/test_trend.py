@@ -2,7 +2,7 @@
 
 import random
 from datetime import timedelta
-from math import sin
+from math import pi, sin
 
 import pytest
 from hypothesis import given
@@ -52,7 +52,7 @@ def rising(by: float, n: int = 24) -> list[float]:
 def test_only_a_significant_and_large_worsening_fails(
     values: list[float], asked: Bucketed, now: Reading, expected: Verdict
 ) -> None:
-    found = judge_trend(PLAN, "errors", "1%", now, None, asked, points(values))
+    found = judge_trend(PLAN, "errors", "1%", now, None, asked, lambda: points(values))
     assert found.verdict is expected, found.sentence
 
 
@@ -68,7 +68,7 @@ def test_only_a_significant_and_large_worsening_fails(
     ],
 )
 def test_without_data_nothing_passes(past: list[Sample] | NoData, now: Reading, expected: Verdict) -> None:
-    assert judge_trend(PLAN, "errors", "1%", now, None, OLD, past).verdict is expected
+    assert judge_trend(PLAN, "errors", "1%", now, None, OLD, lambda: past).verdict is expected
 
 
 def test_a_metric_that_should_be_high_gets_worse_by_falling() -> None:
@@ -76,8 +76,8 @@ def test_a_metric_that_should_be_high_gets_worse_by_falling() -> None:
         {f"metrics.errors.{k}": v for k, v in {"target": None, "warning": {"below": "95%"}, "critical": None}.items()}
     )
     falling = points([98 - 0.2 * n for n in range(24)])
-    assert judge_trend(plan, "errors", "1%", Sample(94, T0), None, OLD, falling).verdict is F
-    assert judge_trend(plan, "errors", "1%", Sample(94, T0), None, OLD, points(rising(5.0))).verdict is P
+    assert judge_trend(plan, "errors", "1%", Sample(94, T0), None, OLD, lambda: falling).verdict is F
+    assert judge_trend(plan, "errors", "1%", Sample(94, T0), None, OLD, lambda: points(rising(5.0))).verdict is P
 
 
 def test_the_buckets_grow_with_the_wave_and_young_ends() -> None:
@@ -127,9 +127,11 @@ def test_chance_alone_is_rarely_significant() -> None:
 
 
 def test_a_daily_wave_is_no_trend_over_whole_days() -> None:
-    assert (
-        judge_trend(
-            PLAN, "errors", "1%", OFF_TARGET, None, OLD, points([3 + sin(n * 3.14159 / 6) for n in range(24)])
-        ).verdict
-        is P
-    )
+    course = points([3 + sin(n * pi / 6) for n in range(24)])
+    assert judge_trend(PLAN, "errors", "1%", OFF_TARGET, None, OLD, lambda: course).verdict is P
+
+
+def test_in_a_long_wave_a_bucket_is_asked_for_by_its_last_hour() -> None:
+    asked = bucketed(PLAN, "errors", 3, Timing(PLAN, Pace(T0)), T0, T0 + timedelta(days=2))
+    assert asked.step == timedelta(hours=2)
+    assert "[3600000ms]" in asked.query
