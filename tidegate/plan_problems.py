@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidegate.plan_base import ContradictionsError, FieldPath, did_you_mean, dotted
-from tidegate.plan_schema import fragment_at, key_words, keys_of, words
+from tidegate.plan_schema import fragment_at, key_words, keys_of, told_by, words
 from tidegate.plan_yaml import Node, Problem
 
 
@@ -62,8 +62,7 @@ def _path(loc: tuple[str | int, ...], root: Node) -> FieldPath:
     node: Node | None = root
     tagged: Node | None = None
     for step in loc:
-        kind = node.value.get("kind") if node is not None and isinstance(node.value, dict) else None
-        if kind is not None and kind.value == step and tagged is not node:
+        if _is_tag(step, node) and tagged is not node:
             tagged = node
             continue
         if step == "[key]":
@@ -74,6 +73,12 @@ def _path(loc: tuple[str | int, ...], root: Node) -> FieldPath:
         path.append(step)
         node = None if node is None else _below(node, step)
     return tuple(path)
+
+
+def _is_tag(step: str | int, node: Node | None) -> bool:
+    if node is None or not isinstance(node.value, dict):
+        return False
+    return any(node.value[key].value == step for key in ("kind", "step") if key in node.value)
 
 
 def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context: Mapping[str, Any], root: Node) -> str:
@@ -87,11 +92,12 @@ def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context
             known = keys_of(fragment_at(path[:-1], root))
             return f"unknown key, allowed are {', '.join(known)}{did_you_mean(str(path[-1]), known)}"
         case "union_tag_not_found":
-            return f"kind is missing, allowed is kind: one of {', '.join(_tags(fragment))}"
+            key = told_by(fragment)
+            return f"{key} is missing, allowed is {key}: one of {', '.join(_tags(fragment))}"
         case "union_tag_invalid":
             tag = str(context["tag"])
             known = _tags(fragment)
-            return f"found kind {tag!r}, allowed are {', '.join(known)}{did_you_mean(tag, known)}"
+            return f"found {told_by(fragment)} {tag!r}, allowed are {', '.join(known)}{did_you_mean(tag, known)}"
         case "enum" | "literal_error":
             return f"found {shown(found)}, allowed is {words(fragment)}{did_you_mean(str(found), _enum(fragment))}"
         case "too_short":

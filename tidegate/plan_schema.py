@@ -121,11 +121,16 @@ def key_words(fragment: Fragment) -> str:
 
 
 def _chosen(fragment: Fragment, node: Node | None) -> Fragment:
-    """The kind of criterion that `node` says it is."""
+    """The kind of criterion, or of step, that `node` says it is."""
     mapping = fragment.get("discriminator", {}).get("mapping", {})
-    kind = node.value.get("kind") if node is not None and isinstance(node.value, dict) else None
+    kind = node.value.get(told_by(fragment)) if node is not None and isinstance(node.value, dict) else None
     ref = mapping.get(kind.value) if kind is not None and isinstance(kind.value, str) else None
     return resolved({"$ref": ref}) if ref else fragment
+
+
+def told_by(fragment: Fragment) -> str:
+    """The key that tells the members of a closed union apart."""
+    return str(fragment.get("discriminator", {}).get("propertyName", "kind"))
 
 
 def resolved(fragment: Fragment) -> Fragment:
@@ -155,7 +160,8 @@ def words(fragment: Fragment) -> str:
         case {"enum": [*choices]}:
             return f"one of {', '.join(map(str, choices))}"
         case {"discriminator": {"mapping": mapping}}:
-            return f"a criterion (kind: {', '.join(mapping)})"
+            key = told_by(fragment)
+            return f"{'a criterion' if key == 'kind' else f'a {key}'} ({key}: {', '.join(mapping)})"
         case {"anyOf": [first, *_]}:
             return f"{words(first)} (or a list of these)"
         case {"type": "array"}:
@@ -194,5 +200,5 @@ _PATTERNS = {
 
 def _plural(noun: str) -> str:
     known = {"text": "texts", "an e-mail address": "e-mail addresses", "a whole number": "whole numbers"}
-    known |= {"a name": "names", "a mapping": "mappings", "a criterion": "criteria"}
+    known |= {"a name": "names", "a mapping": "mappings", "a criterion": "criteria", "a step": "steps"}
     return next((plural for start, plural in known.items() if noun.startswith(start)), noun)
