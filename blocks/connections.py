@@ -7,12 +7,14 @@ from typing import Any, ClassVar, cast
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
+from blocks.cache import Cache
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.flag_backend import FlagBackend
 from blocks.journal import Journal
 from blocks.mail import Mail
+from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
@@ -33,6 +35,8 @@ class OpenConnections:
     mail: Mail | None = None
     commands: Commands | None = None
     web: Web | None = None
+    load_balancer: NginxSplit | None = None
+    cache: Cache | None = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""
@@ -64,6 +68,8 @@ PARTS: dict[str, type] = {
     "mail": Mail,
     "commands": Commands,
     "web": Web,
+    "load_balancer": NginxSplit,
+    "cache": Cache,
 }
 REQUIRED = ("journal", "flags", "prometheus")
 
@@ -83,6 +89,11 @@ class Connections(Block):
     mail: str | None = Field(default=None, description="The mail block, as type/name.", pattern=_REFERENCE)
     commands: str | None = Field(default=None, description="The commands block, as type/name.", pattern=_REFERENCE)
     web: str | None = Field(default=None, description="The web sources' block, as type/name.", pattern=_REFERENCE)
+
+    load_balancer: str | None = Field(
+        default=None, description="The load balancer's block, as type/name.", pattern=_REFERENCE
+    )
+    cache: str | None = Field(default=None, description="The cache's block, as type/name.", pattern=_REFERENCE)
 
     def open(self) -> OpenConnections:
         """Load every named block; raises Unreachable or Refused."""

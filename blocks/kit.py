@@ -11,6 +11,7 @@ import yaml
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
+from blocks.cache import Cache
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
@@ -19,6 +20,7 @@ from blocks.flagd_fence import sync_folder
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
 from blocks.mail import Mail
+from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
@@ -33,6 +35,8 @@ _USUAL: dict[str, type[Connection]] = {
     "mail": Mail,
     "commands": Commands,
     "web": Web,
+    "load_balancer": NginxSplit,
+    "cache": Cache,
 }
 _TYPE_KEY = "block"  # a part's block type, where it is not the usual one
 
