@@ -10,6 +10,7 @@ from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
+from tasks.spill import merge_quietly
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
@@ -48,6 +49,7 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 
 def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     run.refresh()
+    merge_quietly(run)
     run.keep_claim()
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)

@@ -55,7 +55,7 @@ def test_the_document_says_everything() -> None:
         "- **Gate:** one of incident-commander (commander@company.com), engineering-lead (oncall@company.com)",
         "Pre-Check  Wave 1(10%)  Wave 2(25%)  Wave 3(50%)  Wave 4(100%)  Post-rollout",
         "before     Day 1        Day 3-4      Day 5-6      Day 7-8       +14d",
-        "4. Verify legacy system is operational",
+        "5. Verify legacy system is operational",
         "3. Incident Commander: commander@company.com",
     ):
         assert wanted in shown

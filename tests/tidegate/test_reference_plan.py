@@ -221,4 +221,4 @@ def test_every_field_is_explained() -> None:
     for name, part in model_schema()["$defs"].items():
         assert part.get("description"), name
         for field, fragment in part.get("properties", {}).items():
-            assert field == "kind" or "description" in fragment or "$ref" in fragment, f"{name}.{field}"
+            assert field in ("kind", "step") or "description" in fragment or "$ref" in fragment, f"{name}.{field}"
