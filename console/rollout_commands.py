@@ -23,6 +23,7 @@ from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.ticking import hold as hold_exposure
 from tasks.ticking import resume as end_hold
+from tasks.way_back_checks import way_back_checks
 from tidegate.approval import Answer, Choice, Outcome, statements
 from tidegate.entries import Kind
 from tidegate.history import HoldCause, Phase
@@ -87,7 +88,10 @@ def preflight(
     loaded, via, now = plan_from(plan), connections(), utc_now()
     day = _pace(pace) or loaded.pace
     timing = Timing(loaded, Pace.of(now, day))
-    checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
+    checks = (
+        *preflight_checks(via, loaded, timing, started_by=started_by, now=now),
+        *way_back_checks(via, loaded),
+    )
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))
         seen: list[Finding] = []

@@ -217,6 +217,17 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            # The demo's service has both paths in one process: there is nothing to stop or restore but a note of it.
+            "commands": {
+                "commands": {
+                    "stop-new-service": ("echo", "stopped {service} (rehearsed)"),
+                    "print-snapshot": ("date", "-u", "+%Y-%m-%dT%H:%M:%S+00:00"),
+                    "restore-snapshot": ("echo", "restored {snapshot} (rehearsed)"),
+                },
+                "timeout_seconds": 600,
+                **rehearsal,
+            },
+            "web": {"sources": {"legacy-health": f"{parts.service_url}/health"}, **rehearsal},
         },
     )
 
