@@ -1,6 +1,7 @@
 """The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all."""
 
 from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import CommandResult, Commands
 from blocks.connections import Connections, OpenConnections, load_connections
 from blocks.flag_backend import FlagBackend, FlagReading
@@ -17,6 +18,7 @@ from blocks.web import Web, WebAnswer
 __all__ = [
     "Cache",
     "Claim",
+    "CommandFlag",
     "CommandResult",
     "Commands",
     "Connections",

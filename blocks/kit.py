@@ -12,6 +12,7 @@ from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
 from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
@@ -85,7 +86,7 @@ def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, An
 def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenConnections:
     """Save a kit's connections as Prefect blocks of that name, and register every block type; raises KitError."""
     connections = read_kit(path)
-    kinds: list[type[Block]] = [*_USUAL.values(), Connections]
+    kinds: list[type[Block]] = [*_USUAL.values(), CommandFlag, Connections]
     for kind in kinds:
         kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
     references = {}

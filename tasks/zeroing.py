@@ -37,8 +37,6 @@ def zero_flag(connections: OpenConnections, flag: str, rollout: str, ordered_at:
     problem = ""
     for _ in range(_WRITE_ATTEMPTS):
         try:
-            if epoch is not None:
-                connections.flags.fence(flag, epoch)
             revision = connections.flags.zero(flag, epoch)
             if connections.flags.read(flag).exposure == ZERO:
                 return Zeroed(ordered_at, utc_now(), revision, claim)

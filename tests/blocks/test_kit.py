@@ -131,7 +131,7 @@ class TestStandard(BlockStandardTestSuite):
 
 def test_every_block_has_a_stable_slug() -> None:
     parts = ("journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "commands", "web", "connections")
-    parts += ("nginx-split", "cache")
+    parts += ("nginx-split", "cache", "command-flag")
     assert {kind.get_block_type_slug() for kind in EXPORTED} == {f"tidegate-{part}" for part in parts}
 
 
