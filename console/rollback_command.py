@@ -18,7 +18,7 @@ from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed
-from tasks.rollback_steps import prove, record_rollback, rollback_body
+from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
@@ -29,7 +29,7 @@ from tidegate.wording import seconds_between
 STEPS = ("load_balancer", "stop_service", "flush_cache", "restore")
 _LOOK_UP_SECONDS = 2.0
 out = Console(highlight=False)
-log = Console(stderr=True, highlight=False)
+log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,12 +72,12 @@ def rollback(
             raise
         log.print(f"{key}: {unknown_rollout}. Look at the key's spelling; nothing is proven.", markup=False)
         raise typer.Exit(Exit.NO_GO) from None
-    except ConnectionFault as fault:
+    except (ConnectionFault, ValueError) as fault:
         if zeroed is None:
             raise
         spill(name, key, Kind.ROLLING_BACK, rollback_body(zeroed, reason=reason, criterion="by hand", by=who))
-        log.print(f"The journal does not answer ({fault}). What was done is kept in {spill_path()} and", markup=False)
-        log.print("merged when it answers. NOT proven: the plan's counter is not known without the journal.")
+        log.print(f"The journal cannot be read ({fault}). What was done is kept in {spill_path()} and", markup=False)
+        log.print("merged when it can. NOT proven: the plan's counter is not known without the journal.")
         raise typer.Exit(Exit.UNREACHABLE) from None
     _after_zero(run, zeroed, reason=reason, who=who, full=full, confirmed=confirmed, as_json=as_json)
 
@@ -86,7 +86,7 @@ def _flag_of(via: OpenConnections, rollout: str | None) -> tuple[str, str]:
     """The key and the name of the one open rollout, or of the named one while it is open; else nothing is known yet."""
     try:
         rows = bounded(lambda: via.journal.rollouts(open_only=True), _LOOK_UP_SECONDS, "the journal")
-    except Unreachable as fault:
+    except ConnectionFault as fault:
         raise Unreachable(f"{fault}; name the flag, which needs no journal: tidegate rollback --flag KEY") from None
     meant = [row for row in rows if rollout in (None, row.rollout)]
     return (meant[0].flag, meant[0].rollout) if len(meant) == 1 else ("", rollout or "")
@@ -115,17 +115,30 @@ def _after_zero(
             log.print(line, markup=False)
     log.print("proving ...")
     proof = prove(run)
+    if proof is None and run.state.rollback is None and zeroed.zero_at is not None:
+        proof = prove_unrecorded(run, zeroed.zero_at)
     beside.do("notices", lambda: _deliver(run))
     beside.flush()
-    run.release_claim()
+    _release(run)
     back = run.state.rollback
     proven = back is not None and bool(back.proven)
     if as_json:
         print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
-    elif back is not None:
+    elif back is None:
+        kept = f"The journal does not take it: what was done is kept in {spill_path()} and merged when it does."
+        out.print(f"{proof.sentence if proof else 'Not proven.'} {kept}", soft_wrap=True)
+        proven = proof is not None and proof.proven
+    else:
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
     raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+def _release(run: OpenRollout) -> None:
+    try:
+        run.release_claim()
+    except ConnectionFault as fault:
+        log.print(f"The claim was not released and runs out by itself: {fault}", markup=False)
 
 
 def _deliver(run: OpenRollout) -> None:

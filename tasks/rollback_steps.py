@@ -3,14 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from tasks.full_rollback import full_rollback
-from tasks.notifications import tell
+from tasks.notifications import page_now, tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tasks.spill import merge_quietly, spill
 from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
@@ -46,6 +46,10 @@ def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion:
         # The flag is at zero; the file is merged, or the next look finds the flag so.
         spill(run.rollout, run.flag, Kind.ROLLING_BACK, body)
         _log.error("the rollback of %s is not recorded yet: %s", run.rollout, fault)
+        notice = rolling_back(run.plan, run.state, zeroed.problem)
+        notice = replace(notice, body=f"{reason}\n{notice.body}\nThe journal does not answer: {fault}")
+        # Beside: a pager that hangs must hold up neither the proof nor the next guard.
+        threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
 
 
 def rollback_body(zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> dict[str, Any]:
@@ -168,8 +172,15 @@ def _keep(run: OpenRollout) -> None:
         run.claim = None
 
 
-def _record(run: OpenRollout, proof: Proof) -> Proof:
-    body = {
+def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> Proof:
+    """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
+    proof = measure_proof(run.connections, run.plan, zero_at)
+    spill(run.rollout, run.flag, Kind.PROVEN, _proof_body(proof))
+    return proof
+
+
+def _proof_body(proof: Proof) -> dict[str, Any]:
+    return {
         "proven": proof.proven,
         "counter": proof.counter,
         "last_request_at": proof.last_request_at.isoformat() if proof.last_request_at else None,
@@ -177,11 +188,13 @@ def _record(run: OpenRollout, proof: Proof) -> Proof:
         "sentence": proof.sentence,
     }
 
+
+def _record(run: OpenRollout, proof: Proof) -> Proof:
     def known(state: RolloutState) -> bool:
         back = state.rollback
         # Told once for each reason: a Prometheus that stays away pages once, however often it is asked.
         return back is None or bool(back.proven) or (back.proven is False and back.sentence == proof.sentence)
 
-    if run.append(Kind.PROVEN, body, unless=known) is not None:
+    if run.append(Kind.PROVEN, _proof_body(proof), unless=known) is not None:
         tell(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
     return proof

@@ -10,9 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from blocks.errors import ConnectionFault
+from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.entries import Kind
 from tidegate.history import RolloutState
+from tidegate.wording import proof_missing, rolled_back, rolling_back
 
 _FIELDS = frozenset({"spill", "rollout", "flag", "kind", "at", "body"})
 _log = logging.getLogger("tidegate.spill")
@@ -81,9 +83,17 @@ def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
         if name in state.spilled:
             return True
         back = state.rollback
+        if kind is Kind.PROVEN:
+            return back is None or bool(back.proven)
         return kind is Kind.ROLLING_BACK and back is not None and back.zero_at is not None
 
-    return run.append(kind, body, unless=known) is not None
+    if run.append(kind, body, unless=known) is None:
+        return False
+    if kind is Kind.ROLLING_BACK:
+        tell(run, rolling_back(run.plan, run.state, body["problem"]))
+    elif kind is Kind.PROVEN:
+        tell(run, rolled_back(run.plan, run.state) if body["proven"] else proof_missing(run.plan, run.state))
+    return True
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
