@@ -8,6 +8,7 @@ from rich.console import Console
 
 from console import (
     demo_commands,
+    drill_command,
     journal_commands,
     plan_commands,
     rollback_command,
@@ -28,6 +29,7 @@ app = typer.Typer(
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
 rollback_command.add_to(app)
+drill_command.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

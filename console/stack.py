@@ -227,7 +227,13 @@ def _write_demo_kit(folder: Path, parts: Parts) -> None:
                 "timeout_seconds": 600,
                 **rehearsal,
             },
-            "web": {"sources": {"legacy-health": f"{parts.service_url}/health"}, **rehearsal},
+            "web": {
+                "sources": {
+                    "legacy-health": f"{parts.service_url}/health",
+                    "batch-patches": f"{parts.service_url}/batch-patches",
+                },
+                **rehearsal,
+            },
         },
     )
 

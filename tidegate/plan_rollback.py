@@ -1,11 +1,12 @@
 """The way back as a plan states it: its proof, and the steps for when the flag does not take; told apart by `step`."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_serializer
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_serializer
 
 from tidegate.plan_base import Contradiction, FixedQuery, Model, Name, Text, Whole
 from tidegate.units import PositiveDuration
@@ -118,6 +119,25 @@ class Proof(Model):
     quiet: PositiveDuration = Field(default=timedelta(seconds=5), description="How long it must not move.")
 
 
+def _json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"found {text[:60]!r}, allowed is JSON") from error
+    return text
+
+
+class Drill(Model):
+    """How the way back is practised: the real key and counter, for a group of synthetic users only."""
+
+    group: Name = Field(default="drill", description="The group of synthetic users; no audience may hold it.")
+    source: Name = Field(description="The source in the web connection that takes their requests.")
+    body: Annotated[Text, AfterValidator(_json)] = Field(default="{}", description="What each request posts, as JSON.")
+    user_header: Name = Field(default="x-user-id", description="The header that names a user.")
+    group_header: Name = Field(default="x-user-group", description="The header that names a user's group.")
+    interval: PositiveDuration = Field(default=timedelta(seconds=1), description="Time between two requests.")
+
+
 class Rollback(Model):
     """The way back."""
 
@@ -127,6 +147,7 @@ class Rollback(Model):
         default=None, description="The command that prints the snapshot's name; asked before wave 1, for restore."
     )
     full: tuple[RollbackStep, ...] = Field(default=(), description="Steps when the flag does not take, in order.")
+    drill: Drill | None = Field(default=None, description="How it is practised; without, there are no drills.")
     communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
 
     def contradictions(self) -> Iterator[Contradiction]:
