@@ -22,6 +22,7 @@ from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollb
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
+from tidegate.reports.postmortem import postmortem
 from tidegate.status import status_json
 from tidegate.way_back_words import step_lines
 from tidegate.wording import seconds_between
@@ -33,8 +34,9 @@ log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(rollback)
+    app.command("postmortem")(write_postmortem)
 
 
 def rollback(
@@ -80,6 +82,15 @@ def rollback(
         log.print("merged when it can. NOT proven: the plan's counter is not known without the journal.")
         raise typer.Exit(Exit.UNREACHABLE) from None
     _after_zero(run, zeroed, reason=reason, who=who, full=full, confirmed=confirmed, as_json=as_json)
+
+
+def write_postmortem(rollout: Annotated[str, typer.Argument(help="A rollout that was rolled back.")]) -> None:
+    """Print the draft of a post-mortem in Markdown, from the journal alone."""
+    run = OpenRollout(connections(), rollout)
+    try:
+        print(postmortem(run.connections.journal.entries(rollout)), end="")
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None
 
 
 def _flag_of(via: OpenConnections, rollout: str | None) -> tuple[str, str]:

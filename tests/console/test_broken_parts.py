@@ -241,6 +241,16 @@ def test_with_prometheus_down_the_flag_is_off_and_the_missing_proof_is_paged(kit
     assert page["loudness"] == "page"
 
 
+def test_the_postmortem_is_printed_for_what_was_rolled_back_only(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    code, _, err = run("postmortem", opened.rollout)
+    assert (code, "was not rolled back" in err) == (2, True)
+    roll_back(opened, reason="smoke on the water", criterion="by hand", by=WHO)
+    code, out, _ = run("postmortem", opened.rollout)
+    assert code == 0
+    assert "**smoke on the water** Ordered by release-engineer@company.com" in out
+
+
 def test_with_slack_down_the_pager_has_it_and_slack_gets_it_later(kit: Path, local_server: LocalServer) -> None:
     slack_answers = threading.Event()
 
