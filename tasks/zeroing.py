@@ -47,6 +47,13 @@ def zero_flag(connections: OpenConnections, flag: str, rollout: str, ordered_at:
     return Zeroed(ordered_at, None, "", claim, problem)
 
 
+def zero_open_flag(connections: OpenConnections, rollout: str) -> Zeroed | None:
+    """Set the flag of this open rollout to zero, from the list of open rollouts alone; None when it is not open."""
+    rows = connections.journal.rollouts(open_only=True)
+    flag = next((row.flag for row in rows if row.rollout == rollout), None)
+    return None if flag is None else zero_flag(connections, flag, rollout, utc_now())
+
+
 class ZeroBeside:
     """Zero tried again and again, with longer and longer pauses, while other steps are taken."""
 

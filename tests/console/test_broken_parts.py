@@ -26,6 +26,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tasks.rollback_steps import prove, roll_back
 from tasks.spill import merge_spill, spill_path
+from tasks.zeroing import zero_open_flag
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
@@ -203,6 +204,17 @@ def test_zero_comes_before_the_journal_is_read_whatever_stands_in_it(
     assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
     assert "cannot be read" in err
     assert "Traceback" not in err
+
+
+def test_an_open_rollouts_flag_is_known_without_reading_its_journal(kit: Path) -> None:
+    opened = raised(kit)
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        base.execute("UPDATE entries SET body = 'torn' WHERE sequence = 2")
+    assert zero_open_flag(opened.connections, "another") is None
+    zeroed = zero_open_flag(opened.connections, opened.rollout)
+    assert zeroed is not None
+    assert zeroed.zero_at is not None
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
 
 
 def test_a_key_that_no_rollout_has_is_told(kit: Path, run: Run) -> None:
