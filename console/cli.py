@@ -6,7 +6,16 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from console import demo_commands, journal_commands, plan_commands, rollout_commands, stack_commands, steering_commands
+from console import (
+    approver_commands,
+    demo_commands,
+    gate_commands,
+    journal_commands,
+    plan_commands,
+    rollout_commands,
+    stack_commands,
+    steering_commands,
+)
 from console.exits import explain
 
 app = typer.Typer(
@@ -20,7 +29,9 @@ app = typer.Typer(
 )
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
+gate_commands.add_to(app)
 steering_commands.add_to(app)
+approver_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)
