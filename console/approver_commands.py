@@ -35,7 +35,9 @@ def add(
     segno.make(uri, micro=False).terminal(out=sys.stdout, compact=True)
     if show_uri:
         print(uri)
-    out.print(f"{email(person)} scans this now; it is not shown again. The seed lies in {path}", markup=False)
+    out.print(
+        f"{email(person)} scans this now; it is not shown again. The seed lies in {path}", markup=False, soft_wrap=True
+    )
 
 
 def show(as_json: Json = False) -> None:

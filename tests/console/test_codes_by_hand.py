@@ -12,15 +12,18 @@ from uuid import uuid4
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import ValidationError
 
 from blocks.errors import Unreachable
 from console.gate_commands import ruling_after
+from flows.gate import _form
 from tasks.approvers import add_approver, approvers_path, read_seeds
 from tasks.open_rollout import utc_now
 from tasks.prefect_runs import answered_at
 from tests.console.test_commands import Run, kit, run  # noqa: F401 - fixtures
 from tests.tasks.gate_world import CARL, WITH_SEED, GateWorld
-from tests.tidegate.builders import ANN, BOB
+from tests.tidegate.builders import ANN, BOB, plan_of
+from tidegate.binding import given_for
 from tidegate.entries import Kind
 from tidegate.history import Phase
 
@@ -200,6 +203,24 @@ def test_when_nobody_can_say_when_a_form_was_answered() -> None:
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert answered_at(str(uuid4()), "gate-1-1", attempts=1) is None
         assert answered_at("no run", "gate-1-1", attempts=1) is None
+
+
+def test_the_form_asks_for_a_code_and_takes_answers_for_its_own_gate_only(world: GateWorld) -> None:
+    form = _form(world.run, 1, 1, "")
+    bound = given_for(1, 1, world.run.state.plan_hash)
+    right = {"decision": "go", "approver": ANN}
+    assert form(**right).model_dump()["given_for"] == bound
+    assert form(**right, code="123456", given_for=bound).model_dump()["code"] == "123456"
+    for wrong in ({"code": "12345"}, {"code": 123456}, {"given_for": given_for(2, 1, world.run.state.plan_hash)}):
+        with pytest.raises(ValidationError):
+            form(**right, **wrong)
+    with pytest.raises(ValidationError):
+        form(**{**right, "decision": "promote"})
+
+
+def test_the_form_asks_for_no_code_where_approvals_are_open(world: GateWorld) -> None:
+    world.run.plan = plan_of({"approvals": "open"})
+    assert not {"code", "given_for"} & _form(world.run, 1, 1, "").model_fields.keys()
 
 
 def test_the_entry_of_an_answer_has_its_proof_and_not_its_code(world: GateWorld) -> None:

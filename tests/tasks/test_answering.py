@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,19 @@ def test_a_go_that_was_written_past_the_form_is_not_believed(world: GateWorld) -
         Outcome.REFUSED,
         "the answer came without the one-time code that go and extend need here",
     )
+
+
+def test_a_proof_counts_for_the_answer_it_was_given_with_and_for_no_other(world: GateWorld) -> None:
+    now = utc_now()
+    given = world.given(ANN, now)
+    take_answer(world.run, 1, 1, given, now)
+    gate = world.run.state.gate
+    assert gate is not None
+    proven = Answer.from_json(gate.answer or {})
+    assert judge_answer(world.run, 1, proven).outcome is Outcome.GO
+    for other in (replace(proven, approver=BOB), replace(proven, note="x"), replace(proven, decision=Choice.EXTEND)):
+        ruling = judge_answer(world.run, 1, other)
+        assert (ruling.outcome, "without the one-time code" in ruling.reason) == (Outcome.REFUSED, True)
 
 
 def test_seeds_that_others_may_read_believe_nobody(world: GateWorld, seeds: Path) -> None:

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyotp
 import pytest
 
+from blocks.connections import OpenConnections
+from blocks.flagd_file import FlagdFile
+from blocks.journal import Journal
+from blocks.prometheus import Prometheus
 from tasks.approval_checks import approval_checks, log_in_finding, seeds_finding
 from tasks.approvers import ApproversError, add_approver, approvers_path, read_seeds, remove_approver
+from tasks.opening import refusal
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, plan_of
 from tidegate.codes import SEED_BITS
 from tidegate.verdict import Verdict
@@ -152,6 +158,19 @@ def test_the_api_must_refuse_a_stranger(status: int, verdict: Verdict, monkeypat
 )
 def test_an_api_that_is_not_there_is_no_log_in(url: str | None, verdict: Verdict) -> None:
     assert log_in_finding(url).verdict is verdict
+
+
+def test_an_automatic_approval_is_refused_where_codes_are_asked_for(tmp_path: Path) -> None:
+    rehearsal: dict[str, Any] = {"environment": "rehearsal"}
+    via = OpenConnections(
+        Journal(url=f"sqlite:///{tmp_path / 'journal.db'}", **rehearsal),
+        FlagdFile(path=str(tmp_path / "flags.json"), **rehearsal),
+        Prometheus(url="http://127.0.0.1:9", **rehearsal),
+    )
+    about: dict[str, Any] = {"started_by": STARTER, "pace": None}
+    assert "in this plan they are codes" in refusal(via, CODES, auto_approve=True, **about)
+    assert refusal(via, CODES, auto_approve=False, **about) == ""
+    assert refusal(via, PLAN, auto_approve=True, **about) == ""
 
 
 def test_open_approvals_need_neither() -> None:
