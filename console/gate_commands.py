@@ -41,7 +41,9 @@ def approve(
     decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
     note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
     extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
-    confirm: Annotated[bool, typer.Option("--confirm/--ask", help="State every statement of the gate.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm/--ask", help="State everything that the gate asks of you.")
+    ] = False,
     code: Annotated[str, typer.Option(help="Your one-time code, where the plan asks for one; left out, asked.")] = "",
     break_glass: Annotated[
         bool, typer.Option("--break-glass", help="Go without a code; needs --with and --note, and pages everybody.")
