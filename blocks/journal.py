@@ -26,7 +26,7 @@ from blocks.journal_rows import (
     take_claim,
 )
 from blocks.journal_tables import CLAIMS, ENTRIES, dispose, engine_for, transaction
-from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry
+from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
 
 __all__ = ["Claim", "Journal", "RolloutRow"]
 
@@ -119,6 +119,13 @@ class Journal(Connection):
         with self._read() as session:
             found = [rollout_row(row) for row in session.execute(query).mappings()]
         return [row for row in found if flag is None or row.flag == flag]
+
+    def recent(self, kind: Kind, since: datetime) -> list[Entry]:
+        """Every rollout's entries of this kind from `since` on, oldest first; raises Refused for an unreadable one."""
+        wanted = (ENTRIES.c.kind == kind.value, ENTRIES.c.at >= stamp(since))
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.at, ENTRIES.c.rollout, ENTRIES.c.sequence)
+        with self._read() as session:
+            return [entry_of(row) for row in session.execute(query).mappings()]
 
     def claim(self, flag: str, rollout: str, holder: str, lease: timedelta) -> Claim:
         """Take or keep the right to write; raises ClaimHeld, or FlagBusy when the flag belongs to another rollout.

@@ -7,8 +7,10 @@ import typer
 from rich.console import Console
 
 from console import (
+    approver_commands,
     demo_commands,
     drill_command,
+    gate_commands,
     journal_commands,
     plan_commands,
     rollback_command,
@@ -31,7 +33,9 @@ plan_commands.add_to(app)
 rollout_commands.add_to(app)
 rollback_command.add_to(app)
 drill_command.add_to(app)
+gate_commands.add_to(app)
 steering_commands.add_to(app)
+approver_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

@@ -9,6 +9,7 @@ from blocks.kit import KitError
 from console.home import NotFound
 from demo.processes import PartFailed
 from demo.provision import PartMissing
+from tasks.approvers import ApproversError
 from tasks.choosing import NotOne
 from tasks.open_rollout import UnknownRollout
 from tasks.opening import NotAllowed
@@ -24,7 +25,7 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_BAD_INPUT = (PlanError, KitError, NotAllowed, UnknownRollout, NotOne, FlagBusy, Refused, NotFound)
+_BAD_INPUT = (PlanError, KitError, NotAllowed, UnknownRollout, NotOne, FlagBusy, Refused, NotFound, ApproversError)
 _UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
 
 

@@ -13,7 +13,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from console.rollout_commands import answer_gate
+from blocks.errors import ConnectionFault
+from console.gate_commands import answer_gate
 from console.summary import Shares, share_of_wave
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -129,7 +130,7 @@ class Viewer:
             self.say(f"{outcome.value}: {reason}")
             if outcome is Outcome.REFUSED:
                 self.say("The gate still waits: press Enter to decide again.")
-        except NotAllowed as refusal:
+        except (NotAllowed, ConnectionFault) as refusal:
             self.say(f"refused: {refusal}")
         finally:
             if self._live is not None:

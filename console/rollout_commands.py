@@ -1,8 +1,7 @@
-"""Commands that start, look at, decide and turn back a rollout."""
+"""Commands that start, look at and turn back a rollout."""
 
 import json
 import re
-import sys
 from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
@@ -13,26 +12,21 @@ from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from blocks.errors import Refused, Unreachable
 from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
-from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.way_back_checks import way_back_checks
-from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
-from tidegate.history import Phase
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
 from tidegate.progress_page import progress_page
 from tidegate.status import status_json
-from tidegate.units import parse_duration
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import MARKS, OPEN_APPROVALS
+from tidegate.wording import MARKS
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 out = Console(highlight=False)
@@ -48,7 +42,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(preflight)
     app.command()(start)
     app.command()(status)
-    app.command()(approve)
 
 
 def email(text: str, option: str = "--as") -> str:
@@ -220,62 +213,4 @@ def status(
     out.print(table)
 
 
-def approve(
-    rollout: Rollout,
-    who: As,
-    decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
-    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
-    extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
-    confirm: Annotated[
-        bool, typer.Option("--confirm/--ask", help="State everything that the gate asks of you.")
-    ] = False,
-) -> None:
-    """Answer the gate that waits. Only go and extend need an approver; hold and rollback need a name."""
-    run = OpenRollout(connections(), rollout)
-    ruling = answer_gate(run, email(who), decision, note, extension, confirm)
-    out.print(f"{ruling[0].value}: {ruling[1]}", markup=False)
-    out.print(f"[dim]{OPEN_APPROVALS}[/dim]")
-    raise typer.Exit(Exit.NO_GO if ruling[0] is Outcome.REFUSED else Exit.DONE)
-
-
-def answer_gate(
-    run: OpenRollout, who: str, decision: Choice, note: str, extension: str | None, confirm: bool
-) -> tuple[Outcome, str]:
-    """Judge the answer, write it to the journal, then wake the run; a refused one is told here and changes nothing."""
-    from console.prefect_runs import resume_run
-
-    gate = run.refresh().gate
-    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
-        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
-    unsaid = boxes(run, gate.wave)
-    asked = [s for s in unsaid if may_state(run.plan, s, who)]
-    others = [s.role for s in unsaid if s not in asked]
-    stated: frozenset[str] = frozenset()
-    if decision is Choice.GO and asked:
-        for statement in asked:
-            out.print(f"  • {statement.text} ({statement.role})", markup=False)
-            for line in run.plan.sign_off[statement.role] if statement.in_person else ():
-                out.print(f"      {line}", markup=False)
-        if others:
-            out.print(f"  Left to others: the sign-off of {', '.join(others)}", markup=False)
-        if confirm or (sys.stdin.isatty() and typer.confirm("Do you state all of this?", default=False)):
-            stated = frozenset(s.key for s in asked)
-    try:
-        span = parse_duration(extension) if extension else None
-    except ValueError as error:
-        raise NotAllowed(f"--extension: {error}") from None
-    answer = Answer(decision, who, note, span, stated)
-    ruling = judge_answer(run, gate.wave, answer)
-    if ruling.outcome is Outcome.REFUSED:
-        return ruling.outcome, ruling.reason
-    if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
-        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
-    given = given_to_prefect(run, run.state.gate or gate)
-    try:
-        resume_run(gate.flow_run, given)
-    except (Refused, Unreachable) as fault:
-        log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
-    return ruling.outcome, ruling.reason
-
-
-__all__ = ["UnknownRollout", "add_to", "answer_gate", "email", "start_rollout"]
+__all__ = ["UnknownRollout", "add_to", "email", "start_rollout"]

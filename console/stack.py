@@ -18,6 +18,7 @@ from console.home import PROJECT, NotFound, home, kit_path
 from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
 from demo.provision import find_prometheus
 from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
+from tasks.approvers import approvers_path
 
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
@@ -192,7 +193,8 @@ def _workers(environment: dict[str, str]) -> list[Process]:
         start_process(
             f"worker {pool}",
             [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
-            environment,
+            # Runs stand in the project's folder, which need not be the one whose home is meant.
+            {**environment, "TIDEGATE_APPROVERS": str(approvers_path())},
             home() / "logs" / f"worker-{pool}.log",
             cwd=PROJECT,
         )

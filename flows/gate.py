@@ -1,6 +1,6 @@
 """The gate: the rollout's run is suspended, costs no process, and comes back with somebody's answer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from prefect.flow_runs import suspend_flow_run
@@ -9,12 +9,16 @@ from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
 from flows.forms import DURATION, EMAIL, field_text
+from tasks.answering import take_answer
 from tasks.gates import automatic_answer, boxes, decide_gate, give_answer, open_gate
 from tasks.guarding import guard_until
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
+from tasks.prefect_runs import answered_at
 from tasks.progress import Reporter
 from tidegate.approval import Answer, field_name
+from tidegate.binding import given_for
+from tidegate.plan import Approvals
 from tidegate.verdict import Verdict
 from tidegate.wording import gate_form, statement_help
 
@@ -33,10 +37,10 @@ def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     if gate.answer is None:
         reporter.update(run, utc_now())
         if run.state.auto_approve:
-            answer, via = automatic_answer(run, wave), "auto"
+            give_answer(run, wave, gate.attempt, automatic_answer(run, wave), "auto")
         else:
-            answer, via = _asked(run, reporter, wave, gate.attempt), "prefect"
-        give_answer(run, wave, gate.attempt, answer, via)
+            given, given_at = _asked(run, reporter, wave, gate.attempt)
+            take_answer(run, wave, gate.attempt, given, given_at)
     if run.state.gate is not None and run.state.gate.answer is not None:
         run.wait_for_claim()
         decide_gate(run, wave, gate.attempt, Answer.from_json(run.state.gate.answer))
@@ -51,23 +55,24 @@ def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
             return
 
 
-def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> Answer:
-    """Suspend until the form is answered; a repeat of this attempt gets the stored answer back."""
+def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> tuple[dict[str, Any], datetime]:
+    """Suspend until the form is answered: its values, and when. A repeat of this attempt gets the stored ones back."""
     gate = run.state.gate
-    form = _form(run, wave, gate.refusal if gate else "")
+    form = _form(run, wave, attempt, gate.refusal if gate else "")
+    key = f"gate-{wave}-{attempt}"
     reporter.flush()
     run.release_claim()
     try:
-        given = suspend_flow_run(wait_for_input=form, timeout=int(_WAIT.total_seconds()), key=f"gate-{wave}-{attempt}")
+        given = suspend_flow_run(wait_for_input=form, timeout=int(_WAIT.total_seconds()), key=key)
     except ValidationError:
         # A run that was re-scheduled by hand gets an empty form for a key that was used up.
-        given = suspend_flow_run(wait_for_input=form, key=f"gate-{wave}-{attempt}-again")
-    body = given.model_dump()
-    stated = frozenset(s.key for s in boxes(run, wave) if body.get(field_name(s.key)))
-    return Answer.from_json({**body, "stated": stated})
+        key = f"{key}-again"
+        given = suspend_flow_run(wait_for_input=form, key=key)
+    # A code is as old as its answer, however late this process comes to read it.
+    return given.model_dump(), answered_at(flow_run.id or "", key) or utc_now()
 
 
-def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
+def _form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type[RunInput]:
     page = gate_form(run.plan, run.state, wave, entry_findings(run, wave, utc_now()), refusal)
     fields: dict[str, Any] = {
         # The page stands here because Prefect's V1 UI squeezes a form's own description to nothing above a long form.
@@ -79,6 +84,15 @@ def _form(run: OpenRollout, wave: int, refusal: str) -> type[RunInput]:
         "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
         "note": (str, Field("", title="Note", max_length=2_000)),
     }
+    if run.plan.approvals is not Approvals.OPEN:
+        bound = given_for(wave, attempt, run.state.plan_hash)
+        fields["code"] = (
+            str,
+            Field(
+                "", title="One-time code", description="With go and extend: yours, six digits.", pattern=r"^(\d{6})?$"
+            ),
+        )
+        fields["given_for"] = (Literal[bound], Field(bound, title="This answer is for"))
     for statement in boxes(run, wave):
         help_text = field_text(statement_help(run.plan, statement))
         fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))

@@ -4,15 +4,17 @@ from typing import Annotated
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from flows.forms import DURATION, EMAIL
+from tasks.approval_checks import approval_checks
 from tasks.begin import PLANS
 from tasks.connected import connected
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import plan_below
-from tasks.preflight_checks import preflight_checks, run_checks
+from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.progress import Reporter
 from tasks.rollback_worker import rollback_worker_check
 from tasks.way_back_checks import snapshot_body, way_back_checks
@@ -44,7 +46,7 @@ def preflight(
     now = utc_now()
     timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
     checks = preflight_checks(connected(connections), loaded, timing, started_by=started_by, now=now)
-    findings = run_checks((*checks, *way_back_checks(connected(connections), loaded), rollback_worker_check()))
+    findings = run_checks((*checks, *way_back_checks(connected(connections), loaded), *_on_this_worker(loaded)))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -60,7 +62,7 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     run.wait_for_claim()
     now = utc_now()
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
-    findings = run_checks((*checks, *way_back_checks(run.connections, run.plan), rollback_worker_check()))
+    findings = run_checks((*checks, *way_back_checks(run.connections, run.plan), *_on_this_worker(run.plan)))
     verdict = _show(run.plan, findings)
     body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings], **snapshot_body(findings)}
     run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
@@ -69,6 +71,11 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
         run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)
         tell(run, closed(run.plan, run.state))
     reporter.update(run, now)
+
+
+def _on_this_worker(plan: Plan) -> tuple[Check, ...]:
+    """What can only be looked at where the runs are executed."""
+    return (rollback_worker_check(), *approval_checks(plan, PREFECT_API_URL.value()))
 
 
 def _why(findings: tuple[Finding, ...]) -> str:

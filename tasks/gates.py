@@ -22,11 +22,14 @@ from tidegate.approval import (
     rule,
     sign_off,
     signs_off,
+    statements,
     statements_of,
 )
+from tidegate.binding import worse_than_shown
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.history import GateRecord, Phase, RolloutState
+from tidegate.objection import objection
 from tidegate.plan import timezone_of
 from tidegate.raising_hours import why_closed
 from tidegate.units import format_duration
@@ -82,7 +85,7 @@ def _may_ask(state: RolloutState, wave: int, flow_run: str) -> bool:
     return before and not _is_asked(state, wave, flow_run)
 
 
-def _waits(state: RolloutState, wave: int, attempt: int) -> bool:
+def waits(state: RolloutState, wave: int, attempt: int) -> bool:
     """Whether this very attempt waits for an answer, and nothing has ended the rollout meanwhile."""
     gate = state.gate
     asked = gate is not None and (gate.wave, gate.attempt) == (wave, attempt) and not gate.outcome
@@ -93,10 +96,27 @@ def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: 
     """Write the answer as given; False when this gate's attempt is not waiting (any more)."""
 
     def too_late(state: RolloutState) -> bool:
-        return not _waits(state, wave, attempt)
+        return not waits(state, wave, attempt)
 
     body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": via}
     return run.append(Kind.ANSWERED, body, unless=too_late) is not None
+
+
+def refuse_unread(run: OpenRollout, wave: int, attempt: int, why: str) -> None:
+    """Refuse what came back from a form and is no answer; the gate asks anew and says why."""
+    body = {
+        "wave": wave,
+        "attempt": attempt,
+        "outcome": Outcome.REFUSED.value,
+        "reason": why,
+        "by": "",
+        "extension_seconds": 0,
+    }
+
+    def answered(state: RolloutState) -> bool:
+        return not waits(state, wave, attempt) or (state.gate is not None and state.gate.answer is not None)
+
+    run.append(Kind.GATE_DECIDED, body, unless=answered)
 
 
 def boxes(run: OpenRollout, wave: int) -> tuple[Statement, ...]:
@@ -141,15 +161,18 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     human = () if signs_off(run.plan, wave) else human_findings(run.plan, wave, answer.stated)
     findings = (*entry_findings(run, wave, utc_now()), *human)
     blocking = STOPS_SOAK & run.state.holds.keys()
-    blocked = f"held: {run.state.holds[min(blocking)]}" if blocking else ""
+    gate = run.state.gate
+    shown = gate.findings if gate is not None and gate.wave == wave else []
+    worse = worse_than_shown(shown, findings, {s.key for s in statements(run.plan, wave)})
     return rule(
         run.plan,
         wave,
         answer,
         started_by=run.state.started_by,
-        said_go=run.state.approvals.get(wave, []),
+        said_go=[*run.state.approvals.get(wave, []), *([answer.second] if answer.second else [])],
         findings=findings,
-        blocked=blocked,
+        blocked=f"held: {run.state.holds[min(blocking)]}" if blocking else worse,
+        objection=objection(run.plan, run.state, wave, answer),
         stated=run.state.stated.get(wave, {}),
     )
 
@@ -168,6 +191,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
         "by": answer.approver,
         "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
         "stated": list(ruling.stated),
+        **({"second": answer.second} if answer.second else {}),
     }
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)
@@ -176,7 +200,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
 
     def overtaken(state: RolloutState) -> bool:
         gate = state.gate
-        return not _waits(state, wave, attempt) or gate is None or gate.answer != answer.to_json()
+        return not waits(state, wave, attempt) or gate is None or gate.answer != answer.to_json()
 
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
     run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)

@@ -73,15 +73,16 @@ class OpenRollout:
         *,
         unless: Callable[[RolloutState], bool] = lambda _: False,
         fenced: bool = False,
+        under: Claim | None = None,
     ) -> Entry | None:
         """Write one entry; None when `unless` holds of the newest state, which is asked again after each lost race.
 
-        With `fenced` the entry is refused (Fenced) once somebody else has taken the claim.
+        With `fenced` the entry is refused (Fenced) once somebody else has taken the claim; with `under`, another one.
         """
         for _ in range(_ATTEMPTS):
             if unless(self.state):
                 return None
-            claim = self._own_claim() if fenced else None
+            claim = self._own_claim() if fenced else under
             try:
                 entry = self.connections.journal.append(
                     self.rollout, kind, body, at or utc_now(), self.state.sequence + 1, self.state.head, claim

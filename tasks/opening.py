@@ -8,7 +8,7 @@ from blocks.connections import OpenConnections
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.approval import unsatisfiable
 from tidegate.exposure import ZERO
-from tidegate.plan import Plan
+from tidegate.plan import Approvals, Plan
 from tidegate.plan_file import load_plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
@@ -45,6 +45,8 @@ def refusal(
             return "pace: a rehearsal pace is allowed only where every connection says environment: rehearsal"
         if auto_approve:
             return "approve: auto is allowed only where every connection says environment: rehearsal"
+    if auto_approve and plan.approvals is not Approvals.OPEN:
+        return f"approve: auto is allowed only where approvals are open; in this plan they are {plan.approvals.value}"
     return unsatisfiable(plan, started_by)
 
 

@@ -1,6 +1,7 @@
 """Prefect runs as the effects need them: start a deployment, and wake a run that waits at its gate."""
 
 import threading
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,19 @@ def resume_run(run: str, given: dict[str, Any], attempts: int = ATTEMPTS) -> Non
                     raise Refused(f"Prefect: {reason}")
             threading.Event().wait(_WAIT_SECONDS)
     raise Unreachable(f"Prefect: {reason}")
+
+
+def answered_at(run: str, key: str, attempts: int = ATTEMPTS) -> datetime | None:
+    """When the form that waited under this key was answered, by the server's clock; None where nobody can say."""
+    for _ in range(attempts):
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+                found = client.filter_flow_run_input(UUID(run), f"suspended-{key}-response", 1, set())
+        except (httpx.HTTPError, ValueError):
+            threading.Event().wait(_WAIT_SECONDS)
+            continue
+        return next((given.created for given in found), None)
+    return None
 
 
 def run_state(run: str) -> str:

@@ -47,16 +47,21 @@ class Answer:
     note: str = ""
     extension: timedelta | None = None
     stated: frozenset[str] = field(default_factory=frozenset)
+    given_for: str = ""  # the words of tidegate.binding, where the answer says which form it answers
+    second: str = ""  # break-glass: the other person, who stands in for the code
 
     def to_json(self) -> dict[str, Any]:
         """As stored in the journal."""
-        return {
+        body: dict[str, Any] = {
             "decision": self.decision.value,
             "approver": self.approver,
             "note": self.note,
             "extension": None if self.extension is None else format_duration(self.extension),
             "stated": sorted(self.stated),
         }
+        # Older entries have neither, and an answer must be equal to its own entry.
+        more = {"given_for": self.given_for, "second": self.second}
+        return body | {key: value for key, value in more.items() if value}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Answer":
@@ -68,6 +73,8 @@ class Answer:
             str(body.get("note") or "")[:_MAX_NOTE],
             parse_duration(extension) if extension else None,
             frozenset(body.get("stated", ())),
+            str(body.get("given_for") or ""),
+            str(body.get("second") or "").strip().lower(),
         )
 
 
@@ -183,9 +190,12 @@ def rule(
     said_go: Sequence[str],
     findings: Sequence[Finding],
     blocked: str = "",
+    objection: str = "",
     stated: Mapping[str, str] = MappingProxyType({}),
 ) -> Ruling:
     """What the answer leads to, with the findings as they are at this moment; hold and rollback need only a name.
+
+    `objection` is why the person is not believed or the answer is not for this gate; `blocked`, why no go counts now.
 
     `stated` is what earlier answers that count have stated at this gate, and who did. Where people sign off, a
     go is counted until everything has been stated, and human statements are none of the `findings`.
@@ -205,6 +215,8 @@ def rule(
     welcome = asked_people(plan, wave) if signing else allowed
     if who not in welcome:
         return Ruling(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(welcome)}")
+    if objection:
+        return Ruling(Outcome.REFUSED, objection)
     if answer.decision is Choice.EXTEND:
         if wave == 1:
             return Ruling(Outcome.REFUSED, "nothing can be extended before wave 1")

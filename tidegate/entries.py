@@ -17,8 +17,8 @@ class Kind(StrEnum):
     OPENED = "opened"  # plan, plan_hash, started_by, pace_seconds, connections, approve, environment
     PREFLIGHT = "preflight"  # verdict, findings; snapshot (argument, at), where the plan names one
     GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
-    ANSWERED = "answered"  # wave, attempt, answer, via
-    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated
+    ANSWERED = "answered"  # wave, attempt, answer, via; proof where a code was asked for (never the code)
+    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated, second
     RAISING = "raising"  # wave, exposure, epoch: intent, before the flag is written
     RAISED = "raised"  # wave, exposure, revision, epoch: read back
     REVIEWED = "reviewed"  # wave, credit, healthy, verdict, findings, metrics, raw

@@ -83,6 +83,7 @@ class GateRecord:
     refusal: str = ""
     answer: dict[str, Any] | None = None
     answered_at: datetime | None = None
+    proof: dict[str, Any] | None = None  # what the answer's code proved
     outcome: str = ""
     reason: str = ""
     flow_run: str = ""
@@ -163,6 +164,7 @@ class RolloutState:
     gate_attempts: dict[int, int] = field(default_factory=dict)
     approvals: dict[int, list[str]] = field(default_factory=dict)
     stated: dict[int, dict[str, str]] = field(default_factory=dict)  # by wave: the statement's key, and who made it
+    broken_glass: dict[int, str] = field(default_factory=dict)  # by wave: who went on without codes, and why
     approved_wave: int = 0
     approved_at: datetime | None = None
     holds: dict[HoldCause, str] = field(default_factory=dict)
@@ -247,7 +249,7 @@ def _answered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
     if gate and (gate.wave, gate.attempt) == (body["wave"], body["attempt"]) and not gate.outcome:
         more_cautious = gate.answer is None or _caution(body["answer"]) > _caution(gate.answer)
         if more_cautious:
-            gate.answer, gate.answered_at = body["answer"], entry.at
+            gate.answer, gate.answered_at, gate.proof = body["answer"], entry.at, body.get("proof")
 
 
 def _caution(answer: Mapping[str, Any]) -> int:
@@ -261,11 +263,14 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
         return
     wave = body["wave"]
     said = state.approvals.setdefault(wave, []) if body["outcome"] in ("go", "counted") else []
-    if body["by"] not in said:
-        said.append(body["by"])
+    for person in (body["by"], body.get("second", "")):
+        if person and person not in said:
+            said.append(person)
     if body["outcome"] in ("go", "counted"):
         # Older entries say nothing of statements.
         state.stated.setdefault(wave, {}).update(dict.fromkeys(body.get("stated", ()), body["by"]))
+        if body.get("second"):
+            state.broken_glass[wave] = f"{body['by']} and {body['second']}: {body['reason']}"
     match body["outcome"]:
         case "go":
             state.approved_wave = max(state.approved_wave, wave)

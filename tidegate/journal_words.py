@@ -26,7 +26,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             answer = body["answer"]
             return f"{answer['approver']} said {answer['decision']} (by {body['via']}) {answer['note']}".rstrip()
         case Kind.GATE_DECIDED:
-            return f"{body['outcome']}: {body['reason']}"
+            glass = f" (break-glass, with {body['second']})" if body.get("second") else ""
+            return f"{body['outcome']}: {body['reason']}{glass}"
         case Kind.RAISING:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:

@@ -158,6 +158,13 @@ class OnBlind(StrEnum):
     ROLL_BACK = "roll_back"
 
 
+class Approvals(StrEnum):
+    """How an approver is known."""
+
+    OPEN = "open"
+    CODES = "codes"
+
+
 class Plan(Model):
     """A whole release plan, resolved: overlays and defaults included."""
 
@@ -169,7 +176,9 @@ class Plan(Model):
     flag: Flag = Field(description="The feature flag.")
     timezone: TimeZone = Field(description="IANA time zone of the plan's days.")
     raising: Raising = Field(default=Raising(), description="When exposure may rise; absent: at any time.")
-    approvals: Literal["open"] = Field(description="open: names of approvers are recorded but not proven.")
+    approvals: Approvals = Field(
+        description="open: names are recorded, not proven. codes: one-time codes prove go and extend."
+    )
     pace: Pace | None = Field(default=None, description="Rehearsals only: how long one plan day takes, 1s to 24h.")
     scrape_interval: PositiveDuration = Field(
         default=timedelta(seconds=15), description="How often Prometheus scrapes."

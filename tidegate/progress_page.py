@@ -41,6 +41,10 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
     for cause, reason in state.holds.items():
         parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
+    for before, said in state.broken_glass.items():
+        parts.append(
+            f"**Break-glass before {one_line(plan.waves[before - 1].title)}**, without codes: {one_line(said)}"
+        )
     rows = [table_row("Wave", "Exposure", "Status", "Soak", "Reviews"), "|---|---|---|---|---|"]
     for number, wave in enumerate(plan.waves, start=1):
         word, soak = wave_status(state, timing, number)

@@ -30,6 +30,8 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
         "gate": None
         if gate is None or gate.outcome
         else {"wave": gate.wave, "attempt": gate.attempt, "flow_run": gate.flow_run, "refusal": gate.refusal},
+        "approvals": plan.approvals.value,
+        "break_glass": {str(wave): said for wave, said in state.broken_glass.items()},
         "sign_off": [
             {
                 "role": s.role,

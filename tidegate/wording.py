@@ -10,7 +10,7 @@ from tidegate.checklist import section_verdicts
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
-from tidegate.plan import Plan
+from tidegate.plan import Approvals, Plan
 from tidegate.plan_checklist import waits_for_people
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
@@ -24,11 +24,17 @@ MARKS = {
 }
 _TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
+PROVEN_APPROVALS = "Go and extend need the one-time code of their approver."
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> str:
     """`2.3 s`, or `?` when one end is missing."""
     return "?" if start is None or end is None else f"{(end - start).total_seconds():.1f} s"
+
+
+def approvals_words(plan: Plan) -> str:
+    """How approvers are known, in one sentence."""
+    return OPEN_APPROVALS if plan.approvals is Approvals.OPEN else PROVEN_APPROVALS
 
 
 def table_row(*cells: object) -> str:
@@ -85,13 +91,21 @@ def _notice(
 def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: Iterable[str], refusal: str) -> Notice:
     """People are asked."""
     again = f"The last answer was refused: {refusal}\n" if refusal else ""
+    code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
     body = (
         f"{again}Approvers: {', '.join(who)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
-        f"tidegate approve {state.rollout} --as EMAIL --decision go\n"
-        f"{OPEN_APPROVALS} Journal head: {state.head[:12]}"
+        f"tidegate approve {state.rollout} --as EMAIL --decision go{code}\n"
+        f"{approvals_words(plan)} Journal head: {state.head[:12]}"
     )
     title = f"Decision needed before {wave_words(plan, wave)}"
     return _notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body)
+
+
+def glass_broken(plan: Plan, state: RolloutState, wave: int, attempt: int, who: str, note: str) -> Notice:
+    """Two people go on without codes: everybody shall know."""
+    title = f"BREAK-GLASS: go before {wave_words(plan, wave)} without codes"
+    body = f"By {who}: {note}\nNobody has proven who they are. To stop it: tidegate rollback {state.rollout}"
+    return _notice(state, f"break-glass-{wave}-{attempt}", Loudness.PAGE, title, body, problem="break-glass")
 
 
 def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
@@ -222,7 +236,7 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     said = [person for person in state.approvals.get(wave, []) if person in approvers_of(plan, wave)]
     if step.gate.quorum > 1:
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
-    parts.append(f"{OPEN_APPROVALS}\n")
+    parts.append(f"{approvals_words(plan)}\n")
     parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
     if signs_off(plan, wave):
         parts.append("A go is counted until every statement below was made; each signs for their own roles.\n")

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,16 @@ def test_lists_of_rollouts(journal: Journal) -> None:
     (row,) = journal.rollouts(FLAG, open_only=True)
     assert (row.flag, row.opened_at, row.started_by, row.is_open) == (FLAG, AT, "ann@example.org", True)
     assert journal.rollouts("nobody") == []
+
+
+def test_recent_entries_of_one_kind_come_from_every_rollout(journal: Journal) -> None:
+    first, other = opened(journal), opened(journal, "late", flag="another", at=AT + LEASE)
+    old = journal.append(ROLLOUT, Kind.ANSWERED, {"n": 1}, AT, 2, first.hash)
+    late = journal.append("late", Kind.ANSWERED, {"n": 2}, AT + LEASE, 2, other.hash)
+    journal.append(ROLLOUT, Kind.SIGHTED, {}, AT + LEASE, 3, old.hash)
+    assert journal.recent(Kind.ANSWERED, AT) == [old, late]
+    assert journal.recent(Kind.ANSWERED, (AT + LEASE).astimezone(timezone(timedelta(hours=5)))) == [late]
+    assert journal.recent(Kind.ANSWERED, AT + 2 * LEASE) == []
 
 
 def test_an_append_must_follow_the_last_entry(journal: Journal) -> None:

@@ -62,6 +62,14 @@ def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> Ruling:
         (2, Answer(EXTEND, ANN, extension=timedelta(0)), {}, "extend needs a duration such as 12h"),
         (2, Answer(EXTEND, ANN, extension=-HOUR), {}, "extend needs a duration such as 12h"),
         (1, Answer(GO, ANN), {"blocked": "held: drift"}, "held: drift"),
+        (1, Answer(GO, ANN), {"objection": "no code"}, "no code"),
+        (2, Answer(EXTEND, ANN, extension=HOUR), {"objection": "no code"}, "no code"),
+        (
+            2,
+            Answer(GO, STARTER),
+            {"objection": "no code"},
+            f"{STARTER} may not approve this gate; allowed are {ANN}, {BOB}",
+        ),
         (1, Answer(GO, STARTER), {}, f"{STARTER} started the rollout and cannot be its only approver"),
         (
             1,

@@ -194,6 +194,31 @@ def test_whoever_says_go_twice_is_counted_once() -> None:
     assert journal.state.approvals[2] == [ANN, BOB]
 
 
+def test_the_proof_of_the_answer_that_counts_is_kept_beside_it() -> None:
+    journal = at_gate()
+    proof = {"given_at": T0.isoformat(), "step": 7, "problem": "", "wrong": False}
+    journal.append(Kind.ANSWERED, gate(1, answer=answer_body("go"), proof=proof))
+    kept = journal.state.gate
+    assert kept is not None
+    assert kept.proof == proof
+    # A more cautious answer needs none, and must not inherit it.
+    journal.append(Kind.ANSWERED, gate(1, answer=answer_body("hold", BOB)))
+    kept = journal.state.gate
+    assert kept is not None
+    assert (kept.proof, kept.answer) == (None, answer_body("hold", BOB))
+
+
+def test_who_went_on_without_codes_is_remembered() -> None:
+    journal = at_gate()
+    assert journal.state.broken_glass == {}
+    journal.append(Kind.GATE_DECIDED, gate(1, outcome="counted", by=ANN, second=STARTER, reason="phones"))
+    assert journal.state.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
+    assert journal.state.approvals[1] == [ANN, STARTER]
+    journal.append(Kind.GATE_OPENED, gate(1, 2))
+    journal.append(Kind.GATE_DECIDED, gate(1, 2, outcome="refused", by=BOB, second=STARTER, reason="no"))
+    assert journal.state.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
+
+
 def test_an_extension_goes_back_to_the_wave_and_forgets_who_said_go() -> None:
     journal = at_gate(2)
     journal.append(Kind.GATE_DECIDED, gate(2, outcome="counted", by=BOB))

@@ -48,7 +48,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "interval below guard": ("interval: 15m", "interval: 5s #!", "waves.0.interval", "10s (the guard) or longer"),
     "tolerance below zero": ("interval: 15m", "interval: 15m\n    tolerance: -1 #!", "waves.0.tolerance", "found -1, allowed is 0 or more"),
     "pace too fast": ("approvals: open", "approvals: open\npace: 25h #!", "pace", "1s to 24h"),
-    "approvals of another kind": ("approvals: open", "approvals: codes #!", "approvals", "found 'codes', allowed is open"),
+    "approvals of another kind": ("approvals: open", "approvals: nods #!", "approvals", "found 'nods', allowed is one of open, codes"),
     "word of an enumeration": ("approvals: open", "approvals: open\non_blind: hole #!", "on_blind", "one of hold, roll_back (did you mean 'hold'?)"),
     "time zone": ("timezone: Europe/Berlin", "timezone: Europe/Atlantis #!", "timezone", "found 'Europe/Atlantis', allowed is an IANA time zone"),
     "time zone that is a folder": ("timezone: Europe/Berlin", "timezone: Europe #!", "timezone", "IANA time zone"),

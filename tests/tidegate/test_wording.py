@@ -22,6 +22,7 @@ from tests.tidegate.builders import (
     in_post_rollout,
     in_wave,
     opened,
+    plan_of,
     reviews,
 )
 from tidegate import wording
@@ -134,6 +135,16 @@ def test_the_form_says_what_is_asked_and_on_which_evidence() -> None:
         assert part in form
 
 
+def test_a_plan_with_codes_says_so_and_how_to_give_one() -> None:
+    plan = plan_of({"approvals": "codes"})
+    told = wording.gate_waiting(plan, opened(plan).state, 1, 1, [ANN], "").body
+    form = wording.gate_form(plan, opened(plan).state, 1, [], "")
+    assert "--decision go --code CODE" in told
+    assert wording.PROVEN_APPROVALS in told
+    assert wording.PROVEN_APPROVALS in form
+    assert wording.OPEN_APPROVALS not in told + form
+
+
 def test_every_verdict_has_its_own_mark() -> None:
     assert set(wording.MARKS) == set(Verdict)
     assert len(set(wording.MARKS.values())) == len(Verdict)
@@ -168,6 +179,7 @@ LINE = metric_line("errors", PLAN.metrics["errors"], Sample(6.0, T0, 300))
 NOTICES: dict[str, Callable[[], Notice]] = {
     "gate-1-1": lambda: wording.gate_waiting(PLAN, opened().state, 1, 1, [ANN], ""),
     "gate-1-2": lambda: wording.gate_waiting(PLAN, opened().state, 1, 2, [ANN], "no name was given"),
+    "break-glass-2-1": lambda: wording.glass_broken(PLAN, in_wave().state, 2, 1, f"{ANN} and {BOB}", "phones are down"),
     "raised-1": lambda: wording.raised(PLAN, in_wave().state),
     "raised-2": lambda: wording.raised(PLAN, in_wave(2).state),
     "soaked-1-0": lambda: wording.soaked(PLAN, soaked(), 1),
@@ -183,7 +195,7 @@ NOTICES: dict[str, Callable[[], Notice]] = {
     "closed": lambda: wording.closed(PLAN, opened().extend((Kind.CLOSED, {})).state),
 }
 PAGES = {"held-drift-8", "held-drift-9", "held-operator-8", "rolling-back", "rolling-back-failed", "proof-missing-9"}
-PAGES |= {"rollback-proven"}
+PAGES |= {"rollback-proven", "break-glass-2-1"}
 
 
 @pytest.mark.parametrize("event", NOTICES)

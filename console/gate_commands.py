@@ -1,0 +1,171 @@
+"""The command that answers a gate: judged here where approvals are open, by the worker where they need codes."""
+
+import sys
+import threading
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from blocks.errors import Refused, Unreachable
+from console.exits import Exit
+from console.home import connections
+from console.rollout_commands import As, Rollout, email
+from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import NotAllowed
+from tidegate.approval import Answer, Choice, Outcome, field_name, may_state
+from tidegate.binding import given_for
+from tidegate.entries import Kind
+from tidegate.gate_answer import needs_code
+from tidegate.history import GateRecord, Phase
+from tidegate.units import format_duration, parse_duration
+from tidegate.wording import approvals_words, glass_broken
+
+_PATIENCE = timedelta(minutes=2)
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(approve)
+
+
+def approve(
+    rollout: Rollout,
+    who: As,
+    decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
+    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
+    extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm/--ask", help="State everything that the gate asks of you.")
+    ] = False,
+    code: Annotated[str, typer.Option(help="Your one-time code, where the plan asks for one; left out, asked.")] = "",
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Go without a code; needs --with and --note, and pages everybody.")
+    ] = False,
+    second: Annotated[str, typer.Option("--with", metavar="EMAIL", help="The other person, of another role.")] = "",
+) -> None:
+    """Answer the gate that waits. Only go and extend need an approver; hold and rollback need a name."""
+    if break_glass != bool(second):
+        raise NotAllowed("--break-glass and --with belong together: it takes two people of different roles")
+    run = OpenRollout(connections(), rollout)
+    other = email(second, "--with") if second else ""
+    outcome, reason = answer_gate(run, email(who), decision, note, extension, confirm, code=code, second=other)
+    out.print(f"{outcome.value}: {reason}", markup=False)
+    out.print(f"[dim]{approvals_words(run.plan)}[/dim]")
+    raise typer.Exit(Exit.NO_GO if outcome is Outcome.REFUSED else Exit.DONE)
+
+
+def answer_gate(
+    run: OpenRollout,
+    who: str,
+    decision: Choice,
+    note: str,
+    extension: str | None,
+    confirm: bool,
+    *,
+    code: str = "",
+    second: str = "",
+) -> tuple[Outcome, str]:
+    """Answer the waiting gate and say what it led to; a refused answer changes nothing and leaves the gate open.
+
+    Raises NotAllowed where no gate waits, Refused or Unreachable where the worker cannot be asked.
+    """
+    gate = run.refresh().gate
+    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
+        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+    try:
+        span = parse_duration(extension) if extension else None
+    except ValueError as error:
+        raise NotAllowed(f"--extension: {error}") from None
+    stated = _stated(run, gate, who, confirm) if decision is Choice.GO else frozenset()
+    bound = given_for(gate.wave, gate.attempt, run.state.plan_hash)
+    answer = Answer(decision, who, note, span, stated, bound, second)
+    if needs_code(run.plan, answer):
+        return _hand_over(run, gate, answer, code or _asked_code())
+    return _judge_here(run, gate, answer)
+
+
+def _stated(run: OpenRollout, gate: GateRecord, who: str, confirm: bool) -> frozenset[str]:
+    unsaid = boxes(run, gate.wave)
+    asked = [s for s in unsaid if may_state(run.plan, s, who)]
+    others = [s.role for s in unsaid if s not in asked]
+    if not asked:
+        return frozenset()
+    for statement in asked:
+        out.print(f"  • {statement.text} ({statement.role})", markup=False)
+        for line in run.plan.sign_off[statement.role] if statement.in_person else ():
+            out.print(f"      {line}", markup=False)
+    if others:
+        out.print(f"  Left to others: the sign-off of {', '.join(others)}", markup=False)
+    if confirm or (sys.stdin.isatty() and typer.confirm("Do you state all of this?", default=False)):
+        return frozenset(s.key for s in asked)
+    return frozenset()
+
+
+def _judge_here(run: OpenRollout, gate: GateRecord, answer: Answer) -> tuple[Outcome, str]:
+    """Judge the answer, write it to the journal, then wake the run; a refused one is told here and not written."""
+    from console.prefect_runs import resume_run
+
+    ruling = judge_answer(run, gate.wave, answer)
+    if ruling.outcome is Outcome.REFUSED:
+        return ruling.outcome, ruling.reason
+    if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
+        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
+    if answer.second:
+        who = f"{answer.approver} and {answer.second}"
+        tell(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
+    given = given_to_prefect(run, run.state.gate or gate)
+    try:
+        resume_run(gate.flow_run, given)
+    except (Refused, Unreachable) as fault:
+        log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
+    return ruling.outcome, ruling.reason
+
+
+def _asked_code() -> str:
+    if not sys.stdin.isatty():
+        raise NotAllowed("--code is missing: in this plan go and extend need the one-time code of their approver")
+    return str(typer.prompt("Your one-time code", hide_input=True)).strip()
+
+
+def _hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> tuple[Outcome, str]:
+    """Hand the answer to the run alone, since the seeds lie on its worker, and wait for its ruling in the journal."""
+    from console.prefect_runs import resume_run
+
+    read = run.state.sequence
+    given: dict[str, Any] = {
+        "decision": answer.decision.value,
+        "approver": answer.approver,
+        "note": answer.note,
+        "extension": format_duration(answer.extension) if answer.extension else "",
+        "code": code,
+        "given_for": answer.given_for,
+    }
+    given |= {field_name(s.key): s.key in answer.stated for s in boxes(run, gate.wave)}
+    resume_run(gate.flow_run, given)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
+        progress.add_task("handed over; the worker judges the code", total=None)
+        return ruling_after(run, gate, read, _PATIENCE)
+
+
+def ruling_after(run: OpenRollout, gate: GateRecord, read: int, patience: timedelta) -> tuple[Outcome, str]:
+    """The ruling on this attempt behind entry `read`, once the journal has it; raises Unreachable when it does not."""
+    until = utc_now() + patience
+    while True:
+        for entry in run.connections.journal.entries(run.rollout, after=read):
+            read, body = entry.sequence, entry.body
+            if entry.kind is Kind.GATE_DECIDED and (body["wave"], body["attempt"]) == (gate.wave, gate.attempt):
+                return Outcome(body["outcome"]), str(body["reason"])
+        if utc_now() > until:
+            waited = format_duration(patience)
+            raise Unreachable(
+                f"the answer was handed over, and no worker has ruled on it within {waited}; "
+                f"`tidegate status {run.rollout}` shows what becomes of it"
+            )
+        threading.Event().wait(0.3)

@@ -1,0 +1,60 @@
+"""Preflight where approvals need codes: whether everybody who is asked has a seed, and Prefect's API wants a log-in."""
+
+from pathlib import Path
+
+import httpx
+
+from tasks.approvers import ApproversError, approvers_path, read_seeds
+from tasks.preflight_checks import Check
+from tidegate.approval import asked_people
+from tidegate.plan import Approvals, Plan
+from tidegate.verdict import Finding, Verdict
+
+_SEEDS = "Every approver has a one-time code on this worker"
+_LOG_IN = "Prefect's API wants a log-in"
+_WAIT_SECONDS = 5.0
+
+
+def approval_checks(plan: Plan, api: str | None) -> tuple[Check, ...]:
+    """The checks for this worker and its Prefect API; none where approvals are open."""
+    if plan.approvals is Approvals.OPEN:
+        return ()
+    return (
+        Check("approvers", _SEEDS, lambda: seeds_finding(plan, approvers_path())),
+        Check("prefect_log_in", _LOG_IN, lambda: log_in_finding(api)),
+    )
+
+
+def seeds_finding(plan: Plan, path: Path) -> Finding:
+    """FAIL while somebody who may be asked for a code at some gate has no seed here."""
+    try:
+        seeds = read_seeds(path)
+    except ApproversError as error:
+        return Finding("approvers", _SEEDS, Verdict.ERROR, str(error))
+    people = {person for wave in range(1, len(plan.waves) + 1) for person in asked_people(plan, wave)}
+    without = sorted(people - seeds.keys())
+    if without:
+        fix = "run `tidegate approver add EMAIL` on the worker for each"
+        return Finding("approvers", _SEEDS, Verdict.FAIL, f"No seed of {', '.join(without)} in {path}: {fix}.")
+    return Finding("approvers", _SEEDS, Verdict.PASS, f"{len(people)} of {len(people)} people have one.")
+
+
+def log_in_finding(api: str | None) -> Finding:
+    """PASS when the API refuses (401, 403) to count runs for somebody who brings no credentials."""
+    if not api:
+        why = "PREFECT_API_URL is not set, so Prefect serves itself here, without a log-in."
+        return Finding("prefect_log_in", _LOG_IN, Verdict.FAIL, why)
+    try:
+        # Asked without Prefect's client, which would bring this worker's credentials.
+        answer = httpx.post(f"{api.rstrip('/')}/flow_runs/count", json={}, timeout=_WAIT_SECONDS)
+    except httpx.HTTPError as error:
+        return Finding("prefect_log_in", _LOG_IN, Verdict.ERROR, f"It does not answer ({type(error).__name__}).")
+    status = answer.status_code
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return Finding("prefect_log_in", _LOG_IN, Verdict.PASS, f"It refuses a stranger ({status}).")
+    if answer.is_success:
+        fix = "set PREFECT_SERVER_API_AUTH_STRING there and PREFECT_API_AUTH_STRING for its clients"
+        return Finding("prefect_log_in", _LOG_IN, Verdict.FAIL, f"It answers a stranger ({status}): {fix}.")
+    return Finding(
+        "prefect_log_in", _LOG_IN, Verdict.ERROR, f"It answered {status} to a stranger, allowed is 401 or 403."
+    )

@@ -1,0 +1,84 @@
+"""The approvers' seeds: one file on the worker that nobody else may read, and nowhere else."""
+
+import json
+import os
+import stat
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyotp
+
+from tidegate.codes import SEED_BITS, seed_problem
+
+_LETTERS = SEED_BITS // 5
+_ISSUER = "Tidegate"
+
+
+class ApproversError(ValueError):
+    """A file of seeds that cannot be used, or an order it does not allow; one sentence, never a seed."""
+
+
+def approvers_path() -> Path:
+    """The file of seeds: TIDEGATE_APPROVERS, else approvers.json in the Tidegate home."""
+    home = os.environ.get("TIDEGATE_HOME") or ".tidegate"
+    return Path(os.environ.get("TIDEGATE_APPROVERS") or Path(home) / "approvers.json").absolute()
+
+
+def read_seeds(path: Path) -> dict[str, str]:
+    """The seeds by e-mail address, none where there is no file yet; raises ApproversError."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode != 0o600:
+                raise ApproversError(f"{path}: found mode {mode:04o}, allowed is 0600, since it holds seeds")
+            values = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ApproversError(f"{path}: it cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        if isinstance(error, ApproversError):
+            raise
+        # The parser's own error carries the whole text.
+        raise ApproversError(f"{path}: this is no JSON, allowed are seeds by e-mail address") from None
+    if not isinstance(values, dict):
+        raise ApproversError(f"{path}: found a {type(values).__name__}, allowed are seeds by e-mail address")
+    for person, seed in values.items():
+        if why := seed_problem(seed):
+            raise ApproversError(f"{path}: {person}: {why}")
+    return values
+
+
+def add_approver(path: Path, person: str) -> str:
+    """Make a seed for this person and return the otpauth URI that an authenticator takes; raises ApproversError."""
+    seeds = read_seeds(path)
+    if person in seeds:
+        raise ApproversError(f"{person} has a seed already; `tidegate approver remove {person}` makes it worthless")
+    seed = pyotp.random_base32(_LETTERS)
+    _write(path, seeds | {person: seed})
+    return pyotp.TOTP(seed, name=person, issuer=_ISSUER).provisioning_uri()
+
+
+def remove_approver(path: Path, person: str) -> None:
+    """Forget this person's seed; raises ApproversError where there is none."""
+    seeds = read_seeds(path)
+    if person not in seeds:
+        raise ApproversError(f"found no seed of {person}, allowed are {', '.join(sorted(seeds)) or 'none yet'}")
+    _write(path, {other: seed for other, seed in seeds.items() if other != person})
+
+
+def _write(path: Path, seeds: Mapping[str, str]) -> None:
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            json.dump(dict(sorted(seeds.items())), file, indent=1)
+            file.flush()
+            os.fsync(descriptor)
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ApproversError(f"{path}: it cannot be written ({error.strerror})") from error

@@ -1,0 +1,59 @@
+"""Reading what came back from a gate's form: whoever reaches Prefect's API can send anything."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tidegate.approval import Answer, Choice, Statement, field_name
+from tidegate.plan import Approvals, Plan
+
+_EMAIL = re.compile(r"[^@\s<>,;\"]{1,200}@[^@\s<>,;\"]{1,200}")
+_LONGEST = 200
+SAFE = (Choice.HOLD, Choice.ROLLBACK)
+
+
+def needs_code(plan: Plan, answer: Answer) -> bool:
+    """Whether this answer counts only with its approver's one-time code."""
+    return plan.approvals is not Approvals.OPEN and answer.decision not in SAFE and not answer.second
+
+
+def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[Answer, str]:
+    """The answer in a form's values, and the code beside it; raises ValueError naming the field.
+
+    A hold or rollback needs nothing but its name: what else is odd about it does not stop it.
+    """
+    said = given.get("decision")
+    if said not in list(Choice):
+        raise ValueError(f"decision: found {_shown(said)}, allowed are {', '.join(Choice)}")
+    who = given.get("approver")
+    if not isinstance(who, str) or _EMAIL.fullmatch(who.strip()) is None:
+        raise ValueError(f"approver: found {_shown(who)}, allowed is an e-mail address")
+    safe = Choice(said) in SAFE
+    words = {name: _words(given, name, strict=not safe) for name in ("note", "extension", "code", "given_for")}
+    # Only a switch that is on states something; "yes" or 1 does not.
+    stated = frozenset(box.key for box in boxes if given.get(field_name(box.key)) is True)
+    # A code that was typed into the note as well must not get into the journal.
+    note = words["note"].replace(words["code"], "******") if words["code"] else words["note"]
+    body = {"decision": said, "approver": who, "note": note, "given_for": words["given_for"]}
+    try:
+        answer = Answer.from_json({**body, "extension": None if safe else words["extension"], "stated": stated})
+    except ValueError as error:
+        raise ValueError(f"extension: {error}") from None
+    return answer, words["code"]
+
+
+def _words(given: Mapping[str, Any], name: str, *, strict: bool) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    if strict:
+        # The value itself is not repeated: it may be a code.
+        raise ValueError(f"{name}: found a {type(value).__name__}, allowed is text")
+    return ""
+
+
+def _shown(value: object) -> str:
+    # What looks like a code in the wrong place is not repeated either.
+    return "nothing" if value is None else re.sub(r"[0-9]{6,}", "******", repr(value)[:_LONGEST])
