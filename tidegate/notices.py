@@ -24,6 +24,9 @@ class Notice:
     body: str
     problem: str = ""
     resolves: bool = False
+    to: tuple[str, ...] = ()  # whom it concerns, by e-mail; nobody in particular: the plan's contacts
+    mail: bool = False  # by mail at once, and not only where that is the second channel
+    threaded: bool = True  # entries of older releases, which knew no threads, read False
 
     def to_json(self) -> dict[str, Any]:
         """As queued in the journal."""
@@ -35,9 +38,13 @@ class Notice:
             "body": self.body,
             "problem": self.problem,
             "resolves": self.resolves,
+            "to": list(self.to),
+            "mail": self.mail,
+            "threaded": self.threaded,
         }
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Notice":
         """The inverse of `to_json`."""
-        return cls(**{**body, "loudness": Loudness(body["loudness"])})
+        given = {"threaded": False, **body}
+        return cls(**{**given, "loudness": Loudness(body["loudness"]), "to": tuple(body.get("to", ()))})

@@ -162,7 +162,10 @@ class Channels(Model):
 
     critical: Channel = Field(default="#alerts-critical", description="Pages and rollbacks.")
     warnings: Channel = Field(default="#alerts-warnings", description="Warning bounds crossed.")
-    progress: Channel = Field(default="#releases", description="Waves begun and soaked, gates that wait.")
+    progress: Channel = Field(default="#releases", description="One thread for each rollout, with everything.")
+    second_after: PositiveDuration = Field(
+        default=timedelta(minutes=5), description="A channel that fails for longer is replaced by another (mail)."
+    )
 
 
 class OnBlind(StrEnum):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tidegate.approval import Statement, approvers_of, sign_off, signs_off, statements
@@ -117,6 +118,14 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     body = f"{reason}\nExposure stays at {state.exposure}, no soak counts. {then}"
     since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
+
+
+def pager_silent(plan: Plan, state: RolloutState, since: datetime) -> Notice:
+    """PagerDuty takes no pages; told by the other channels."""
+    title = f"PagerDuty takes no pages about {plan.flag.key}"
+    body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. Pages go by mail and to {plan.channels.critical} meanwhile."
+    event = f"pager-silent-{since:%Y%m%dT%H%M%S}"
+    return replace(_notice(state, event, Loudness.WARNING, title, body), mail=True)
 
 
 def abandoned(plan: Plan, state: RolloutState) -> Notice:
