@@ -10,6 +10,7 @@ from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
+from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
@@ -56,10 +57,12 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
+        mind_build(run, now)
         if review:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    mind_people(run, seen.judged, now)
     return Ticked(now, decision, seen, review)
 
 

@@ -140,7 +140,7 @@ def test_a_pager_that_stays_away_is_said_by_mail_and_in_slack(run: OpenRollout, 
     assert len(inbox.store.all("mail")) == 1
     for minute in (6, 7, 30):
         assert deliver(run, now + minute * MINUTE) == 1
-    (said,) = [m for m in inbox.slack_in("#alerts-warnings")]
+    (said,) = inbox.slack_in("#alerts-warnings")
     assert "PagerDuty takes no pages" in said["text"]
     assert len(inbox.store.all("mail")) == 2
     inbox.fault.clear()
