@@ -1,6 +1,7 @@
 """Notices: queued in the journal, sent beside the loop, told apart by their event id."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -37,14 +38,30 @@ def deliver(run: OpenRollout, now: datetime | None = None) -> int:
     run.refresh()
     if not undelivered(run, now):
         return 0
-    with _right_to_send(run) as mine:
-        if mine:
+    with _one_at_a_time(run) as alone, _right_to_send(run) as mine:
+        if alone and mine:
+            run.refresh()
             _send_all(run, now)
             since = silent_pager(run.plan, run.state, _parts(run), now or utc_now())
             if since is not None:
                 tell(run, pager_silent(run.plan, run.state, since))
                 _send_all(run, now)
     return len(undelivered(run, now))
+
+
+_locks: dict[str, threading.Lock] = {}
+
+
+@contextmanager
+def _one_at_a_time(run: OpenRollout) -> Iterator[bool]:
+    """Whether no other thread of this process sends for the rollout just now."""
+    lock = _locks.setdefault(f"{run.connections.journal.url.get_secret_value()} {run.rollout}", threading.Lock())
+    alone = lock.acquire(blocking=False)
+    try:
+        yield alone
+    finally:
+        if alone:
+            lock.release()
 
 
 @contextmanager
