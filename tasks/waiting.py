@@ -127,19 +127,20 @@ def mind_build(run: OpenRollout, now: datetime) -> None:
     soaks = state.phase in SOAKING
     anew = bool(before) and version.on_new_build is OnNewBuild.RESTART_SOAK and soaks
     asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
-    if before and asks:
-        _hold_for_build(run, before, versions, now)
+    paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
     body = {"versions": list(versions), "before": list(before), "soak_anew": anew}
     written = run.append(Kind.BUILD_SEEN, body, now, unless=lambda s: s.versions == versions, fenced=True)
-    if written and before:
+    if written and before and not paged:
         then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
         tell(run, new_build(run.plan, run.state, before, versions, then))
 
 
-def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> None:
+def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> bool:
     # Held before the version is noted, so that a process that dies in between holds at its next look.
     cause = HoldCause.NEW_BUILD
     reason = f"The new path's version changed: {', '.join(before)} -> {', '.join(versions)}."
     body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
-        tell(run, held(run.plan, run.state, cause, reason))
+    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True) is None:
+        return False
+    tell(run, held(run.plan, run.state, cause, reason))
+    return True
