@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
+from tasks.graduation import graduate
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -15,7 +16,7 @@ from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import HoldCause, RolloutState
-from tidegate.wording import blinded, bound_crossed, finished, held, soaked
+from tidegate.wording import blinded, bound_crossed, held, soaked
 
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
@@ -88,8 +89,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
-            if run.append(Kind.FINISHED, {"reason": reason}, now, unless=lambda s: not s.phase.is_open, fenced=True):
-                tell(run, finished(run.plan, run.state))
+            graduate(run, reason, now)
         case Continue():
             pass
         case _:

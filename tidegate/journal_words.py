@@ -57,7 +57,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.SENT:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
         case Kind.FINISHED | Kind.CLOSED:
-            return str(body["reason"])
+            return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:
             span = format_duration(timedelta(seconds=body["extension_seconds"]))
             return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"

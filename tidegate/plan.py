@@ -59,6 +59,7 @@ __all__ = [
     "PostRollout",
     "Proof",
     "Raising",
+    "Readiness",
     "Rollback",
     "Text",
     "Threshold",

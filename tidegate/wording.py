@@ -191,7 +191,8 @@ def proof_missing(plan: Plan, state: RolloutState) -> Notice:
 
 def finished(plan: Plan, state: RolloutState) -> Notice:
     """Every wave and the post-rollout time are over."""
-    return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason)
+    grade = "\nIt is production-grade." if state.production_grade else ""
+    return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason + grade)
 
 
 def closed(plan: Plan, state: RolloutState) -> Notice:
