@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
+from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
@@ -64,6 +66,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
     mind_people(run, seen.judged, now)
+    if not isinstance(decision, RollBack):
+        carry_out(run, now)
     return Ticked(now, decision, seen, review)
 
 
@@ -86,6 +90,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
                 tell(run, held(run.plan, run.state, cause, reason))
         case Advance(wave):
+            measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):

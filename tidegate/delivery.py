@@ -54,8 +54,8 @@ def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[
             yield Due(notice, THREAD, progress, in_thread=True)
     if PAGERDUTY in parts and notice.loudness is Loudness.PAGE:
         yield Due(notice, PAGERDUTY)
-    people = notice.to or tuple(contact.email for contact in plan.contacts)
-    if MAIL in parts and people and (notice.loudness is Loudness.PAGE or notice.mail):
+    contacts = tuple(contact.email for contact in plan.contacts) if notice.loudness is Loudness.PAGE else ()
+    if MAIL in parts and (people := tuple(dict.fromkeys((*contacts, *notice.to)))):
         yield Due(notice, MAIL, to=people)
 
 
@@ -72,7 +72,7 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
             due.part == SLACK and due.room in down and now - down[due.room] >= plan.channels.second_after
             for due in missing
         )
-        people = notice.to or tuple(contact.email for contact in plan.contacts)
+        people = notice.concerns or tuple(contact.email for contact in plan.contacts)
         instead = Due(notice, MAIL, to=people)
         mailed = instead.key in state.sent or any(due.channel == MAIL for due in messages)
         if late and people and MAIL in parts and not mailed:

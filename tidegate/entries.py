@@ -27,6 +27,9 @@ class Kind(StrEnum):
     CROSSED = "crossed"  # metric, level, crossed, sentence
     HELD = "held"  # cause, reason, by; flow_run where its cancelling was the cause
     RESUMED = "resumed"  # cause, reason, by
+    MEASURED = (
+        "measured"  # reference (0: baseline, n: wave n), variant, start, end, window_seconds, metrics with raw counts
+    )
     SOAKED = "soaked"  # wave
     ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
     PROVEN = "proven"  # proven, counter, last_request_at, proven_at, sentence
@@ -42,6 +45,7 @@ class Kind(StrEnum):
     BUILD_SEEN = "build_seen"  # versions, before, soak_anew: the versions that the new path runs
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
+    TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDu
         Loudness.WARNING if due.escalated else Loudness.INFO,
         title,
         body,
-        to=tuple(dict.fromkeys((*people, *contacts))),
-        mail=bool(due.escalated),
+        to=tuple(dict.fromkeys((*people, *contacts))) if contacts else (),
+        concerns=tuple(people),
     )
 
 
@@ -114,4 +114,4 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
     )
     digest = hashlib.sha256("/".join(f"{f.criterion}={f.verdict}" for f in findings).encode()).hexdigest()[:8]
     title = f"{plan.title}: is it production-grade?"
-    return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people, mail=bool(people))
+    return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people)

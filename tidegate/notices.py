@@ -15,7 +15,10 @@ class Loudness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message; `event` is unique within the rollout, `problem` names what a page is about (or is resolved)."""
+    """One message; `event` is unique within the rollout, `problem` names what a page is about (or is resolved).
+
+    `to` are addresses that have it by mail, too.
+    """
 
     event: str
     rollout: str
@@ -24,8 +27,8 @@ class Notice:
     body: str
     problem: str = ""
     resolves: bool = False
-    to: tuple[str, ...] = ()  # whom it concerns, by e-mail; nobody in particular: the plan's contacts
-    mail: bool = False  # by mail at once, and not only where that is the second channel
+    to: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()  # who has it by mail only where Slack stays away; nobody here: the contacts
     threaded: bool = True  # entries of older releases, which knew no threads, read False
 
     def to_json(self) -> dict[str, Any]:
@@ -39,12 +42,12 @@ class Notice:
             "problem": self.problem,
             "resolves": self.resolves,
             "to": list(self.to),
-            "mail": self.mail,
+            "concerns": list(self.concerns),
             "threaded": self.threaded,
         }
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Notice":
         """The inverse of `to_json`."""
-        given = {"threaded": False, **body}
-        return cls(**{**given, "loudness": Loudness(body["loudness"]), "to": tuple(body.get("to", ()))})
+        people = {field: tuple(body.get(field, ())) for field in ("to", "concerns")}
+        return cls(**{"threaded": False, **body, **people, "loudness": Loudness(body["loudness"])})

@@ -118,7 +118,7 @@ def test_another_rollouts_message_of_the_same_event_is_not_taken_for_ours(run: O
 
 def test_slack_that_stays_away_is_replaced_by_mail_once(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["slack"] = "errors"
-    tell(run, notice("one", to=("asked@example.com",)))
+    tell(run, notice("one", concerns=("asked@example.com",)))
     now = utc_now()
     assert deliver(run, now) == 1
     assert deliver(run, now + 4 * MINUTE) == 1
@@ -169,7 +169,7 @@ def test_an_ended_rollouts_last_words_are_sent_by_whoever_may(run: OpenRollout, 
 
 def test_notices_of_an_older_release_are_not_sent_into_a_thread(run: OpenRollout, inbox: Inbox) -> None:
     old = notice("old", Loudness.PAGE).to_json()
-    for field in ("to", "mail", "threaded"):
+    for field in ("to", "concerns", "threaded"):
         del old[field]
     run.append(Kind.QUEUED, {"notice": old})
     for channel in ("slack", "mail", "pagerduty"):

@@ -54,7 +54,7 @@ def test_one_room_for_everything_gets_each_notice_once() -> None:
 
 
 def test_whom_it_concerns_and_mail_at_once() -> None:
-    asked = replace(notice(Loudness.INFO), to=("asked@example.com",), mail=True)
+    asked = replace(notice(Loudness.INFO), to=("asked@example.com",))
     assert due(queued(asked)) == [("slack", PROGRESS), ("mail", "asked@example.com")]
 
 
@@ -97,7 +97,7 @@ def test_a_silent_pager_is_noticed_after_the_stated_time() -> None:
 
 
 def test_a_notice_reads_back_and_an_older_one_knows_no_thread() -> None:
-    one = replace(notice(Loudness.PAGE), to=("a@b.c",), mail=True)
+    one = replace(notice(Loudness.PAGE), to=("a@b.c",), concerns=("d@e.f",))
     assert Notice.from_json(one.to_json()) == one
-    old = {k: v for k, v in one.to_json().items() if k not in ("to", "mail", "threaded")}
-    assert Notice.from_json(old) == replace(one, to=(), mail=False, threaded=False)
+    old = {k: v for k, v in one.to_json().items() if k not in ("to", "concerns", "threaded")}
+    assert Notice.from_json(old) == replace(one, to=(), concerns=(), threaded=False)
