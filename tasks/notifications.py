@@ -126,6 +126,8 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     if due.part == SLACK and via.slack is not None:
         return via.slack.post(due.room, notice, thread)
     if due.channel == PAGERDUTY and via.pagerduty is not None:
+        if notice.acknowledges:
+            return via.pagerduty.acknowledge(notice)
         return via.pagerduty.resolve(notice) if notice.resolves else via.pagerduty.page(notice)
     if due.channel == MAIL and via.mail is not None:
         return via.mail.send(due.to, notice)

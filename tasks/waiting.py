@@ -11,9 +11,17 @@ from tidegate.decision import SOAKING, Judged
 from tidegate.entries import Kind
 from tidegate.gate_clock import gate_due
 from tidegate.history import GateRecord, HoldCause, Phase, RolloutState
-from tidegate.notice_words import drift_gone, drift_moved, gate_reminder, held_long, new_build, problem_over
+from tidegate.notice_words import (
+    drift_gone,
+    drift_moved,
+    gate_reminder,
+    held_long,
+    new_build,
+    problem_over,
+    problem_taken,
+)
 from tidegate.plan import AfterWaiting, OnNewBuild
-from tidegate.problems import settled_pages
+from tidegate.problems import settled_pages, taken_pages
 from tidegate.samples import NoData
 from tidegate.units import format_duration
 from tidegate.verdict import worst
@@ -36,7 +44,9 @@ def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
 
 
 def settle(run: OpenRollout) -> None:
-    """Resolve the incidents of problems that are over."""
+    """Resolve the incidents of problems that are over, and acknowledge those that somebody has taken in hand."""
+    for page in list(taken_pages(run.state)):
+        tell(run, problem_taken(run.state, page))
     for page in list(settled_pages(run.state)):
         tell(run, problem_over(run.state, page))
 

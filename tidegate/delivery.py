@@ -52,7 +52,7 @@ def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[
         yield Due(notice, SLACK, room, in_thread=notice.threaded and room == progress)
         if notice.threaded and room != progress:
             yield Due(notice, THREAD, progress, in_thread=True)
-    if PAGERDUTY in parts and notice.loudness is Loudness.PAGE:
+    if PAGERDUTY in parts and (notice.loudness is Loudness.PAGE or notice.acknowledges):
         yield Due(notice, PAGERDUTY)
     contacts = tuple(contact.email for contact in plan.contacts) if notice.loudness is Loudness.PAGE else ()
     if MAIL in parts and (people := tuple(dict.fromkeys((*contacts, *notice.to)))):

@@ -82,6 +82,13 @@ def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:
     return Notice(f"{page.event}-gone", state.rollout, Loudness.PAGE, title, body, problem=page.problem, resolves=True)
 
 
+def problem_taken(state: RolloutState, page: Notice) -> Notice:
+    """Somebody has taken what people were paged about in hand."""
+    body = f"The rollout is held. {state.holds.get(HoldCause.OPERATOR, '')}"
+    title = f"Taken in hand: {page.title}"
+    return Notice(f"taken-{page.event}", state.rollout, Loudness.INFO, title, body, page.problem, acknowledges=True)
+
+
 def problem_over(state: RolloutState, page: Notice) -> Notice:
     """What people were paged about is over."""
     body = f"By the journal it stands no more; {state.rollout} is {state.phase.value.replace('_', ' ')}."

@@ -29,6 +29,7 @@ class Notice:
     resolves: bool = False
     to: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()  # who has it by mail only where Slack stays away; nobody here: the contacts
+    acknowledges: bool = False  # somebody has taken the problem's page in hand
     threaded: bool = True  # entries of older releases, which knew no threads, read False
 
     def to_json(self) -> dict[str, Any]:
@@ -43,6 +44,7 @@ class Notice:
             "resolves": self.resolves,
             "to": list(self.to),
             "concerns": list(self.concerns),
+            "acknowledges": self.acknowledges,
             "threaded": self.threaded,
         }
 

@@ -26,6 +26,15 @@ def settled_pages(state: RolloutState) -> Iterator[Notice]:
     return (notice for problem, notice in open_pages(state).items() if not _stands(state, problem))
 
 
+def taken_pages(state: RolloutState) -> Iterator[Notice]:
+    """The pages whose problem still stands while a person holds the rollout: somebody has taken it in hand."""
+    held_by, _, _ = state.holds.get(HoldCause.OPERATOR, "").partition(":")
+    if "@" not in held_by:
+        return iter(())
+    pages = open_pages(state).items()
+    return (page for problem, page in pages if problem != HoldCause.OPERATOR and _stands(state, problem))
+
+
 def _stands(state: RolloutState, problem: str) -> bool:
     if problem in _CAUSES:
         return problem in state.holds and not state.goes_no_further

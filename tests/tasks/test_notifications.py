@@ -169,7 +169,7 @@ def test_an_ended_rollouts_last_words_are_sent_by_whoever_may(run: OpenRollout, 
 
 def test_notices_of_an_older_release_are_not_sent_into_a_thread(run: OpenRollout, inbox: Inbox) -> None:
     old = notice("old", Loudness.PAGE).to_json()
-    for field in ("to", "concerns", "threaded"):
+    for field in ("to", "concerns", "acknowledges", "threaded"):
         del old[field]
     run.append(Kind.QUEUED, {"notice": old})
     for channel in ("slack", "mail", "pagerduty"):

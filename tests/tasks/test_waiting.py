@@ -13,7 +13,7 @@ from tasks.gates import judge_answer
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
-from tasks.ticking import resume, tick
+from tasks.ticking import hold, resume, tick
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import DEAD
 from tests.tidegate.builders import ANN, BOB, plan_of
@@ -182,3 +182,19 @@ def test_a_hold_that_lasts_is_told_to_everybody_once(waiting: Waiting) -> None:
     waiting.wait(HOUR)
     (incident,) = waiting.inbox.store.all("pagerduty")
     assert (incident["dedup_key"], incident["status"]) == ("n-1/operator", "resolved")
+
+
+def test_a_page_is_acknowledged_while_somebody_holds_and_resolved_when_it_is_over(waiting: Waiting) -> None:
+    waiting.wait(72 * HOUR, HOUR)
+    (incident,) = waiting.inbox.store.all("pagerduty")
+    assert incident["status"] == "triggered"
+    hold(waiting.run, ANN, "I am looking into it")
+    waiting.wait(3 * HOUR, HOUR)
+    (incident,) = waiting.inbox.store.all("pagerduty")
+    assert incident["status"] == "acknowledged"
+    for cause in ("gate_timeout", "operator"):
+        waiting.run.append(Kind.RESUMED, {"cause": cause, "reason": "on", "by": ANN}, waiting.now)
+    waiting.wait(HOUR)
+    (incident,) = waiting.inbox.store.all("pagerduty")
+    assert incident["status"] == "resolved"
+    assert [event["event_action"] for event in incident["events"]] == ["trigger", "acknowledge", "resolve"]

@@ -99,5 +99,5 @@ def test_a_silent_pager_is_noticed_after_the_stated_time() -> None:
 def test_a_notice_reads_back_and_an_older_one_knows_no_thread() -> None:
     one = replace(notice(Loudness.PAGE), to=("a@b.c",), concerns=("d@e.f",))
     assert Notice.from_json(one.to_json()) == one
-    old = {k: v for k, v in one.to_json().items() if k not in ("to", "concerns", "threaded")}
+    old = {k: v for k, v in one.to_json().items() if k not in ("to", "concerns", "acknowledges", "threaded")}
     assert Notice.from_json(old) == replace(one, to=(), concerns=(), threaded=False)
