@@ -36,7 +36,7 @@ class Slack(Connection):
     _block_type_slug: ClassVar[str | None] = "tidegate-slack"
     _description: ClassVar[str | None] = "The Slack workspace that rollouts report to."
 
-    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scope chat:write.")
+    token: SecretStr = Field(description="The bot's token (xoxb-...): chat:write, channels:read, channels:history.")
     base_url: str = Field(
         default="https://slack.com/api/", description="The address of Slack's Web API.", pattern=r"^https?://"
     )

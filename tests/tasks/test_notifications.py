@@ -14,6 +14,7 @@ from blocks.journal import Journal
 from tasks.notifications import deliver, tell, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
+from tasks.watching import begin_watch, watch_until
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import DEAD
 from tests.tidegate.builders import ANN, plan_of
@@ -215,3 +216,19 @@ def test_nobody_else_sends_for_an_open_rollout(run: OpenRollout, inbox: Inbox) -
     tell(run, notice("one"))
     assert deliver(run) == 1
     assert inbox.asked == []
+
+
+def test_the_watch_sends_the_last_words_of_an_ended_rollout(
+    run: OpenRollout, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.append(Kind.CLOSED, {"reason": "enough", "by": ANN})
+    tell(run, notice("closed"))
+    run.release_claim()
+    monkeypatch.setattr("tasks.watching.BEAT", timedelta(seconds=0.1))
+    claim = begin_watch(run.connections)
+    assert claim is not None
+    end = utc_now() + timedelta(seconds=10)
+    while not inbox.store.all("slack") and utc_now() < end:
+        watch_until(run.connections, claim, utc_now() + timedelta(seconds=0.2))
+        claim = begin_watch(run.connections) or claim
+    assert inbox.events("#releases") == ["closed"]

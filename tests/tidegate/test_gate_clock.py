@@ -58,6 +58,21 @@ def test_what_is_due(waited: timedelta, reminders: int, escalated: int, timed_ou
     assert due.escalated == PLAN.contacts[:escalated]
 
 
+def test_a_reminder_carries_the_journals_head_the_answer_and_what_comes_next() -> None:
+    journal = waiting()
+    due = due_after(journal, 9 * HOUR)
+    said = gate_reminder(PLAN, journal.state, gate_of(journal), due, [ANN])
+    for words in (
+        f"Journal head: {journal.state.head[:12]}",
+        "tidegate approve small-1",
+        "After 72h",
+        "first@example.com",
+    ):
+        assert words in said.body, said.body
+    assert said.to == (ANN, "first@example.com")
+    assert due_after(journal, 5 * HOUR).escalated == ()
+
+
 def test_a_gate_that_does_not_escalate_reminds_its_approvers_only() -> None:
     plan = plan_of({"contacts": CONTACTS, "waves.0.gate": {"approvers": ["lead"], "escalate": False}})
     gate = gate_of(waiting())
