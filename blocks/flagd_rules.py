@@ -12,6 +12,7 @@ Json = dict[str, Any]
 
 EXPOSURE_KEY, EPOCH_KEY = "tidegateExposure", "tidegateEpoch"
 _SERVED = ("state", "variants", "defaultVariant", "targeting")
+_MOST_SAID = 6
 _SHARES = 1000  # flagd takes whole weights only; a fraction silently serves the default to everybody
 
 
@@ -77,7 +78,7 @@ def recognise(definition: Mapping[str, Any]) -> FlagReading:
     if not _may_be_on(definition):
         return FlagReading(ZERO, revision, "set by hand so that nobody is exposed")
     if stored is not None:
-        return FlagReading(None, revision, f"changed by hand; written was {stored}")
+        return FlagReading(None, revision, f"changed by hand to {_answers_words(definition)}; written was {stored}")
     return FlagReading(None, revision, "a definition that Tidegate did not write and that may expose users")
 
 
@@ -134,6 +135,31 @@ def _answers(rule: Any, default: Any) -> list[Any]:
             return [default, *(share[0] for share in shares if len(share) == 1 or share[1] > 0)]
         case _:
             return [rule]
+
+
+def _answers_words(definition: Mapping[str, Any]) -> str:
+    """What the rules answer, in their order, and the default: `rules: 50%, off; default: off`."""
+    match definition.get("targeting") or None:
+        case {"if": [*parts]}:
+            results = [part for place, part in enumerate(parts) if place % 2 == 1 or place == len(parts) - 1]
+        case None:
+            results = []
+        case other:
+            results = [other]
+    said = ", ".join(map(_answer_words, results[:_MOST_SAID])) or "none"
+    return f"rules: {said}; default: {definition.get('defaultVariant')}"
+
+
+def _answer_words(answer: Any) -> str:
+    match answer:
+        case str():
+            return answer[:40]
+        case {"fractional": [*shares]} if shares and all(_is_share(share) and len(share) == 2 for share in shares):
+            total = sum(share[1] for share in shares)
+            on = sum(share[1] for share in shares if share[0] == "on")
+            return f"{100 * on / total:g}%" if total > 0 else "nobody"
+        case _:
+            return "a rule of its own"
 
 
 def _is_share(share: Any) -> bool:

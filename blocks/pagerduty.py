@@ -85,6 +85,10 @@ class PagerDuty(Connection):
             },
         )
 
+    def acknowledge(self, notice: Notice) -> str:
+        """Acknowledge the problem's incident and return its key; raises Unreachable or Refused."""
+        return self._send("acknowledge", dedup_key(notice))
+
     def resolve(self, notice: Notice) -> str:
         """Resolve the problem's incident and return its key; raises Unreachable or Refused."""
         return self._send("resolve", dedup_key(notice))

@@ -62,6 +62,18 @@ class Prometheus(Connection):
             name: reading_of(Answer(result=series.get(f"q{number}", [])), at) for number, name in enumerate(queries)
         }
 
+    def label_values(self, query: str, label: str, at: datetime) -> frozenset[str] | NoData:
+        """The values of a label over the query's series, or why they cannot be told."""
+        answer = self.get_client().query(query, at)
+        if answer.problem is not None:
+            return answer.problem
+        if answer.warnings:
+            return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+        series = split_by_label(answer.result, label)
+        if series is None:
+            return NoData(NoDataReason.REFUSED, at, f"a series of the query has no label {label}")
+        return frozenset(series) if series else NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
+
     def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Sample] | NoData:
         """The points of the query's one series; points that are not finite are left out."""
         return samples_of(self.get_client().query_range(query, start, end, step), end)

@@ -1,8 +1,9 @@
 """Slack: one message per notice."""
 
 import http.client
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.error import URLError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from slack_sdk import WebClient
 
 _MOST_PAGES = 50
+_EVENT = "tidegate_notice"
 _LONGEST = 39_000  # Slack cuts a text off at 40,000 characters
 
 
@@ -34,7 +36,7 @@ class Slack(Connection):
     _block_type_slug: ClassVar[str | None] = "tidegate-slack"
     _description: ClassVar[str | None] = "The Slack workspace that rollouts report to."
 
-    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scope chat:write.")
+    token: SecretStr = Field(description="The bot's token (xoxb-...): chat:write, channels:read, channels:history.")
     base_url: str = Field(
         default="https://slack.com/api/", description="The address of Slack's Web API.", pattern=r"^https?://"
     )
@@ -63,11 +65,50 @@ class Slack(Connection):
             "text": text,
             "unfurl_links": False,
             "metadata": {
-                "event_type": "tidegate_notice",
+                "event_type": _EVENT,
                 "event_payload": {"event": notice.event, "rollout": notice.rollout},
             },
             **({"thread_ts": thread} if thread else {}),
         }
+
+    def find(self, channel: str, notice: Notice, since: datetime, thread: str = "") -> str:
+        """The `ts` of this very notice if it stands in the channel (`#name`) or the thread already, or empty.
+
+        Needs the scopes channels:read and channels:history; raises Unreachable or Refused.
+        """
+        place = self._channel_id(channel)
+        about = {"channel": place, "oldest": f"{since.timestamp():.6f}", "limit": 200, "include_all_metadata": "true"}
+        wanted = {"event": notice.event, "rollout": notice.rollout}
+        places = [("conversations.history", about)]
+        if thread:
+            places.append(("conversations.replies", {**about, "ts": thread}))
+        for method, asked in places:
+            for message in self._paged(method, asked, "messages"):
+                metadata = message.get("metadata") or {}
+                if metadata.get("event_type") == _EVENT and metadata.get("event_payload") == wanted:
+                    return str(message.get("ts", ""))
+        return ""
+
+    def _channel_id(self, channel: str) -> str:
+        asked = {"exclude_archived": "true", "limit": 1000, "types": "public_channel,private_channel"}
+        for seen in self._paged("conversations.list", asked, "channels"):
+            if seen.get("name") == channel.removeprefix("#"):
+                return str(seen.get("id"))
+        raise Refused(f"Slack: no channel {channel} is listed")
+
+    def _paged(self, method: str, asked: dict[str, Any], field: str) -> Iterator[dict[str, Any]]:
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            try:
+                answer = self._call(method, {**asked, **({"cursor": cursor} if cursor else {})}, form=True)
+            except AmbiguousResult as lost:
+                # Reading changes nothing, so that a lost answer is only no answer.
+                raise Unreachable(str(lost)) from lost
+            yield from answer.get(field) or ()
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+        raise Refused(f"Slack {method}: found over {_MOST_PAGES} pages, allowed are fewer")
 
     def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
         """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.

@@ -11,6 +11,7 @@ from console import (
     demo_commands,
     drill_command,
     gate_commands,
+    graduation_commands,
     journal_commands,
     plan_commands,
     rollback_command,
@@ -36,6 +37,7 @@ drill_command.add_to(app)
 gate_commands.add_to(app)
 steering_commands.add_to(app)
 approver_commands.add_to(app)
+graduation_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

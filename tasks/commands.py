@@ -13,7 +13,13 @@ from tidegate.history import HoldCause, Phase, RolloutState
 from tidegate.units import format_duration
 from tidegate.wording import closed
 
-_ENDED_BY_PEOPLE = (HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT)
+_ENDED_BY_PEOPLE = (
+    HoldCause.OPERATOR,
+    HoldCause.DRIFT,
+    HoldCause.BLIND_SPENT,
+    HoldCause.GATE_TIMEOUT,
+    HoldCause.NEW_BUILD,
+)
 
 
 def must_be_approver(run: OpenRollout, person: str, what: str) -> None:

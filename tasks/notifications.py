@@ -1,16 +1,22 @@
 """Notices: queued in the journal, sent beside the loop, told apart by their event id."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
-from blocks.errors import ConnectionFault
-from tasks.open_rollout import HOLDER, OpenRollout
+from blocks.errors import ClaimHeld, ConnectionFault, Refused
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
+from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, silent_pager, thread_of
+from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.history import RolloutState
-from tidegate.notices import Loudness, Notice
-from tidegate.plan import Plan
+from tidegate.notices import Notice
+from tidegate.wording import pager_silent
 
+SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more
+_CLOCKS_APART = timedelta(minutes=2)
 _log = logging.getLogger("tidegate.notices")
 
 
@@ -19,41 +25,83 @@ def tell(run: OpenRollout, notice: Notice) -> None:
     run.append(Kind.QUEUED, {"notice": notice.to_json()}, unless=lambda state: notice.event in state.queued)
 
 
-def undelivered(run: OpenRollout) -> list[tuple[Notice, str]]:
-    """Every queued notice with a channel that has not had it yet."""
-    found = []
-    for body in run.state.queued.values():
-        notice = Notice.from_json(body)
-        for channel, _ in _ways(run, notice):
-            if f"{notice.event}/{channel}" not in run.state.sent:
-                found.append((notice, channel))
-    return found
+def undelivered(run: OpenRollout, now: datetime | None = None) -> list[Due]:
+    """Every message of a queued notice that was not sent yet."""
+    return due_messages(run.plan, run.state, _parts(run), now or utc_now())
 
 
-def deliver(run: OpenRollout) -> int:
-    """Send what is queued and not sent, recording each; a channel that fails is tried again next time.
+def deliver(run: OpenRollout, now: datetime | None = None) -> int:
+    """Send what is queued and not sent, in order, recording each; what fails is tried again next time.
 
     Only the process that holds the flag's claim sends, so that nothing is announced twice. Returns how many wait.
     """
     run.refresh()
-    if not undelivered(run):
+    if not undelivered(run, now):
         return 0
-    current = run.connections.journal.current_claim(run.flag)
-    if current is None or current[0].holder != HOLDER:
-        return len(undelivered(run))
-    waiting = 0
-    for notice, channel in undelivered(run):
-        send = dict(_ways(run, notice))[channel]
-        try:
-            reference = send()
-        except ConnectionFault as fault:
-            waiting += 1
-            _log.warning("notice %s could not be sent by %s: %s", notice.event, channel, fault)
+    with _one_at_a_time(run) as alone, _right_to_send(run) as mine:
+        if alone and mine:
+            run.refresh()
+            _send_all(run, now)
+            since = silent_pager(run.plan, run.state, _parts(run), now or utc_now())
+            if since is not None:
+                tell(run, pager_silent(run.plan, run.state, since))
+                _send_all(run, now)
+    return len(undelivered(run, now))
+
+
+_locks: dict[str, threading.Lock] = {}
+
+
+@contextmanager
+def _one_at_a_time(run: OpenRollout) -> Iterator[bool]:
+    """Whether no other thread of this process sends for the rollout just now."""
+    lock = _locks.setdefault(f"{run.connections.journal.url.get_secret_value()} {run.rollout}", threading.Lock())
+    alone = lock.acquire(blocking=False)
+    try:
+        yield alone
+    finally:
+        if alone:
+            lock.release()
+
+
+@contextmanager
+def _right_to_send(run: OpenRollout) -> Iterator[bool]:
+    journal = run.connections.journal
+    current = journal.current_claim(run.flag)
+    if current is not None and current[0].holder == HOLDER and current[0].rollout == run.rollout:
+        yield True
+        return
+    if run.state.phase.is_open:
+        yield False
+        return
+    try:
+        claim = journal.claim(SENDING, SENDING, HOLDER, LEASE)
+    except ClaimHeld:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        journal.release(claim)
+
+
+def _send_all(run: OpenRollout, now: datetime | None) -> None:
+    silent: set[str] = set()
+    for due in undelivered(run, now):
+        # An older message goes first: a problem's page before its end, a thread's beginning before the rest.
+        lane = f"{due.part}/{due.notice.problem}" if due.part == PAGERDUTY else due.part
+        if silent & {due.part, lane}:
             continue
-        key = f"{notice.event}/{channel}"
-        body = {"event": notice.event, "channel": channel, "reference": reference}
-        run.append(Kind.SENT, body, unless=partial(_is_sent, key))
-    return waiting
+        try:
+            reference = _sent(run, due, now or utc_now())
+        except ConnectionFault as fault:
+            # Whoever refused one message may take another; whoever did not answer is not asked again this time.
+            silent.add(due.part if not isinstance(fault, Refused) else lane if due.part == PAGERDUTY else "")
+            _log.warning("notice %s could not be sent by %s: %s", due.notice.event, due.channel, fault)
+            continue
+        if reference is not None:
+            body = {"event": due.notice.event, "channel": due.channel, "reference": reference}
+            run.append(Kind.SENT, body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
 
 
 def page_now(run: OpenRollout, notice: Notice) -> str:
@@ -61,10 +109,15 @@ def page_now(run: OpenRollout, notice: Notice) -> str:
 
     The same notice is queued once the journal has what happened; its event id tells people that it is the same.
     """
-    ways = dict(_ways(run, notice))
-    for channel in ("pagerduty", "slack", "mail"):
-        if (send := ways.get(channel)) is None:
-            continue
+    via, plan = run.connections, run.plan
+    ways: dict[str, Callable[[], str]] = {}
+    if (pagerduty := via.pagerduty) is not None:
+        ways[PAGERDUTY] = lambda: pagerduty.page(notice)
+    if (slack := via.slack) is not None:
+        ways[SLACK] = lambda: slack.post(plan.channels.critical, notice)
+    if (mail := via.mail) is not None and plan.contacts:
+        ways[MAIL] = lambda: mail.send(tuple(contact.email for contact in plan.contacts), notice)
+    for channel, send in ways.items():
         try:
             send()
         except ConnectionFault as fault:
@@ -74,28 +127,39 @@ def page_now(run: OpenRollout, notice: Notice) -> str:
     return ""
 
 
-def _is_sent(key: str, state: RolloutState) -> bool:
-    return key in state.sent
+def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
+    """The reference of the message, sent now or by an earlier try whose answer was lost; None: left to another."""
+    via, notice = run.connections, due.notice
+    thread = thread_of(run.plan, run.state) if due.in_thread else ""
+    earlier = run.state.attempts.get(due.key)
+    if earlier is None:
+        body = {"event": notice.event, "channel": due.channel, "holder": HOLDER}
+        if run.append(Kind.ATTEMPTED, body, now, unless=lambda state: _is_tried(state, due)) is None:
+            return None
+    elif earlier.holder != HOLDER and now - earlier.at < LEASE:
+        return None
+    elif due.part == SLACK and via.slack is not None:
+        try:
+            since = earlier.at - _CLOCKS_APART
+            if found := via.slack.find(due.room, notice, since, thread):
+                return found
+        except Refused as refusal:
+            # Without the right to read, at least once is worth more than at most once.
+            _log.warning("Slack cannot be asked for %s, which may come twice: %s", notice.event, refusal)
+    if due.part == SLACK and via.slack is not None:
+        return via.slack.post(due.room, notice, thread)
+    if due.channel == PAGERDUTY and via.pagerduty is not None:
+        if notice.acknowledges:
+            return via.pagerduty.acknowledge(notice)
+        return via.pagerduty.resolve(notice) if notice.resolves else via.pagerduty.page(notice)
+    if due.channel == MAIL and via.mail is not None:
+        return via.mail.send(due.to, notice)
+    return None
 
 
-def _ways(run: OpenRollout, notice: Notice) -> Iterator[tuple[str, Callable[[], str]]]:
-    via, plan = run.connections, run.plan
-    if (slack := via.slack) is not None:
-        room = _room(plan, notice)
-        yield "slack", lambda: slack.post(room, notice)
-    if notice.loudness is Loudness.PAGE and (pagerduty := via.pagerduty) is not None:
-        yield "pagerduty", lambda: pagerduty.resolve(notice) if notice.resolves else pagerduty.page(notice)
-    if notice.loudness is Loudness.PAGE and (mail := via.mail) is not None and plan.contacts:
-        yield "mail", lambda: mail.send(tuple(c.email for c in plan.contacts), notice)
-    elif notice.to and (own := via.mail) is not None:
-        yield "mail", lambda: own.send(notice.to, notice)
+def _is_tried(state: RolloutState, due: Due) -> bool:
+    return due.key in state.attempts or due.key in state.sent
 
 
-def _room(plan: Plan, notice: Notice) -> str:
-    match notice.loudness:
-        case Loudness.PAGE:
-            return plan.channels.critical
-        case Loudness.WARNING:
-            return plan.channels.warnings
-        case Loudness.INFO:
-            return plan.channels.progress
+def _parts(run: OpenRollout) -> frozenset[str]:
+    return frozenset(part for part, _ in run.connections.present())

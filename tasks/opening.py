@@ -7,6 +7,7 @@ from pathlib import Path
 from blocks.connections import OpenConnections
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.approval import unsatisfiable
+from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.plan import Approvals, Plan
 from tidegate.plan_file import load_plan
@@ -50,6 +51,22 @@ def refusal(
     return unsatisfiable(plan, started_by)
 
 
+def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str:
+    """Why an open rollout of the same service stands in the way of this one, or empty; both plans must allow it."""
+    for row in connections.journal.rollouts(open_only=True):
+        if row.rollout == name:
+            continue
+        theirs = next(iter(connections.journal.entries(row.rollout))).body["plan"]
+        if theirs["service"] != plan.service:
+            continue
+        if not (plan.allow_others_of_service and theirs.get("allow_others_of_service", False)):
+            return (
+                f"service {plan.service} has the open rollout {row.rollout} of flag {row.flag}, started by "
+                f"{row.started_by}; a second one needs allow_others_of_service in both plans"
+            )
+    return ""
+
+
 def open_rollout(
     connections: OpenConnections,
     plan: Plan,
@@ -62,15 +79,19 @@ def open_rollout(
 ) -> OpenRollout:
     """Write the opening entry with the whole resolved plan; opening the same name again continues it.
 
-    Raises NotAllowed before any effect, and FlagBusy when another rollout owns the flag.
+    Raises NotAllowed before any effect, and FlagBusy when another rollout owns the flag. Of two rollouts of one
+    service that are opened at the same moment, at most one is left.
     """
     if why := refusal(connections, plan, started_by=started_by, pace=pace, auto_approve=auto_approve):
         raise NotAllowed(why)
-    if not any(row.rollout == name for row in connections.journal.rollouts(plan.flag.key)):
+    is_new = not any(row.rollout == name for row in connections.journal.rollouts(plan.flag.key))
+    if is_new:
         seen = connections.flags.read(plan.flag.key)
         owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
         if owner is None and seen.exposure != ZERO:
             raise NotAllowed(f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first")
+        if owner is None and (busy := owner_of_service(connections, plan, name)):
+            raise NotAllowed(busy)
     body = {
         "plan": plan.to_json(),
         "plan_hash": plan.hash,
@@ -81,4 +102,9 @@ def open_rollout(
         "environment": "rehearsal" if connections.is_rehearsal else "production",
     }
     connections.journal.open_rollout(name, plan.flag.key, body, utc_now())
-    return OpenRollout(connections, name)
+    run = OpenRollout(connections, name)
+    # Asked again, since nothing locks a service: each of two that opened at once sees the other.
+    if is_new and (busy := owner_of_service(connections, plan, name)):
+        run.append(Kind.CLOSED, {"reason": busy, "by": "tidegate"}, unless=lambda s: not s.phase.is_open)
+        raise NotAllowed(busy)
+    return run

@@ -42,6 +42,10 @@ def preflight_checks(
     checks.append(
         Check("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now))
     )
+    if plan.version is not None:
+        checks.append(
+            Check("version", "The service says which version it runs", lambda: _version(connections, plan, now))
+        )
     labels = {
         frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
     }
@@ -126,6 +130,16 @@ def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding
     return _judged(
         "proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries
     )
+
+
+def _version(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
+    text = "The service says which version it runs"
+    if plan.version is None:
+        return Finding("version", text, Verdict.NOT_APPLICABLE, "The plan does not ask.")
+    seen = connections.prometheus.label_values(plan.version.query, plan.version.label, now)
+    if isinstance(seen, NoData):
+        return Finding("version", text, Verdict.ERROR, f"{seen.reason.value}: {seen.detail}", query=plan.version.query)
+    return Finding("version", text, Verdict.PASS, f"{', '.join(sorted(seen))}.", query=plan.version.query)
 
 
 def _alerts(connections: OpenConnections, labels: dict[str, str], now: datetime) -> Check:

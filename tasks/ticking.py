@@ -7,17 +7,19 @@ from typing import Any, assert_never
 
 from blocks.errors import Unreachable
 from tasks.actions import carry_out
+from tasks.graduation import graduate
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
+from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import HoldCause, RolloutState
-from tidegate.wording import blinded, bound_crossed, finished, held, soaked
+from tidegate.wording import blinded, bound_crossed, held, soaked
 
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
@@ -60,10 +62,12 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
+        mind_build(run, now)
         if review:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    mind_people(run, seen.judged, now)
     if not isinstance(decision, RollBack):
         carry_out(run, now)
     return Ticked(now, decision, seen, review)
@@ -92,8 +96,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
-            if run.append(Kind.FINISHED, {"reason": reason}, now, unless=lambda s: not s.phase.is_open, fenced=True):
-                tell(run, finished(run.plan, run.state))
+            graduate(run, reason, now)
         case Continue():
             pass
         case _:

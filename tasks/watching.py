@@ -3,10 +3,13 @@
 import logging
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal import Claim
+from tasks.afterwards import Afterwards
+from tasks.beside import Beside
 from tasks.gates import given_to_prefect
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
 from tasks.orphans import Orphans
@@ -34,8 +37,8 @@ def begin_watch(connections: OpenConnections) -> Claim | None:
 def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> int:
     """Guard until `end` or until the claim is lost; returns how many guards were made."""
     runs: dict[str, OpenRollout] = {}
-    orphans = Orphans()
-    guards = 0
+    orphans, afterwards = Orphans(), Afterwards()
+    guards, after = 0, Beside()
     while (now := utc_now()) < end:
         try:
             connections.journal.renew(claim, LEASE)
@@ -52,6 +55,8 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
                 reporter_for(run).flush()
                 run.release_claim()
                 del runs[run.rollout]
+        # Messages may wait for an answer for long: beside the loop.
+        after.do("afterwards", partial(afterwards.look, connections, now))
         beat = min([BEAT, *(run.timing.guard for run in runs.values())])
         threading.Event().wait(max(0.0, (now + beat - utc_now()).total_seconds()))
     for run in runs.values():

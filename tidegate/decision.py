@@ -92,7 +92,9 @@ class Judged:
 
 
 SOAKING = frozenset({Phase.WAVE, Phase.POST_ROLLOUT})
-STOPS_SOAK = frozenset({HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT})
+STOPS_SOAK = frozenset(
+    {HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT, HoldCause.GATE_TIMEOUT, HoldCause.NEW_BUILD}
+)
 
 
 def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedelta, bool]:

@@ -42,6 +42,11 @@ class Kind(StrEnum):
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
+    ATTEMPTED = "attempted"  # event, channel, holder: the first try to send a notice; its answer may be lost
+    GATE_LOOKED = "gate_looked"  # wave, attempt, verdict, findings: the evidence of a waiting gate has changed
+    BUILD_SEEN = "build_seen"  # versions, before, soak_anew: the versions that the new path runs
+    GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
+    READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
 
 

@@ -42,6 +42,8 @@ class HoldCause(StrEnum):
     OPERATOR = "operator"
     DRIFT = "drift"
     BLIND_SPENT = "blind_spent"
+    GATE_TIMEOUT = "gate_timeout"
+    NEW_BUILD = "new_build"
 
 
 @dataclass(slots=True)
@@ -87,6 +89,20 @@ class GateRecord:
     outcome: str = ""
     reason: str = ""
     flow_run: str = ""
+    since: datetime | None = None  # since when people have been waited for; asking again in another run keeps it
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody has answered yet."""
+        return self.answer is None and not self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The first try to send a notice by one channel, and the process that made it."""
+
+    at: datetime
+    holder: str
 
 
 @dataclass(slots=True)
@@ -183,6 +199,12 @@ class RolloutState:
     flow_run: str = ""
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    held_at: dict[HoldCause, datetime] = field(default_factory=dict)
+    versions: tuple[str, ...] = ()
+    graduation: list[dict[str, Any]] = field(default_factory=list)  # the findings of the last asking, if any
+    readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
+    production_grade: bool = False
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
@@ -230,7 +252,8 @@ def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 
 def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
-    state.phase = Phase.GATE
+    state.phase, before = Phase.GATE, state.gate
+    asked_on = before is not None and before.wave == body["wave"] and before.waits
     state.gate = GateRecord(
         body["wave"],
         body["attempt"],
@@ -239,6 +262,7 @@ def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> 
         body["findings"],
         body["refusal"],
         flow_run=body["flow_run"],
+        since=before.since if asked_on and before is not None else entry.at,
     )
     state.gate_attempts[body["wave"]] = body["attempt"]
 
@@ -340,13 +364,19 @@ def _crossed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     (state.crossed.add if body["crossed"] else state.crossed.discard)(key)
 
 
-def _held(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
-    state.holds[HoldCause(body["cause"])] = body["reason"]
+def _held(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    cause = HoldCause(body["cause"])
+    state.holds[cause] = body["reason"]
+    state.held_at.setdefault(cause, entry.at)
     state.cancelled_run = body.get("flow_run", state.cancelled_run)
 
 
 def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
-    state.holds.pop(HoldCause(body["cause"]), None)
+    cause = HoldCause(body["cause"])
+    state.holds.pop(cause, None)
+    state.held_at.pop(cause, None)
+    if cause is HoldCause.GATE_TIMEOUT and state.gate is not None:
+        state.gate.since = entry.at
     record = state.record
     if record is not None:
         # Held time is no soak: the review's interval begins anew.
@@ -422,6 +452,7 @@ def _tested(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _finished(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.FINISHED, body["reason"]
+    state.production_grade = bool(body.get("production_grade"))
 
 
 def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -440,6 +471,32 @@ def _carried(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _orphaned(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.orphaned = body["attempt"]
+
+
+def _attempted(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.attempts.setdefault(f"{body['event']}/{body['channel']}", Attempt(entry.at, body["holder"]))
+
+
+def _gate_looked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    gate = state.gate
+    if gate is not None and (gate.wave, gate.attempt) == (body["wave"], body["attempt"]):
+        gate.verdict, gate.findings = Verdict(body["verdict"]), body["findings"]
+
+
+def _build_seen(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.versions = tuple(body["versions"])
+    record = state.record
+    if body["soak_anew"] and record is not None:
+        record.reviews, record.soaked_at = [], None
+        record.last_review, record.unseen = entry.at, timedelta(0)
+
+
+def _graduation_asked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.graduation = body["findings"]
+
+
+def _readiness_stated(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.readiness.update(dict.fromkeys(body["stated"], body["by"]))
 
 
 _APPLY = {
@@ -469,6 +526,11 @@ _APPLY = {
     Kind.EXTENDED: _extended,
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
+    Kind.ATTEMPTED: _attempted,
+    Kind.GATE_LOOKED: _gate_looked,
+    Kind.BUILD_SEEN: _build_seen,
+    Kind.GRADUATION_ASKED: _graduation_asked,
+    Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
 }
 

@@ -66,7 +66,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.TESTED:
             return f"test alarm: {body['verdict']}, {body['sentence']}"
         case Kind.FINISHED | Kind.CLOSED:
-            return str(body["reason"])
+            return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:
             span = format_duration(timedelta(seconds=body["extension_seconds"]))
             return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
@@ -74,6 +74,18 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
             return f"{body['reason']}; a new run is started (attempt {body['attempt']})"
+        case Kind.ATTEMPTED:
+            return f"about to send {body['event']} by {body['channel']}" if reviews else ""
+        case Kind.GATE_LOOKED:
+            return f"the evidence before wave {body['wave']} is now {body['verdict']}"
+        case Kind.BUILD_SEEN:
+            anew = "; the soak begins anew" if body["soak_anew"] else ""
+            return f"the new path runs {', '.join(body['versions'])}{anew}"
+        case Kind.GRADUATION_ASKED:
+            missing = [f["text"] for f in body["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
+            return f"not production-grade yet, missing: {'; '.join(missing)}"
+        case Kind.READINESS_STATED:
+            return f"{body['by']} stated {', '.join(body['stated'])} {body['note']}".rstrip()
 
 
 def _reference(body: Mapping[str, Any]) -> str:

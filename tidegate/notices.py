@@ -28,6 +28,9 @@ class Notice:
     problem: str = ""
     resolves: bool = False
     to: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()  # who has it by mail only where Slack stays away; nobody here: the contacts
+    acknowledges: bool = False  # somebody has taken the problem's page in hand
+    threaded: bool = True  # entries of older releases, which knew no threads, read False
 
     def to_json(self) -> dict[str, Any]:
         """As queued in the journal."""
@@ -40,9 +43,13 @@ class Notice:
             "problem": self.problem,
             "resolves": self.resolves,
             "to": list(self.to),
+            "concerns": list(self.concerns),
+            "acknowledges": self.acknowledges,
+            "threaded": self.threaded,
         }
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Notice":
         """The inverse of `to_json`."""
-        return cls(**{**body, "loudness": Loudness(body["loudness"]), "to": tuple(body.get("to", ()))})
+        people = {field: tuple(body.get(field, ())) for field in ("to", "concerns")}
+        return cls(**{"threaded": False, **body, **people, "loudness": Loudness(body["loudness"])})

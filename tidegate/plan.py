@@ -31,10 +31,12 @@ from tidegate.plan_checklist import ChecklistItem, HumanProof
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
+from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [
     "NAME",
+    "AfterWaiting",
     "Alerts",
     "Audience",
     "Baseline",
@@ -54,10 +56,12 @@ __all__ = [
     "Model",
     "Name",
     "OnBlind",
+    "OnNewBuild",
     "Plan",
     "PostRollout",
     "Proof",
     "Raising",
+    "Readiness",
     "Rollback",
     "Text",
     "Threshold",
@@ -101,6 +105,11 @@ class Gate(Model):
 
     approvers: tuple[Name, ...] = Field(min_length=1, description="Roles whose people may say go or extend.")
     quorum: Whole = Field(default=1, ge=1, le=20, description="How many different people must say go.")
+    remind: PositiveDuration = Field(
+        default=timedelta(hours=4), description="How often people are reminded, in real time at any pace."
+    )
+    escalate: bool = Field(default=True, description="Each reminder after the first reaches one more contact.")
+    on_timeout: GateTimeout = Field(default=GateTimeout(), description="When nobody answers.")
 
 
 class _Observed(Model):
@@ -148,7 +157,10 @@ class Channels(Model):
 
     critical: Channel = Field(default="#alerts-critical", description="Pages and rollbacks.")
     warnings: Channel = Field(default="#alerts-warnings", description="Warning bounds crossed.")
-    progress: Channel = Field(default="#releases", description="Waves begun and soaked, gates that wait.")
+    progress: Channel = Field(default="#releases", description="One thread for each rollout, with everything.")
+    second_after: PositiveDuration = Field(
+        default=timedelta(minutes=5), description="A channel that fails for longer is replaced by another (mail)."
+    )
 
 
 class OnBlind(StrEnum):
@@ -189,6 +201,13 @@ class Plan(Model):
     )
     on_blind: OnBlind = Field(default=OnBlind.HOLD, description="What happens when max_blind is used up.")
     approval_ttl: PositiveDuration = Field(default=timedelta(hours=24), description="How early a gate may open.")
+    hold_max: PositiveDuration = Field(
+        default=timedelta(hours=24), description="A hold that lasts longer is told to every contact, once."
+    )
+    version: Version | None = Field(default=None, description="How a new build on the new path is seen.")
+    allow_others_of_service: bool = Field(
+        default=False, description="Whether another rollout of the service may be open, if that one's plan says so too."
+    )
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
     channels: Channels = Field(default=Channels(), description="Where notices go.")
@@ -206,6 +225,9 @@ class Plan(Model):
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")
+    readiness: tuple[Readiness, ...] = Field(
+        default=(), description="What people state after the post-rollout days: production-grade."
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
         """What its parts contradict in each other."""

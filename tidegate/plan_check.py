@@ -53,6 +53,8 @@ def _people(plan: "Plan") -> Iterator[Contradiction]:
         yield from _known(role, plan.roles, ("sign_off", role))
         if not statements:
             yield ("sign_off", role), "nothing is to be stated, allowed is at least one statement"
+    for position, one in enumerate(plan.readiness):
+        yield from _known(one.role, plan.roles, ("readiness", position, "role"))
 
 
 def _known(name: str, names: Mapping[str, object], where: FieldPath) -> Iterator[Contradiction]:

@@ -65,6 +65,9 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     if state.last_findings:
         findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
         parts.append(f"## Last review\n{evidence_table(findings)}")
+    if state.graduation and state.phase.is_open:
+        asked = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.graduation]
+        parts.append(f"## Production-grade?\n{evidence_table(asked)}")
     if state.end_reason:
         parts.append(one_line(state.end_reason))
     return "\n\n".join(parts)

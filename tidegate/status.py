@@ -53,6 +53,8 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
             "proven": back.proven,
             "sentence": back.sentence,
         },
+        "graduation": state.graduation,
+        "production_grade": state.production_grade,
         "end_reason": state.end_reason,
         "journal": {"entries": state.sequence, "head": state.head},
     }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
@@ -92,13 +93,14 @@ def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
     """People are asked."""
     again = f"The last answer was refused: {refusal}\n" if refusal else ""
     code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
+    people = tuple(who)
     body = (
-        f"{again}Approvers: {', '.join(who)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
+        f"{again}Approvers: {', '.join(people)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
         f"tidegate approve {state.rollout} --as EMAIL --decision go{code}\n"
         f"{approvals_words(plan)} Journal head: {state.head[:12]}"
     )
     title = f"Decision needed before {wave_words(plan, wave)}"
-    return _notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body)
+    return replace(_notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body), concerns=people)
 
 
 def glass_broken(plan: Plan, state: RolloutState, wave: int, attempt: int, who: str, note: str) -> Notice:
@@ -154,6 +156,14 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     body = f"{reason}\nExposure stays at {state.exposure}, no soak counts. {then}"
     since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
+
+
+def pager_silent(plan: Plan, state: RolloutState, since: datetime) -> Notice:
+    """PagerDuty takes no pages; told by the other channels."""
+    title = f"PagerDuty takes no pages about {plan.flag.key}"
+    body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. Pages go by mail and to {plan.channels.critical} meanwhile."
+    event = f"pager-silent-{since:%Y%m%dT%H%M%S}"
+    return replace(_notice(state, event, Loudness.WARNING, title, body), to=tuple(c.email for c in plan.contacts))
 
 
 def abandoned(plan: Plan, state: RolloutState) -> Notice:
@@ -219,7 +229,8 @@ def proof_missing(plan: Plan, state: RolloutState) -> Notice:
 
 def finished(plan: Plan, state: RolloutState) -> Notice:
     """Every wave and the post-rollout time are over."""
-    return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason)
+    grade = "\nIt is production-grade." if state.production_grade else ""
+    return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason + grade)
 
 
 def closed(plan: Plan, state: RolloutState) -> Notice:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -84,7 +85,7 @@ class Slack:
     def history(self, arguments: Message) -> Response:
         """Return a channel's messages outside threads, newest first."""
         messages = [m for m in self._in_channel(arguments) if m["thread_ts"] in (None, m["ts"])]
-        return _answer(messages=[_shown(m) for m in reversed(messages)], has_more=False)
+        return _answer(messages=_asked_for(arguments, reversed(messages)), has_more=False)
 
     def replies(self, arguments: Message) -> Response:
         """Return a message and its thread, oldest first."""
@@ -92,7 +93,7 @@ class Slack:
         messages = [m for m in self._in_channel(arguments) if first in (m["ts"], m["thread_ts"])]
         if not messages:
             return _refusal("thread_not_found")
-        return _answer(messages=[_shown(m) for m in messages], has_more=False)
+        return _answer(messages=_asked_for(arguments, messages), has_more=False)
 
     def _in_channel(self, arguments: Message) -> list[Message]:
         name = self._name(str(arguments.get("channel", "")))
@@ -143,6 +144,14 @@ def _refusal(error: str) -> Response:
 
 def _channel(name: str) -> Message:
     return {"id": channel_id(name), "name": name, "is_channel": True, "is_member": True, "is_archived": False}
+
+
+def _asked_for(arguments: Message, messages: Iterable[Message]) -> list[Message]:
+    """The messages from `oldest` on; with their metadata only where that is asked for, as Slack does."""
+    oldest = float(arguments.get("oldest") or 0)
+    hidden = () if str(arguments.get("include_all_metadata")).lower() == "true" else ("metadata",)
+    shown = [_shown(message) for message in messages if float(message["ts"]) >= oldest]
+    return [{field: value for field, value in message.items() if field not in hidden} for message in shown]
 
 
 def _shown(message: Message) -> Message:

@@ -100,16 +100,17 @@ def test_pagerduty_gets_one_incident_per_problem(local_server: LocalServer) -> N
         warnings.simplefilter("error")
         assert pagerduty.page(NOTICE) == "patches-1/error_rate"
     assert pagerduty.page(replace(NOTICE, event="again-18")) == "patches-1/error_rate"
+    assert pagerduty.acknowledge(NOTICE) == "patches-1/error_rate"
     assert pagerduty.resolve(NOTICE) == "patches-1/error_rate"
     assert pagerduty.check()
     bodies: list[dict[str, Any]] = [json.loads(request.body) for request in local_server.arrived]
-    assert [body["event_action"] for body in bodies] == ["trigger", "trigger", "resolve", "resolve"]
+    assert [body["event_action"] for body in bodies] == ["trigger", "trigger", "acknowledge", "resolve", "resolve"]
     assert {body["routing_key"] for body in bodies} == {SECRET}
     payload = bodies[0]["payload"]
     assert (payload["severity"], payload["source"]) == ("critical", "tidegate")
     assert payload["summary"] == "Rolled back: <errors> & more (patches-1)"
     assert payload["custom_details"]["body"] == NOTICE.body
-    assert bodies[3]["dedup_key"] not in ("patches-1/error_rate", "")
+    assert bodies[4]["dedup_key"] not in ("patches-1/error_rate", "")
 
 
 def test_only_the_deprecation_is_silenced() -> None:

@@ -31,9 +31,14 @@ def test_slack_messages_threads_and_updates(stack: Stack) -> None:
     first = slack.chat_postMessage(channel="#alerts-critical", text="Rolled back <now>", metadata=metadata)
     slack.chat_postMessage(channel="#alerts-critical", text="It stands still", thread_ts=first["ts"])
     slack.chat_update(channel=first["channel"], ts=first["ts"], text="Rolled back & proven")
-    thread = slack.conversations_replies(channel=first["channel"], ts=first["ts"])["messages"]
+    thread = slack.conversations_replies(channel=first["channel"], ts=first["ts"], include_all_metadata=True)[
+        "messages"
+    ]
     assert [message["text"] for message in thread] == ["Rolled back & proven", "It stands still"]
     assert thread[0]["metadata"] == metadata
+    plain = slack.conversations_history(channel=first["channel"])["messages"]
+    assert ["metadata" in message for message in plain] == [False]
+    assert not slack.conversations_history(channel=first["channel"], oldest=f"{float(first['ts']) + 1:f}")["messages"]
     channels = slack.conversations_list()["channels"]
     assert {"alerts-critical", "alerts-warnings"} <= {channel["name"] for channel in channels}
     assert slack.conversations_info(channel=first["channel"])["channel"]["name"] == "alerts-critical"

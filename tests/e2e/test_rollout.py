@@ -77,7 +77,7 @@ def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: O
     assert {u.id for u in users(300)} == exposed(stack)
     raised = [e for e in via.journal.entries(run.rollout) if e.kind is Kind.RAISED]
     assert [e.body["wave"] for e in raised] == [1, 2, 3, 4]
-    titles = [str(m["text"]).splitlines()[0] for m in messages(stack, "slack")]
+    titles = [(m["channel"], str(m["text"]).splitlines()[0]) for m in messages(stack, "slack")]
     assert len(titles) == len(set(titles)), titles
     assert via.journal.verify(run.rollout) == []
     shown = json.loads(tidegate("status", run.rollout, "--json").stdout)

@@ -271,5 +271,10 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.EXTENDED: {"wave": 1, "extension_seconds": 600, "by": ANN, "reason": "to be sure"},
         Kind.CARRIED: {"flow_run": "run-1"},
         Kind.ORPHANED: {"flow_run": "run-1", "attempt": 1, "reason": "Nobody carries it"},
+        Kind.ATTEMPTED: {"event": "e", "channel": "slack", "holder": "host:1"},
+        Kind.GATE_LOOKED: {"wave": 1, "attempt": 1, "verdict": "PASS", "findings": []},
+        Kind.BUILD_SEEN: {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False},
+        Kind.GRADUATION_ASKED: {"findings": []},
+        Kind.READINESS_STATED: {"by": ANN, "stated": ["readiness.1"], "note": ""},
     }
     return bodies.get(kind, {})

@@ -208,7 +208,7 @@ def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_pla
     assert {line.lower() for line in (*post, *tasks)} <= {action.text.lower() for action in PLAN.post_rollout.actions}
     success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
     assert len(success) == 10
-    assert set(success) <= {c.text for c in PLAN.post_rollout.criteria}
+    assert set(success) <= {c.text for c in (*PLAN.post_rollout.criteria, *PLAN.readiness)}
     steps = re.findall(r"^# \d\. (.*)$", REFERENCE[REFERENCE.index("### Full Rollback") :], re.MULTILINE)
     assert [step.text for step in PLAN.rollback.full if step.step != "load_balancer"] == steps
     assert list(PLAN.rollback.communication) == lines_below("### Communication", REFERENCE)
@@ -290,7 +290,7 @@ def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
     different = {key for key in (*real, *rehearsed) if real.get(key) != rehearsed.get(key)}
     assert different == {
         "name", "title", "summary", "pace", "scrape_interval", "traffic", "metrics", "post_rollout",
-        "roles", "checklist",
+        "roles", "checklist", "readiness",
     }  # fmt: skip
     assert proofs(REHEARSAL) == proofs(PLAN)
     aside = [i.text for items in REHEARSAL.checklist.values() for i in items if i.not_applicable is not None]

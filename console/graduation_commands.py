@@ -1,0 +1,53 @@
+"""The command with which people say that a finished rollout is production-grade."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.home import connections
+from console.rollout_commands import As, Rollout, email
+from tasks.graduation import state_readiness
+from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
+from tasks.ticking import hold
+from tidegate.graduation import readiness_key, statements_for
+
+out = Console(highlight=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(graduate)
+
+
+def graduate(
+    rollout: Rollout,
+    who: As,
+    state: Annotated[list[int] | None, typer.Option(help="The number of a statement; may be given again.")] = None,
+    not_ready: Annotated[str | None, typer.Option("--not-ready", metavar="REASON", help="Hold it instead.")] = None,
+    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
+) -> None:
+    """State that a rollout is production-grade after its post-rollout days; without --state, show what is asked."""
+    run, person = OpenRollout(connections(), rollout), email(who)
+    if state and not_ready is not None:
+        raise NotAllowed("found --state and --not-ready, allowed is one of them")
+    if not_ready is not None:
+        done = hold(run, person, f"not production-grade: {not_ready}")
+        out.print("held until `tidegate resume`" if done else "it is held already")
+        return
+    if state:
+        for text in state_readiness(run, person, state, note):
+            out.print(f"stated: {text}", markup=False)
+        out.print("The next look at the rollout says what follows: `tidegate status`")
+        return
+    mine = statements_for(run.plan, person)
+    for number, one in enumerate(run.plan.readiness, start=1):
+        by = run.state.readiness.get(readiness_key(number))
+        said = f"stated by {by}" if by else "yours to state" if number in mine else "not stated yet"
+        out.print(f"{number}. {one.text} ({one.role}): {said}", markup=False)
+    if not run.plan.readiness:
+        out.print("the plan asks for no statements")
+    for finding in run.state.graduation:
+        if finding["criterion"] == "exercised":
+            out.print(f"{finding['text']}: {finding['verdict']}. {finding['sentence']}", markup=False)

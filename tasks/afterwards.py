@@ -1,0 +1,67 @@
+"""Rollouts that have ended: their last notices are sent, and a raise after a rollback is paged, not fought."""
+
+import logging
+from datetime import datetime, timedelta
+
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
+from tasks.notifications import deliver, tell
+from tasks.open_rollout import OpenRollout
+from tasks.waiting import settle
+from tidegate.exposure import ZERO
+from tidegate.history import Phase
+from tidegate.notice_words import lowered_again, raised_after_rollback
+from tidegate.problems import open_pages
+
+LOOKED_AFTER = timedelta(days=30)  # since its last entry
+OPENED_AFTER = timedelta(days=120)  # older ones are not even read
+_log = logging.getLogger("tidegate.watch")
+
+
+class Afterwards:
+    """What the watch knows of rollouts that own no flag any more."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, OpenRollout] = {}
+
+    def look(self, connections: OpenConnections, now: datetime) -> None:
+        """Look after every rollout that ended lately; trouble with one never stops the others."""
+        rows = connections.journal.rollouts()
+        newest = {row.flag: row.rollout for row in reversed(rows)}
+        for row in rows:
+            if now - row.opened_at > OPENED_AFTER:
+                continue
+            if row.is_open:
+                self._runs.pop(row.rollout, None)
+                continue
+            try:
+                self._look_after(connections, row.rollout, now, is_newest=newest[row.flag] == row.rollout)
+            except (ConnectionFault, ValueError, LookupError) as fault:
+                _log.warning("%s cannot be looked after: %s", row.rollout, fault)
+
+    def _look_after(self, connections: OpenConnections, rollout: str, now: datetime, *, is_newest: bool) -> None:
+        run = self._runs.get(rollout)
+        if run is None:
+            run = self._runs[rollout] = OpenRollout(connections, rollout)
+        ended = run.state.updated_at
+        if ended is None or now - ended > LOOKED_AFTER:
+            return
+        run.refresh()
+        # Only the newest rollout of a flag can say what the flag should be.
+        if is_newest and run.state.phase is Phase.ROLLED_BACK:
+            mind_raise(run)
+        settle(run)
+        deliver(run, now)
+
+
+def mind_raise(run: OpenRollout) -> None:
+    """Page when a flag that was rolled back is at more than zero; nothing is written."""
+    claimed = run.connections.journal.current_claim(run.flag)
+    if claimed is not None and claimed[1] > 0 and claimed[0].rollout != run.rollout:
+        return  # somebody works on the flag with a claim of their own, as a drill does
+    seen = run.connections.flags.read(run.flag)
+    page = open_pages(run.state).get("raised")
+    if seen.exposure != ZERO:
+        tell(run, raised_after_rollback(run.plan, run.state, seen.description, seen.revision))
+    elif page is not None:
+        tell(run, lowered_again(run.plan, run.state, page))

@@ -1,0 +1,73 @@
+"""The end of the post-rollout time: ask what people have to state, and call the release production-grade."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import NotAllowed
+from tasks.waiting import LOOK_AGAIN
+from tidegate.criteria import traffic_queries
+from tidegate.entries import Kind
+from tidegate.graduation import exercised, is_ready, readiness_findings, readiness_key, statements_for
+from tidegate.history import Phase
+from tidegate.notice_words import graduation_asked
+from tidegate.verdict import Finding, Verdict
+from tidegate.wording import finished
+
+_seen: dict[str, tuple[datetime, Finding]] = {}
+
+
+def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
+    """Finish a rollout whose post-rollout time is over once nothing is missing; until then ask, and guard on."""
+    findings = (_exercised(run, now), *readiness_findings(run.plan, run.state))
+    if is_ready(findings):
+        body = {"reason": reason, "production_grade": True, "findings": [f.to_json() for f in findings]}
+        if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
+            tell(run, finished(run.plan, run.state))
+        return
+    if run.state.auto_approve:
+        for number, one in enumerate(run.plan.readiness, start=1):
+            if readiness_key(number) not in run.state.readiness:
+                _state(run, run.plan.roles[one.role][0].lower(), [readiness_key(number)], "automatically (rehearsal)")
+    said = {f.criterion: f.verdict.value for f in findings}
+    if said != {f["criterion"]: f["verdict"] for f in run.state.graduation}:
+        run.append(Kind.GRADUATION_ASKED, {"findings": [f.to_json() for f in findings]}, now, fenced=True)
+        tell(run, graduation_asked(run.plan, run.state, findings))
+
+
+def _exercised(run: OpenRollout, now: datetime) -> Finding:
+    """Requests on the new path since the post-rollout time began; a query over days is not asked at every guard."""
+    known = _seen.get(run.rollout)
+    if known is not None and (known[1].verdict is Verdict.PASS or now - known[0] < min(LOOK_AGAIN, run.timing.guard)):
+        return known[1]
+    record = run.state.record
+    least = run.timing.window(run.plan.traffic.window)
+    window = max(now - record.raised_at, least) if record is not None else least
+    query = traffic_queries(run.plan, run.state.wave, window)["traffic_canary"]
+    finding = exercised(run.connections.prometheus.instant({"used": query}, now)["used"], query)
+    _seen[run.rollout] = (now, finding)
+    return finding
+
+
+def state_readiness(run: OpenRollout, person: str, numbers: Iterable[int], note: str) -> tuple[str, ...]:
+    """Record what this person states; the next look at the rollout decides what follows. Raises NotAllowed."""
+    state, allowed = run.refresh(), statements_for(run.plan, person)
+    if state.phase is not Phase.POST_ROLLOUT or not state.graduation:
+        where = state.phase.value.replace("_", " ")
+        raise NotAllowed(f"{run.rollout} does not ask to be called production-grade yet; it is {where}")
+    wanted = sorted(set(numbers))
+    if not wanted:
+        raise NotAllowed("--state: found nothing, allowed are numbers of statements")
+    for number in wanted:
+        if number not in allowed:
+            mine = ", ".join(map(str, allowed)) or "none"
+            raise NotAllowed(f"--state: found {number}, allowed for {person} are {mine}")
+    keys = [readiness_key(number) for number in wanted]
+    _state(run, person.lower(), keys, note)
+    return tuple(allowed[number].text for number in wanted)
+
+
+def _state(run: OpenRollout, person: str, keys: list[str], note: str) -> None:
+    body = {"by": person, "stated": keys, "note": note}
+    run.append(Kind.READINESS_STATED, body, utc_now(), unless=lambda s: not s.phase.is_open)

@@ -1,0 +1,156 @@
+"""What lasts is not forgotten: gates that wait, holds, drift, new builds, and pages whose problem is over."""
+
+from datetime import datetime, timedelta
+
+from tasks.measurement import entry_findings
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout
+from tasks.rollback_steps import roll_back
+from tidegate.approval import asked_people, human_findings, signs_off
+from tidegate.decision import SOAKING, Judged
+from tidegate.entries import Kind
+from tidegate.gate_clock import gate_due
+from tidegate.history import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.notice_words import (
+    drift_gone,
+    drift_moved,
+    gate_reminder,
+    held_long,
+    new_build,
+    problem_over,
+    problem_taken,
+)
+from tidegate.plan import AfterWaiting, OnNewBuild
+from tidegate.problems import settled_pages, taken_pages
+from tidegate.samples import NoData
+from tidegate.units import format_duration
+from tidegate.verdict import worst
+from tidegate.wording import held
+
+LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
+_looked_at: dict[str, datetime] = {}
+
+
+def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
+    """After a look: remind, escalate, act on time-outs, and say what is over."""
+    if run.state.goes_no_further:
+        return
+    _mind_gate(run, now)
+    _mind_drift(run, judged)
+    for cause, since in list(run.state.held_at.items()):
+        if cause in run.state.holds and now - since >= run.plan.hold_max:
+            tell(run, held_long(run.plan, run.state, cause, since))
+    settle(run)
+
+
+def settle(run: OpenRollout) -> None:
+    """Resolve the incidents of problems that are over, and acknowledge those that somebody has taken in hand."""
+    for page in list(taken_pages(run.state)):
+        tell(run, problem_taken(run.state, page))
+    for page in list(settled_pages(run.state)):
+        tell(run, problem_over(run.state, page))
+
+
+def _mind_gate(run: OpenRollout, now: datetime) -> None:
+    gate = run.state.gate
+    if run.state.phase is not Phase.GATE or gate is None or not gate.waits or run.state.auto_approve:
+        return
+    due = gate_due(run.plan, gate, now)
+    if due.reminders:
+        tell(run, gate_reminder(run.plan, run.state, gate, due, asked_people(run.plan, gate.wave)))
+    if due.timed_out:
+        _time_out(run, gate, now)
+    else:
+        _look_again(run, gate, now)
+
+
+def _time_out(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
+    """Nobody answered in time: what the plan says happens once."""
+    policy = run.plan.waves[gate.wave - 1].gate.on_timeout
+    reason = f"nobody answered the gate before wave {gate.wave} within {format_duration(policy.after)}"
+    match policy.then:
+        case AfterWaiting.ROLL_BACK:
+            roll_back(run, reason=reason, criterion="gate", by="tidegate")
+        case AfterWaiting.HOLD:
+
+            def answered(state: RolloutState) -> bool:
+                waits = state.gate is not None and state.gate.waits and state.phase is Phase.GATE
+                return not waits or HoldCause.GATE_TIMEOUT in state.holds
+
+            cause = HoldCause.GATE_TIMEOUT
+            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+            if run.append(Kind.HELD, body, now, unless=answered, fenced=True):
+                tell(run, held(run.plan, run.state, cause, reason))
+
+
+def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
+    """Keep a waiting gate's evidence fresh; written only when some verdict has changed."""
+    looked = _looked_at.get(run.rollout)
+    if looked is not None and timedelta(0) <= now - looked < LOOK_AGAIN:
+        return
+    _looked_at[run.rollout] = now
+    wave, attempt = gate.wave, gate.attempt
+    stated = run.state.stated.get(wave, {}) if signs_off(run.plan, wave) else {}
+    findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), stated))
+    if _verdicts(gate.findings) == sorted((f.criterion, f.verdict.value) for f in findings):
+        return
+    body = {
+        "wave": wave,
+        "attempt": attempt,
+        "verdict": worst(f.verdict for f in findings).value,
+        "findings": [f.to_json() for f in findings],
+    }
+
+    def moved_on(state: RolloutState) -> bool:
+        asked = state.gate
+        return asked is None or (asked.wave, asked.attempt) != (wave, attempt) or not asked.waits
+
+    run.append(Kind.GATE_LOOKED, body, now, unless=moved_on)
+
+
+def _verdicts(findings: list[dict[str, object]]) -> list[tuple[object, object]]:
+    return sorted(((f["criterion"], f["verdict"]) for f in findings), key=str)
+
+
+def _mind_drift(run: OpenRollout, judged: Judged) -> None:
+    """While held for drift: say when the flag is back, or was changed once more."""
+    since = run.state.held_at.get(HoldCause.DRIFT)
+    if since is None or judged.unreadable:
+        return
+    if judged.drift is None:
+        tell(run, drift_gone(run.plan, run.state, since))
+    elif judged.drift.now not in run.state.holds[HoldCause.DRIFT]:
+        tell(run, drift_moved(run.plan, run.state, since, judged.drift.was, judged.drift.now))
+
+
+def mind_build(run: OpenRollout, now: datetime) -> None:
+    """See which versions the new path runs; what was not there before holds, begins the soak anew, or is told."""
+    version, state = run.plan.version, run.state
+    if version is None or state.wave == 0 or state.goes_no_further:
+        return
+    seen = run.connections.prometheus.label_values(version.query, version.label, now)
+    if isinstance(seen, NoData):
+        return  # what cannot be seen is blindness, which has its own rules
+    versions, before = tuple(sorted(seen)), state.versions
+    if versions == before:
+        return
+    soaks = state.phase in SOAKING
+    anew = bool(before) and version.on_new_build is OnNewBuild.RESTART_SOAK and soaks
+    asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
+    paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
+    body = {"versions": list(versions), "before": list(before), "soak_anew": anew}
+    written = run.append(Kind.BUILD_SEEN, body, now, unless=lambda s: s.versions == versions, fenced=True)
+    if written and before and not paged:
+        then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
+        tell(run, new_build(run.plan, run.state, before, versions, then))
+
+
+def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> bool:
+    # Held before the version is noted, so that a process that dies in between holds at its next look.
+    cause = HoldCause.NEW_BUILD
+    reason = f"The new path's version changed: {', '.join(before)} -> {', '.join(versions)}."
+    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True) is None:
+        return False
+    tell(run, held(run.plan, run.state, cause, reason))
+    return True

@@ -1,0 +1,111 @@
+"""Which notice is still due on which channel: from the plan, the journal and the instant alone."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.history import RolloutState
+from tidegate.notices import Loudness, Notice
+from tidegate.plan import Plan
+
+# As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
+# one message in the channel of the notice's loudness.
+SLACK, THREAD, PAGERDUTY, MAIL = "slack", "thread", "pagerduty", "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One message to be sent: to a Slack room, to PagerDuty, or to people by mail."""
+
+    notice: Notice
+    channel: str
+    room: str = ""
+    in_thread: bool = False
+    to: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it apart within the rollout."""
+        return f"{self.notice.event}/{self.channel}"
+
+    @property
+    def part(self) -> str:
+        """The connection that it goes through."""
+        return SLACK if self.channel == THREAD else self.channel
+
+
+def room_of(plan: Plan, loudness: Loudness) -> str:
+    """The Slack channel for notices of this loudness."""
+    match loudness:
+        case Loudness.PAGE:
+            return plan.channels.critical
+        case Loudness.WARNING:
+            return plan.channels.warnings
+        case Loudness.INFO:
+            return plan.channels.progress
+
+
+def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[Due]:
+    """Every message that the notice makes at once, through the connections there are."""
+    room, progress = room_of(plan, notice.loudness), plan.channels.progress
+    if SLACK in parts:
+        yield Due(notice, SLACK, room, in_thread=notice.threaded and room == progress)
+        if notice.threaded and room != progress:
+            yield Due(notice, THREAD, progress, in_thread=True)
+    if PAGERDUTY in parts and (notice.loudness is Loudness.PAGE or notice.acknowledges):
+        yield Due(notice, PAGERDUTY)
+    contacts = tuple(contact.email for contact in plan.contacts) if notice.loudness is Loudness.PAGE else ()
+    if MAIL in parts and (people := tuple(dict.fromkeys((*contacts, *notice.to)))):
+        yield Due(notice, MAIL, to=people)
+
+
+def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: datetime) -> list[Due]:
+    """Every message that was not sent yet, oldest first; mail stands in for a Slack that has failed for too long."""
+    found: list[Due] = []
+    down = _down_since(plan, state, parts)
+    for body in state.queued.values():
+        notice = Notice.from_json(body)
+        messages = list(messages_of(plan, notice, parts))
+        missing = [due for due in messages if due.key not in state.sent]
+        found += missing
+        late = any(
+            due.part == SLACK and due.room in down and now - down[due.room] >= plan.channels.second_after
+            for due in missing
+        )
+        people = notice.concerns or tuple(contact.email for contact in plan.contacts)
+        instead = Due(notice, MAIL, to=people)
+        mailed = instead.key in state.sent or any(due.channel == MAIL for due in messages)
+        if late and people and MAIL in parts and not mailed:
+            found.append(instead)
+    return found
+
+
+def _down_since(plan: Plan, state: RolloutState, parts: Collection[str]) -> dict[str, datetime]:
+    """For each Slack room, and for PagerDuty as `pagerduty`: when the oldest message that waits was first tried."""
+    down: dict[str, datetime] = {}
+    for body in state.queued.values():
+        for due in messages_of(plan, Notice.from_json(body), parts):
+            tried = state.attempts.get(due.key)
+            if tried is not None and due.key not in state.sent:
+                place = due.room or due.channel
+                down[place] = min(tried.at, down.get(place, tried.at))
+    return down
+
+
+def silent_pager(plan: Plan, state: RolloutState, parts: Collection[str], now: datetime) -> datetime | None:
+    """Since when PagerDuty has taken no page, once that has lasted too long."""
+    since = _down_since(plan, state, parts).get(PAGERDUTY)
+    return since if since is not None and now - since >= plan.channels.second_after else None
+
+
+def thread_of(plan: Plan, state: RolloutState) -> str:
+    """The first message's `ts` in the progress channel, which all others answer to; empty before there is one."""
+    for key, reference in state.sent.items():
+        event, _, channel = key.rpartition("/")
+        if event not in state.queued:
+            continue
+        loudness = Loudness(state.queued[event]["loudness"])
+        in_progress = channel == SLACK and room_of(plan, loudness) == plan.channels.progress
+        if channel == THREAD or in_progress:
+            return reference
+    return ""

@@ -1,0 +1,124 @@
+"""The text of notices about waiting: reminders, holds that last, drift, new builds, and the end of a problem."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from tidegate.gate_clock import GateDue
+from tidegate.history import GateRecord, HoldCause, RolloutState
+from tidegate.notices import Loudness, Notice
+from tidegate.plan import Plan
+from tidegate.units import format_duration
+from tidegate.verdict import Finding, Verdict
+from tidegate.wording import wave_words
+
+
+def _at(instant: datetime) -> str:
+    return instant.strftime("%Y%m%dT%H%M%S")
+
+
+def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:
+    """A gate still waits; `people` are its approvers, and the contacts reached so far are asked, too."""
+    since = gate.since or gate.opened_at
+    asked = plan.waves[gate.wave - 1].gate
+    contacts = [contact.email for contact in due.escalated]
+    then = asked.on_timeout
+    what = "it is held and paged" if then.then == "hold" else "it is rolled back"
+    also = f"Also asked: {', '.join(f'{c.title} ({c.email})' for c in due.escalated)}.\n" if due.escalated else ""
+    body = (
+        f"Waiting since {since:%Y-%m-%d %H:%M} UTC. Approvers: {', '.join(people)}.\n{also}"
+        f"After {format_duration(then.after)} without an answer {what}.\n"
+        f"tidegate approve {state.rollout} --as EMAIL --decision go\nJournal head: {state.head[:12]}"
+    )
+    title = f"Reminder {due.reminders}: decision needed before {wave_words(plan, gate.wave)}"
+    return Notice(
+        f"remind-{gate.wave}-{_at(since)}-{due.reminders}",
+        state.rollout,
+        Loudness.WARNING if due.escalated else Loudness.INFO,
+        title,
+        body,
+        to=tuple(dict.fromkeys((*people, *contacts))) if contacts else (),
+        concerns=tuple(people),
+    )
+
+
+def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime) -> Notice:
+    """A hold has lasted beyond what the plan allows; everybody the plan names is reached, once."""
+    title = f"{plan.flag.key} has been held for over {format_duration(plan.hold_max)} ({cause.value.replace('_', ' ')})"
+    body = (
+        f"{state.holds[cause]}\nExposure stays at {state.exposure} since {since:%Y-%m-%d %H:%M} UTC. "
+        f"`tidegate resume {state.rollout}` ends it, `tidegate rollback {state.rollout}` turns back."
+    )
+    event = f"hold-max-{cause.value}-{_at(since)}"
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=cause.value)
+
+
+def drift_gone(plan: Plan, state: RolloutState, since: datetime) -> Notice:
+    """The flag is as the journal has it again; the hold is people's to end."""
+    title = f"{plan.flag.key} is back at what the journal has"
+    body = f"It stands at {state.exposure} again. It stays held until `tidegate resume {state.rollout}`."
+    return Notice(f"drift-gone-{_at(since)}", state.rollout, Loudness.WARNING, title, body)
+
+
+def drift_moved(plan: Plan, state: RolloutState, since: datetime, was: str, now: str) -> Notice:
+    """The flag was changed once more while it is held for drift."""
+    title = f"{plan.flag.key} was changed once more by somebody else"
+    body = f"By the journal {was}, now {now}. It is held already; nothing is written by itself."
+    event = f"drift-{_at(since)}-{hashlib.sha256(now.encode()).hexdigest()[:8]}"
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=HoldCause.DRIFT.value)
+
+
+def raised_after_rollback(plan: Plan, state: RolloutState, now: str, revision: str) -> Notice:
+    """Somebody raised a flag that was rolled back; people decide, nothing is written."""
+    title = f"{plan.flag.key} was raised by somebody after its rollback"
+    body = f"{state.rollout} was rolled back and left it at zero; now it is {now}. Nothing is written by itself."
+    event = f"raised-after-rollback-{hashlib.sha256(f'{revision}/{now}'.encode()).hexdigest()[:8]}"
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem="raised")
+
+
+def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:
+    """A flag that was raised after its rollback is at zero again."""
+    title, body = f"{plan.flag.key} is at zero again", "What was raised after the rollback is gone."
+    return Notice(f"{page.event}-gone", state.rollout, Loudness.PAGE, title, body, problem=page.problem, resolves=True)
+
+
+def problem_taken(state: RolloutState, page: Notice) -> Notice:
+    """Somebody has taken what people were paged about in hand."""
+    body = f"The rollout is held. {state.holds.get(HoldCause.OPERATOR, '')}"
+    title = f"Taken in hand: {page.title}"
+    return Notice(f"taken-{page.event}", state.rollout, Loudness.INFO, title, body, page.problem, acknowledges=True)
+
+
+def problem_over(state: RolloutState, page: Notice) -> Notice:
+    """What people were paged about is over."""
+    body = f"By the journal it stands no more; {state.rollout} is {state.phase.value.replace('_', ' ')}."
+    return Notice(
+        f"over-{page.event}", state.rollout, Loudness.PAGE, f"Over: {page.title}", body, page.problem, resolves=True
+    )
+
+
+def new_build(plan: Plan, state: RolloutState, before: Sequence[str], versions: Sequence[str], then: str) -> Notice:
+    """The new path runs something else than before."""
+    title = f"{plan.service} runs a new build on the new path: {', '.join(versions)}"
+    body = f"Before: {', '.join(before)}. {plan.flag.key} is at {state.exposure}; {then}."
+    # The same version may come back: the place in the journal tells the two apart.
+    event = f"build-{state.sequence}"
+    return Notice(event, state.rollout, Loudness.WARNING, title, body)
+
+
+def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding]) -> Notice:
+    """The post-rollout time is over; people say whether the release is production-grade."""
+    missing = [f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    lines = [f"- {f.text}: {f.sentence}" for f in missing]
+    people = tuple(dict.fromkeys(email for one in plan.readiness for email in plan.roles[one.role]))
+    body = "\n".join(
+        [
+            "The post-rollout time is over. Before this is production-grade, missing:",
+            *lines,
+            f"tidegate graduate {state.rollout} --as EMAIL --state NUMBER",
+            f"Journal head: {state.head[:12]}",
+        ]
+    )
+    digest = hashlib.sha256("/".join(f"{f.criterion}={f.verdict}" for f in findings).encode()).hexdigest()[:8]
+    title = f"{plan.title}: is it production-grade?"
+    return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people)
