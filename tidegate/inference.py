@@ -1,12 +1,12 @@
 """Evidence of harm or of safety that may be looked at at every tick: rate ratios of two paths at the same moment.
 
 Per tick the canary has n_c requests of which K are bad, the control n_t of which E - K are bad; s = n_c / (n_c + n_t).
-Given E, K is binomial with probability s rho / (1 + s (rho - 1)) for a rate ratio rho (Przyborowski and Wilenski 1940),
-so that `l(rho) = [K ln rho - E ln(1 + s (rho - 1))] / phi`, with the quasi-likelihood's phi >= 1 for errors that come
-in clusters (Wedderburn 1974; McCullagh and Nelder 1989, 9.2). The evidence is a mixture of likelihood ratios, hence a
-test martingale: the chance that it ever reaches 1/alpha on a healthy release is at most alpha (Ville 1939; Robbins 1970;
-Ramdas et al. 2023). A cohort's own ratio theta, known from the day before only roughly, is integrated out, above and
-below the line apart (the likelihood ratio of two marginal models, a martingale again; see Kass and Raftery 1995).
+Given E, K is binomial with probability s rho / (1 + s (rho - 1)) for a rate ratio rho (Przyborowski and Wilenski
+1940), so that `l(rho) = [K ln rho - E ln(1 + s (rho - 1))] / phi`, with the quasi-likelihood's phi >= 1 for errors that
+come in clusters (Wedderburn 1974; McCullagh and Nelder 1989, 9.2). The evidence is a mixture of likelihood ratios,
+hence a test martingale: the chance that it ever reaches 1/alpha on a healthy release is at most alpha (Ville 1939;
+Robbins 1970; Ramdas et al. 2023). A cohort's own ratio theta, known from the day before only roughly, is integrated
+out, above and below the line apart (the ratio of two marginal likelihoods, a martingale again; Kass and Raftery 1995).
 Harm that sets in late is met by starts at each hour (Shin, Ramdas and Rinaldo 2023): a start's alternative is "healthy
 until then, harm since", so what was seen before a start still tells about theta.
 """
