@@ -1,11 +1,11 @@
-"""What else looks at a canary's errors at each tick, each written from its definition; `looks(row)` says whether it fires."""
+"""What else looks at a canary's errors at each tick, each from its definition; `looks(row)` says whether it fires."""
 
 import math
 from bisect import insort
 from collections.abc import Callable
 from statistics import NormalDist
 
-from tidegate.inference import HARM, Counts, Evidence, bound
+from tidegate.inference import HARM, Counts, Evidence, Question, bound
 from tidegate.nuisance import Cohorts
 
 Looks = Callable[[Counts], bool]
@@ -100,9 +100,9 @@ def sequential_interval(tuning: float = 5000.0) -> Looks:
     return looks
 
 
-def tidegate(cohorts: Cohorts) -> Looks:
+def tidegate(cohorts: Cohorts, question: Question = HARM) -> Looks:
     """Ours, with what the day before told of the cohorts."""
-    evidence, limit = Evidence(HARM), bound(ALPHA)
+    evidence, limit = Evidence(question), bound(ALPHA)
     evidence.begin_wave(cohorts)
     return lambda row: evidence.add(row) >= limit
 
