@@ -9,7 +9,7 @@ from urllib.error import URLError
 from pydantic import Field, SecretStr
 
 from blocks.connection import Connection
-from blocks.errors import AmbiguousResult, ConnectionFault, Refused, Unreachable
+from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from tidegate.notices import Notice
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Slack(Connection):
     _block_type_slug: ClassVar[str | None] = "tidegate-slack"
     _description: ClassVar[str | None] = "The Slack workspace that rollouts report to."
 
-    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scope chat:write.")
+    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scopes chat:write and channels:history.")
     base_url: str = Field(
         default="https://slack.com/api/", description="The address of Slack's Web API.", pattern=r"^https?://"
     )
@@ -53,20 +53,7 @@ class Slack(Connection):
 
     def post(self, channel: str, notice: Notice, thread: str = "") -> str:
         """Post the notice and return its `ts`; raises Unreachable, Refused or AmbiguousResult."""
-        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
-        answer = self._call(
-            "chat.postMessage",
-            {
-                "channel": channel,
-                "text": text,
-                "unfurl_links": False,
-                "metadata": {
-                    "event_type": "tidegate_notice",
-                    "event_payload": {"event": notice.event, "rollout": notice.rollout},
-                },
-                **({"thread_ts": thread} if thread else {}),
-            },
-        )
+        answer = self._call("chat.postMessage", self._message(channel, notice, thread))
         return str(answer.get("ts", ""))
 
     def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
@@ -79,7 +66,7 @@ class Slack(Connection):
         cursor = ""
         for _ in range(_MOST_PAGES):
             body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
-            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, form=True)
+            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, read=True)
             for channel in answer.get("channels") or ():
                 if channel.get("name") in wanted:
                     seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
@@ -89,18 +76,41 @@ class Slack(Connection):
                 return found
         raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
 
+    def _message(self, channel: str, notice: Notice, thread: str = "") -> dict[str, Any]:
+        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
+        return {
+            "channel": channel,
+            "text": text,
+            "unfurl_links": False,
+            "metadata": {
+                "event_type": "tidegate_notice",
+                "event_payload": {"event": notice.event, "rollout": notice.rollout},
+            },
+            **({"thread_ts": thread} if thread else {}),
+        }
+
+    def post_and_find(self, channel: str, notice: Notice) -> str:
+        """Post the notice, look it up again and return its `ts`; raises NotTaken when it is not there."""
+        posted = self._call("chat.postMessage", self._message(channel, notice))
+        room, ts = str(posted.get("channel", "")), str(posted.get("ts", ""))
+        wanted = {"channel": room, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
+        found = self._call("conversations.history", wanted, read=True).get("messages") or []
+        if not ts or all(message.get("ts") != ts for message in found):
+            raise NotTaken(f"Slack took the message {ts or '(without a ts)'} for {channel} but does not show it there")
+        return ts
+
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
         answer = self._call("auth.test", {})
         return f"Slack knows us as {answer.get('user')} in {answer.get('team')}"
 
-    def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Any:
+    def _call(self, method: str, body: dict[str, Any], *, read: bool = False) -> Any:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
-            # Slack's reading methods take no JSON bodies.
-            if form:
-                return self.get_client().api_call(method, params=body)
+            # Slack's reading methods take no JSON.
+            if read:
+                return self.get_client().api_call(method, http_verb="GET", params=body)
             return self.get_client().api_call(method, json=body)
         except SlackApiError as error:
             raise _fault(method, error.response) from error

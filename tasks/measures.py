@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from tasks.alarm_test import measure_alarm_test
+from tasks.measures_outside import measure_cost, measure_count
 from tasks.sight import Sight
+from tasks.synthetic import measure_synthetic
 from tidegate.criteria import (
     Breach,
     InForce,
@@ -15,6 +18,7 @@ from tidegate.criteria import (
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 
@@ -52,6 +56,10 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Threshold: _threshold,
     Alerts: _alerts,
     Human: _pending,
+    Count: measure_count,
+    Cost: measure_cost,
+    Synthetic: measure_synthetic,
+    AlarmTest: measure_alarm_test,
 }
 
 

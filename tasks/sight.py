@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import metric_queries, metric_reading, traffic_queries
@@ -24,16 +25,21 @@ class Sight:
     now: datetime
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
-    _asked: dict[object, Future[AlertReading]] = field(default_factory=dict)
+    _asked: dict[object, Future[Any]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def once(self, key: object, question: Callable[[], T]) -> T:
+        """The answer to a question that is asked once in this look, however many criteria want to know."""
+        with self._lock:
+            asked = self._asked.get(key)
+            if asked is None:
+                asked = self._asked[key] = _POOL.submit(question)
+        answer: T = asked.result()
+        return answer
 
     def alerts(self, labels: Mapping[str, str]) -> AlertReading:
-        """The alerts with these labels; asked once, however many criteria want to know."""
-        key = frozenset(labels.items())
-        asked = self._asked.get(key)
-        if asked is None:
-            # Two threads may both ask; the answers are worth the same.
-            asked = self._asked[key] = _POOL.submit(self._alerts, dict(labels))
-        return asked.result()
+        """The alerts with these labels."""
+        return self.once(frozenset(labels.items()), lambda: self._alerts(dict(labels)))
 
     def _alerts(self, labels: dict[str, str]) -> AlertReading:
         try:

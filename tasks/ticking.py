@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
+from tasks.actions import carry_out
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -60,6 +61,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if not isinstance(decision, RollBack):
+        carry_out(run, now)
     return Ticked(now, decision, seen, review)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
+from tidegate.plan_criterion import BaseCriterion
 from tidegate.query import render, selector
 from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
@@ -195,7 +196,7 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
             query=query,
             required=item.required,
         )
-        return _dry(item, finding)
+        return on_dry_run(item, finding)
     beyond = reading.value > limit if above else reading.value < limit
     verdict = Verdict.PASS if beyond != trigger else Verdict.FAIL
     seen = metric.unit.format(reading.value)
@@ -212,10 +213,10 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
         query,
         item.required,
     )
-    return _dry(item, finding)
+    return on_dry_run(item, finding)
 
 
-def _dry(item: Threshold | Alerts, finding: Finding) -> Finding:
+def on_dry_run(item: BaseCriterion, finding: Finding) -> Finding:
     """A criterion on dry run is measured and shown; it decides nothing."""
     if not item.dry_run:
         return finding
@@ -242,7 +243,9 @@ def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
         sentence, verdict = f"No healthy alert rule with {labels}: nothing could have fired.", Verdict.ERROR
     else:
         sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {labels}.", Verdict.PASS
-    return _dry(item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query))
+    return on_dry_run(
+        item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
+    )
 
 
 def judge_pending(id_: str, item: Human) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
+from tidegate.plan_actions import Action, action_words
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -104,7 +105,7 @@ def _wave(plan: Plan, wave: Wave) -> Iterator[str]:
         yield f"- **Success:** {markdown_text(wave.success)}"
     yield ""
     yield from _criteria(plan, wave.criteria)
-    yield from _actions(wave.actions)
+    yield from _actions(wave.actions, gate_follows=wave is not plan.waves[-1])
 
 
 def _duration(step: Wave | PostRollout) -> str:
@@ -128,11 +129,11 @@ def _criteria(plan: Plan, criteria: tuple[Criterion, ...]) -> Iterator[str]:
             yield ""
 
 
-def _actions(actions: tuple[str, ...]) -> Iterator[str]:
+def _actions(actions: tuple[Action, ...], *, gate_follows: bool) -> Iterator[str]:
     if actions:
         yield "**Actions:**"
         yield ""
-        yield from _numbered(actions)
+        yield from _numbered(f"{action.text} — {action_words(action, gate_follows=gate_follows)}" for action in actions)
         yield ""
 
 
@@ -149,7 +150,7 @@ def _post_rollout(plan: Plan, post: PostRollout) -> Iterator[str]:
         yield f"- **Success:** {markdown_text(post.success)}"
     yield ""
     yield from _criteria(plan, post.criteria)
-    yield from _actions(post.actions)
+    yield from _actions(post.actions, gate_follows=False)
 
 
 def _rollback(plan: Plan) -> Iterator[str]:

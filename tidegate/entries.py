@@ -37,6 +37,7 @@ class Kind(StrEnum):
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
+    TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
 
 
 @dataclass(frozen=True, slots=True)

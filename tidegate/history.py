@@ -101,6 +101,19 @@ class RollbackRecord:
     sentence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TestRecord:
+    """The newest test alarm of a criterion: when it was sent, and what became of it."""
+
+    __test__ = False  # no test of pytest's
+
+    at: datetime
+    verdict: Verdict
+    sentence: str
+    arrived: int
+    wanted: int
+
+
 @dataclass(slots=True)
 class RolloutState:
     """A rollout as its journal tells it."""
@@ -136,6 +149,7 @@ class RolloutState:
     rollback: RollbackRecord | None = None
     queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
+    tested: dict[str, TestRecord] = field(default_factory=dict)
     last_findings: list[dict[str, Any]] = field(default_factory=list)
     end_reason: str = ""
     flow_run: str = ""
@@ -345,6 +359,12 @@ def _sent(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.sent[f"{body['event']}/{body['channel']}"] = body["reference"]
 
 
+def _tested(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.tested[body["criterion"]] = TestRecord(
+        entry.at, Verdict(body["verdict"]), body["sentence"], body["arrived"], body["wanted"]
+    )
+
+
 def _finished(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.FINISHED, body["reason"]
 
@@ -391,6 +411,7 @@ _APPLY = {
     Kind.EXTENDED: _extended,
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
+    Kind.TESTED: _tested,
 }
 
 

@@ -56,6 +56,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
+        case Kind.TESTED:
+            return f"test alarm: {body['verdict']}, {body['sentence']}"
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"])
         case Kind.EXTENDED:

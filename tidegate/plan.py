@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
+from tidegate.plan_actions import Action
 from tidegate.plan_base import (
     NAME,
     Channel,
@@ -108,7 +109,7 @@ class _Observed(Model):
     interval: PositiveDuration = Field(description="How often a review is recorded.")
     tolerance: Whole = Field(default=0, ge=0, description="Unhealthy reviews allowed in the trailing soak.")
     success: Text | None = Field(default=None, description="The plan's line on what counts as success.")
-    actions: tuple[Text, ...] = Field(default=(), description="What is done meanwhile, for people.")
+    actions: tuple[Action, ...] = Field(default=(), description="What is done meanwhile, and by whom.")
     criteria: tuple[Criterion, ...] = Field(min_length=1, description="What must hold, and what rolls back.")
 
     def contradictions(self) -> Iterator[Contradiction]:

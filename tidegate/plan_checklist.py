@@ -86,7 +86,11 @@ class JunitProof(BaseProof):
         min_length=1, description="The XML files, below the folder of the evidence; one path or a list."
     )
     at_least: Whole = Field(default=1, ge=1, description="How many tests must have passed; skipped ones do not count.")
-    passed: Percent = Field(default=100.0, gt=0, description="The share of the tests that ran which must have passed.")
+    passed: Percent = Field(
+        default="100%",  # type: ignore[assignment]  # read as it would be written
+        gt=0,
+        description="The share of the tests that ran which must have passed.",
+    )
     fresh: PositiveDuration = Field(description="How old the oldest report may be, by its own timestamp or its file's.")
 
     def contradictions(self) -> Iterator[Contradiction]:

@@ -25,6 +25,7 @@ from tidegate.plan_checklist import (
     RolesProof,
     SlackProof,
 )
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -43,6 +44,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             sentence = (
                 f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
             )
+        case Count() | Cost() | Synthetic() | AlarmTest():
+            sentence = outside_sentence(criterion)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from tidegate.approval import Statement, approvers_of, sign_off, signs_off, statements
+from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
 from tidegate.bounds import MetricLine
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
@@ -78,12 +78,19 @@ def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
     """People are asked."""
     again = f"The last answer was refused: {refusal}\n" if refusal else ""
     body = (
-        f"{again}Approvers: {', '.join(who)}. Answer in the Prefect UI, or with\n"
+        f"{again}Approvers: {', '.join(who)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
         f"tidegate approve {state.rollout} --as EMAIL --decision go\n"
         f"{OPEN_APPROVALS} Journal head: {state.head[:12]}"
     )
     title = f"Decision needed before {wave_words(plan, wave)}"
     return _notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body)
+
+
+def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
+    """Whose sign-off is missing yet."""
+    missing = [s for s in open_statements(plan, wave, state.stated.get(wave, {})) if s.in_person]
+    who = "; ".join(f"{s.role} ({', '.join(plan.roles[s.role])})" for s in missing)
+    return f"Sign-off wanted from {who}. " if who else ""
 
 
 def raised(plan: Plan, state: RolloutState) -> Notice:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit
-from console.stack import _write_demo_kit
+from console.stack import write_demo_kit
 from demo import evidence
 from demo.audit import audit, check_split
 from demo.flag import FLAG, write_initial_flag
@@ -29,7 +29,7 @@ def test_the_rehearsals_checklist_passes_on_the_demo(
 ) -> None:
     monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path))
     monkeypatch.delenv("TIDEGATE_KIT", raising=False)
-    _write_demo_kit(tmp_path, stack.parts)
+    write_demo_kit(tmp_path, stack.parts)
     via = read_kit(tmp_path / "kit.yaml")
     assert via.is_rehearsal
     plan = load_plan(ROOT / "plans" / "rehearsal.yaml", Path.read_bytes)
