@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
@@ -27,6 +28,7 @@ class Look:
     judged: Judged
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
+    noted: tuple[dict[str, Any], ...] = ()
 
     def raw_json(self) -> dict[str, float | str]:
         """The raw values, or the reason why there is none."""
@@ -51,7 +53,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
         unreadable,
     )
     lines = tuple(metric_line(name, metric, seen.metrics[name]) for name, metric in plan.metrics.items())
-    return Look(judged, lines, seen.raw)
+    return Look(judged, lines, seen.raw, tuple(seen.noted))
 
 
 def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:

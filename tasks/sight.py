@@ -25,6 +25,7 @@ class Sight:
     now: datetime
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
+    noted: list[dict[str, Any]] = field(default_factory=list)  # counts that are not in the journal yet
     _asked: dict[object, Future[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

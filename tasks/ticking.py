@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
@@ -14,7 +15,7 @@ from tasks.rollback_steps import roll_back
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, RolloutState
+from tidegate.history import HoldCause, RolloutState, already_counted
 from tidegate.wording import blinded, bound_crossed, finished, held, soaked
 
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
@@ -57,6 +58,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
+        _note_counts(run, seen, now)
         if review:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
@@ -120,6 +122,12 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
         body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
         if run.append(Kind.CROSSED, body, now) and beyond:
             tell(run, bound_crossed(run.plan, run.state, line))
+
+
+def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+    """Store the raw counts of ticks that ended; each once, whoever counted it."""
+    for body in seen.noted:
+        run.append(Kind.COUNTED, body, now, unless=partial(already_counted, body=body), fenced=True)
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

@@ -8,7 +8,11 @@ from typing import Any, assert_never
 
 from tidegate.entries import GENESIS, Entry, Kind
 from tidegate.exposure import ZERO, Exposure
+from tidegate.inference import Counts
 from tidegate.verdict import Verdict
+
+# By series, wave and the end of the tick: raw counts, each once.
+Tally = dict[str, dict[int, dict[float, Counts]]]
 
 
 class Phase(StrEnum):
@@ -147,6 +151,8 @@ class RolloutState:
     blind_since: datetime | None = None
     crossed: set[tuple[str, str]] = field(default_factory=set)
     rollback: RollbackRecord | None = None
+    counts: Tally = field(default_factory=dict)
+    counts_before: Tally = field(default_factory=dict)  # of the day before each wave
     queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     tested: dict[str, TestRecord] = field(default_factory=dict)
@@ -387,6 +393,19 @@ def _orphaned(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.orphaned = body["attempt"]
 
 
+def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    tally = state.counts_before if body["before"] else state.counts
+    rows = tally.setdefault(body["series"], {}).setdefault(body["wave"], {})
+    for row in body["rows"]:
+        rows.setdefault(row[0], Counts(*row))
+
+
+def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
+    """Whether every row of a `counted` entry is known; the day before a wave is counted once."""
+    known = (state.counts_before if body["before"] else state.counts).get(body["series"], {}).get(body["wave"])
+    return known is not None and (body["before"] or all(row[0] in known for row in body["rows"]))
+
+
 _APPLY = {
     Kind.OPENED: _opened,
     Kind.PREFLIGHT: _preflight,
@@ -412,6 +431,7 @@ _APPLY = {
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
     Kind.TESTED: _tested,
+    Kind.COUNTED: _counted,
 }
 
 

@@ -63,6 +63,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.EXTENDED:
             span = format_duration(timedelta(seconds=body["extension_seconds"]))
             return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
+        case Kind.COUNTED:
+            span = "the day before wave" if body["before"] else "wave"
+            return f"{body['series']}: {len(body['rows'])} ticks of {span} {body['wave']} counted" if reviews else ""
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:

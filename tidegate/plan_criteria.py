@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from tidegate.plan_base import Contradiction, Name, Switch, Whole
 from tidegate.plan_criterion import BaseCriterion, When
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.units import Bound, Duration
 
@@ -76,7 +77,18 @@ class Human(BaseCriterion):
 
 
 Criterion = Annotated[
-    Threshold | Alerts | EarlierWaves | Human | Count | Cost | Synthetic | AlarmTest,
+    Threshold
+    | Alerts
+    | EarlierWaves
+    | Human
+    | Count
+    | Cost
+    | Synthetic
+    | AlarmTest
+    | VersusControl
+    | GoEvidence
+    | SampleRatio
+    | Breaker,
     Field(discriminator="kind", description="One question."),
 ]
 

@@ -25,6 +25,7 @@ from tidegate.plan_checklist import (
     RolesProof,
     SlackProof,
 )
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_sentence
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
 
@@ -46,6 +47,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             )
         case Count() | Cost() | Synthetic() | AlarmTest():
             sentence = outside_sentence(criterion)
+        case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
+            sentence = inference_sentence(criterion, plan)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():
