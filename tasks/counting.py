@@ -27,6 +27,7 @@ class Series:
     what: str
     whole: str
     tick: timedelta
+    noun: str = "errors"
     bad: str | None = None
     good: str | None = None  # in place of bad: what of the whole is not bad
     cohorts: Mapping[str, tuple[str, str]] | None = None  # by wave: matchers of canary and control
@@ -62,7 +63,7 @@ def _counted(seen: Sight, series: Series) -> Counted:
         cohorts = cohorts_of(before.get(number, {}).values())
         measured &= cohorts is not None
         waves.append(WaveCounts(cohorts or ASSUMED, tuple(known[number].values())))
-    return Counted(series.what, tuple(waves), trouble, measured)
+    return Counted(series.what, tuple(waves), trouble, series.noun, measured)
 
 
 def _note(

@@ -71,9 +71,10 @@ def _slow(seen: Sight, item: VersusControl) -> list[Counted]:
     every = [
         Series(
             f"{base} above {limit}/{tick}{'/labelled' if item.cohorts else ''}",
-            f"requests slower than {limit}",
+            f"slower than {limit}",
             whole,
             item.tick,
+            noun="slow requests",
             good=f'sum(increase({base}_bucket{{le="{limit}", {{{{ selector }}}} }}[{{{{ window }}}}]))',
             cohorts=_labels(item.cohorts),
         )

@@ -38,6 +38,7 @@ class Counted:
     what: str
     waves: tuple[WaveCounts, ...]
     trouble: NoData | None = None
+    noun: str = "errors"
     measured: bool = True  # whether the day before told how the cohorts compare, in each wave
 
     @property
@@ -64,7 +65,7 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     rows = [row for row in worst.rows if row.end <= at] if shown else worst.rows
     rows = list(_since_onset(rows)) if shown else rows
     ratio, points, sums = _compared(rows, worst.waves[-1].cohorts)
-    much = f"At the new path {ratio} {worst.what} {_often(sums)}"
+    much = f"At the new path {ratio} {worst.noun} {_often(worst, sums)}"
     material = points >= item.at_least
     if shown:
         sentence = f"{much}; the odds that a healthy release ever shows this are below 1 in {100 / item.alpha:.0f}"
@@ -88,7 +89,7 @@ def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
     ratio, _, sums = _compared(counted.rows, counted.waves[-1].cohorts)
     state = "shown" if shown else "not shown yet"
     safe = f"{state} to be less than {item.worse_than:g} times as bad (evidence {log_e:.1f} of {needed:.1f})"
-    sentence = _guessed(f"At the new path {ratio} {counted.what} {_often(sums)}; {safe}.", [counted])
+    sentence = _guessed(f"At the new path {ratio} {counted.noun} {_often(counted, sums)}; {safe}.", [counted])
     verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
     return on_dry_run(item, _found(id_, item, verdict, sentence, log_e, needed, sums[1]))
 
@@ -123,7 +124,9 @@ def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
     share = 100 * row.bad_canary / row.n_canary
     if not twice and counted.trouble is not None and counted.trouble.reason.is_blindness:
         return _unmeasured(id_, item, [counted], limit)
-    sentence = f"{share:.1f}% {counted.what} at the new path ({row.bad_canary:,.0f} of {row.n_canary:,.0f} in a tick)"
+    sentence = (
+        f"{counted.what} at the new path is {share:.1f}% ({row.bad_canary:,.0f} of {row.n_canary:,.0f} in a tick)"
+    )
     sentence += f", twice in a row; rolls back {limit}." if twice else f"; rolls back {limit}."
     verdict = Verdict.FAIL if twice else Verdict.PASS
     return on_dry_run(item, Finding(id_, item.text, verdict, sentence, share, limit, row.n_canary, counted.what))
@@ -155,9 +158,9 @@ def _compared(rows: Sequence[Counts], cohorts: Cohorts) -> tuple[str, float, tup
     return ratio, 100 * (bad_c / n_c - expected), (bad_c, n_c, bad_t, n_t)
 
 
-def _often(sums: tuple[float, float, float, float]) -> str:
+def _often(counted: Counted, sums: tuple[float, float, float, float]) -> str:
     bad_c, n_c, bad_t, n_t = sums
-    return f"as beside it ({bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
+    return f"as beside it ({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
 
 
 def _guessed(sentence: str, counted: Sequence[Counted]) -> str:
