@@ -16,7 +16,7 @@ from tidegate.samples import NoData, NoDataReason, Sample
 DAY = timedelta(days=1)
 LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for
 MOST_TICKS = 288  # asked for at once, after a long silence
-BUDGET = 3.0  # seconds; counts can wait, a guard cannot
+BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,18 @@ class Series:
 
 def counted(seen: Sight, series: Series) -> Counted:
     """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
-    return seen.once(("counted", series.name), lambda: _counted(seen, series))
+    # Asked here and not in the question, which would have to wait for a question.
+    until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
+    return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
 
 
-def _counted(seen: Sight, series: Series) -> Counted:
+def _counted(seen: Sight, series: Series, until: float) -> Counted:
     state, wave = seen.run.state, seen.wave
     known = {number: dict(rows) for number, rows in state.counts.get(series.name, {}).items()}
     before = {number: dict(rows) for number, rows in state.counts_before.get(series.name, {}).items()}
     record, trouble = state.waves.get(wave), None
     found: list[Counts] | NoData
     if record is not None and wave <= len(seen.run.plan.waves):
-        until = time.monotonic() + BUDGET
         if wave not in before:
             found = _day_before(seen, series, record, until)
             if isinstance(found, NoData):
@@ -76,9 +77,7 @@ def _note(
 ) -> None:
     known.setdefault(seen.wave, {}).update({row.end: row for row in found})
     if found or before_wave:
-        seen.noted.append(
-            {"series": series.name, "wave": seen.wave, "before": before_wave, "rows": [list(row) for row in found]}
-        )
+        seen.noted.append(("before" if before_wave else "rows", series.name, [list(row) for row in found]))
 
 
 def _new_ticks(

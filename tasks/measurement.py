@@ -28,7 +28,7 @@ class Look:
     judged: Judged
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
-    noted: tuple[dict[str, Any], ...] = ()
+    counted: Mapping[str, Any] | None = None
 
     def raw_json(self) -> dict[str, float | str]:
         """The raw values, or the reason why there is none."""
@@ -53,7 +53,15 @@ def look(run: OpenRollout, now: datetime) -> Look:
         unreadable,
     )
     lines = tuple(metric_line(name, metric, seen.metrics[name]) for name, metric in plan.metrics.items())
-    return Look(judged, lines, seen.raw, tuple(seen.noted))
+    return Look(judged, lines, seen.raw, _counts_body(seen))
+
+
+def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
+    """The raw counts that this look added, as one entry of the journal; None for none."""
+    body: dict[str, Any] = {"wave": seen.wave, "before": {}, "rows": {}}
+    for which, series, rows in sorted(seen.noted):
+        body[which][series] = rows
+    return body if seen.noted else None
 
 
 def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:

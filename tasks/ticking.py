@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
@@ -126,8 +125,8 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
 
 def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
-    for body in seen.noted:
-        run.append(Kind.COUNTED, body, now, unless=partial(already_counted, body=body), fenced=True)
+    if (body := seen.counted) is not None:
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

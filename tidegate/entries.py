@@ -38,7 +38,7 @@ class Kind(StrEnum):
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
-    COUNTED = "counted"  # series, wave, before, rows: [end, bad and all on the new path, bad and all beside it]
+    COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
 
 
 @dataclass(frozen=True, slots=True)

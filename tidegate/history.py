@@ -394,16 +394,19 @@ def _orphaned(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 
 def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
-    tally = state.counts_before if body["before"] else state.counts
-    rows = tally.setdefault(body["series"], {}).setdefault(body["wave"], {})
-    for row in body["rows"]:
-        rows.setdefault(row[0], Counts(*row))
+    for tally, found in ((state.counts_before, body["before"]), (state.counts, body["rows"])):
+        for series, rows in found.items():
+            known = tally.setdefault(series, {}).setdefault(body["wave"], {})
+            for row in rows:
+                known.setdefault(row[0], Counts(*row))
 
 
 def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
-    """Whether every row of a `counted` entry is known; the day before a wave is counted once."""
-    known = (state.counts_before if body["before"] else state.counts).get(body["series"], {}).get(body["wave"])
-    return known is not None and (body["before"] or all(row[0] in known for row in body["rows"]))
+    """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
+    wave = body["wave"]
+    before = all(wave in state.counts_before.get(series, {}) for series in body["before"])
+    known = {series: state.counts.get(series, {}).get(wave, {}) for series in body["rows"]}
+    return before and all(row[0] in known[series] for series, rows in body["rows"].items() for row in rows)
 
 
 _APPLY = {

@@ -56,7 +56,9 @@ def test_counts_are_taken_of_exactly_one_tick_and_stored_once(
     # Four scrapes a tick; what Prometheus extrapolates is what was there.
     assert rows[-1] == Counts(began + 540, *(pytest.approx(v, rel=0.01) for v in (4, 800, 36, 7200)))
     entries = world.via.journal.entries(world.run.rollout)
-    ends = [row[0] for e in entries if e.kind is Kind.COUNTED and not e.body["before"] for row in e.body["rows"]]
+    found = [e.body for e in entries if e.kind is Kind.COUNTED]
+    ends = [row[0] for body in found for row in body["rows"].get("errors/1m", ())]
+    assert [series for body in found for series in body["before"]] == ["errors/1m"]
     assert len(ends) == len(set(ends)) == 9
     again = fold(world.via.journal.entries(world.run.rollout))
     assert again.counts == world.run.state.counts
