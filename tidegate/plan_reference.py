@@ -5,6 +5,7 @@ from typing import Any
 
 from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
+from tidegate.plan_inference_examples import INFERENCE_EXAMPLES
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
 
@@ -77,8 +78,9 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
-    if name in EXAMPLES:
-        yield from ("Example:", "", "```yaml", *EXAMPLES[name].splitlines(), "```", "")
+    kind = part["properties"].get("kind", {}).get("const", "")
+    if example := EXAMPLES.get(name) or INFERENCE_EXAMPLES.get(kind):
+        yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:
