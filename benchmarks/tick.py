@@ -56,8 +56,12 @@ def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str]]:
                     "prometheus": {"url": proxy, "environment": "rehearsal"},
                     "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, "environment": "rehearsal"},
                     "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, "environment": "rehearsal"},
+                    "commands": {
+                        "commands": named_commands(parts),
+                        "folder": str(home),
+                        "environment": "rehearsal",
+                    },
                     "web": {"sources": named_sources(parts), "environment": "rehearsal"},
-                    "commands": {"commands": named_commands(parts, home), "environment": "rehearsal"},
                 },
             )
             yield _raised(read_kit(kit)), proxy

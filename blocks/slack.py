@@ -34,7 +34,7 @@ class Slack(Connection):
     _block_type_slug: ClassVar[str | None] = "tidegate-slack"
     _description: ClassVar[str | None] = "The Slack workspace that rollouts report to."
 
-    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scopes chat:write and channels:history.")
+    token: SecretStr = Field(description="The bot's token (xoxb-...) with the scope chat:write.")
     base_url: str = Field(
         default="https://slack.com/api/", description="The address of Slack's Web API.", pattern=r"^https?://"
     )
@@ -56,26 +56,6 @@ class Slack(Connection):
         answer = self._call("chat.postMessage", self._message(channel, notice, thread))
         return str(answer.get("ts", ""))
 
-    def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
-        """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
-
-        Needs the scope channels:read, and groups:read for private channels.
-        """
-        wanted = {name.removeprefix("#"): name for name in names}
-        found: dict[str, ChannelSeen | None] = dict.fromkeys(names)
-        cursor = ""
-        for _ in range(_MOST_PAGES):
-            body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
-            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, read=True)
-            for channel in answer.get("channels") or ():
-                if channel.get("name") in wanted:
-                    seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
-                    found[wanted[channel["name"]]] = seen
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor or None not in found.values():
-                return found
-        raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
-
     def _message(self, channel: str, notice: Notice, thread: str = "") -> dict[str, Any]:
         text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
         return {
@@ -89,12 +69,32 @@ class Slack(Connection):
             **({"thread_ts": thread} if thread else {}),
         }
 
+    def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
+        """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
+
+        Needs the scope channels:read, and groups:read for private channels.
+        """
+        wanted = {name.removeprefix("#"): name for name in names}
+        found: dict[str, ChannelSeen | None] = dict.fromkeys(names)
+        cursor = ""
+        for _ in range(_MOST_PAGES):
+            body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
+            answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, form=True)
+            for channel in answer.get("channels") or ():
+                if channel.get("name") in wanted:
+                    seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
+                    found[wanted[channel["name"]]] = seen
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor or None not in found.values():
+                return found
+        raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
+
     def post_and_find(self, channel: str, notice: Notice) -> str:
         """Post the notice, look it up again and return its `ts`; raises NotTaken when it is not there."""
         posted = self._call("chat.postMessage", self._message(channel, notice))
         room, ts = str(posted.get("channel", "")), str(posted.get("ts", ""))
         wanted = {"channel": room, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
-        found = self._call("conversations.history", wanted, read=True).get("messages") or []
+        found = self._call("conversations.history", wanted, form=True).get("messages") or []
         if not ts or all(message.get("ts") != ts for message in found):
             raise NotTaken(f"Slack took the message {ts or '(without a ts)'} for {channel} but does not show it there")
         return ts
@@ -104,13 +104,13 @@ class Slack(Connection):
         answer = self._call("auth.test", {})
         return f"Slack knows us as {answer.get('user')} in {answer.get('team')}"
 
-    def _call(self, method: str, body: dict[str, Any], *, read: bool = False) -> Any:
+    def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Any:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
         try:
-            # Slack's reading methods take no JSON.
-            if read:
-                return self.get_client().api_call(method, http_verb="GET", params=body)
+            # Slack's reading methods take no JSON bodies.
+            if form:
+                return self.get_client().api_call(method, params=body)
             return self.get_client().api_call(method, json=body)
         except SlackApiError as error:
             raise _fault(method, error.response) from error

@@ -82,9 +82,7 @@ class Web(Connection):
             with self._open_client().stream(
                 method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
             ) as answer:
-                return WebAnswer(
-                    answer.status_code, _read(answer, shown, limit), {k.lower(): v for k, v in answer.headers.items()}
-                )
+                return WebAnswer(answer.status_code, _read(answer, shown, limit), dict(answer.headers))
         except httpx.InvalidURL:
             raise Refused(f"{shown}: this is no address") from None
         except UnicodeError:

@@ -6,7 +6,16 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from console import demo_commands, journal_commands, plan_commands, rollout_commands, stack_commands, steering_commands
+from console import (
+    demo_commands,
+    drill_command,
+    journal_commands,
+    plan_commands,
+    rollback_command,
+    rollout_commands,
+    stack_commands,
+    steering_commands,
+)
 from console.exits import explain
 
 app = typer.Typer(
@@ -20,6 +29,8 @@ app = typer.Typer(
 )
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
+rollback_command.add_to(app)
+drill_command.add_to(app)
 steering_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)

@@ -4,11 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.alarm_test import measure_alarm_test
+from tasks.measures_compared import measure_change
 from tasks.measures_inference import (
     measure_breaker,
     measure_go_evidence,
     measure_sample_ratio,
     measure_versus_control,
+)
+from tasks.measures_looking_back import (
+    measure_coverage,
+    measure_leak,
+    measure_new_alerts,
+    measure_slo,
+    measure_spike,
+    measure_trend,
 )
 from tasks.measures_outside import measure_cost, measure_count
 from tasks.sight import Sight
@@ -26,6 +35,7 @@ from tidegate.criteria import (
 )
 from tidegate.plan import Alerts, Human, Threshold, When
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
@@ -73,6 +83,13 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     GoEvidence: measure_go_evidence,
     SampleRatio: measure_sample_ratio,
     Breaker: measure_breaker,
+    Change: measure_change,
+    Trend: measure_trend,
+    Leak: measure_leak,
+    NewAlerts: measure_new_alerts,
+    ResourceSpike: measure_spike,
+    Slo: measure_slo,
+    Coverage: measure_coverage,
 }
 
 

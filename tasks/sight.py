@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import metric_queries, metric_reading, traffic_queries
+from tidegate.reference import reference_reading
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 T = TypeVar("T")
@@ -50,9 +51,13 @@ class Sight:
         except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
             return AlertReading(self.now, (), 0, _unreachable(error, self.now))
 
+    def reference(self, number: int, metric: str) -> Reading | None:
+        """What was journalled of this metric as a reference (0: the baseline); None where it was not measured."""
+        return reference_reading(self.run.state.references, number, metric)
+
     def instant(self, queries: Mapping[str, str]) -> Mapping[str, Reading]:
         """What each query answers at `now`."""
-        return _instant(self.run, queries, self.now)
+        return answers_at(self.run, queries, self.now)
 
     def past(self, query: str, start: datetime, step: timedelta) -> list[Sample] | NoData:
         """The query's points from `start` to this very instant, oldest first."""
@@ -72,7 +77,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
     queries = traffic_queries(plan, wave, timing.window(plan.traffic.window))
     for name, metric in plan.metrics.items():
         queries |= metric_queries(plan, name, wave, timing.window(metric.window))
-    raw = dict(_instant(run, queries, now))
+    raw = dict(answers_at(run, queries, now))
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
     wider: dict[str, str] = {}
@@ -83,7 +88,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
         if span > timing.window(metric.window):
             wider |= metric_queries(plan, name, wave, span)
     if wider:
-        raw |= _instant(run, wider, now)
+        raw |= answers_at(run, wider, now)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
     return Sight(run, wave, now, metrics, raw)
 
@@ -93,7 +98,8 @@ def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:
     return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
 
 
-def _instant(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
+def answers_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
+    """What each query answers at that instant; trouble is NoData."""
     try:
         return run.connections.prometheus.instant(queries, now)
     except Exception as error:  # noqa: BLE001 - as above

@@ -10,7 +10,9 @@ from tasks.actions import carry_out
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
+from tasks.spill import merge_quietly
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
@@ -51,6 +53,7 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 
 def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     run.refresh()
+    merge_quietly(run)
     run.keep_claim()
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
@@ -86,6 +89,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
                 tell(run, held(run.plan, run.state, cause, reason))
         case Advance(wave):
+            measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):

@@ -70,7 +70,7 @@ def standby_notice(plan: Plan, state: RolloutState, due: Due, on_call: str, prob
     told += [f"{problem}."] if problem else []
     problem = problem or ("" if people else "nobody is named")
     loudness = Loudness.WARNING if problem else Loudness.INFO
-    title = f"{_title(plan, state.wave)}: {'NOBODY is known to stand by' if problem else 'standing by'}"
+    title = f"{_title(plan, state.wave)}: {action.text}{': NOBODY is known to' if problem else ''}"
     return Notice(due.event, state.rollout, loudness, title, "\n".join(told), to=people)
 
 
@@ -105,7 +105,7 @@ def _scheduled(plan: Plan, state: RolloutState, timing: Timing, raised_at: datet
             people = tuple(dict.fromkeys(email for role in action.roles for email in plan.roles[role]))
             for at, words in _occurrences(plan, action, since, planned):
                 event = f"notice-{state.wave}-{number}-{words}"
-                title = f"{_title(plan, state.wave)}: {action.text}"
+                title = f"{_title(plan, state.wave)}: {action.text} ({at:%a %d %b, %H:%M})"
                 body = f"Due {at:%A, %Y-%m-%d %H:%M} ({plan.timezone}), day {_day(state, timing, at)} of the rollout."
                 yield Notice(event, state.rollout, Loudness.INFO, title, body, to=people)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.json_pointer import at_pointer
 from tidegate.junit import JunitReport, instant, read_junit
-from tidegate.plan_checklist import BackupProof, BaseProof, BenchmarkProof, FilesProof, JunitProof, ReviewsProof
+from tidegate.plan_evidence import BackupProof, BaseProof, BenchmarkProof, FilesProof, JunitProof, ReviewsProof
 from tidegate.units import Unit, format_duration, quantity_in
 from tidegate.verdict import Finding, Verdict
 

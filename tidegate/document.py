@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
 from tidegate.plan_actions import Action, action_words
+from tidegate.plan_rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -51,6 +52,8 @@ def _head(plan: Plan) -> Iterator[str]:
     yield f"- **Flag:** `{plan.flag.key}` of {plan.service}"
     yield f"- **Waves:** {len(plan.waves)} ({shares}), at least {format_duration(minimum_duration(plan))} in all"
     yield f"- **Time zone:** {plan.timezone}"
+    if plan.baseline is not None:
+        yield f"- **Baseline:** the old path over {format_duration(plan.baseline.window)} before wave 1"
     yield "- **Approvals:** open (names are recorded but not proven)"
     if plan.pace is not None:
         yield f"- **Rehearsal:** one plan day takes {format_duration(plan.pace)}"
@@ -164,13 +167,23 @@ def _rollback(plan: Plan) -> Iterator[str]:
     if back.full:
         yield "Full, if the flag does not take:"
         yield ""
-        yield from _numbered(back.full)
+        yield from _numbered(f"{step.text}{_asked(step)}" for step in back.full)
         yield ""
     if back.communication:
         yield "Communication:"
         yield ""
         yield from (f"- {markdown_text(line)}" for line in back.communication)
         yield ""
+
+
+def _asked(step: RollbackStep) -> str:
+    match step:
+        case ByHand():
+            return " (done by people)"
+        case Restore(loses=loses, mode=Mode.ASK):
+            return f" (asked first: {loses})"
+        case _:
+            return " (asked first)" if step.mode is Mode.ASK else ""
 
 
 def _people(plan: Plan) -> Iterator[str]:

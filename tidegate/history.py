@@ -58,6 +58,8 @@ class WaveRecord:
     reviews: list[tuple[float, bool]] = field(default_factory=list)
     extension: timedelta = timedelta(0)
     soaked_at: datetime | None = None
+    looked: int = 0  # reviews that recorded the metrics table
+    reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value
     unseen: timedelta = timedelta(0)  # blind time since the last review, which no review may credit
 
     def soaked(self, soak: timedelta, tolerance: int) -> tuple[timedelta, bool]:
@@ -118,6 +120,26 @@ class TestRecord:
     wanted: int
 
 
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What became of one step of the full rollback: done, failed, asked, not_done, or by_hand (left to people)."""
+
+    number: int
+    step: str
+    text: str
+    outcome: str
+    output: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a restore would go back to, as recorded before wave 1."""
+
+    argument: str
+    recorded_at: datetime
+
+
 @dataclass(slots=True)
 class RolloutState:
     """A rollout as its journal tells it."""
@@ -153,6 +175,10 @@ class RolloutState:
     rollback: RollbackRecord | None = None
     counts: Tally = field(default_factory=dict)
     counts_before: Tally = field(default_factory=dict)  # of the day before each wave
+    snapshot: Snapshot | None = None
+    steps: dict[int, StepRecord] = field(default_factory=dict)
+    drilled: dict[str, Any] | None = None
+    spilled: set[str] = field(default_factory=set)  # entries that waited in a file while the journal did not answer
     queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     tested: dict[str, TestRecord] = field(default_factory=dict)
@@ -161,6 +187,7 @@ class RolloutState:
     flow_run: str = ""
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
+    references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
     def goes_no_further(self) -> bool:
@@ -187,6 +214,8 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
         # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
         if not (entry.kind in _ONWARD and state.goes_no_further):
             _APPLY[entry.kind](state, entry, entry.body)
+        if "spill" in entry.body:
+            state.spilled.add(entry.body["spill"])
         state.rollout, state.sequence, state.head = entry.rollout, entry.sequence, entry.hash
         state.updated_at = entry.at
     return state
@@ -200,6 +229,8 @@ def _opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.preflight = Verdict(body["verdict"])
+    if snapshot := body.get("snapshot"):
+        state.snapshot = Snapshot(snapshot["argument"], datetime.fromisoformat(snapshot["at"]))
 
 
 def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -284,6 +315,11 @@ def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
         if body["credit"] > 0:
             record.reviews.append((body["credit"], body["healthy"]))
         record.last_review, record.unseen = entry.at, timedelta(0)
+        record.looked += bool(body["metrics"])
+        for line in body["metrics"]:
+            # A count that is too small for a verdict was measured all the same.
+            there = line["value"] is not None or line["n"] is not None
+            record.reported[line["name"]] = record.reported.get(line["name"], 0) + there
     state.last_findings = body["findings"]
 
 
@@ -316,6 +352,11 @@ def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     if record is not None:
         # Held time is no soak: the review's interval begins anew.
         record.last_review, record.unseen = entry.at, timedelta(0)
+
+
+def _measured(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    # The first measurement stands: a reference that moves is none.
+    state.references.setdefault(body["reference"], body)
 
 
 def _soaked(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -355,6 +396,15 @@ def _proven(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
                 setattr(state.rollback, name, datetime.fromisoformat(body[name]))
     if body["proven"]:
         state.phase = Phase.ROLLED_BACK
+
+
+def _step(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    number = body["number"]
+    state.steps[number] = StepRecord(number, body["step"], body["text"], body["outcome"], body["output"], entry.at)
+
+
+def _drilled(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.drilled = dict(body)
 
 
 def _queued(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -423,9 +473,12 @@ _APPLY = {
     Kind.CROSSED: _crossed,
     Kind.HELD: _held,
     Kind.RESUMED: _resumed,
+    Kind.MEASURED: _measured,
     Kind.SOAKED: _soaked,
     Kind.ROLLING_BACK: _rolling_back,
     Kind.PROVEN: _proven,
+    Kind.STEP: _step,
+    Kind.DRILLED: _drilled,
     Kind.QUEUED: _queued,
     Kind.SENT: _sent,
     Kind.FINISHED: _finished,
@@ -444,6 +497,11 @@ _ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, K
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """Nothing has been looked at yet, or what was seen was not good."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureBaseline:
+    """Preflight passed, and the plan wants the old path measured before anything is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,14 +528,16 @@ class Rest:
     """Nothing is left for the rollout's own run: it ended, or the post-rollout watch has it."""
 
 
-NextStep = Preflight | Ask | RunWave | ProveRollback | Rest
+NextStep = Preflight | MeasureBaseline | Ask | RunWave | ProveRollback | Rest
 
 
 def next_step(state: RolloutState) -> NextStep:
     """What a rollout's run does next, from the journal alone, however often it was started again."""
     match state.phase:
         case Phase.PREPARING:
-            return Ask(1) if state.preflight is Verdict.PASS else Preflight()
+            if state.preflight is not Verdict.PASS:
+                return Preflight()
+            return MeasureBaseline() if state.plan.get("baseline") and 0 not in state.references else Ask(1)
         case Phase.GATE:
             return Ask(state.gate.wave if state.gate else state.wave + 1)
         case Phase.RAISING:

@@ -43,6 +43,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['cause']}: {body['reason']}"
         case Kind.RESUMED:
             return f"{body['cause']} ended by {body['by']}: {body['reason']}"
+        case Kind.MEASURED:
+            return _reference(body)
         case Kind.SOAKED:
             return f"wave {body['wave']} has collected its soak"
         case Kind.ROLLING_BACK:
@@ -52,6 +54,10 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
         case Kind.PROVEN:
             return str(body["sentence"])
+        case Kind.STEP:
+            return f"{body['text']}: {body['outcome'].replace('_', ' ')}. {body['output']}".strip()
+        case Kind.DRILLED:
+            return f"drill of {body['flag']} by {body['by']}: {body['sentence']}"
         case Kind.QUEUED:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
@@ -70,6 +76,16 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
             return f"{body['reason']}; a new run is started (attempt {body['attempt']})"
+
+
+def _reference(body: Mapping[str, Any]) -> str:
+    name = f"wave {body['reference']}" if body["reference"] else "the baseline (old path)"
+    lost = [f"{k}: {v['reason'].replace('_', ' ')}" for k, v in body["metrics"].items() if v["value"] is None]
+    found = len(body["metrics"]) - len(lost)
+    missing = f"; no value of {', '.join(lost)}" if lost else ""
+    return (
+        f"{name} was measured over {body['window_seconds']:.0f} s: {found} of {len(body['metrics'])} metrics{missing}"
+    )
 
 
 def _review(body: Mapping[str, Any], every: bool) -> str:

@@ -18,7 +18,6 @@ from tidegate.plan_base import (
     Contradiction,
     Day,
     Email,
-    FixedQuery,
     Model,
     Name,
     Text,
@@ -30,13 +29,15 @@ from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_checklist import ChecklistItem, HumanProof
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
-from tidegate.plan_metrics import Audience, Limit, Metric, Traffic, Variants
+from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
+from tidegate.plan_rollback import Proof, Rollback
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [
     "NAME",
     "Alerts",
     "Audience",
+    "Baseline",
     "Channels",
     "ChecklistItem",
     "Contact",
@@ -135,22 +136,6 @@ class PostRollout(_Observed):
     """The observed days after the last wave's soak."""
 
 
-class Proof(Model):
-    """How a rollback is proven: the counter of routing decisions to the new path stands still."""
-
-    counter: FixedQuery = Field(description="PromQL giving the running total of requests routed to the new path.")
-    quiet: PositiveDuration = Field(default=timedelta(seconds=5), description="How long it must not move.")
-
-
-class Rollback(Model):
-    """The way back."""
-
-    proof: Proof = Field(description="How it is proven.")
-    within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
-    full: tuple[Text, ...] = Field(default=(), description="Steps when the flag does not take, for people.")
-    communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
-
-
 class Contact(Model):
     """Whom to reach, in order of escalation."""
 
@@ -201,6 +186,9 @@ class Plan(Model):
     audiences: dict[Name, Audience] = Field(min_length=1, description="Sets of users by name.")
     variants: Variants = Field(description="The series of the new and the old path.")
     traffic: Traffic = Field(description="Requests completed on either path.")
+    baseline: Baseline | None = Field(
+        default=None, description="How the old path is measured before wave 1; needed by what is held against it."
+    )
     metrics: dict[Name, Metric] = Field(min_length=1, description="What is measured, by name.")
     checklist: dict[Text, tuple[ChecklistItem, ...]] = Field(default={}, description="Lines by section.")
     sign_off: dict[Name, tuple[Text, ...]] = Field(

@@ -10,6 +10,7 @@ from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
 from tidegate.plan_checklist import RolesProof
 from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, When, is_measured
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_contradictions
+from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
 from tidegate.plan_outside import Synthetic
 from tidegate.units import format_duration
@@ -24,6 +25,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
     """Every contradiction between the parts of `plan`, in the order of the file."""
     yield from _people(plan)
     yield from _windows(plan)
+    yield from change_limit_problems(plan)
     yield from _waves(plan)
     yield from _criteria(plan, ("post_rollout", "criteria"), plan.post_rollout.criteria, len(plan.waves))
     yield from _beat(plan, ("post_rollout",), plan.post_rollout.interval)
@@ -133,7 +135,7 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
                     if not 1 <= earlier <= number:
                         yield (*here, "waves", at), f"found {earlier}, allowed is {allowed}"
             case _:
-                pass
+                yield from kind_problems(plan, here, criterion, number)
 
 
 def _callers(plan: "Plan", where: FieldPath, criterion: Synthetic) -> Iterator[Contradiction]:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from tidegate.plan_base import Contradiction, Name, Switch, Whole
 from tidegate.plan_criterion import BaseCriterion, When
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plan_kinds import Change, Coverage, LabelName, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.units import Bound, Duration
 
@@ -35,9 +36,6 @@ class Threshold(BaseCriterion):
                 yield ("for",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
             if self.required:
                 yield ("required",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
-
-
-LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
 
 class Alerts(BaseCriterion):
@@ -81,6 +79,13 @@ Criterion = Annotated[
     | Alerts
     | EarlierWaves
     | Human
+    | Change
+    | Trend
+    | Leak
+    | NewAlerts
+    | ResourceSpike
+    | Slo
+    | Coverage
     | Count
     | Cost
     | Synthetic

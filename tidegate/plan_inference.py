@@ -96,7 +96,7 @@ class GoEvidence(_Compared):
 
     kind: Literal["go_evidence"]
     metric: Name = Field(description="A metric of part and whole, its part being bad.")
-    worse_than: Annotated[float, Field(gt=1, le=10)] = Field(
+    worse_than: Annotated[float, Field(ge=1.05, le=10)] = Field(
         default=1.5, description="The ratio of bad shares that must be ruled out, e.g. 1.5 or 1.25."
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -10,6 +10,9 @@ from tidegate.json_pointer import POINTER
 from tidegate.plan_base import Contradiction, FixedQuery, Model, Name
 from tidegate.plan_criterion import BaseCriterion, When
 from tidegate.units import Bound, PositiveDuration, Unit, format_duration, quantity_in
+
+if TYPE_CHECKING:
+    from tidegate.plan import Plan
 
 LONGEST_SILENCE = timedelta(seconds=3)
 
@@ -159,6 +162,13 @@ class AlarmTest(BaseCriterion):
             yield ("when",), f"found {', '.join(self.when)}, allowed for alarm_test is enter (it sends a test alarm)"
         if len(set(self.reaches)) < len(self.reaches):
             yield ("reaches",), f"found {', '.join(self.reaches)}, allowed is each word once"
+
+
+def customers_held_out(plan: "Plan") -> tuple[str, ...]:
+    """The groups of the flag's always_off that are a control; senders of known requests alone are none."""
+    asked = (c for step in (*plan.waves, plan.post_rollout) for c in step.criteria)
+    senders = {c.legacy.group for c in asked if isinstance(c, Synthetic)}
+    return tuple(group for group in plan.flag.always_off if group not in senders)
 
 
 def outside_sentence(criterion: Count | Cost | Synthetic | AlarmTest) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
 from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
 from tidegate.plan_inference_examples import INFERENCE_EXAMPLES
+from tidegate.plan_outside_examples import ACTION_EXAMPLES, OUTSIDE_EXAMPLES
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
 
@@ -78,14 +80,21 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
-    kind = part["properties"].get("kind", {}).get("const", "")
-    if example := EXAMPLES.get(name) or INFERENCE_EXAMPLES.get(kind):
+    kind, do = (part["properties"].get(tag, {}).get("const") for tag in ("kind", "do"))
+    example = (
+        EXAMPLES.get(name)
+        or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES, **INFERENCE_EXAMPLES}.get(kind)
+        or ACTION_EXAMPLES.get(do)
+    )
+    if example:
         yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:
     if field == "kind":
         return "Tells the criteria apart."
+    if field == "step":
+        return "Tells the steps apart."
     return str(fragment.get("description") or resolved(fragment).get("description", ""))
 
 

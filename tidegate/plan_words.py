@@ -26,6 +26,8 @@ from tidegate.plan_checklist import (
     SlackProof,
 )
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_sentence
+from tidegate.plan_kind_words import kind_sentence
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
 
@@ -49,6 +51,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             sentence = outside_sentence(criterion)
         case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
             sentence = inference_sentence(criterion, plan)
+        case Change() | Trend() | Leak() | NewAlerts() | ResourceSpike() | Slo() | Coverage():
+            sentence = kind_sentence(criterion, plan)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():
@@ -76,6 +80,8 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
         return ""
     if limit.pending is not None:
         return f"{limit.text} (pending: {limit.pending})"
+    if limit.change is not None:
+        return f"{limit.text or 'Baseline'} {limit.change:+g}%"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
     return f"{sign} {bound_words(bound or '', metric)}"
 

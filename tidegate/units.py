@@ -81,6 +81,30 @@ Percent = Annotated[
 ]
 
 
+_SIGNED = re.compile(r"([+-][0-9]{1,4}(?:\.[0-9])?) ?%")
+
+
+def parse_signed_percent(text: object) -> float:
+    """The change written as `+50%` or `-20%`; raises ValueError for anything else."""
+    match = _SIGNED.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"found {text!r}, allowed is a change with its sign, such as +50% or -20%")
+    return float(match[1])
+
+
+def format_signed_percent(percent: float) -> str:
+    """`+50%`, `-12.5%`."""
+    return f"{percent:+g}%"
+
+
+SignedPercent = Annotated[
+    float,
+    BeforeValidator(parse_signed_percent),
+    PlainSerializer(format_signed_percent, str),
+    WithJsonSchema({"type": "string", "pattern": r"^[+-][0-9]{1,4}(\.[0-9])? ?%$", "examples": ["+50%"]}),
+]
+
+
 class Unit(StrEnum):
     """What a metric's numbers mean; a bound must be written in the unit of its metric."""
 

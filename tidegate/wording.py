@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
 from tidegate.bounds import MetricLine
+from tidegate.checklist import section_verdicts
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
@@ -47,6 +48,13 @@ def evidence_table(findings: Iterable[Finding]) -> str:
     rows = [table_row("", "Criterion", "Verdict", "What was seen"), "|---|---|---|---|"]
     rows += [table_row(MARKS[f.verdict], f.text, f.verdict.value, f.sentence) for f in findings]
     return "\n".join(rows)
+
+
+def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
+    """The verdict of each section of the checklist, in Markdown."""
+    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
+    rows += [table_row(MARKS[said], name, said.value) for name, said in section_verdicts(plan, findings).items()]
+    return "\n".join(rows) if plan.checklist else ""
 
 
 def metrics_table(lines: Sequence[MetricLine]) -> str:
@@ -108,6 +116,14 @@ def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     return _notice(
         state, f"soaked-{wave}-{extension:.0f}", Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body
     )
+
+
+def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Iterable[str]) -> Notice:
+    """What later changes are held against could not be measured in full."""
+    name = f"wave {number}" if number else "the baseline"
+    titles = ", ".join(plan.metrics[metric].title for metric in lost)
+    body = f"Without a value: {titles}. What is held against it cannot be judged and rolls nothing back."
+    return _notice(state, f"reference-{number}", Loudness.WARNING, f"{plan.flag.key}: {name} is incomplete", body)
 
 
 def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:

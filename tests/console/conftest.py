@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,8 +31,9 @@ class Answering:
     released: threading.Event
 
 
-@pytest.fixture
-def server() -> Iterator[Answering]:
+@contextmanager
+def answering_server() -> Iterator[Answering]:
+    """The server, for as long as it is needed."""
     answering = Answering("", lambda *_: (200, b'{"n": 0}', {}), threading.Event())
 
     class Handler(BaseHTTPRequestHandler):
@@ -61,6 +63,23 @@ def server() -> Iterator[Answering]:
     answering.released.set()
     http.shutdown()
     http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    """A local HTTP server."""
+    with answering_server() as answering:
+        yield answering
+
+
+def all_is_well(method: str, path: str, _: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+    """What a web source says that is a service with one known request, a quiet support desk and a cost report."""
+    if method == "POST":
+        way = "new" if headers["x-user-group"] == "synthetic" else "legacy"
+        return 200, b'{"right": true}', {"X-Path": way}
+    if path.endswith("/synthetic"):
+        return 200, b'[{"id": "one", "body": {}, "answer": {"right": true}}]', {}
+    return 200, b'{"escalations": 0, "issues": 0, "data_loss_reports": 0, "projected_monthly_usd": 180}', {}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.sight import Sight
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
-from tests.console.conftest import Answering, Demo
+from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
 from tests.tidegate.test_outside import example
 from tidegate.criteria import InForce
@@ -70,7 +70,7 @@ def test_a_count_is_asked_of_a_real_source(
     tmp_path: Path, prometheus_server: PrometheusServer, server: Answering, answer: Any, expected: Verdict, words: str
 ) -> None:
     server.answer = lambda *_: answer
-    run = connected(opened(tmp_path, prometheus_server), web=Web(sources={"desk": server.url}, timeout_seconds=1))
+    run = connected(opened(tmp_path, prometheus_server), web=Web(sources={"desk": server.url}, timeout_seconds=30))
     started = time.monotonic()
     found = asked(run, example("count", source="desk", pointer="/n"))
     assert found.verdict is expected
@@ -367,3 +367,15 @@ def test_preflight_finds_a_source_that_tells_nothing(
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by="a@b.c", now=utc_now())
     own = tuple(c for c in checks if c.name.partition(".")[0] in ("figure", "known"))
     assert {f.verdict for f in run_checks(own)} == {F}
+
+
+def test_where_all_is_well_everything_passes(
+    tmp_path: Path, prometheus_server: PrometheusServer, server: Answering
+) -> None:
+    server.answer = all_is_well
+    sources = dict.fromkeys(("batch-patches", "support-desk", "cost-report"), server.url)
+    run = connected(in_wave_one(tmp_path, prometheus_server), web=Web(sources=sources))
+    criteria = [c for step in (*run.plan.waves, run.plan.post_rollout) for c in step.criteria]
+    own = [c for c in criteria if isinstance(c, Count | Cost | Synthetic)]
+    assert len(own) == 6
+    assert {asked(run, criterion).verdict for criterion in own} == {P}

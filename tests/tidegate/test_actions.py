@@ -226,6 +226,7 @@ def test_a_rehearsal_reminds_on_plan_time() -> None:
     assert events(plan, journal, start + timedelta(seconds=1), pace) == ["notice-1-1-2026-03-02-0900"]
     (notice,) = due_notices(plan, journal.state, Timing(plan, pace), start + timedelta(seconds=1))
     assert notice.to == (ANN, BOB)
+    assert notice.title == "First: Sync (Mon 02 Mar, 09:00)"
     assert notice.body == "Due Monday, 2026-03-02 09:00 (America/Los_Angeles), day 1 of the rollout."
 
 
@@ -258,9 +259,11 @@ def test_who_stands_by_is_told_and_a_gap_is_a_warning(
     plan = with_actions(TASK, STANDBY)
     journal = in_wave(1, plan)
     (due,) = due_standbys(plan, journal.state)
+    assert due.action.text == "Stand by"
     notice = standby_notice(plan, journal.state, due, on_call, problem)
     assert (notice.event, notice.to, notice.loudness) == ("standby-1-2", (STARTER,), loudness)
     assert words in notice.body
+    assert notice.title == "First: Stand by" + (": NOBODY is known to" if problem else "")
     journal.append(Kind.QUEUED, {"notice": notice.to_json()})
     assert due_standbys(plan, journal.state) == ()
 

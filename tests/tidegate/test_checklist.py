@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.tidegate.builders import PLAN, T0, finding, plan_of
 from tidegate.checklist import (
     checklist_lines,
+    checklist_rows,
     judge_command,
     judge_dns,
     judge_drill,
@@ -38,6 +39,7 @@ from tidegate.plan import Plan
 from tidegate.plan_checklist import ChecklistItem
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Finding, Verdict
+from tidegate.wording import section_table
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 ITEMS: TypeAdapter[Any] = TypeAdapter(ChecklistItem)
@@ -474,6 +476,21 @@ def test_a_section_is_as_good_as_its_worst_line(seen: tuple[Verdict, Verdict], v
 def test_a_line_that_nobody_looked_at_is_no_evidence() -> None:
     assert section_verdicts(MIXED, []) == {"Code": I, "People": I}
     assert section_verdicts(MIXED, [finding(P, "checklist.1.1")])["Code"] is I
+
+
+def test_the_checklist_as_a_table() -> None:
+    findings = [finding(F, "checklist.1.1"), finding(P, "flag")]
+    assert checklist_rows(MIXED, findings) == [
+        {
+            "section": "Code",
+            "line": "Tested",
+            "role": "lead",
+            "verdict": "FAIL",
+            "evidence": "Sentence of checklist.1.1",
+        }
+    ]
+    assert "| ❌ | Code | FAIL |" in section_table(MIXED, findings)
+    assert section_table(plan_of({"checklist": {}}), findings) == ""
 
 
 def test_lines_have_names_of_their_own() -> None:

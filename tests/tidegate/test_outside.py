@@ -28,7 +28,7 @@ from tidegate.outside import (
 )
 from tidegate.plan import Criterion
 from tidegate.plan_base import ContradictionsError
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, customers_held_out
 from tidegate.plan_outside_examples import OUTSIDE_EXAMPLES
 from tidegate.plan_words import criterion_sentence
 from tidegate.samples import NoData, NoDataReason, Sample
@@ -91,7 +91,9 @@ def test_the_callers_of_known_requests_take_both_paths_in_every_wave() -> None:
     body = yaml.safe_load(OUTSIDE_EXAMPLES["synthetic"])
     flag = {"key": "new-path", "always_on": ["synthetic"], "always_off": ["synthetic-control"]}
     criteria = [*(c.model_dump(mode="json", by_alias=True) for c in PLAN.waves[0].criteria), body]
-    assert plan_of({"flag": flag, "waves.0.criteria": criteria})
+    assert customers_held_out(plan_of({"flag": flag, "waves.0.criteria": criteria})) == ()
+    held = {**flag, "always_off": ["synthetic-control", "held"]}
+    assert customers_held_out(plan_of({"flag": held, "waves.0.criteria": criteria})) == ("held",)
     for missing, where in (("always_on", "new"), ("always_off", "legacy")):
         with pytest.raises(ValueError, match=f"{where}.group.*flag.{missing}"):
             plan_of({"flag": {**flag, missing: ["other"]}, "waves.0.criteria": criteria})

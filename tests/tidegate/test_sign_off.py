@@ -27,9 +27,10 @@ from tidegate.document import plan_document
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
+from tidegate.progress_page import progress_page
 from tidegate.status import status_json
 from tidegate.verdict import Verdict
-from tidegate.wording import gate_form, statement_help
+from tidegate.wording import gate_form, gate_waiting, statement_help
 
 GO, HOLD = Choice.GO, Choice.HOLD
 EVE, STRANGER = "eve@example.com", "stranger@example.com"
@@ -260,6 +261,30 @@ def test_a_go_that_was_withdrawn_takes_the_signatures_with_it() -> None:
     signed_by(journal, ANN, "go", stated=[LEAD])
     signed_by(journal, "tidegate", "withdrawn")
     assert journal.state.stated == {}
+
+
+def test_an_extension_lets_the_gate_ask_for_everything_anew() -> None:
+    journal = opened(PLAN)
+    for outcome, more in (("counted", {"stated": ["second.1"]}), ("extended", {"extension_seconds": 60})):
+        journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
+        journal.append(Kind.GATE_DECIDED, {"wave": 2, "attempt": 1, "by": ANN, "outcome": outcome, **more})
+    assert journal.state.stated == {}
+
+
+def test_the_progress_page_keeps_who_signed() -> None:
+    journal = opened(PLAN)
+    timing = Timing(PLAN, Pace(journal.now))
+    assert "Sign-off" not in progress_page(PLAN, journal.state, timing, journal.now)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    assert f"| ops | {EVE} | {EVE} |" in progress_page(PLAN, journal.state, timing, journal.now)
+
+
+def test_the_notice_of_the_gate_says_whose_signature_is_wanted() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    notice = gate_waiting(PLAN, journal.state, 1, 2, [ANN], "")
+    assert f"Sign-off wanted from lead ({ANN}, {BOB})." in notice.body
+    assert "ops" not in notice.body
 
 
 def test_form_status_and_document_show_who_signs_and_who_has() -> None:
