@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
@@ -28,6 +29,7 @@ class Look:
     judged: Judged
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
+    counted: Mapping[str, Any] | None = None
 
     def raw_json(self) -> dict[str, float | str]:
         """The raw values, or the reason why there is none."""
@@ -55,7 +57,15 @@ def look(run: OpenRollout, now: datetime) -> Look:
         metric_line(name, metric, seen.metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
-    return Look(judged, lines, seen.raw)
+    return Look(judged, lines, seen.raw, _counts_body(seen))
+
+
+def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
+    """The raw counts that this look added, as one entry of the journal; None for none."""
+    body: dict[str, Any] = {"wave": seen.wave, "before": {}, "rows": {}}
+    for which, series, rows in sorted(seen.noted):
+        body[which][series] = rows
+    return body if seen.noted else None
 
 
 def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:

@@ -5,6 +5,12 @@ from typing import Any
 
 from tasks.alarm_test import measure_alarm_test
 from tasks.measures_compared import measure_change
+from tasks.measures_inference import (
+    measure_breaker,
+    measure_go_evidence,
+    measure_sample_ratio,
+    measure_versus_control,
+)
 from tasks.measures_looking_back import (
     measure_coverage,
     measure_leak,
@@ -23,10 +29,12 @@ from tidegate.criteria import (
     judge_alerts,
     judge_pending,
     judge_threshold,
+    on_dry_run,
     starvation,
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
@@ -42,7 +50,8 @@ def measure(seen: Sight, item: InForce) -> Measured:
         return MEASURES[type(item.criterion)](seen, item, item.criterion)
     except Exception as error:  # noqa: BLE001 - whatever broke, this criterion has no evidence
         sentence = f"It could not be judged ({type(error).__name__}: {error})."
-        return Finding(item.id, item.criterion.text, Verdict.ERROR, sentence), None
+        finding = Finding(item.id, item.criterion.text, Verdict.ERROR, sentence)
+        return on_dry_run(item.criterion, finding), None
 
 
 def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
@@ -70,6 +79,10 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Cost: measure_cost,
     Synthetic: measure_synthetic,
     AlarmTest: measure_alarm_test,
+    VersusControl: measure_versus_control,
+    GoEvidence: measure_go_evidence,
+    SampleRatio: measure_sample_ratio,
+    Breaker: measure_breaker,
     Change: measure_change,
     Trend: measure_trend,
     Leak: measure_leak,

@@ -26,6 +26,9 @@ class Sight:
     now: datetime
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
+    noted: list[tuple[str, str, list[list[float]]]] = field(
+        default_factory=list
+    )  # counts that are not in the journal yet
     _asked: dict[object, Future[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -18,7 +18,7 @@ from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, RolloutState
+from tidegate.history import HoldCause, RolloutState, already_counted
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
@@ -63,6 +63,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
         mind_build(run, now)
+        _note_counts(run, seen, now)
         if review:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
@@ -127,6 +128,12 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
         body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
         if run.append(Kind.CROSSED, body, now) and beyond:
             tell(run, bound_crossed(run.plan, run.state, line))
+
+
+def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+    """Store the raw counts of ticks that ended; each once, whoever counted it."""
+    if (body := seen.counted) is not None:
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

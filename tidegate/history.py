@@ -8,7 +8,11 @@ from typing import Any, assert_never
 
 from tidegate.entries import GENESIS, Entry, Kind
 from tidegate.exposure import ZERO, Exposure
+from tidegate.inference import Counts
 from tidegate.verdict import Verdict
+
+# By series, wave and the end of the tick: raw counts, each once.
+Tally = dict[str, dict[int, dict[float, Counts]]]
 
 
 class Phase(StrEnum):
@@ -187,6 +191,8 @@ class RolloutState:
     blind_since: datetime | None = None
     crossed: set[tuple[str, str]] = field(default_factory=set)
     rollback: RollbackRecord | None = None
+    counts: Tally = field(default_factory=dict)
+    counts_before: Tally = field(default_factory=dict)  # of the day before each wave
     snapshot: Snapshot | None = None
     steps: dict[int, StepRecord] = field(default_factory=dict)
     drilled: dict[str, Any] | None = None
@@ -499,6 +505,22 @@ def _readiness_stated(state: RolloutState, _: Entry, body: Mapping[str, Any]) ->
     state.readiness.update(dict.fromkeys(body["stated"], body["by"]))
 
 
+def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    for tally, found in ((state.counts_before, body["before"]), (state.counts, body["rows"])):
+        for series, rows in found.items():
+            known = tally.setdefault(series, {}).setdefault(body["wave"], {})
+            for row in rows:
+                known.setdefault(row[0], Counts(*row))
+
+
+def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
+    """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
+    wave = body["wave"]
+    before = all(wave in state.counts_before.get(series, {}) for series in body["before"])
+    known = {series: state.counts.get(series, {}).get(wave, {}) for series in body["rows"]}
+    return before and all(row[0] in known[series] for series, rows in body["rows"].items() for row in rows)
+
+
 _APPLY = {
     Kind.OPENED: _opened,
     Kind.PREFLIGHT: _preflight,
@@ -532,6 +554,7 @@ _APPLY = {
     Kind.GRADUATION_ASKED: _graduation_asked,
     Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
+    Kind.COUNTED: _counted,
 }
 
 

@@ -70,6 +70,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.EXTENDED:
             span = format_duration(timedelta(seconds=body["extension_seconds"]))
             return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
+        case Kind.COUNTED:
+            ticks = max((len(rows) for rows in body["rows"].values()), default=0)
+            return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}" if reviews else ""
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:

@@ -9,6 +9,7 @@ from tidegate.plan_actions import action_contradictions
 from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
 from tidegate.plan_checklist import RolesProof
 from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, When, is_measured
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_contradictions
 from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
 from tidegate.plan_outside import Synthetic
@@ -126,6 +127,8 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
                         yield (*here, side), text
             case Human():
                 yield from _known(criterion.role, plan.roles, (*here, "role"))
+            case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
+                yield from inference_contradictions(plan, here, criterion)
             case Synthetic():
                 yield from _callers(plan, here, criterion)
             case EarlierWaves():

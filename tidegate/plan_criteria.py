@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from tidegate.plan_base import Contradiction, Name, Switch, Whole
 from tidegate.plan_criterion import BaseCriterion, When
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plan_kinds import Change, Coverage, LabelName, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.units import Bound, Duration
@@ -88,7 +89,11 @@ Criterion = Annotated[
     | Count
     | Cost
     | Synthetic
-    | AlarmTest,
+    | AlarmTest
+    | VersusControl
+    | GoEvidence
+    | SampleRatio
+    | Breaker,
     Field(discriminator="kind", description="One question."),
 ]
 

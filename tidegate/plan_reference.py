@@ -6,6 +6,7 @@ from typing import Any
 from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
 from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
+from tidegate.plan_inference_examples import INFERENCE_EXAMPLES
 from tidegate.plan_outside_examples import ACTION_EXAMPLES, OUTSIDE_EXAMPLES
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
@@ -80,7 +81,11 @@ def _section(name: str) -> Iterator[str]:
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
     kind, do = (part["properties"].get(tag, {}).get("const") for tag in ("kind", "do"))
-    example = EXAMPLES.get(name) or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES}.get(kind) or ACTION_EXAMPLES.get(do)
+    example = (
+        EXAMPLES.get(name)
+        or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES, **INFERENCE_EXAMPLES}.get(kind)
+        or ACTION_EXAMPLES.get(do)
+    )
     if example:
         yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 

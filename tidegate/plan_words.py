@@ -25,6 +25,7 @@ from tidegate.plan_checklist import (
     RolesProof,
     SlackProof,
 )
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_sentence
 from tidegate.plan_kind_words import kind_sentence
 from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
@@ -48,6 +49,8 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             )
         case Count() | Cost() | Synthetic() | AlarmTest():
             sentence = outside_sentence(criterion)
+        case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
+            sentence = inference_sentence(criterion, plan)
         case Change() | Trend() | Leak() | NewAlerts() | ResourceSpike() | Slo() | Coverage():
             sentence = kind_sentence(criterion, plan)
         case Human(pending=None):

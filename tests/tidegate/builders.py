@@ -270,6 +270,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.CLOSED: {"reason": "preflight", "by": "tidegate"},
         Kind.EXTENDED: {"wave": 1, "extension_seconds": 600, "by": ANN, "reason": "to be sure"},
         Kind.CARRIED: {"flow_run": "run-1"},
+        Kind.COUNTED: {"wave": 1, "before": {"errors/5m": []}, "rows": {"errors/5m": [[300.0, 1, 200, 9, 1800]]}},
         Kind.ORPHANED: {"flow_run": "run-1", "attempt": 1, "reason": "Nobody carries it"},
         Kind.ATTEMPTED: {"event": "e", "channel": "slack", "holder": "host:1"},
         Kind.GATE_LOOKED: {"wave": 1, "attempt": 1, "verdict": "PASS", "findings": []},

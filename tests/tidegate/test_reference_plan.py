@@ -80,7 +80,7 @@ def test_every_line_of_a_wave_is_in_the_plan(number: int) -> None:
     heading, wave = WAVE_HEADINGS[number], PLAN.waves[number]
     text = section(heading)
     go = [c.text for c in wave.criteria if When.TRIGGER not in c.when]
-    triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when]
+    triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when and not c.dry_run]
     assert [line for line in go if line in lines_below("**Go/No-Go", text)] == lines_below("**Go/No-Go", text)
     assert triggers == lines_below("**Rollback Trigger", text)
     assert [action.text for action in wave.actions] == lines_below("**Actions", text)

@@ -1,0 +1,175 @@
+"""The raw counts per tick on both sides: asked for once, stored in the journal, and judged from there."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tasks.sight import Sight
+from tidegate.comparison import ASSUMED, Counted
+from tidegate.history import WaveRecord
+from tidegate.inference import Counts, WaveCounts
+from tidegate.nuisance import cohorts_of
+from tidegate.query import render, selector
+from tidegate.samples import NoData, NoDataReason, Sample
+
+DAY = timedelta(days=1)
+LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for
+MOST_TICKS = 288  # asked for at once, after a long silence
+BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is counted under which name: templates of the bad and of all requests (or users, without bad ones)."""
+
+    name: str
+    what: str
+    whole: str
+    tick: timedelta
+    noun: str = "errors"
+    bad: str | None = None
+    good: str | None = None  # in place of bad: what of the whole is not bad
+    cohorts: Mapping[str, tuple[str, str]] | None = None  # by wave: matchers of canary and control
+
+
+def counted(seen: Sight, series: Series) -> Counted:
+    """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
+    # Asked here and not in the question, which would have to wait for a question.
+    until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
+    return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
+
+
+def _counted(seen: Sight, series: Series, until: float) -> Counted:
+    state, wave = seen.run.state, seen.wave
+    known = {number: dict(rows) for number, rows in state.counts.get(series.name, {}).items()}
+    before = {number: dict(rows) for number, rows in state.counts_before.get(series.name, {}).items()}
+    record, trouble = state.waves.get(wave), None
+    found: list[Counts] | NoData
+    if record is not None and wave <= len(seen.run.plan.waves):
+        if wave not in before:
+            found = _day_before(seen, series, record, until)
+            if isinstance(found, NoData):
+                trouble = found
+            else:
+                _note(seen, series, found, before, before_wave=True)
+        if trouble is None:
+            found = _new_ticks(seen, series, record, known.get(wave, {}), until)
+            if isinstance(found, NoData):
+                trouble = found
+            else:
+                _note(seen, series, found, known)
+    waves, measured = [], True
+    for number in sorted(known):
+        cohorts = cohorts_of(before.get(number, {}).values())
+        measured &= cohorts is not None
+        waves.append(WaveCounts(cohorts or ASSUMED, tuple(known[number].values())))
+    return Counted(series.what, tuple(waves), trouble, series.noun, measured)
+
+
+def _note(
+    seen: Sight,
+    series: Series,
+    found: list[Counts],
+    known: dict[int, dict[float, Counts]],
+    *,
+    before_wave: bool = False,
+) -> None:
+    known.setdefault(seen.wave, {}).update({row.end: row for row in found})
+    if found or before_wave:
+        seen.noted.append(("before" if before_wave else "rows", series.name, [list(row) for row in found]))
+
+
+def _new_ticks(
+    seen: Sight, series: Series, record: WaveRecord, known: Mapping[float, Counts], until: float
+) -> list[Counts] | NoData:
+    """The counts of the ticks that ended since the newest one we have; a tick without an answer is no row."""
+    timing, plan = seen.run.timing, seen.run.plan
+    tick = timing.window(series.tick)
+    ended = int((seen.now - plan.scrape_interval * LATE_SCRAPES - record.raised_at) / tick)
+    newest = max(known, default=record.raised_at.timestamp())
+    have = round((newest - record.raised_at.timestamp()) / tick.total_seconds())
+    first = max(have + 1, ended - MOST_TICKS + 1)
+    if first > ended:
+        return []
+    sides = (plan.variants.canary, plan.variants.control)
+    audience = plan.audiences[plan.waves[seen.wave - 1].audience].matcher
+    selectors = (selector(sides[0], audience), selector(sides[1], audience))
+    start, end = record.raised_at + tick * first, record.raised_at + tick * ended
+    return _rows(seen, series, selectors, sides, start, end, tick, until)
+
+
+def _day_before(seen: Sight, series: Series, record: WaveRecord, until: float) -> list[Counts] | NoData:
+    """The day before the wave: its cohorts where they are labelled, else the old path alone, which compares nothing."""
+    timing, plan = seen.run.timing, seen.run.plan
+    tick, day = timing.window(series.tick), timing.pace.real(DAY)
+    count = int(day / tick)
+    if count < 2:
+        return []
+    wave = plan.waves[seen.wave - 1]
+    audience = plan.audiences[wave.audience].matcher
+    labels = (series.cohorts or {}).get(wave.name)
+    sides = labels or ("", plan.variants.control)
+    selectors = (selector(sides[0], audience) if labels else "", selector(sides[1], audience))
+    start, end = record.raised_at - tick * (count - 1), record.raised_at
+    found = _rows(seen, series, selectors, sides, start, end, tick, until)
+    # A service that nobody used the day before tells nothing; that is no blindness.
+    silent = isinstance(found, NoData) and found.reason in (NoDataReason.NO_SERIES, NoDataReason.NAN)
+    return [] if silent else found
+
+
+def _rows(
+    seen: Sight,
+    series: Series,
+    selectors: tuple[str, str],
+    paths: tuple[str, str],
+    start: datetime,
+    end: datetime,
+    tick: timedelta,
+    until: float,
+) -> list[Counts] | NoData:
+    columns: list[dict[float, float]] = []
+    for chosen, path in zip(selectors, paths, strict=True):
+        for template in (series.bad, series.good, series.whole):
+            if template is None:
+                continue
+            if not path:
+                columns.append({})
+                continue
+            query = _query(series, template, chosen, path, tick)
+            if time.monotonic() > until:
+                return NoData(NoDataReason.SLOW, seen.now, "the counts took too long")
+            points = _range(seen, query, start, end, tick)
+            if isinstance(points, NoData):
+                return points
+            columns.append({round(point.at.timestamp(), 3): point.value for point in points})
+    *bad_c, n_c = columns[: len(columns) // 2]
+    *bad_t, n_t = columns[len(columns) // 2 :]
+    ends = sorted(n_t.keys() & n_c.keys()) if paths[0] else sorted(n_t)
+    found = (Counts(at, *_side(series, bad_c, n_c, at), *_side(series, bad_t, n_t, at)) for at in ends)
+    return [row for row in found if row is not None]
+
+
+def _side(series: Series, bad: list[dict[float, float]], n: dict[float, float], at: float) -> tuple[float, float]:
+    whole = n.get(at, 0.0)
+    part = bad[0].get(at, 0.0) if bad else 0.0
+    # Extrapolated counts of the two may differ by a hair.
+    return min(max(whole - part if series.good else part, 0.0), whole), whole
+
+
+def _query(series: Series, template: str, chosen: str, path: str, tick: timedelta) -> str:
+    query = render(template, selector=chosen, path=path, window=tick)
+    if template == series.whole:
+        return query
+    # No error yet means no series yet; with requests that is none, without it is no data.
+    return f"({query}) or 0 * ({render(series.whole, selector=chosen, path=path, window=tick)})"
+
+
+def _range(seen: Sight, query: str, start: datetime, end: datetime, tick: timedelta) -> list[Sample] | NoData:
+    try:
+        found = seen.run.connections.prometheus.range(query, start, end, tick)
+    except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
+        return NoData(NoDataReason.UNREACHABLE, seen.now, type(error).__name__)
+    if isinstance(found, NoData) and found.reason is NoDataReason.NAN:
+        return []
+    return found

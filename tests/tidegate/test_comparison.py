@@ -1,0 +1,189 @@
+"""What is said of counts on two paths: each kind with rows that pass, fail, stay unsure, and cannot be judged."""
+
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from tests.tidegate.builders import PLAN, T0, plan_of
+from tidegate.comparison import (
+    ASSUMED,
+    Counted,
+    judge_breaker,
+    judge_go_evidence,
+    judge_sample_ratio,
+    judge_versus_control,
+    watched,
+)
+from tidegate.inference import Counts, WaveCounts
+from tidegate.nuisance import UNKNOWN_NOTHING
+from tidegate.plan import Criterion
+from tidegate.plan_inference import Inference, inference_sentence
+from tidegate.plan_inference_examples import INFERENCE_EXAMPLES
+from tidegate.plan_reference import plan_reference
+from tidegate.plan_words import criterion_sentence
+from tidegate.samples import NoData, NoDataReason
+from tidegate.verdict import Finding, Verdict
+
+P, F, U, E, N = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.NOT_APPLICABLE
+CRITERION: TypeAdapter[Any] = TypeAdapter(Criterion)
+TICK = 300.0
+GONE = NoData(NoDataReason.UNREACHABLE, T0, "ConnectError")
+FEW = NoData(NoDataReason.TOO_FEW, T0, "3 of at least 20 requests")
+
+HEALTHY = (1, 200, 9, 1800)
+TWICE = (2, 200, 9, 1800)
+FIVEFOLD = (5, 200, 9, 1800)
+BROKEN = (50, 200, 450, 1800)
+
+
+def example(kind: str, **changes: Any) -> Any:
+    return CRITERION.validate_python({**yaml.safe_load(INFERENCE_EXAMPLES[kind]), **changes})
+
+
+def counts(*rows: tuple[float, float, float, float], trouble: NoData | None = None, first: int = 1) -> Counted:
+    found = tuple(Counts(TICK * number, *row) for number, row in enumerate(rows, start=first))
+    return Counted("Error rate", (WaveCounts(UNKNOWN_NOTHING, found),) if found else (), trouble)
+
+
+def judged(item: Inference, counted: Counted, percent: float = 10) -> Finding:
+    match item.kind:
+        case "versus_control":
+            return judge_versus_control("id", item, [counted])
+        case "go_evidence":
+            return judge_go_evidence("id", item, counted)
+        case "sample_ratio":
+            return judge_sample_ratio("id", item, counted, percent)
+        case "breaker":
+            return judge_breaker("id", item, counted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted", "verdict", "words"),
+    [
+        ("versus_control", counts(*[HEALTHY] * 100), P, "1 times as many errors as beside it (Error rate: 100 of 20,000"),
+        ("versus_control", counts((0, 200, 0, 1800)), P, "as many errors as beside it"),
+        ("versus_control", counts(*[FIVEFOLD] * 10), F, "5 times as many errors as beside it"),
+        ("versus_control", counts(*[FIVEFOLD] * 10), F, "the odds that a healthy release ever shows this are below 1 in 100."),
+        ("versus_control", counts((30, 200, 0, 1800)), F, "some errors as beside it (Error rate: 30 of 200 against 0 of 1,800)"),
+        ("versus_control", counts(*[FIVEFOLD] * 10, *[HEALTHY] * 500), F, "5 times as many"),
+        ("versus_control", counts(*[FIVEFOLD] * 10, trouble=GONE), F, "5 times as many"),
+        ("versus_control", counts(*[HEALTHY] * 10, trouble=GONE), E, "unreachable: ConnectError"),
+        ("versus_control", counts(), U, "no tick with requests on both sides yet"),
+        ("versus_control", counts((0, 0, 9, 1800)), U, "no tick with requests on both sides yet"),
+        ("versus_control", counts(trouble=FEW), U, "too few: 3 of at least 20 requests"),
+        ("versus_control", counts(*[(40, 200_000, 180, 1_800_000)] * 40), U, "too few to roll back (under 0.1%)"),
+        ("go_evidence", counts(*[HEALTHY] * 400), P, "shown to be less than 1.5 times as bad"),
+        ("go_evidence", counts(*[HEALTHY] * 5), U, "not shown yet to be less than 1.5 times as bad"),
+        ("go_evidence", counts(*[TWICE] * 400), U, "2 times as many errors"),
+        ("go_evidence", counts(), U, "no tick with requests on both sides yet"),
+        ("go_evidence", counts(*[HEALTHY] * 400, trouble=GONE), E, "unreachable"),
+        ("sample_ratio", counts(*[(0, 100, 0, 900)] * 10), P, "10.00% of 10,000 users came to the new path, planned is 10%."),
+        ("sample_ratio", counts(*[(0, 50, 0, 950)] * 10), F, "5.00% of 10,000 users came to the new path, planned is 10%; the odds"),
+        ("sample_ratio", counts(*[(0, 50, 0, 950)] * 10, *[(0, 150, 0, 850)] * 10), F, "10.00% of 20,000 users"),
+        ("sample_ratio", counts(), U, "No counts"),
+        ("sample_ratio", counts((0, 100, 0, 900), trouble=GONE), E, "unreachable"),
+        ("breaker", counts(HEALTHY, BROKEN, HEALTHY), P, "Error rate at the new path is 0.5% (1 of 200 in a tick)"),
+        ("breaker", counts(HEALTHY, BROKEN, BROKEN), F, "Error rate at the new path is 25.0% (50 of 200 in a tick), twice in a row"),
+        ("breaker", counts(BROKEN, BROKEN, HEALTHY), F, "twice in a row"),
+        ("breaker", counts(BROKEN, BROKEN, trouble=GONE), F, "twice in a row"),
+        ("breaker", counts((9, 20, 0, 1800), (9, 20, 0, 1800)), P, "45.0%"),
+        ("breaker", counts((20, 200, 0, 1800), (20, 200, 0, 1800)), P, "10.0%"),
+        ("breaker", counts(BROKEN), P, "25.0%"),
+        ("breaker", counts(), U, "No counts"),
+        ("breaker", counts(HEALTHY, trouble=GONE), E, "unreachable"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_counts(kind: str, counted: Counted, verdict: Verdict, words: str) -> None:
+    finding = judged(example(kind, dry_run=False), counted)
+    assert (finding.verdict, finding.criterion) == (verdict, "id")
+    assert words in finding.sentence
+    assert finding.bound
+    tried = judged(example(kind), counted)
+    assert tried.verdict is N
+    assert tried.sentence == f"Dry run, would be {verdict.value}: {finding.sentence}"
+    assert not tried.required
+
+
+def test_harm_too_small_to_matter_holds() -> None:
+    finding = judged(example("versus_control", dry_run=False), counts(*[(40, 200_000, 180, 1_800_000)] * 40))
+    assert finding.required
+
+
+def test_harm_is_told_from_the_hour_it_set_in() -> None:
+    finding = judged(example("versus_control", dry_run=False), counts(*[HEALTHY] * 288, *[FIVEFOLD] * 60))
+    assert finding.verdict is F
+    assert finding.sentence.startswith("At the new path 5 times as many")
+
+
+def test_cohorts_that_were_never_compared_are_said_to_be_guessed() -> None:
+    guessed = Counted("Error rate", (WaveCounts(ASSUMED, counts(HEALTHY).waves[0].rows),), measured=False)
+    assert "taken to be alike" in judged(example("versus_control"), guessed).sentence
+    assert "taken to be alike" in judged(example("go_evidence"), guessed).sentence
+    assert "taken to be alike" not in judged(example("versus_control"), counts(HEALTHY)).sentence
+
+
+def test_of_many_bounds_those_that_some_requests_are_slower_than_are_watched() -> None:
+    def day(share: float) -> list[Counts]:
+        return [Counts(TICK * k, 0, 0, 1000 * share, 1000) for k in range(10)]
+
+    shares = [0.9, 0.31, 0.3, 0.1, 0.002, 0.001, 0.0]
+    named = [Counted(str(share), ()) for share in shares]
+    assert [one.what for one in watched(named, [day(share) for share in shares])] == ["0.3", "0.1", "0.002"]
+    many = [Counted(str(k), ()) for k in range(20)]
+    chosen = watched(many, [day(0.1)] * 20)
+    assert (len(chosen), chosen[0].what, chosen[-1].what) == (8, "0", "19")
+    assert watched(named[:1], [[]]) == []
+
+
+def test_the_mean_over_bounds_is_judged_and_the_worst_bound_is_told() -> None:
+    quiet, slow = counts(*[HEALTHY] * 10), counts(*[FIVEFOLD] * 10)
+    finding = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, slow, quiet])
+    assert finding.verdict is F
+    assert "5 times as many" in finding.sentence
+    part = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, counts()])
+    assert part.verdict is U
+
+
+@pytest.mark.parametrize("kind", INFERENCE_EXAMPLES)
+def test_each_kind_has_an_example_on_dry_run_and_a_sentence(kind: str) -> None:
+    item = example(kind)
+    assert item.kind == kind
+    assert item.dry_run
+    assert INFERENCE_EXAMPLES[kind] in plan_reference()
+    assert criterion_sentence(item, PLAN) == f"{inference_sentence(item, PLAN)} (dry run)"
+    text = PLAN.model_dump(mode="json", by_alias=True, exclude_none=True)["waves"][0]["criteria"]
+    changed = plan_of({"waves.0.criteria": [*text, yaml.safe_load(INFERENCE_EXAMPLES[kind])]})
+    assert changed.waves[0].criteria[-1] == item
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "found"),
+    [
+        ("versus_control", {"metric": "nothing"}, "found 'nothing', allowed are errors, latency, memory"),
+        ("versus_control", {"metric": "latency"}, "found 'latency' (without part and whole), allowed is errors"),
+        ("versus_control", {"metric": None}, "found neither, allowed is exactly one of metric or histogram"),
+        ("versus_control", {"histogram": "x", "bounds": ["1"]}, "found both"),
+        ("versus_control", {"bounds": ["1"]}, "allowed are histogram and bounds together"),
+        ("versus_control", {"metric": None, "histogram": "x", "bounds": ["2", "1"]}, "allowed are rising bounds"),
+        ("versus_control", {"metric": None, "histogram": 'x"}', "bounds": ["1"]}, "histogram"),
+        ("versus_control", {"alpha": "0%"}, "found 0%, allowed is above 0%"),
+        ("versus_control", {"tick": "30s"}, "found 30s, allowed is 60s or 1m"),
+        ("versus_control", {"cohorts": {"third": {"canary": 'a="b"', "control": 'a="c"'}}}, "found 'third'"),
+        ("versus_control", {"cohorts": {"first": {"canary": 'a="b"', "control": 'a="b"'}}}, "(the canary's)"),
+        ("versus_control", {"cohorts": {"first": {"canary": "", "control": 'a="b"'}}}, "found an empty matcher"),
+        ("go_evidence", {"when": "trigger"}, "found trigger, allowed are enter and during"),
+        ("go_evidence", {"worse_than": 1.0}, "worse_than"),
+        ("sample_ratio", {"when": "trigger"}, "found trigger, allowed are enter and during (a wrong split holds)"),
+        ("sample_ratio", {"exposures": "sum(users)"}, "{{ selector }} is missing"),
+        ("breaker", {"when": "during"}, "found during, allowed for a breaker is trigger"),
+        ("breaker", {"at_least": 0}, "at_least"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(kind: str, changes: dict[str, Any], found: str) -> None:
+    body = {**yaml.safe_load(INFERENCE_EXAMPLES[kind]), **changes}
+    text = PLAN.model_dump(mode="json", by_alias=True, exclude_none=True)["waves"][0]["criteria"]
+    with pytest.raises(ValidationError) as refusal:
+        plan_of({"waves.0.criteria": [*text, {k: v for k, v in body.items() if v is not None}]})
+    assert found.replace("60s or 1m", "1m (four scrapes) or longer") in str(refusal.value)

@@ -1,0 +1,116 @@
+"""What the day before a wave tells about its cohorts: their own ratio, how sure that is, and how errors cluster.
+
+The ratio of the two cohorts' rates without any change, theta, is log-normal: `lr = ln(rate ratio)` and
+`sd^2 = phi (1/A + 1/B) + tau^2` from the day's A and B bad requests (the delta method; Woolf 1955), tau = 0.05 for what
+drifts from day to day. Errors that come in clusters spread the counts by phi, from the Pearson residuals of the day's
+ticks (McCullagh and Nelder 1989, 4.5); the test uses 1.25 phi.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+DRIFT = 0.05
+CAUTION = 1.25
+MAX_FINENESS = 256
+
+# Gauss-Hermite, nine points, for the weight exp(-x^2) (Abramowitz and Stegun 1964, table 25.10).
+_POINTS = (
+    (0.0, 7.202352156060510e-1),
+    (0.7235510187528376, 4.326515590025558e-1),
+    (1.468553289216668, 8.847452739437657e-2),
+    (2.266580584531843, 4.943624275536947e-3),
+    (3.190993201781528, 3.960697726326438e-5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """What is known of a wave's cohorts before it: `ln theta ~ Normal(lr, sd^2)`, and the dispersion the test uses."""
+
+    lr: float
+    sd: float
+    phi: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and 0 <= self.sd < math.inf and 1 <= self.phi < math.inf):
+            raise ValueError(f"cohorts of ratio {self.lr}, spread {self.sd}, dispersion {self.phi} cannot be compared")
+
+
+UNKNOWN_NOTHING = Cohorts(0.0, 0.0, 1.0)
+
+
+class Tick(Protocol):
+    """What is asked of a row of counts (see `inference.Counts`)."""
+
+    @property
+    def bad_canary(self) -> float: ...
+    @property
+    def n_canary(self) -> float: ...
+    @property
+    def bad_control(self) -> float: ...
+    @property
+    def n_control(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Where theta is looked at, and with which weights (as logs)."""
+
+    ratios: tuple[float, ...]
+    log_weights: tuple[float, ...]
+    fineness: int
+
+
+def cohorts_of(day: Iterable[Tick], drift: float = DRIFT, caution: float = CAUTION) -> Cohorts | None:
+    """What the ticks of the day before tell; None when they hold nothing to compare."""
+    rows = [row for row in day if row.n_canary > 0 and row.n_control > 0]
+    n_c, n_t = sum(r.n_canary for r in rows), sum(r.n_control for r in rows)
+    if len(rows) < 2:
+        return None
+    # Half a request more on either side keeps a side without any error finite (Haldane 1956).
+    a, b = sum(r.bad_canary for r in rows) + 0.5, sum(r.bad_control for r in rows) + 0.5
+    lr = math.log(a / n_c) - math.log(b / n_t)
+    phi = dispersion(rows, math.exp(lr))
+    return Cohorts(lr, math.sqrt(phi * (1 / a + 1 / b) + drift**2), caution * phi)
+
+
+def dispersion(rows: Iterable[Tick], theta: float) -> float:
+    """Pearson's chi-square per degree of freedom of the canary's bad requests among all bad ones, at least 1."""
+    total, count = 0.0, 0
+    for row in rows:
+        bad = row.bad_canary + row.bad_control
+        if bad <= 0:
+            continue
+        share = row.n_canary / (row.n_canary + row.n_control)
+        p = share * theta / (1 + share * (theta - 1))
+        total += (row.bad_canary - bad * p) ** 2 / (bad * p * (1 - p))
+        count += 1
+    return max(1.0, total / (count - 1)) if count > 1 else 1.0
+
+
+def fineness(cohorts: Cohorts, bad_canary: float, bad_control: float) -> int:
+    """How many times finer than the prior the nodes must lie, as a power of two; 1: nine points are enough.
+
+    When the counts know theta far better than the day before did, the truth lies between fixed nodes, and the
+    alternatives' nodes may fit it better than the null's: evidence out of nothing.
+    """
+    bad = bad_canary + bad_control
+    if bad <= 0 or cohorts.sd == 0:
+        return 1
+    known = cohorts.sd * math.sqrt(bad_canary * (bad_control / bad) / cohorts.phi)
+    return 1 if known <= 1 else min(MAX_FINENESS, 2 ** math.ceil(math.log2(known)))
+
+
+def nodes_of(cohorts: Cohorts, fine: int) -> Nodes:
+    """Nine Gauss-Hermite points; or, where finer ones are needed, the trapezoidal rule over five deviations."""
+    if cohorts.sd == 0:
+        return Nodes((math.exp(cohorts.lr),), (0.0,), fine)
+    if fine == 1:
+        signed = [(sign * x, w) for x, w in _POINTS for sign in ((1, -1) if x else (1,))]
+        places = [(math.sqrt(2) * x, math.log(w / math.sqrt(math.pi))) for x, w in signed]
+    else:
+        steps = [k / fine for k in range(-5 * fine, 5 * fine + 1)]
+        places = [(z, -z * z / 2 - math.log(fine * math.sqrt(2 * math.pi))) for z in steps]
+    return Nodes(tuple(math.exp(cohorts.lr + cohorts.sd * z) for z, _ in places), tuple(w for _, w in places), fine)
