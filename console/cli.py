@@ -6,7 +6,15 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from console import demo_commands, journal_commands, plan_commands, rollout_commands, stack_commands, steering_commands
+from console import (
+    demo_commands,
+    journal_commands,
+    plan_commands,
+    rollout_commands,
+    stack_commands,
+    steering_commands,
+    watch_commands,
+)
 from console.exits import explain
 
 app = typer.Typer(
@@ -21,6 +29,7 @@ app = typer.Typer(
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
 steering_commands.add_to(app)
+watch_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

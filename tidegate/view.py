@@ -164,7 +164,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         reviewed_at=course.reviewed_at,
         started_by=state.started_by,
         holds={cause.value.replace("_", " "): why for cause, why in state.holds.items()},
-        metrics=tuple(metric_view(n, m, course.points.get(n, ())) for n, m in plan.metrics.items()),
+        metrics=_metrics(plan, course),
         waves=waves,
         gate=_gate(plan, state, now),
         timeline=tuple(reversed(course.events)),
@@ -175,6 +175,12 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         approvals=plan.approvals,
         head=state.head,
     )
+
+
+def _metrics(plan: Plan, course: Course) -> tuple[MetricView, ...]:
+    """Those with bounds first: they are what decides."""
+    rows = (metric_view(name, metric, course.points.get(name, ())) for name, metric in plan.metrics.items())
+    return tuple(sorted(rows, key=lambda row: all(bound.value is None for bound in row.bounds)))
 
 
 def _a_day(timing: Timing) -> timedelta:
