@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from console import (
+    dashboard_commands,
     demo_commands,
     journal_commands,
     plan_commands,
@@ -30,6 +31,7 @@ plan_commands.add_to(app)
 rollout_commands.add_to(app)
 steering_commands.add_to(app)
 watch_commands.add_to(app)
+dashboard_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

@@ -9,6 +9,7 @@ from datetime import datetime
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from blocks.journal import RolloutRow
+from tasks.notifications import undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.course import Course, follow
 from tidegate.view import RolloutView, rollout_view
@@ -25,6 +26,7 @@ class Seen:
     run: OpenRollout
     course: Course
     stale_since: datetime | None
+    unsent: int
 
 
 class Followed:
@@ -63,7 +65,7 @@ class Followed:
     def _draw(self) -> Seen:
         run = self._run
         view = rollout_view(run.plan, run.state, run.timing, utc_now(), self._course)
-        return Seen(view, run, self._course, self._stale_since)
+        return Seen(view, run, self._course, self._stale_since, len(undelivered(run)))
 
 
 class Board:

@@ -13,13 +13,13 @@ from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from blocks.errors import Refused, Unreachable
+from console.answers import record_answer, waiting_gate, wake
 from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
 from tasks.beside import Beside
 from tasks.choosing import may_turn_back, the_open_rollout
-from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
+from tasks.gates import boxes
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
@@ -28,7 +28,6 @@ from tasks.rollback_steps import prove, roll_back
 from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
-from tidegate.history import Phase
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
 from tidegate.progress_page import progress_page
@@ -241,11 +240,7 @@ def answer_gate(
     run: OpenRollout, who: str, decision: Choice, note: str, extension: str | None, confirm: bool
 ) -> tuple[Outcome, str]:
     """Judge the answer, write it to the journal, then wake the run; a refused one is told here and changes nothing."""
-    from console.prefect_runs import resume_run
-
-    gate = run.refresh().gate
-    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
-        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+    gate = waiting_gate(run)
     unsaid = boxes(run, gate.wave)
     asked = [s for s in unsaid if may_state(run.plan, s, who)]
     others = [s.role for s in unsaid if s not in asked]
@@ -264,16 +259,9 @@ def answer_gate(
     except ValueError as error:
         raise NotAllowed(f"--extension: {error}") from None
     answer = Answer(decision, who, note, span, stated)
-    ruling = judge_answer(run, gate.wave, answer)
-    if ruling.outcome is Outcome.REFUSED:
-        return ruling.outcome, ruling.reason
-    if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
-        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
-    given = given_to_prefect(run, run.state.gate or gate)
-    try:
-        resume_run(gate.flow_run, given)
-    except (Refused, Unreachable) as fault:
-        log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
+    ruling = record_answer(run, gate, answer, "command line")
+    if ruling.outcome is not Outcome.REFUSED and (problem := wake(run, gate)):
+        log.print(problem, markup=False)
     return ruling.outcome, ruling.reason
 
 
