@@ -64,7 +64,7 @@ def _ended(state: RolloutState) -> Status | None:
 def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status | None:
     for cause in (HoldCause.DRIFT, HoldCause.BLIND_SPENT, HoldCause.OPERATOR):
         if cause in state.holds:
-            return Status("HELD", "⏸", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
+            return Status("HELD", "▮▮", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
     if HoldCause.BLIND in state.holds:
         return Status("WITHOUT SIGHT", "?", Tone.WARN, state.holds[HoldCause.BLIND])
     if silence := silent_for(state, timing, now):
@@ -80,7 +80,7 @@ def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime
 def _calm(state: RolloutState, course: Course) -> Status:
     if state.phase is Phase.GATE:
         wave = state.gate.wave if state.gate else state.wave + 1
-        return Status("DECISION NEEDED", "❔", Tone.WARN, f"The gate before wave {wave} waits.")
+        return Status("DECISION NEEDED", "◆", Tone.WARN, f"The gate before wave {wave} waits.")
     if state.phase is Phase.PREPARING:
         return Status("PREPARING", "…", Tone.IDLE, "Nothing is exposed yet.")
     if state.phase is Phase.RAISING:

@@ -201,7 +201,7 @@ async def _stream(board: Dashboard, name: str, request: Request) -> Response:
                 live = await run_in_threadpool(board.pages.live, name)
                 # What changed is sent at once; clocks and ages that go on, every ten seconds.
                 if live.key != sent or quiet + LOOK_SECONDS >= REFRESH_SECONDS:
-                    body = {"html": live.html, "headline": live.headline, "orders": live.orders}
+                    body = {"html": live.html, "more": live.more, "headline": live.headline, "orders": live.orders}
                     yield f"data: {json.dumps(body)}\n\n"
                     sent, quiet = live.key, 0.0
                 await asyncio.sleep(LOOK_SECONDS)

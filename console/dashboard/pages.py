@@ -15,12 +15,20 @@ from console.dashboard.charts import chart
 from console.following import FRESH_SECONDS, Board
 from tidegate.approval import field_name
 from tidegate.verdict import Verdict
-from tidegate.wording import MARKS, OPEN_APPROVALS
+from tidegate.wording import OPEN_APPROVALS
 
 HERE = Path(__file__).parent
 MOST_ROLLOUTS = 50
 MOST_EVENTS = 40
 REFRESH_SECONDS = 10
+# Not every machine has a font with emoji.
+_MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.ERROR: "⚠",
+    Verdict.FAIL: "✖",
+    Verdict.NOT_APPLICABLE: "–",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Live:
     """The changing part of a page: its HTML, what of it is worth saying aloud, and which orders are possible."""
 
     html: str
+    more: str
     headline: str
     orders: str
     key: str
@@ -39,7 +48,7 @@ def _environment() -> Environment:
     )
     made.filters["chart"] = lambda metric: Markup(chart(metric))  # noqa: S704 - the chart escapes its texts
     made.filters["field_name"] = field_name
-    made.filters["mark"] = lambda verdict: MARKS[Verdict(verdict)]
+    made.filters["mark"] = lambda verdict: _MARKS[Verdict(verdict)]
     made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
     made.globals.update(open_approvals=OPEN_APPROVALS, most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
     return made
@@ -92,7 +101,8 @@ class Pages:
         orders = f"{allowed.resume}{allowed.hold}{allowed.rollback}{allowed.decide}{asked}"
         headline = f"{view.status.word}. Wave {view.wave_words}. Exposure {view.exposure}. {stale}"
         return Live(
-            self._render("live.html", view=view, stale=stale),
+            self._render("now.html", view=view, stale=stale),
+            self._render("more.html", view=view),
             headline.strip(),
             orders,
             f"{seen.course.sequence} {headline} {orders}",
@@ -104,9 +114,8 @@ class Pages:
         hidden = max(len(self.board.rows()) - MOST_ROLLOUTS, 0)
         html = self._render("list.html", views=views, stale=stale, hidden=hidden)
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
-        return Live(
-            html, f"{said}. {stale}".strip(), "", "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + stale
-        )
+        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + stale
+        return Live(html, "", f"{said}. {stale}".strip(), "", key)
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)

@@ -1,17 +1,25 @@
 // Keeps the page's changing part fresh; without this script the page loads itself anew every ten seconds.
 "use strict";
 const live = document.getElementById("live");
+const more = document.getElementById("more");
 const said = document.getElementById("said");
 const connection = document.getElementById("connection");
 const told = document.getElementById("told");
 if (told) told.focus();
 
-function opened() {
-  return new Set([...live.querySelectorAll("details[open][data-key]")].map((x) => x.dataset.key));
+// Puts new HTML into a place; what was unfolded stays so, and the focus stays where it was.
+function renew(place, html) {
+  const open = new Set([...place.querySelectorAll("details[open][data-key]")].map((x) => x.dataset.key));
+  const focused = place.contains(document.activeElement) ? document.activeElement.closest("details[data-key]") : null;
+  place.innerHTML = html;
+  for (const x of place.querySelectorAll("details[data-key]")) {
+    if (open.has(x.dataset.key)) x.open = true;
+    if (focused && x.dataset.key === focused.dataset.key) x.querySelector("summary").focus({ preventScroll: true });
+  }
 }
 
 function typing(orders) {
-  if (orders.contains(document.activeElement)) return true;
+  if (orders.contains(document.activeElement) || orders.querySelector("details[open]")) return true;
   return [...orders.querySelectorAll("input")].some((x) =>
     x.type === "hidden" ? false : x.type === "radio" || x.type === "checkbox" ? x.checked : x.value !== "");
 }
@@ -29,15 +37,8 @@ async function renewOrders(key) {
 }
 
 function show(change) {
-  const open = opened();
-  const focused = live.contains(document.activeElement) ? document.activeElement : null;
-  const key = focused && focused.closest("details") ? focused.closest("details").dataset.key : null;
-  live.innerHTML = change.html;
-  for (const x of live.querySelectorAll("details[data-key]")) if (open.has(x.dataset.key)) x.open = true;
-  if (key) {
-    const again = live.querySelector(`details[data-key="${key}"] summary`);
-    if (again) again.focus({ preventScroll: true });
-  }
+  renew(live, change.html);
+  if (more) renew(more, change.more);
   if (live.dataset.headline !== change.headline) {
     live.dataset.headline = change.headline;
     said.textContent = change.headline;
