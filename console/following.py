@@ -1,5 +1,6 @@
 """Rollouts followed for viewers: one read of the journal serves them all, and no claim is ever held."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -51,6 +52,11 @@ class Followed:
                 self._seen = self._draw()
             return self._seen
 
+    def renew(self) -> None:
+        """Read at the next look, however short after the last: whoever gave an order sees what became of it."""
+        with self._lock:
+            self._read_at = -math.inf
+
     def _read(self) -> None:
         self.reads += 1
         try:
@@ -65,7 +71,15 @@ class Followed:
     def _draw(self) -> Seen:
         run = self._run
         view = rollout_view(run.plan, run.state, run.timing, utc_now(), self._course)
-        return Seen(view, run, self._course, self._stale_since, len(undelivered(run)))
+        return Seen(view, run, self._course, self._stale_since, _unsent(run))
+
+
+def _unsent(run: OpenRollout) -> int:
+    try:
+        return len(undelivered(run))
+    except (ValueError, TypeError, KeyError):
+        # Queued by a newer release, in words that this one does not know: all of it counts as unsent.
+        return len(run.state.queued)
 
 
 class Board:
@@ -82,6 +96,13 @@ class Board:
     def of(self, rollout: str) -> Seen:
         """One rollout; raises UnknownRollout, or a ConnectionFault when it was never read before."""
         return self._follow(rollout).latest()
+
+    def renew(self, rollout: str) -> None:
+        """Read this rollout at the next look."""
+        with self._lock:
+            followed = self._followed.get(rollout)
+        if followed is not None:
+            followed.renew()
 
     def rows(self) -> list[RolloutRow]:
         """Every rollout's opening, newest first, as last read."""

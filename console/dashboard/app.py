@@ -130,6 +130,7 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
             raise Denied(404, "There is no such order.")
         who = board.access.person(request.headers) or form.get("name", "")
         board.tell(session, await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form))
+        board.pages.renew(name)
         return RedirectResponse(f"/rollouts/{quote(name, safe='')}", 303)
 
     @app.get("/metrics")

@@ -93,6 +93,12 @@ class Pages:
             self._live[name] = (self._clock(), made)
         return made
 
+    def renew(self, name: str) -> None:
+        """Render this rollout anew at the next look."""
+        self.board.renew(name)
+        with self._lock:
+            self._live.pop(name, None)
+
     def _rollout(self, name: str) -> Live:
         seen = self.board.of(name)
         view, stale = seen.view, _stale(seen.stale_since)
