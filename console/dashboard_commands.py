@@ -1,5 +1,6 @@
 """`tidegate dashboard`: the web pages of every rollout, in a process of their own."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +49,13 @@ def dashboard(
     )
     via = connections()
     import uvicorn
+    from prefect.context import refresh_global_settings_context
 
     from console.dashboard.app import make_app
+
+    # To wake a run it asks the server there is; where none is configured it must not start one of its own.
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+    refresh_global_settings_context()
 
     log.print(f"http://{host}:{port}", markup=False)
     # Streams of changes never end by themselves.

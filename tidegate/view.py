@@ -1,9 +1,8 @@
 """Everything a page shows about one rollout, as values: the terminal, the dashboard and scripts draw the same."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from tidegate.approval import approvers_of, may_state, open_statements
@@ -20,68 +19,8 @@ from tidegate.progress_page import wave_status
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Verdict
 from tidegate.view_metrics import MetricView, metric_view
+from tidegate.view_parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
 from tidegate.wording import seconds_between
-
-
-@dataclass(frozen=True, slots=True)
-class WaveView:
-    """One line of the waves' table."""
-
-    number: int
-    title: str
-    exposure: str
-    word: str
-    soak: str
-    soak_percent: float
-    reviews: int
-
-
-@dataclass(frozen=True, slots=True)
-class StatementView:
-    """One box of a gate's form, and who may switch it on (empty: any approver)."""
-
-    key: str
-    role: str
-    text: str
-    people: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GateView:
-    """The decision that waits."""
-
-    wave: int
-    attempt: int
-    title: str
-    waiting: str
-    waiting_seconds: float
-    refusal: str
-    answered: bool
-    approvers: tuple[str, ...]
-    said_go: tuple[str, ...]
-    quorum: int
-    statements: tuple[StatementView, ...]
-    findings: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeView:
-    """A message: when it was queued, and which channels have had it."""
-
-    at: datetime | None
-    loudness: str
-    title: str
-    sent: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """Which buttons have something to do."""
-
-    resume: bool
-    hold: bool
-    rollback: bool
-    decide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +66,7 @@ class RolloutView:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; instants are ISO 8601."""
-        body: dict[str, Any] = _plain(self)
+        body: dict[str, Any] = plain(self)
         return body
 
 
@@ -292,17 +231,3 @@ def _allowed(state: RolloutState) -> Allowed:
         rollback=state.phase.is_open or left_exposed,
         decide=on and state.phase is Phase.GATE and state.gate is not None and not state.gate.outcome,
     )
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

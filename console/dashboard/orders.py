@@ -124,7 +124,11 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Sai
 
 
 def _wake(run: OpenRollout, code: str) -> None:
-    if run.state.gate is not None and (problem := wake(run, run.state.gate, code)):
+    try:
+        problem = wake(run, run.state.gate, code) if run.state.gate is not None else ""
+    except Exception as error:  # noqa: BLE001 - the answer is in the journal, whatever Prefect's client says
+        problem = f"the run could not be woken ({type(error).__name__}: {error}); the watch does so"
+    if problem:
         _log.warning("%s: %s", run.rollout, problem)
 
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from prefect.context import refresh_global_settings_context
 
 from blocks.connections import OpenConnections
 from console.dashboard import orders
@@ -26,6 +28,17 @@ from tidegate.history import HoldCause, Phase
 COMMANDER = "commander@company.com"
 ANYBODY = "Somebody on call"
 HTML = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def no_prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No server answers, and none is started: an answer is in the journal all the same."""
+    monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    refresh_global_settings_context()
+    yield
+    monkeypatch.undo()
+    refresh_global_settings_context()
 
 
 @pytest.fixture
