@@ -17,7 +17,7 @@ from blocks.kit import read_kit, write_kit
 from demo.processes import free_port, start_process, stop_processes, wait_ready
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
-from demo.stack import start_parts, stop_parts
+from demo.stack import named_commands, named_sources, start_parts, stop_parts
 from tasks.exposure import raise_exposure
 from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.measurement import entry_findings, look
@@ -54,6 +54,14 @@ def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str]]:
                     "journal": {"url": f"sqlite:///{home / 'journal.db'}", "environment": "rehearsal"},
                     "flags": {"path": parts.flag_file, "environment": "rehearsal"},
                     "prometheus": {"url": proxy, "environment": "rehearsal"},
+                    "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, "environment": "rehearsal"},
+                    "pagerduty": {"routing_key": "0" * 32, "url": parts.pagerduty_url, "environment": "rehearsal"},
+                    "commands": {
+                        "commands": named_commands(parts),
+                        "folder": str(home),
+                        "environment": "rehearsal",
+                    },
+                    "web": {"sources": named_sources(parts), "environment": "rehearsal"},
                 },
             )
             yield _raised(read_kit(kit)), proxy

@@ -9,7 +9,7 @@ from urllib.error import URLError
 from pydantic import Field, SecretStr
 
 from blocks.connection import Connection
-from blocks.errors import AmbiguousResult, ConnectionFault, Refused, Unreachable
+from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from tidegate.notices import Notice
 
 if TYPE_CHECKING:
@@ -53,21 +53,21 @@ class Slack(Connection):
 
     def post(self, channel: str, notice: Notice, thread: str = "") -> str:
         """Post the notice and return its `ts`; raises Unreachable, Refused or AmbiguousResult."""
-        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
-        answer = self._call(
-            "chat.postMessage",
-            {
-                "channel": channel,
-                "text": text,
-                "unfurl_links": False,
-                "metadata": {
-                    "event_type": "tidegate_notice",
-                    "event_payload": {"event": notice.event, "rollout": notice.rollout},
-                },
-                **({"thread_ts": thread} if thread else {}),
-            },
-        )
+        answer = self._call("chat.postMessage", self._message(channel, notice, thread))
         return str(answer.get("ts", ""))
+
+    def _message(self, channel: str, notice: Notice, thread: str = "") -> dict[str, Any]:
+        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
+        return {
+            "channel": channel,
+            "text": text,
+            "unfurl_links": False,
+            "metadata": {
+                "event_type": "tidegate_notice",
+                "event_payload": {"event": notice.event, "rollout": notice.rollout},
+            },
+            **({"thread_ts": thread} if thread else {}),
+        }
 
     def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
         """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
@@ -88,6 +88,16 @@ class Slack(Connection):
             if not cursor or None not in found.values():
                 return found
         raise Refused(f"Slack conversations.list: found over {_MOST_PAGES * 1000:,} channels, allowed are fewer")
+
+    def post_and_find(self, channel: str, notice: Notice) -> str:
+        """Post the notice, look it up again and return its `ts`; raises NotTaken when it is not there."""
+        posted = self._call("chat.postMessage", self._message(channel, notice))
+        room, ts = str(posted.get("channel", "")), str(posted.get("ts", ""))
+        wanted = {"channel": room, "latest": ts, "oldest": ts, "inclusive": "true", "limit": "1"}
+        found = self._call("conversations.history", wanted, form=True).get("messages") or []
+        if not ts or all(message.get("ts") != ts for message in found):
+            raise NotTaken(f"Slack took the message {ts or '(without a ts)'} for {channel} but does not show it there")
+        return ts
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""

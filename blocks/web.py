@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -20,10 +21,11 @@ _making = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """What a source answered: the HTTP status and the body."""
+    """What a source answered: the HTTP status, the body, and the headers by their small names."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
         """The body as JSON; raises ValueError."""
@@ -80,7 +82,7 @@ class Web(Connection):
             with self._open_client().stream(
                 method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
             ) as answer:
-                return WebAnswer(answer.status_code, _read(answer, shown, limit))
+                return WebAnswer(answer.status_code, _read(answer, shown, limit), dict(answer.headers))
         except httpx.InvalidURL:
             raise Refused(f"{shown}: this is no address") from None
         except UnicodeError:

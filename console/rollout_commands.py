@@ -226,7 +226,9 @@ def approve(
     decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
     note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
     extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
-    confirm: Annotated[bool, typer.Option("--confirm/--ask", help="State every statement of the gate.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm/--ask", help="State everything that the gate asks of you.")
+    ] = False,
 ) -> None:
     """Answer the gate that waits. Only go and extend need an approver; hold and rollback need a name."""
     run = OpenRollout(connections(), rollout)

@@ -65,4 +65,6 @@ def show_summary(run: OpenRollout, shares: Shares, inbox: str, fault: str | None
         )
     messages = httpx.get(f"{inbox}/messages", timeout=5).json()
     counts = {kind: sum(m["kind"] == kind for m in messages) for kind in ("slack", "pagerduty", "mail")}
+    # The test alarm before wave 1 is no incident.
+    counts["pagerduty"] -= sum(m["kind"] == "pagerduty" and "TEST ALARM" in m["summary"] for m in messages)
     out.print(f"Messages: Slack {counts['slack']}, PagerDuty incidents {counts['pagerduty']}, mails {counts['mail']}.")

@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 Path: TypeAlias = Literal["new", "legacy"]
 PATHS: tuple[Path, ...] = ("new", "legacy")
-# `drill` is the group of synthetic users that a rollback drill may move without touching anybody real.
-COHORTS: tuple[str, ...] = ("internal", "staging", "beta", "general", "drill")
+# `drill` is the group of synthetic users that a rollback drill may move without touching anybody real; known
+# requests come from the last two groups, so that they are never counted among customers.
+COHORTS: tuple[str, ...] = ("internal", "staging", "beta", "general", "drill", "synthetic", "synthetic-control")
 BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
 VERSIONS: dict[Path, str] = {"new": "1.0.0", "legacy": "0.9.4"}
 # A figure, not a reading: the two paths share one process.

@@ -11,6 +11,13 @@ from typing import Any
 
 from demo.processes import PartFailed
 
+RULE_TESTS = "alerts-test.yml"
+
+
+def rule_test_argv(prometheus: Path, folder: Path) -> list[str]:
+    """Return the command that runs the alert rules' own tests; promtool comes with Prometheus."""
+    return [str(prometheus.with_name("promtool")), "test", "rules", str(folder / RULE_TESTS)]
+
 
 def write_config(folder: Path, targets: Mapping[str, str]) -> Path:
     """Write configuration and alert rules for the targets (job name to host:port) and return the configuration."""
@@ -21,7 +28,8 @@ def write_config(folder: Path, targets: Mapping[str, str]) -> Path:
     scrapes = "".join(f"  - {json.dumps(job)}\n" for job in jobs)
     config = folder / "prometheus.yml"
     config.write_text((templates / "prometheus.yml").read_text(encoding="utf-8") + scrapes, encoding="utf-8")
-    (folder / "alerts.yml").write_text((templates / "alerts.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    for name in ("alerts.yml", RULE_TESTS):
+        (folder / name).write_text((templates / name).read_text(encoding="utf-8"), encoding="utf-8")
     return config
 
 

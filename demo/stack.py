@@ -9,7 +9,8 @@ from typing import Any
 from demo.evidence import write_evidence
 from demo.flag import FLAG, write_initial_flag
 from demo.processes import PartFailed, Process, free_ports, start_process, stop_processes, wait_ready
-from demo.prometheus import prometheus_argv, write_config
+from demo.prometheus import prometheus_argv, rule_test_argv, write_config
+from demo.provision import find_prometheus
 
 READY_SECONDS = 30.0
 
@@ -92,16 +93,23 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
 
 
 def named_commands(parts: Parts) -> dict[str, list[str]]:
-    """The commands that the rehearsal's checklist names."""
+    """The commands that the rehearsal names; they run in the folder the parts were started in."""
     return {
+        "alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus")),
         "security-audit": _module("audit", "security"),
         "check-split": _module("audit", "split", parts.flag_file, FLAG),
     }
 
 
 def named_sources(parts: Parts) -> dict[str, str]:
-    """The web sources that the rehearsal's checklist names."""
-    return {"grafana": f"{parts.inbox_url}/grafana", "logs": f"{parts.inbox_url}/logs"}
+    """The web sources that the rehearsal names."""
+    return {
+        "batch-patches": parts.service_url,
+        "support-desk": f"{parts.inbox_url}/desk/support",
+        "cost-report": f"{parts.inbox_url}/desk/cost",
+        "grafana": f"{parts.inbox_url}/grafana",
+        "logs": f"{parts.inbox_url}/logs",
+    }
 
 
 def stop_parts(parts: Parts) -> None:

@@ -15,12 +15,12 @@ from tasks.opening import plan_below
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.progress import Reporter
 from tasks.rollback_worker import rollback_worker_check
-from tidegate.checklist import checklist_lines, section_verdicts
+from tidegate.checklist import checklist_rows
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan, parse_pace
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import MARKS, closed, evidence_table, table_row
+from tidegate.wording import closed, evidence_table, section_table
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")
@@ -71,29 +71,17 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
 
 
 def _why(findings: tuple[Finding, ...]) -> str:
-    return " ".join(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings if f.verdict is not Verdict.PASS)
+    good = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    return " ".join(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings if f.verdict not in good)
 
 
 def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
     verdict = worst(f.verdict for f in findings)
     get_run_logger().info("preflight of %s: %s", plan.name, verdict.value)
-    sections = section_verdicts(plan, findings)
-    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
-    rows += [table_row(MARKS[said], section, said.value) for section, said in sections.items()]
-    page = f"# Preflight of {plan.title}: {verdict.value}\n\n" + "\n".join(rows) + f"\n\n{evidence_table(findings)}"
+    page = (
+        f"# Preflight of {plan.title}: {verdict.value}\n\n{section_table(plan, findings)}\n\n{evidence_table(findings)}"
+    )
     create_markdown_artifact(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
-    lines = {line.id: line for line in checklist_lines(plan)}
-    table = [
-        {
-            "section": lines[f.criterion].section,
-            "line": lines[f.criterion].item.text,
-            "verdict": f.verdict.value,
-            "evidence": f.sentence,
-            "role": lines[f.criterion].item.role,
-        }
-        for f in findings
-        if f.criterion in lines
-    ]
-    if table:
-        create_table_artifact(table, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
+    if rows := checklist_rows(plan, findings):
+        create_table_artifact(rows, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
     return verdict

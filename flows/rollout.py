@@ -16,8 +16,9 @@ from flows.waves import wave
 from tasks.begin import begin
 from tasks.open_rollout import PROOF_PATIENCE, settle
 from tasks.progress import reporter_for
+from tasks.references import measure_baseline
 from tasks.rollback_steps import prove
-from tidegate.history import Ask, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.history import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
 
 
 @flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)
@@ -48,6 +49,8 @@ def rollout(
             match next_step(run.refresh()):
                 case Preflight():
                     look_before(run, reporter)
+                case MeasureBaseline():
+                    measure_baseline(run)
                 case Ask(number):
                     ask(run, reporter, number)
                 case RunWave(number):

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from blocks.commands import Commands
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Unreachable
-from blocks.evidence import Evidence
-from blocks.web import Web
+from tasks.evidence import Missing, commands_of, content_of, evidence_of, file_content, newest_backup, web_of
 from tidegate.calendar import minimum_duration
 from tidegate.checklist import (
     ChecklistLine,
@@ -31,9 +28,7 @@ from tidegate.checklist import (
     judge_without_look,
 )
 from tidegate.checklist_reports import (
-    Content,
     FileFacts,
-    NoContent,
     found,
     judge_backup,
     judge_benchmark,
@@ -63,16 +58,10 @@ from tidegate.plan_checklist import (
 )
 from tidegate.verdict import Finding, Verdict
 
-# Without a part for it in the kit, the evidence lies where the plans folder lies.
-PROJECT = Path(__file__).resolve().parent.parent
 COMMAND_SECONDS, LOOK_SECONDS = 60.0, 15.0
 # What a look needs beyond its own limit, to say in its own words that it took too long.
 _GRACE_SECONDS = 3.0
 T = TypeVar("T")
-
-
-class Missing(Exception):
-    """The kit lacks the part that this line needs; the sentence says what to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,24 +131,24 @@ def _judged(scene: Scene, item: BaseProof, limit: float) -> Finding:
     via, now = scene.connections, scene.now
     match item:
         case JunitProof():
-            evidence = _evidence(via)
-            return judge_junit(item, {path: _file(evidence, path) for path in item.report}, now)
+            evidence = evidence_of(via)
+            return judge_junit(item, {path: file_content(evidence, path) for path in item.report}, now)
         case ReviewsProof():
-            return judge_reviews(item, _content(via, item, limit), now)
+            return judge_reviews(item, content_of(via, item, limit), now)
         case BenchmarkProof():
-            return judge_benchmark(item, _content(via, item, limit), now)
+            return judge_benchmark(item, content_of(via, item, limit), now)
         case BackupProof():
-            return judge_backup(item, _newest(via, item, limit), now)
+            return judge_backup(item, newest_backup(via, item, limit), now)
         case FilesProof():
-            evidence = _evidence(via)
+            evidence = evidence_of(via)
             seen = {path: evidence.look(path) for path in item.paths}
             facts = {path: FileFacts(one.size, one.changed) if one else None for path, one in seen.items()}
             return judge_files(item, facts, now)
         case CommandProof() | LoadBalancerProof():
-            done = _commands(via).run(item.command, timeout=limit)
+            done = commands_of(via).run(item.command, timeout=limit)
             return judge_command(item, done.code, done.output)
         case HttpProof():
-            answer = _web(via).ask(item.source, path=item.path, timeout=limit)
+            answer = web_of(via).ask(item.source, path=item.path, timeout=limit)
             return judge_http(item, answer.status, answer.body)
         case PrometheusProof():
             return judge_prometheus(item, via.prometheus.instant({"proof": item.query}, now)["proof"])
@@ -224,54 +213,3 @@ def _addresses(name: str) -> tuple[str, ...]:
     except UnicodeError:
         return ()
     return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
-
-
-def _commands(via: OpenConnections) -> Commands:
-    if via.commands is None:
-        raise Missing("No command can be run: add a part commands, with the argument lists by name, to the kit.")
-    return via.commands
-
-
-def _web(via: OpenConnections) -> Web:
-    if via.web is None:
-        raise Missing("No web source can be asked: add a part web, with the addresses by name, to the kit.")
-    return via.web
-
-
-def _evidence(via: OpenConnections) -> Evidence:
-    return via.evidence or Evidence(folder=str(PROJECT))
-
-
-def _file(evidence: Evidence, path: str) -> Content | NoContent:
-    data, seen = evidence.read(path), evidence.look(path)
-    if data is None or seen is None:
-        return NoContent(path, f"is not in {evidence.folder}")
-    return Content(path, data, seen.changed)
-
-
-def _content(
-    via: OpenConnections, item: ReviewsProof | BenchmarkProof | BackupProof, limit: float
-) -> Content | NoContent:
-    """What the file, command or source of this line says."""
-    if item.file is not None:
-        return _file(_evidence(via), item.file)
-    if item.command is not None:
-        done = _commands(via).run(item.command, timeout=limit)
-        if done.code != 0:
-            said = " ".join(done.output.split())[-300:]
-            return NoContent(item.command, f"ended with exit code {done.code}: {said or '-'}", broken=True)
-        return Content(f"the output of {item.command}", done.printed)
-    answer = _web(via).ask(item.source or "", timeout=limit)
-    if answer.status != 200:
-        return NoContent(item.source or "", f"answered HTTP {answer.status}", broken=True)
-    return Content(item.source or "", answer.body)
-
-
-def _newest(via: OpenConnections, item: BackupProof, limit: float) -> Content | NoContent:
-    if item.folder is None:
-        return _content(via, item, limit)
-    evidence = _evidence(via)
-    newest = evidence.newest(item.folder)
-    if newest is None:
-        return NoContent(item.folder, f"holds no backup (below {evidence.folder})")
-    return Content(newest.path, b"", newest.changed)

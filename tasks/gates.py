@@ -65,7 +65,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     if gate is None:
         raise RuntimeError("the gate is gone: the rollout went on elsewhere")
     if not run.state.auto_approve:
-        people = asked_people(run.plan, wave)
+        people = approvers_of(run.plan, wave)
         tell(run, gate_waiting(run.plan, run.state, wave, gate.attempt, people, refusal))
     return gate
 

@@ -14,6 +14,7 @@ from tidegate.criteria import InForce, in_force, sustained
 from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
 from tidegate.plan import When
+from tidegate.reference import BASELINE
 from tidegate.samples import Reading, Sample
 from tidegate.verdict import Finding, Verdict
 
@@ -50,7 +51,10 @@ def look(run: OpenRollout, now: datetime) -> Look:
         drift,
         unreadable,
     )
-    lines = tuple(metric_line(name, metric, seen.metrics[name]) for name, metric in plan.metrics.items())
+    lines = tuple(
+        metric_line(name, metric, seen.metrics[name], seen.reference(BASELINE, name))
+        for name, metric in plan.metrics.items()
+    )
     return Look(judged, lines, seen.raw)
 
 

@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+from tasks.alarm_test import measure_alarm_test
+from tasks.measures_compared import measure_change
+from tasks.measures_looking_back import (
+    measure_coverage,
+    measure_leak,
+    measure_new_alerts,
+    measure_slo,
+    measure_spike,
+    measure_trend,
+)
+from tasks.measures_outside import measure_cost, measure_count
 from tasks.sight import Sight
+from tasks.synthetic import measure_synthetic
 from tidegate.criteria import (
     Breach,
     InForce,
@@ -15,6 +27,8 @@ from tidegate.criteria import (
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 
@@ -52,6 +66,17 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Threshold: _threshold,
     Alerts: _alerts,
     Human: _pending,
+    Count: measure_count,
+    Cost: measure_cost,
+    Synthetic: measure_synthetic,
+    AlarmTest: measure_alarm_test,
+    Change: measure_change,
+    Trend: measure_trend,
+    Leak: measure_leak,
+    NewAlerts: measure_new_alerts,
+    ResourceSpike: measure_spike,
+    Slo: measure_slo,
+    Coverage: measure_coverage,
 }
 
 

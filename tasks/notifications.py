@@ -69,6 +69,8 @@ def _ways(run: OpenRollout, notice: Notice) -> Iterator[tuple[str, Callable[[], 
         yield "pagerduty", lambda: pagerduty.resolve(notice) if notice.resolves else pagerduty.page(notice)
     if notice.loudness is Loudness.PAGE and (mail := via.mail) is not None and plan.contacts:
         yield "mail", lambda: mail.send(tuple(c.email for c in plan.contacts), notice)
+    elif notice.to and (own := via.mail) is not None:
+        yield "mail", lambda: own.send(notice.to, notice)
 
 
 def _room(plan: Plan, notice: Notice) -> str:

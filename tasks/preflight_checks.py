@@ -8,6 +8,7 @@ from datetime import datetime
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from tasks.checklist import Scene, line_looks
+from tasks.preflight_outside import outside_looks
 from tidegate.approval import unsatisfiable
 from tidegate.criteria import metric_queries, steps, traffic_queries
 from tidegate.exposure import ZERO
@@ -47,6 +48,7 @@ def preflight_checks(
     checks.extend(_alerts(connections, dict(each), now) for each in labels.values())
     scene = Scene(connections, plan, timing, now)
     checks.extend(Check(line.id, line.text, look) for line, look in line_looks(scene))
+    checks.extend(Check(*each) for each in outside_looks(connections, plan))
     return tuple(checks)
 
 

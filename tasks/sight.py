@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import metric_queries, metric_reading, traffic_queries
+from tidegate.reference import reference_reading
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 T = TypeVar("T")
@@ -24,16 +26,21 @@ class Sight:
     now: datetime
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
-    _asked: dict[object, Future[AlertReading]] = field(default_factory=dict)
+    _asked: dict[object, Future[Any]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def once(self, key: object, question: Callable[[], T]) -> T:
+        """The answer to a question that is asked once in this look, however many criteria want to know."""
+        with self._lock:
+            asked = self._asked.get(key)
+            if asked is None:
+                asked = self._asked[key] = _POOL.submit(question)
+        answer: T = asked.result()
+        return answer
 
     def alerts(self, labels: Mapping[str, str]) -> AlertReading:
-        """The alerts with these labels; asked once, however many criteria want to know."""
-        key = frozenset(labels.items())
-        asked = self._asked.get(key)
-        if asked is None:
-            # Two threads may both ask; the answers are worth the same.
-            asked = self._asked[key] = _POOL.submit(self._alerts, dict(labels))
-        return asked.result()
+        """The alerts with these labels."""
+        return self.once(frozenset(labels.items()), lambda: self._alerts(dict(labels)))
 
     def _alerts(self, labels: dict[str, str]) -> AlertReading:
         try:
@@ -41,9 +48,13 @@ class Sight:
         except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
             return AlertReading(self.now, (), 0, _unreachable(error, self.now))
 
+    def reference(self, number: int, metric: str) -> Reading | None:
+        """What was journalled of this metric as a reference (0: the baseline); None where it was not measured."""
+        return reference_reading(self.run.state.references, number, metric)
+
     def instant(self, queries: Mapping[str, str]) -> Mapping[str, Reading]:
         """What each query answers at `now`."""
-        return _instant(self.run, queries, self.now)
+        return answers_at(self.run, queries, self.now)
 
     def past(self, query: str, start: datetime, step: timedelta) -> list[Sample] | NoData:
         """The query's points from `start` to this very instant, oldest first."""
@@ -63,7 +74,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
     queries = traffic_queries(plan, wave, timing.window(plan.traffic.window))
     for name, metric in plan.metrics.items():
         queries |= metric_queries(plan, name, wave, timing.window(metric.window))
-    raw = dict(_instant(run, queries, now))
+    raw = dict(answers_at(run, queries, now))
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
     wider: dict[str, str] = {}
@@ -74,7 +85,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
         if span > timing.window(metric.window):
             wider |= metric_queries(plan, name, wave, span)
     if wider:
-        raw |= _instant(run, wider, now)
+        raw |= answers_at(run, wider, now)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
     return Sight(run, wave, now, metrics, raw)
 
@@ -84,7 +95,8 @@ def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:
     return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
 
 
-def _instant(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
+def answers_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
+    """What each query answers at that instant; trouble is NoData."""
     try:
         return run.connections.prometheus.instant(queries, now)
     except Exception as error:  # noqa: BLE001 - as above

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import Unreachable
+from tasks.actions import carry_out
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
@@ -60,6 +62,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if not isinstance(decision, RollBack):
+        carry_out(run, now)
     return Ticked(now, decision, seen, review)
 
 
@@ -82,6 +86,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
                 tell(run, held(run.plan, run.state, cause, reason))
         case Advance(wave):
+            measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from tidegate.actions import acknowledgements
 from tidegate.criteria import InForce, in_force
 from tidegate.plan import Human, Plan, When
 from tidegate.plan_checklist import waits_for_people
@@ -92,7 +93,8 @@ class Statement:
 def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
     """The human statements that the gate of this wave asks for.
 
-    The first gate asks for the checklist's lines that only people can prove and for the sign-off, too.
+    The first gate asks for the checklist's lines that only people can prove and for the sign-off, too; every later
+    one whether the tasks of the wave before it are done.
     """
     asked = [
         Statement(item.id, item.criterion.role, item.criterion.text)
@@ -107,6 +109,7 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
                 text = f"Checklist, {section}: all {len(human)} lines are done"
                 asked.append(Statement(f"checklist.{number}", roles, text))
         asked.extend(sign_off(plan))
+    asked.extend(Statement(x.key, x.role, x.text) for x in acknowledgements(plan, wave))
     return tuple(asked)
 
 
@@ -223,7 +226,10 @@ def rule(
         return Ruling(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
     if signing and people == {started_by.lower()}:
         missing.append(f"another approver than {started_by}, who started the rollout, has to say go")
-    if signing and (missing or len(people) < quorum):
+    if signing and len(people) < quorum:
+        others = ", ".join(person for person in allowed if person not in people)
+        missing.append(f"{quorum - len(people)} more of these have to say go: {others}")
+    if missing:
         said = f"{len(people)} of {quorum} approvals ({', '.join(sorted(people)) or 'nobody yet'})"
         return Ruling(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
     if len(people) < quorum:

@@ -66,6 +66,22 @@ def section_verdicts(plan: Plan, findings: Sequence[Finding]) -> dict[str, Verdi
     }
 
 
+def checklist_rows(plan: Plan, findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """The checklist as a table: each line with its section, its verdict, and the sentence that says why."""
+    seen = {finding.criterion: finding for finding in findings}
+    return [
+        {
+            "section": line.section,
+            "line": line.item.text,
+            "role": line.item.role,
+            "verdict": seen[line.id].verdict.value,
+            "evidence": seen[line.id].sentence,
+        }
+        for line in checklist_lines(plan)
+        if line.id in seen
+    ]
+
+
 def judge_without_look(item: BaseProof) -> Finding | None:
     """The finding on a line that is not looked at: it does not apply here, or a person states it at the gate."""
     if item.not_applicable is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.json_pointer import at_pointer
 from tidegate.junit import JunitReport, instant, read_junit
-from tidegate.plan_checklist import BackupProof, BaseProof, BenchmarkProof, FilesProof, JunitProof, ReviewsProof
+from tidegate.plan_evidence import BackupProof, BaseProof, BenchmarkProof, FilesProof, JunitProof, ReviewsProof
 from tidegate.units import Unit, format_duration, quantity_in
 from tidegate.verdict import Finding, Verdict
 
@@ -117,16 +117,17 @@ def judge_benchmark(item: BenchmarkProof, content: Content | NoContent, now: dat
         measured = content.changed if item.measured is None else instant(at_pointer(document, item.measured))
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"found {str(value)[:60]!r} at {item.at or 'the top'}, allowed is a number")
-    except (ValueError, LookupError) as error:
+        value = float(value)
+    except (ValueError, LookupError, OverflowError) as error:
         return found(item, Verdict.ERROR, f"{content.where}: {error}.")
     if old := too_old(measured, item.fresh, now):
         return found(item, Verdict.INCONCLUSIVE, f"{content.where} {old}: measure again.")
-    good, words, bound = within(float(value), item.below, item.above, item.unit)
+    good, words, bound = within(value, item.below, item.above, item.unit)
     if good is None:
         return found(item, Verdict.INCONCLUSIVE, f"{content.where}: {words}: measure again.", bound=bound)
     advice = "" if good else f", allowed is {bound}: find out what became slower before anybody gets it"
     verdict = Verdict.PASS if good else Verdict.FAIL
-    return found(item, verdict, f"Measured {words}{advice}.", observed=float(value), bound=bound)
+    return found(item, verdict, f"Measured {words}{advice}.", observed=value, bound=bound)
 
 
 def within(value: float, below: str | None, above: str | None, unit: Unit) -> tuple[bool | None, str, str]:

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
+from tidegate.plan_criterion import BaseCriterion
+from tidegate.plan_kinds import Change
 from tidegate.query import render, selector
 from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
@@ -32,6 +34,7 @@ class Breach:
     lasting: timedelta
     window: timedelta
     query: str
+    told: str = ""  # the bound in words, where the query is not the metric itself
 
     def holds(self, value: float) -> bool:
         """Whether the value is beyond the bound."""
@@ -40,7 +43,7 @@ class Breach:
     @property
     def words(self) -> str:
         """`> 10%`."""
-        return f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
+        return self.told or f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
 
 
 def steps(plan: Plan) -> tuple[Wave | PostRollout, ...]:
@@ -90,18 +93,24 @@ def _critical_bounds(plan: Plan) -> Iterator[InForce]:
         limit = metric.critical
         if limit is not None and limit.pending is None:
             text = f"{metric.title} beyond its critical bound (counts as a CRITICAL alert)"
-            criterion = Threshold(
-                kind="threshold", text=text, when=(When.TRIGGER,), metric=name, below=limit.below, above=limit.above
-            )
+            body: dict[str, object] = {"text": text, "when": "trigger", "metric": name}
+            criterion: Criterion
+            if limit.change is not None:
+                side, bound = "above" if limit.change >= 0 else "below", f"{limit.change:g}%"
+                body |= {"kind": "change", "to": "baseline", "how": "relative", side: bound}
+                criterion = Change.model_validate(body)
+            else:
+                body |= {"kind": "threshold", "below": limit.below, "above": limit.above}
+                criterion = Threshold.model_validate(body)
             yield InForce(f"critical.{name}", criterion)
 
 
-def metric_queries(plan: Plan, name: str, wave: int, window: timedelta) -> dict[str, str]:
-    """The PromQL of a metric on the new path, by measurement id."""
+def metric_queries(plan: Plan, name: str, wave: int, window: timedelta, variant: str | None = None) -> dict[str, str]:
+    """The PromQL of a metric on the new path (or another variant), by measurement id."""
     metric = plan.metrics[name]
     asked = {"query": metric.query, "count": metric.count, "part": metric.part, "whole": metric.whole}
     return {
-        f"{name}_{role}": _rendered(plan, template, wave, window)
+        f"{name}_{role}": _rendered(plan, template, wave, window, variant)
         for role, template in asked.items()
         if template is not None
     }
@@ -137,18 +146,30 @@ def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing) -> Breach:
     window = timing.window(metric.window)
     above = item.above is not None
     bound = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
-    lasting = window if item.for_ is None else timing.pace.real(item.for_)
-    if item.for_:
-        lasting = max(lasting, window)
-    return Breach(above, bound, metric.unit, lasting, window, _joined(plan, item.metric, wave, window))
+    lasting = lasting_of(item.for_, window, timing)
+    return Breach(above, bound, metric.unit, lasting, window, joined_query(plan, item.metric, wave, window))
 
 
-def _joined(plan: Plan, name: str, wave: int, window: timedelta) -> str:
-    metric, asked = plan.metrics[name], metric_queries(plan, name, wave, window)
+def lasting_of(for_: timedelta | None, window: timedelta, timing: Timing) -> timedelta:
+    """How long a breach must last: as stated, at least its window."""
+    if for_ is None:
+        return window
+    return max(timing.pace.real(for_), window) if for_ else timing.pace.real(for_)
+
+
+def joined_query(
+    plan: Plan, name: str, wave: int, window: timedelta, variant: str | None = None, at_least: int | None = None
+) -> str:
+    """The metric on the new path (or another variant) as one query, without a point where events are too few."""
+    metric, asked = plan.metrics[name], metric_queries(plan, name, wave, window, variant)
+    least = metric.min_samples if at_least is None else at_least
     if metric.part is not None:
-        return f"100 * ({asked[f'{name}_part']}) / (({asked[f'{name}_whole']}) >= {metric.min_samples})"
+        part = asked[f"{name}_part"]
+        # On the old path an error counter that never counted has no series, which means none.
+        part = f"({part} or on() vector(0))" if variant else part
+        return f"100 * ({part}) / (({asked[f'{name}_whole']}) >= {least})"
     if metric.count is not None:
-        return f"({asked[f'{name}_query']}) and on() (({asked[f'{name}_count']}) >= {metric.min_samples})"
+        return f"({asked[f'{name}_query']}) and on() (({asked[f'{name}_count']}) >= {least})"
     return asked[f"{name}_query"]
 
 
@@ -195,7 +216,7 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
             query=query,
             required=item.required,
         )
-        return _dry(item, finding)
+        return on_dry_run(item, finding)
     beyond = reading.value > limit if above else reading.value < limit
     verdict = Verdict.PASS if beyond != trigger else Verdict.FAIL
     seen = metric.unit.format(reading.value)
@@ -212,10 +233,10 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
         query,
         item.required,
     )
-    return _dry(item, finding)
+    return on_dry_run(item, finding)
 
 
-def _dry(item: Threshold | Alerts, finding: Finding) -> Finding:
+def on_dry_run(item: BaseCriterion, finding: Finding) -> Finding:
     """A criterion on dry run is measured and shown; it decides nothing."""
     if not item.dry_run:
         return finding
@@ -242,7 +263,9 @@ def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
         sentence, verdict = f"No healthy alert rule with {labels}: nothing could have fired.", Verdict.ERROR
     else:
         sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {labels}.", Verdict.PASS
-    return _dry(item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query))
+    return on_dry_run(
+        item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
+    )
 
 
 def judge_pending(id_: str, item: Human) -> Finding:

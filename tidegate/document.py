@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
+from tidegate.plan_actions import Action, action_words
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -50,6 +51,8 @@ def _head(plan: Plan) -> Iterator[str]:
     yield f"- **Flag:** `{plan.flag.key}` of {plan.service}"
     yield f"- **Waves:** {len(plan.waves)} ({shares}), at least {format_duration(minimum_duration(plan))} in all"
     yield f"- **Time zone:** {plan.timezone}"
+    if plan.baseline is not None:
+        yield f"- **Baseline:** the old path over {format_duration(plan.baseline.window)} before wave 1"
     yield "- **Approvals:** open (names are recorded but not proven)"
     if plan.pace is not None:
         yield f"- **Rehearsal:** one plan day takes {format_duration(plan.pace)}"
@@ -104,7 +107,7 @@ def _wave(plan: Plan, wave: Wave) -> Iterator[str]:
         yield f"- **Success:** {markdown_text(wave.success)}"
     yield ""
     yield from _criteria(plan, wave.criteria)
-    yield from _actions(wave.actions)
+    yield from _actions(wave.actions, gate_follows=wave is not plan.waves[-1])
 
 
 def _duration(step: Wave | PostRollout) -> str:
@@ -128,11 +131,11 @@ def _criteria(plan: Plan, criteria: tuple[Criterion, ...]) -> Iterator[str]:
             yield ""
 
 
-def _actions(actions: tuple[str, ...]) -> Iterator[str]:
+def _actions(actions: tuple[Action, ...], *, gate_follows: bool) -> Iterator[str]:
     if actions:
         yield "**Actions:**"
         yield ""
-        yield from _numbered(actions)
+        yield from _numbered(f"{action.text} — {action_words(action, gate_follows=gate_follows)}" for action in actions)
         yield ""
 
 
@@ -149,7 +152,7 @@ def _post_rollout(plan: Plan, post: PostRollout) -> Iterator[str]:
         yield f"- **Success:** {markdown_text(post.success)}"
     yield ""
     yield from _criteria(plan, post.criteria)
-    yield from _actions(post.actions)
+    yield from _actions(post.actions, gate_follows=False)
 
 
 def _rollback(plan: Plan) -> Iterator[str]:

@@ -27,6 +27,9 @@ class Kind(StrEnum):
     CROSSED = "crossed"  # metric, level, crossed, sentence
     HELD = "held"  # cause, reason, by; flow_run where its cancelling was the cause
     RESUMED = "resumed"  # cause, reason, by
+    MEASURED = (
+        "measured"  # reference (0: baseline, n: wave n), variant, start, end, window_seconds, metrics with raw counts
+    )
     SOAKED = "soaked"  # wave
     ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
     PROVEN = "proven"  # proven, counter, last_request_at, proven_at, sentence
@@ -37,6 +40,7 @@ class Kind(StrEnum):
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
+    TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class WaveRecord:
     reviews: list[tuple[float, bool]] = field(default_factory=list)
     extension: timedelta = timedelta(0)
     soaked_at: datetime | None = None
+    looked: int = 0  # reviews that recorded the metrics table
+    reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value
     unseen: timedelta = timedelta(0)  # blind time since the last review, which no review may credit
 
     def soaked(self, soak: timedelta, tolerance: int) -> tuple[timedelta, bool]:
@@ -101,6 +103,19 @@ class RollbackRecord:
     sentence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TestRecord:
+    """The newest test alarm of a criterion: when it was sent, and what became of it."""
+
+    __test__ = False  # no test of pytest's
+
+    at: datetime
+    verdict: Verdict
+    sentence: str
+    arrived: int
+    wanted: int
+
+
 @dataclass(slots=True)
 class RolloutState:
     """A rollout as its journal tells it."""
@@ -136,11 +151,13 @@ class RolloutState:
     rollback: RollbackRecord | None = None
     queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
+    tested: dict[str, TestRecord] = field(default_factory=dict)
     last_findings: list[dict[str, Any]] = field(default_factory=list)
     end_reason: str = ""
     flow_run: str = ""
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
+    references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
     def goes_no_further(self) -> bool:
@@ -264,6 +281,11 @@ def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
         if body["credit"] > 0:
             record.reviews.append((body["credit"], body["healthy"]))
         record.last_review, record.unseen = entry.at, timedelta(0)
+        record.looked += bool(body["metrics"])
+        for line in body["metrics"]:
+            # A count that is too small for a verdict was measured all the same.
+            there = line["value"] is not None or line["n"] is not None
+            record.reported[line["name"]] = record.reported.get(line["name"], 0) + there
     state.last_findings = body["findings"]
 
 
@@ -296,6 +318,11 @@ def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     if record is not None:
         # Held time is no soak: the review's interval begins anew.
         record.last_review, record.unseen = entry.at, timedelta(0)
+
+
+def _measured(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    # The first measurement stands: a reference that moves is none.
+    state.references.setdefault(body["reference"], body)
 
 
 def _soaked(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -345,6 +372,12 @@ def _sent(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.sent[f"{body['event']}/{body['channel']}"] = body["reference"]
 
 
+def _tested(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.tested[body["criterion"]] = TestRecord(
+        entry.at, Verdict(body["verdict"]), body["sentence"], body["arrived"], body["wanted"]
+    )
+
+
 def _finished(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.FINISHED, body["reason"]
 
@@ -381,6 +414,7 @@ _APPLY = {
     Kind.CROSSED: _crossed,
     Kind.HELD: _held,
     Kind.RESUMED: _resumed,
+    Kind.MEASURED: _measured,
     Kind.SOAKED: _soaked,
     Kind.ROLLING_BACK: _rolling_back,
     Kind.PROVEN: _proven,
@@ -391,6 +425,7 @@ _APPLY = {
     Kind.EXTENDED: _extended,
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
+    Kind.TESTED: _tested,
 }
 
 
@@ -400,6 +435,11 @@ _ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, K
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """Nothing has been looked at yet, or what was seen was not good."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureBaseline:
+    """Preflight passed, and the plan wants the old path measured before anything is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,14 +466,16 @@ class Rest:
     """Nothing is left for the rollout's own run: it ended, or the post-rollout watch has it."""
 
 
-NextStep = Preflight | Ask | RunWave | ProveRollback | Rest
+NextStep = Preflight | MeasureBaseline | Ask | RunWave | ProveRollback | Rest
 
 
 def next_step(state: RolloutState) -> NextStep:
     """What a rollout's run does next, from the journal alone, however often it was started again."""
     match state.phase:
         case Phase.PREPARING:
-            return Ask(1) if state.preflight is Verdict.PASS else Preflight()
+            if state.preflight is not Verdict.PASS:
+                return Preflight()
+            return MeasureBaseline() if state.plan.get("baseline") and 0 not in state.references else Ask(1)
         case Phase.GATE:
             return Ask(state.gate.wave if state.gate else state.wave + 1)
         case Phase.RAISING:

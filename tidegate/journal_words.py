@@ -43,6 +43,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['cause']}: {body['reason']}"
         case Kind.RESUMED:
             return f"{body['cause']} ended by {body['by']}: {body['reason']}"
+        case Kind.MEASURED:
+            return _reference(body)
         case Kind.SOAKED:
             return f"wave {body['wave']} has collected its soak"
         case Kind.ROLLING_BACK:
@@ -56,6 +58,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
+        case Kind.TESTED:
+            return f"test alarm: {body['verdict']}, {body['sentence']}"
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"])
         case Kind.EXTENDED:
@@ -65,6 +69,16 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
             return f"{body['reason']}; a new run is started (attempt {body['attempt']})"
+
+
+def _reference(body: Mapping[str, Any]) -> str:
+    name = f"wave {body['reference']}" if body["reference"] else "the baseline (old path)"
+    lost = [f"{k}: {v['reason'].replace('_', ' ')}" for k, v in body["metrics"].items() if v["value"] is None]
+    found = len(body["metrics"]) - len(lost)
+    missing = f"; no value of {', '.join(lost)}" if lost else ""
+    return (
+        f"{name} was measured over {body['window_seconds']:.0f} s: {found} of {len(body['metrics'])} metrics{missing}"
+    )
 
 
 def _review(body: Mapping[str, Any], every: bool) -> str:

@@ -15,7 +15,10 @@ class Loudness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message; `event` is unique within the rollout, `problem` names what a page is about (or is resolved)."""
+    """One message; `event` is unique within the rollout, `problem` names what a page is about (or is resolved).
+
+    `to` are addresses that have it by mail, too.
+    """
 
     event: str
     rollout: str
@@ -24,6 +27,7 @@ class Notice:
     body: str
     problem: str = ""
     resolves: bool = False
+    to: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As queued in the journal."""
@@ -35,9 +39,10 @@ class Notice:
             "body": self.body,
             "problem": self.problem,
             "resolves": self.resolves,
+            "to": list(self.to),
         }
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> "Notice":
         """The inverse of `to_json`."""
-        return cls(**{**body, "loudness": Loudness(body["loudness"])})
+        return cls(**{**body, "loudness": Loudness(body["loudness"]), "to": tuple(body.get("to", ()))})

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
+from tidegate.plan_actions import Action
 from tidegate.plan_base import (
     NAME,
     Channel,
@@ -29,13 +30,14 @@ from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_checklist import ChecklistItem, HumanProof
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
-from tidegate.plan_metrics import Audience, Limit, Metric, Traffic, Variants
+from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [
     "NAME",
     "Alerts",
     "Audience",
+    "Baseline",
     "Channels",
     "ChecklistItem",
     "Contact",
@@ -108,7 +110,7 @@ class _Observed(Model):
     interval: PositiveDuration = Field(description="How often a review is recorded.")
     tolerance: Whole = Field(default=0, ge=0, description="Unhealthy reviews allowed in the trailing soak.")
     success: Text | None = Field(default=None, description="The plan's line on what counts as success.")
-    actions: tuple[Text, ...] = Field(default=(), description="What is done meanwhile, for people.")
+    actions: tuple[Action, ...] = Field(default=(), description="What is done meanwhile, and by whom.")
     criteria: tuple[Criterion, ...] = Field(min_length=1, description="What must hold, and what rolls back.")
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -200,6 +202,9 @@ class Plan(Model):
     audiences: dict[Name, Audience] = Field(min_length=1, description="Sets of users by name.")
     variants: Variants = Field(description="The series of the new and the old path.")
     traffic: Traffic = Field(description="Requests completed on either path.")
+    baseline: Baseline | None = Field(
+        default=None, description="How the old path is measured before wave 1; needed by what is held against it."
+    )
     metrics: dict[Name, Metric] = Field(min_length=1, description="What is measured, by name.")
     checklist: dict[Text, tuple[ChecklistItem, ...]] = Field(default={}, description="Lines by section.")
     sign_off: dict[Name, tuple[Text, ...]] = Field(

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tidegate.plan_actions import action_contradictions
 from tidegate.plan_base import Contradiction, FieldPath, did_you_mean
 from tidegate.plan_checklist import RolesProof
 from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, When, is_measured
+from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
+from tidegate.plan_outside import Synthetic
 from tidegate.units import format_duration
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
     """Every contradiction between the parts of `plan`, in the order of the file."""
     yield from _people(plan)
     yield from _windows(plan)
+    yield from change_limit_problems(plan)
     yield from _waves(plan)
     yield from _criteria(plan, ("post_rollout", "criteria"), plan.post_rollout.criteria, len(plan.waves))
     yield from _beat(plan, ("post_rollout",), plan.post_rollout.interval)
@@ -30,6 +34,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
                 ("post_rollout", "criteria", position, "when"),
                 "found enter, allowed are during and trigger (there is no gate)",
             )
+    yield from action_contradictions(plan)
     yield from _ids(plan)
 
 
@@ -119,13 +124,26 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
                         yield (*here, side), text
             case Human():
                 yield from _known(criterion.role, plan.roles, (*here, "role"))
+            case Synthetic():
+                yield from _callers(plan, here, criterion)
             case EarlierWaves():
                 allowed = f"numbers of earlier waves (1 to {number})" if number else "nothing, since no wave is earlier"
                 for at, earlier in enumerate(criterion.waves):
                     if not 1 <= earlier <= number:
                         yield (*here, "waves", at), f"found {earlier}, allowed is {allowed}"
             case _:
-                pass
+                yield from kind_problems(plan, here, criterion, number)
+
+
+def _callers(plan: "Plan", where: FieldPath, criterion: Synthetic) -> Iterator[Contradiction]:
+    """The known requests must take both paths in every wave, which only always-on and always-off groups do."""
+    flag = plan.flag
+    for name, groups in (("new", flag.always_on), ("legacy", flag.always_off)):
+        group = getattr(criterion, name).group
+        if group not in groups:
+            listed = "flag.always_on" if name == "new" else "flag.always_off"
+            allowed = f"a group of {listed} ({', '.join(groups) or 'which names none'})"
+            yield (*where, name, "group"), f"found {group!r}, allowed is {allowed}"
 
 
 def _ids(plan: "Plan") -> Iterator[Contradiction]:

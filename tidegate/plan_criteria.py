@@ -1,52 +1,17 @@
 """The kinds of criteria a plan can state; a closed set, told apart by `kind`."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
-from tidegate.plan_base import Contradiction, Model, Name, Switch, Text, Whole
+from tidegate.plan_base import Contradiction, Name, Switch, Whole
+from tidegate.plan_criterion import BaseCriterion, When
+from tidegate.plan_kinds import Change, Coverage, LabelName, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.units import Bound, Duration
 
-
-class When(StrEnum):
-    """What a criterion decides: the gate before its wave, leaving its wave, or a rollback."""
-
-    ENTER = "enter"
-    DURING = "during"
-    TRIGGER = "trigger"
-
-
-def _listed(when: object) -> object:
-    return (when,) if isinstance(when, str) else when
-
-
-_WORDS = [x.value for x in When]
-Whens = Annotated[
-    tuple[When, ...],
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"enum": _WORDS}, {"type": "array", "items": {"enum": _WORDS}, "minItems": 1}]}),
-]
-
-
-class BaseCriterion(Model):
-    """What every kind of criterion has."""
-
-    text: Text = Field(description="The line of the release plan.")
-    id: Name | None = Field(default=None, description="Stable name; derived from wave and position when absent.")
-    when: Whens = Field(
-        min_length=1,
-        description="What it decides: enter (the gate before its wave), during (leaving its wave), trigger (rollback).",
-    )
-    dry_run: Switch = Field(default=False, description="Measured and shown, never decisive.")
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """The same moment twice, or a trigger that is something else as well."""
-        if len(set(self.when)) < len(self.when):
-            yield ("when",), f"found {', '.join(self.when)}, allowed is each word once"
-        elif When.TRIGGER in self.when and len(self.when) > 1:
-            yield ("when",), f"found {', '.join(self.when)}, allowed is trigger alone (it states what must not be)"
+__all__ = ["Alerts", "BaseCriterion", "Criterion", "EarlierWaves", "Human", "Threshold", "When", "is_measured"]
 
 
 class Threshold(BaseCriterion):
@@ -70,9 +35,6 @@ class Threshold(BaseCriterion):
                 yield ("for",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
             if self.required:
                 yield ("required",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
-
-
-LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
 
 class Alerts(BaseCriterion):
@@ -112,7 +74,22 @@ class Human(BaseCriterion):
 
 
 Criterion = Annotated[
-    Threshold | Alerts | EarlierWaves | Human, Field(discriminator="kind", description="One question.")
+    Threshold
+    | Alerts
+    | EarlierWaves
+    | Human
+    | Change
+    | Trend
+    | Leak
+    | NewAlerts
+    | ResourceSpike
+    | Slo
+    | Coverage
+    | Count
+    | Cost
+    | Synthetic
+    | AlarmTest,
+    Field(discriminator="kind", description="One question."),
 ]
 
 

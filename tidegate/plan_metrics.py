@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tidegate.plan_base import Contradiction, CountQuery, Matcher, Model, Name, Text, ValueQuery, Whole, exactly
-from tidegate.units import Bound, PositiveDuration, Unit, quantity_in
+from tidegate.units import Bound, PositiveDuration, SignedPercent, Unit, quantity_in
 
 
 class Audience(Model):
@@ -36,6 +36,9 @@ class Limit(Model):
 
     below: Bound | None = Field(default=None, description="Reached by a value under this, in the metric's unit.")
     above: Bound | None = Field(default=None, description="Reached by a value over this, in the metric's unit.")
+    change: SignedPercent | None = Field(
+        default=None, description="Reached by this change from the baseline, e.g. +50%; a target: by no more than it."
+    )
     pending: Name | None = Field(
         default=None, description="The kind of check this line waits for; then only text stands."
     )
@@ -43,10 +46,10 @@ class Limit(Model):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """More or less than one bound; a pending line without its text."""
-        given = [name for name in ("below", "above", "pending") if getattr(self, name) is not None]
+        given = [name for name in ("below", "above", "change", "pending") if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "no bound"
-            yield (), f"found {found}, allowed is exactly one of below, above, or pending with its text"
+            yield (), f"found {found}, allowed is exactly one of below, above, change, or pending with its text"
         if self.pending is not None and self.text is None:
             yield ("text",), "missing, allowed is the line of the release plan that is pending"
 
@@ -113,6 +116,14 @@ def bound_problems(bounds: object, unit: Unit, *where: str) -> Iterator[Contradi
                 quantity_in(bound, unit)
             except ValueError as error:
                 yield (*where, side), str(error)
+
+
+class Baseline(Model):
+    """The old path before wave 1, measured once between preflight and the first gate."""
+
+    window: PositiveDuration = Field(
+        default=timedelta(hours=24), description="How far back it is measured; a whole day holds every hour once."
+    )
 
 
 class Traffic(Model):

@@ -94,7 +94,8 @@ def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context
             known = keys_of(fragment_at(path[:-1], root))
             return f"unknown key, allowed are {', '.join(known)}{did_you_mean(str(path[-1]), known)}"
         case "union_tag_not_found":
-            return f"kind is missing, allowed is kind: one of {', '.join(_tags(fragment))}"
+            name = str(context["discriminator"]).strip("'")
+            return f"{name} is missing, allowed is {name}: one of {', '.join(_tags(fragment))}"
         case "union_tag_invalid":
             tag = str(context["tag"])
             known = _tags(fragment)

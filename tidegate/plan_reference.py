@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
 from tidegate.plan_examples import EXAMPLES
 from tidegate.plan_file import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
+from tidegate.plan_outside_examples import ACTION_EXAMPLES, OUTSIDE_EXAMPLES
 from tidegate.plan_schema import Fragment, model_schema, resolved, words
 from tidegate.query import NAMES
 
@@ -20,13 +22,15 @@ This page is generated; change the models, not the page.
 - `extends: other.yaml` starts from another file in the same folder or below (at most {MAX_EXTENDS}, no cycles).
   Mappings merge key by key, lists are replaced whole, and `null` removes a key.
 - Durations: `90s`, `15m`, `1h30m`, `14d`. Percentages: `10%`, `12.5%`. Days: `day 3`.
-- A bound is written in its metric's unit: `5%`, `500ms`, `2s`, `200MB`, `1.5cores`, `20/s`, or a bare count.
+- A bound is written in its metric's unit: `5%`, `500ms`, `2s`, `200MB`, `1.5cores`, `20/s`, `$300`, or a bare count.
 - Queries are PromQL with {", ".join("`{{ " + name + " }}`" for name in NAMES)} to fill in, and nothing else.
   `{{{{ selector }}}}` stands for the matchers of path and audience, `{{{{ path }}}}` for the path's alone (for series
   without an audience label), `{{{{ window }}}}` for the time looked back. Every query needs one of the first two,
   every count and every range the third.
 - A checklist's line says by `proof` how it is proven; without one, a person states it. Files lie below the folder of
   the evidence; commands and web sources are named in the connections, so that no plan holds arguments or secrets.
+- `sign_off:` names by role what a person of that role states in person. The gate before wave 1 counts answers until
+  each role has signed; one person may sign for every role they hold, and nobody for another.
 - `pending: <kind>` marks a line whose kind of check does not exist yet: it is shown and never decides by itself.
 """
 
@@ -75,8 +79,10 @@ def _section(name: str) -> Iterator[str]:
         absent = "refused" if field in required else _default(fragment)
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
-    if name in EXAMPLES:
-        yield from ("Example:", "", "```yaml", *EXAMPLES[name].splitlines(), "```", "")
+    kind, do = (part["properties"].get(tag, {}).get("const") for tag in ("kind", "do"))
+    example = EXAMPLES.get(name) or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES}.get(kind) or ACTION_EXAMPLES.get(do)
+    if example:
+        yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 
 
 def _meaning(field: str, fragment: Fragment) -> str:

@@ -16,7 +16,7 @@ from tidegate.units import format_duration
 Fragment = Mapping[str, Any]
 _OVERLAY = "Overlay"
 # What tells the kinds of a union apart, and the kind that is meant where nothing is said.
-TAGS = ("kind", "proof")
+TAGS = ("kind", "proof", "do")
 TAG_IF_ABSENT = {"proof": "human"}
 
 
@@ -161,6 +161,8 @@ def words(fragment: Fragment) -> str:
             return f"one of {', '.join(map(str, choices))}"
         case {"discriminator": {"mapping": mapping, "propertyName": "proof"}}:
             return f"a line with its proof (proof: {', '.join(mapping)})"
+        case {"discriminator": {"mapping": mapping, "propertyName": "do"}}:
+            return f"an action (do: {', '.join(mapping)})"
         case {"discriminator": {"mapping": mapping}}:
             return f"a criterion (kind: {', '.join(mapping)})"
         case {"anyOf": [first, *_]}:
@@ -173,6 +175,8 @@ def words(fragment: Fragment) -> str:
             return "a mapping of names"
         case {"type": "boolean"}:
             return "true or false"
+        case {"type": "number", "minimum": least, "maximum": most}:
+            return f"a number from {least:g} to {most:g}"
         case {"type": "integer"}:
             least, most = fragment.get("minimum"), fragment.get("maximum")
             span = f" from {least} to {most}" if most is not None else "" if least is None else f", {least} or more"
@@ -192,6 +196,8 @@ def _noun(example: str) -> str:
 
 _NOUNS = {"24h": "a duration", "10%": "a percentage", "5%": "a number with its unit", "day 3": "a day of the rollout"}
 _NOUNS |= {"/results/0/mean": "a JSON pointer", "ok": "a text, number or switch"}
+_NOUNS |= {"17:00": "a time of day"}
+_NOUNS |= {"+50%": "a change with its sign", "wave 1": "baseline, previous_wave, control, or a wave"}
 _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",
@@ -202,5 +208,11 @@ _PATTERNS = {
 
 def _plural(noun: str) -> str:
     known = {"text": "texts", "an e-mail address": "e-mail addresses", "a whole number": "whole numbers"}
-    known |= {"a name": "names", "a mapping": "mappings", "a criterion": "criteria", "a line": "lines"}
+    known |= {
+        "a name": "names",
+        "a mapping": "mappings",
+        "a criterion": "criteria",
+        "a line": "lines",
+        "an action": "actions",
+    }
     return next((plural for start, plural in known.items() if noun.startswith(start)), noun)

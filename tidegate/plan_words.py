@@ -25,6 +25,9 @@ from tidegate.plan_checklist import (
     RolesProof,
     SlackProof,
 )
+from tidegate.plan_kind_words import kind_sentence
+from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -43,6 +46,10 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
             sentence = (
                 f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
             )
+        case Count() | Cost() | Synthetic() | AlarmTest():
+            sentence = outside_sentence(criterion)
+        case Change() | Trend() | Leak() | NewAlerts() | ResourceSpike() | Slo() | Coverage():
+            sentence = kind_sentence(criterion, plan)
         case Human(pending=None):
             sentence = f"{criterion.role} states: {criterion.text}"
         case Human():
@@ -70,6 +77,8 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
         return ""
     if limit.pending is not None:
         return f"{limit.text} (pending: {limit.pending})"
+    if limit.change is not None:
+        return f"{limit.text or 'Baseline'} {limit.change:+g}%"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
     return f"{sign} {bound_words(bound or '', metric)}"
 

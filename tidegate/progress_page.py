@@ -49,7 +49,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     word, soak = wave_status(state, timing, len(plan.waves) + 1)
     rows.append(table_row("Post-rollout", "", word, soak, ""))
     parts.append("\n".join(rows))
-    if plan.sign_off and state.wave < 1 and state.phase.is_open:
+    if plan.sign_off and (state.stated.get(1) or state.phase is Phase.GATE):
         parts.append(sign_off_table(plan, state))
     back = state.rollback
     if back is not None:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9])?) ?%")
-_QUANTITY = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,9})?) ?(%|[a-zA-Z/]*)")
+_QUANTITY = re.compile(r"(?P<before>\$?)(?P<number>-?[0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?P<after>%|[a-zA-Z/]*)")
 _LONGEST = timedelta(days=3_660)
 DURATION_PATTERN = r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 
@@ -81,6 +81,30 @@ Percent = Annotated[
 ]
 
 
+_SIGNED = re.compile(r"([+-][0-9]{1,4}(?:\.[0-9])?) ?%")
+
+
+def parse_signed_percent(text: object) -> float:
+    """The change written as `+50%` or `-20%`; raises ValueError for anything else."""
+    match = _SIGNED.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"found {text!r}, allowed is a change with its sign, such as +50% or -20%")
+    return float(match[1])
+
+
+def format_signed_percent(percent: float) -> str:
+    """`+50%`, `-12.5%`."""
+    return f"{percent:+g}%"
+
+
+SignedPercent = Annotated[
+    float,
+    BeforeValidator(parse_signed_percent),
+    PlainSerializer(format_signed_percent, str),
+    WithJsonSchema({"type": "string", "pattern": r"^[+-][0-9]{1,4}(\.[0-9])? ?%$", "examples": ["+50%"]}),
+]
+
+
 class Unit(StrEnum):
     """What a metric's numbers mean; a bound must be written in the unit of its metric."""
 
@@ -91,10 +115,11 @@ class Unit(StrEnum):
     COUNT = "count"
     CORES = "cores"
     PER_SECOND = "per second"
+    US_DOLLARS = "USD"
 
     @property
     def suffix(self) -> str:
-        """How a quantity of this unit ends when written."""
+        """How a quantity of this unit ends when written; dollars stand before it."""
         return {
             Unit.PERCENT: "%",
             Unit.MILLISECONDS: "ms",
@@ -103,14 +128,19 @@ class Unit(StrEnum):
             Unit.COUNT: "",
             Unit.CORES: "cores",
             Unit.PER_SECOND: "/s",
+            Unit.US_DOLLARS: "$",
         }[self]
 
     def format(self, value: float) -> str:  # type: ignore[override]
-        """`2.3%`, `385 ms`, `125 MB`, `0`."""
-        digits = 0 if abs(value) >= 100 or value == int(value) else 2
+        """`2.3%`, `385 ms`, `125 MB`, `$300`, `0`."""
+        # Cents are never dropped: $299.80 is below $300.
+        large = abs(value) >= 100 and self is not Unit.US_DOLLARS
+        digits = 0 if large or value == int(value) else 2
         number = f"{value:.{digits}f}"
         if self is Unit.PERCENT:
             return f"{number}%"
+        if self is Unit.US_DOLLARS:
+            return f"-${number[1:]}" if number.startswith("-") else f"${number}"
         return f"{number} {self.suffix}".strip()
 
 
@@ -119,17 +149,18 @@ def parse_quantity(text: object) -> str:
     if isinstance(text, int | float) and not isinstance(text, bool):
         text = str(text)
     if not isinstance(text, str) or _QUANTITY.fullmatch(text) is None:
-        raise ValueError(f"found {text!r}, allowed is a number with its unit, such as 5%, 500ms, 200MB or 0")
+        raise ValueError(f"found {text!r}, allowed is a number with its unit, such as 5%, 500ms, 200MB, $300 or 0")
     return text
 
 
 def quantity_in(text: str, unit: Unit) -> float:
     """The number, if it is written in `unit`; raises ValueError naming both units otherwise."""
     match = _QUANTITY.fullmatch(text)
-    if match is None or match[2] != unit.suffix:
+    # Never both, since no unit is written around its number.
+    if match is None or match["before"] + match["after"] != unit.suffix:
         wanted = f"a number with {unit.suffix!r}" if unit.suffix else "a bare number"
         raise ValueError(f"found {text!r}, allowed is {wanted} (the metric's unit is {unit.value})")
-    return float(match[1])
+    return float(match["number"])
 
 
 Bound = Annotated[

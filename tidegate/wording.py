@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from tidegate.approval import Statement, approvers_of, sign_off, signs_off, statements
+from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
 from tidegate.bounds import MetricLine
+from tidegate.checklist import section_verdicts
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
 from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
@@ -49,6 +50,13 @@ def evidence_table(findings: Iterable[Finding]) -> str:
     return "\n".join(rows)
 
 
+def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
+    """The verdict of each section of the checklist, in Markdown."""
+    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
+    rows += [table_row(MARKS[said], name, said.value) for name, said in section_verdicts(plan, findings).items()]
+    return "\n".join(rows) if plan.checklist else ""
+
+
 def metrics_table(lines: Sequence[MetricLine]) -> str:
     """The metrics table as measured, in Markdown."""
     rows = [table_row("Metric", "Now", "Level", "Requests"), "|---|---|---|---|"]
@@ -78,12 +86,19 @@ def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
     """People are asked."""
     again = f"The last answer was refused: {refusal}\n" if refusal else ""
     body = (
-        f"{again}Approvers: {', '.join(who)}. Answer in the Prefect UI, or with\n"
+        f"{again}Approvers: {', '.join(who)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
         f"tidegate approve {state.rollout} --as EMAIL --decision go\n"
         f"{OPEN_APPROVALS} Journal head: {state.head[:12]}"
     )
     title = f"Decision needed before {wave_words(plan, wave)}"
     return _notice(state, f"gate-{wave}-{attempt}", Loudness.INFO, title, body)
+
+
+def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
+    """Whose sign-off is missing yet."""
+    missing = [s for s in open_statements(plan, wave, state.stated.get(wave, {})) if s.in_person]
+    who = "; ".join(f"{s.role} ({', '.join(plan.roles[s.role])})" for s in missing)
+    return f"Sign-off wanted from {who}. " if who else ""
 
 
 def raised(plan: Plan, state: RolloutState) -> Notice:
@@ -101,6 +116,14 @@ def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     return _notice(
         state, f"soaked-{wave}-{extension:.0f}", Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body
     )
+
+
+def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Iterable[str]) -> Notice:
+    """What later changes are held against could not be measured in full."""
+    name = f"wave {number}" if number else "the baseline"
+    titles = ", ".join(plan.metrics[metric].title for metric in lost)
+    body = f"Without a value: {titles}. What is held against it cannot be judged and rolls nothing back."
+    return _notice(state, f"reference-{number}", Loudness.WARNING, f"{plan.flag.key}: {name} is incomplete", body)
 
 
 def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from demo.inbox.desk import Desk
 from demo.inbox.mail import start_mail_server
 from demo.inbox.pagerduty import PagerDuty
 from demo.inbox.slack import Slack
@@ -63,6 +64,7 @@ def create_app(store: Store, smtp_port: int) -> Starlette:
             Route("/logs/_cluster/health", logs_health),
             Route("/messages", messages),
             Route("/messages", clear, methods=["DELETE"]),
+            *Desk().routes(),
             *Slack(store).routes(),
             *PagerDuty(store).routes(),
         ],

@@ -130,7 +130,8 @@ class TestStandard(BlockStandardTestSuite):
 
 
 def test_every_block_has_a_stable_slug() -> None:
-    parts = ("journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "commands", "web", "connections")
+    parts = {"journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "connections"}
+    parts |= {"commands", "web", "evidence"}
     assert {kind.get_block_type_slug() for kind in EXPORTED} == {f"tidegate-{part}" for part in parts}
 
 

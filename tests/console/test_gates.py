@@ -4,12 +4,12 @@ from pathlib import Path
 
 from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
-from tasks.gates import give_answer, judge_answer, open_gate
+from tasks.gates import automatic_answer, boxes, give_answer, judge_answer, open_gate
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import WHO, opened
-from tidegate.approval import Answer, Choice, Outcome, measured_entry, statements
+from tidegate.approval import Answer, Choice, Outcome, measured_entry, rule, statements
 from tidegate.entries import Kind
 from tidegate.verdict import Verdict
 
@@ -89,3 +89,46 @@ def test_a_flag_that_was_changed_by_hand_stands_in_the_evidence_of_the_gate(
     run.connections.flags.write(run.flag, run.plan.exposure_at(1), run.keep_claim().epoch)
     [flag] = [f for f in entry_findings(run, 4, utc_now()) if f.criterion == "flag"]
     assert flag.verdict is Verdict.ERROR
+
+
+def answered_automatically(run: OpenRollout) -> list[str]:
+    """Who answers the gate before wave 1 of a rehearsal, one after another, until it is decided."""
+    people: list[str] = []
+    while run.state.approved_wave == 0 and len(people) < 10:
+        answer = automatic_answer(run, 1)
+        ruling = rule(
+            run.plan,
+            1,
+            answer,
+            started_by=run.state.started_by,
+            said_go=run.state.approvals.get(1, []),
+            findings=(),
+            stated=run.state.stated.get(1, {}),
+        )
+        assert ruling.outcome in (Outcome.COUNTED, Outcome.GO), ruling
+        body = {"wave": 1, "outcome": ruling.outcome.value, "reason": "", "by": answer.approver}
+        run.append(Kind.GATE_DECIDED, {**body, "extension_seconds": 0, "stated": list(ruling.stated)})
+        people.append(answer.approver)
+    return people
+
+
+def test_an_automatic_answer_comes_as_often_as_roles_have_to_sign(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    people = answered_automatically(opened(tmp_path, prometheus_server))
+    assert len(people) == 4
+    assert set(people) == {"commander@company.com", "oncall@company.com", "manager@company.com", "product@company.com"}
+
+
+def test_in_the_rehearsal_one_go_suffices(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = opened(tmp_path, prometheus_server, "rehearsal.yaml")
+    assert answered_automatically(run) == ["commander@company.com"]
+
+
+def test_a_form_asks_only_for_what_nobody_has_signed_yet(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = opened(tmp_path, prometheus_server)
+    before = {s.key for s in boxes(run, 1)}
+    assert before == {s.key for s in statements(run.plan, 1)}
+    body = {"wave": 1, "outcome": "counted", "reason": "", "by": "manager@company.com", "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, {**body, "stated": ["sign-off.2"]})
+    assert before - {s.key for s in boxes(run, 1)} == {"sign-off.2"}

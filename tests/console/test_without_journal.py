@@ -22,17 +22,17 @@ from tidegate.history import Phase
 WHO = "release-engineer@company.com"
 
 
-def opened(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
-    """A rollout of the reference plan, just opened, on a journal and a flag file of its own."""
+def opened(tmp_path: Path, prometheus: PrometheusServer, name: str = "batch-patches-v1.yaml") -> OpenRollout:
+    """A rollout of the reference plan (or of another), just opened, on a journal and a flag file of its own."""
     path = tmp_path / "journal.db"
     via = OpenConnections(
         Journal(url=f"sqlite:///{path}", timeout_seconds=0.5),
         FlagdFile(path=str(tmp_path / "flags.json")),
         Prometheus(url=prometheus.url),
     )
-    plan = plan_from("batch-patches-v1.yaml")
-    name = f"r-{uuid4().hex[:6]}"
-    return open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+    plan = plan_from(name)
+    rollout = f"r-{uuid4().hex[:6]}"
+    return open_rollout(via, plan, rollout, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
 
 
 def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:

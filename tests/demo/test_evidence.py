@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit
-from console.stack import _write_demo_kit
+from console.stack import write_demo_kit
 from demo import evidence
 from demo.audit import audit, check_split
 from demo.flag import FLAG, write_initial_flag
 from tasks.checklist import Scene, line_looks
-from tests.demo.conftest import Stack
+from tests.demo.conftest import Stack, eventually
 from tidegate.checklist import section_verdicts
 from tidegate.junit import read_junit
 from tidegate.pace import Pace, Timing
@@ -29,7 +29,7 @@ def test_the_rehearsals_checklist_passes_on_the_demo(
 ) -> None:
     monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path))
     monkeypatch.delenv("TIDEGATE_KIT", raising=False)
-    _write_demo_kit(tmp_path, stack.parts)
+    write_demo_kit(tmp_path, stack.parts)
     via = read_kit(tmp_path / "kit.yaml")
     assert via.is_rehearsal
     plan = load_plan(ROOT / "plans" / "rehearsal.yaml", Path.read_bytes)
@@ -44,6 +44,38 @@ def test_the_rehearsals_checklist_passes_on_the_demo(
     assert {f.verdict for f in findings} == {Verdict.PASS, Verdict.NOT_APPLICABLE}, seen
     verdicts = section_verdicts(plan, findings)
     assert list(verdicts.values()) == [Verdict.PASS] * 3 + [Verdict.NOT_APPLICABLE]
+
+
+def test_preflight_of_the_rehearsal_passes_and_tells_each_finding(
+    healthy: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy.set_percent(0)
+    healthy.fault(None)
+    eventually(lambda: not healthy.firing(), 30, "no alert fires")
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path))
+    monkeypatch.delenv("TIDEGATE_KIT", raising=False)
+    write_demo_kit(tmp_path, healthy.parts)
+    argv = [sys.executable, "-m", "console", "preflight", "rehearsal.yaml"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✅ Code Quality (Week -2): All phases 00-E complete" in done.stderr
+    assert "128 passed, 0 failed" in done.stderr
+    last = done.stdout.strip().splitlines()[-5:]
+    assert last == [
+        "✅ Code Quality (Week -2): PASS",
+        "✅ Infrastructure Readiness (Week -1): PASS",
+        "✅ Team Preparation (Week -1): PASS",
+        "➖ Stakeholder Approval (Week -1): stated by people at the gate",
+        "PASS",
+    ]
+    (tmp_path / "evidence").mkdir()
+    kit = (tmp_path / "kit.yaml").read_text().replace(healthy.parts.evidence, str(tmp_path / "evidence"))
+    (tmp_path / "kit.yaml").write_text(kit)
+    bare = subprocess.run([*argv, "--json"], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert bare.returncode == 1
+    sections = json.loads(bare.stdout)["sections"]
+    assert sections["Code Quality (Week -2)"] == "FAIL"  # documents are missing
+    assert sections["Infrastructure Readiness (Week -1)"] == "INCONCLUSIVE"  # and backups
 
 
 def test_the_test_report_is_of_tests_that_were_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,11 @@ def routed(stack: Stack) -> float:
     return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith("batch_patches_total{") and 'path="new"' in x)
 
 
+def _incidents(stack: Stack) -> list[dict[str, object]]:
+    """What PagerDuty was paged for, the test alarm before wave 1 left out."""
+    return [m for m in messages(stack, "pagerduty") if "TEST ALARM" not in str(m["summary"])]
+
+
 @pytest.mark.timeout(360)
 @pytest.mark.parametrize("fault", WITH_PREFECT)
 def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
@@ -45,7 +50,7 @@ def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnectio
     assert any(word in back.reason for word in WHY[fault]), back.reason
     assert (back.proven_at - back.ordered_at).total_seconds() < run.plan.rollback.within.total_seconds()
     before = routed(stack)
-    incidents = wait_for(lambda: messages(stack, "pagerduty"), 20, "a PagerDuty incident")
+    incidents = wait_for(lambda: _incidents(stack), 20, "a PagerDuty incident")
     assert len(incidents) == 1
     wait_for(lambda: any("Rolled back" in str(m["text"]) for m in messages(stack, "slack")), 20, "the Slack message")
     wait_for(lambda: any("proven" in str(m["text"]) for m in messages(stack, "slack")), 20, "the proof in Slack")

@@ -69,3 +69,35 @@ def test_without_data_no_column_is_claimed(reason: NoDataReason) -> None:
 
 def test_a_row_shows_the_value_in_its_unit() -> None:
     assert metric_line("latency", PLAN.metrics["latency"], Sample(385, T0)).shown == "385 ms"
+
+
+COMPARED = plan_of(
+    {
+        "baseline": {},
+        "metrics.memory.target": {"change": "+10%", "text": "Baseline"},
+        "metrics.memory.warning": {"change": "+50%"},
+        "metrics.memory.critical": {"change": "+100%"},
+    }
+).metrics["memory"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (90, Level.ON_TARGET),
+        (110, Level.ON_TARGET),
+        (111, Level.OFF_TARGET),
+        (151, Level.WARNING),
+        (201, Level.CRITICAL),
+    ],
+)
+def test_a_change_is_counted_from_the_baseline(value: float, expected: Level) -> None:
+    line = metric_line("memory", COMPARED, Sample(value, T0), Sample(100, T0))
+    assert (line.level, f"{value - 100:+.0f}% from the baseline" in line.shown) == (expected, True)
+
+
+@pytest.mark.parametrize("baseline", [None, NoData(NoDataReason.TOO_FEW, T0)])
+def test_without_a_baseline_no_change_is_crossed_and_none_is_on_target(baseline: NoData | None) -> None:
+    line = metric_line("memory", COMPARED, Sample(900, T0), baseline)
+    assert line.level is Level.OFF_TARGET
+    assert "no baseline" in line.shown

@@ -66,7 +66,7 @@ def test_what_an_overlay_leaves_out_is_missed_where_it_was_changed() -> None:
     found = problems(overlay("metrics:\n  latency:\n    unit: null\n"))
     assert found == [
         "plans/new.yaml:3: metrics.latency.unit: "
-        "missing, allowed is one of percent, ms, s, MB, count, cores, per second"
+        "missing, allowed is one of percent, ms, s, MB, count, cores, per second, USD"
     ]
 
 

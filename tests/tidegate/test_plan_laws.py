@@ -116,6 +116,6 @@ def test_percentages_read_back(tenths: int) -> None:
 
 @given(st.integers(-(10**9), 10**9), st.sampled_from(Unit))
 def test_quantities_read_back(number: int, unit: Unit) -> None:
-    written = f"{number}{unit.suffix}"
+    written = f"${number}" if unit is Unit.US_DOLLARS else f"{number}{unit.suffix}"
     assert quantity_in(parse_quantity(written), unit) == number
     assert unit is not Unit.COUNT or parse_quantity(number) == str(number)

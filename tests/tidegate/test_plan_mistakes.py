@@ -4,6 +4,10 @@ import pytest
 
 from tests.tidegate.plan_texts import BASE, changed, load
 from tidegate.plan_file import PlanError
+from tidegate.plan_schema import model_schema
+
+_CRITERIA = model_schema()["$defs"]["Wave"]["properties"]["criteria"]["items"]
+KINDS = ", ".join(sorted(_CRITERIA["discriminator"]["mapping"]))
 
 # The place that is changed, what it becomes (`#!` marks the expected line), the field, and words of the message.
 MISTAKES: dict[str, tuple[str, str, str, str]] = {
@@ -55,8 +59,8 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "name of a key": ("  latency:\n", "  Latency X: #!\n", "metrics.Latency X", "found the key 'Latency X', allowed is a name"),
     "name twice": ("name: two", "name: one #!", "waves.1.name", "stands 2 times, allowed is once"),
     "id twice": ("      - kind: earlier_waves", "      - { kind: alerts, when: during, text: b, id: x, labels: { a: b } }\n      - { kind: alerts, when: trigger, text: b, id: x, labels: { a: b } } #!\n      - kind: earlier_waves", "waves.1.criteria.1.id", "found 'x' (as in waves.1.criteria.0), allowed is once"),
-    "unknown kind": ("kind: earlier_waves", "kind: earlier_wave #!", "waves.1.criteria.0", "found kind 'earlier_wave', allowed are alerts, earlier_waves, human, threshold (did you mean 'earlier_waves'?)"),
-    "kind missing": ("      - kind: earlier_waves\n        when", "      - when", "waves.1.criteria.0", "kind is missing, allowed is kind: one of alerts, earlier_waves, human, threshold"),
+    "unknown kind": ("kind: earlier_waves", "kind: earlier_wave #!", "waves.1.criteria.0", f"found kind 'earlier_wave', allowed are {KINDS} (did you mean 'earlier_waves'?)"),
+    "kind missing": ("      - kind: earlier_waves\n        when", "      - when", "waves.1.criteria.0", f"kind is missing, allowed is kind: one of {KINDS}"),
     "unknown when": ("when: during\n        text: As", "when: always #!\n        text: As", "waves.1.criteria.0.when", "found 'always', allowed is one of enter, during, trigger"),
     "when empty": ("when: during\n        text: As", "when: [] #!\n        text: As", "waves.1.criteria.0.when", "found nothing, allowed is at least 1"),
     "when twice": ("when: trigger\n        text: Any", "when: [during, during] #!\n        text: Any", "waves.0.criteria.1.when", "each word once"),
@@ -87,6 +91,16 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "quorum out of reach": ("quorum: 2", "quorum: 3 #!", "waves.0.gate.quorum", "found 3, allowed is at most 2 (the approvers)"),
     "quorum of one person twice": ("boss@example.com", "lead@example.com", "waves.0.gate.quorum", "found 2, allowed is at most 1"),
     "role with nobody": ("  boss: [boss@example.com]", "  boss: [boss@example.com]\n  qa: [] #!", "roles.qa", "nobody is named"),
+    "unknown proof": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: junitt }] } #!", "checklist.A.0", "(did you mean 'junit'?)"),
+    "unknown key of a proof": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: dns, name: db, names: [db] }] } #!", "checklist.A.0.name", "did you mean 'names'?"),
+    "unknown key of a human line": ("approvals: open", "approvals: open\nchecklist: { human: [{ text: x, rolle: boss, role: boss }] } #!", "checklist.human.0.rolle", "did you mean 'role'?"),
+    "proof without its evidence": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: drill, fresh: soon }] } #!", "checklist.A.0.fresh", "found 'soon', allowed is a duration"),
+    "missing key of a proof": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: command }] } #!", "checklist.A.0.command", "missing, allowed is a name"),
+    "contradiction in a proof": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: http, source: web, at: /z }] } #!", "checklist.A.0.equals", "missing, allowed are at and equals together"),
+    "arguments in a plan": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: command, command: [rm, x] }] } #!", "checklist.A.0.command", "found a list, allowed is a name"),
+    "role that must name people": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: boss, proof: roles, roles: [bos] }] } #!", "checklist.A.0.roles.0", "did you mean 'boss'?"),
+    "sign-off of an unknown role": ("approvals: open", "approvals: open\nsign_off: { bos: [x] } #!", "sign_off.bos", "did you mean 'boss'?"),
+    "sign-off of nothing": ("approvals: open", "approvals: open\nsign_off: { boss: [] } #!", "sign_off.boss", "allowed is at least one statement"),
     "role of a checklist item": ("approvals: open", "approvals: open\nchecklist: { A: [{ text: x, role: qa }] } #!", "checklist.A.0.role", "found 'qa'"),
     "labels of alerts missing": ("labels: { severity: critical }", "labels: {} #!", "waves.0.criteria.1.labels", "found nothing, allowed is at least 1"),
     "empty label": ("labels: { severity: critical }", 'labels: { severity: "" } #!', "waves.0.criteria.1.labels.severity", "found an empty text"),

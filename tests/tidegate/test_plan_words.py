@@ -23,6 +23,14 @@ SMALL = load({"plan.yaml": BASE})
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
+COVERED = (
+    "a value in at least 95% of the wave's reviews of each of Error Rate, Success Rate, P95 Latency, P99 Latency, "
+    "Memory (MB), CPU Usage, Invariant Violations, Batches/sec"
+)
+SPIKE = "Memory (MB) or CPU Usage over its median of the last 6h by 50% and 6 deviations"
+SLO = "99% of the time with P95 Latency below 500 ms missed 14.4 times over, over 1h and 5m"
+
+
 @pytest.mark.parametrize(
     ("wave", "text", "sentence"),
     [
@@ -32,7 +40,18 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
         (1, "Zero CRITICAL alerts", "no alert with severity=critical, service=batch-patches is firing"),
         (1, "ANY CRITICAL alert", "any alert with severity=critical, service=batch-patches is firing"),
         (1, "Team comfortable with monitoring", "engineering-lead states: Team comfortable with monitoring"),
-        (1, "Memory leak detected", "Memory leak detected (not measured yet: leak)"),
+        (1, "Memory leak detected", "hourly floor of Memory (MB) grows by over 20 MB a day"),
+        (
+            2,
+            "Zero new CRITICAL alerts",
+            "no alert with severity=critical, service=batch-patches began since the wave began",
+        ),
+        (2, "Error rate trending down", "no significant worsening over the wave of Error Rate (by 1%)"),
+        (2, "Error rate increases > 5% from Wave 1", "change of Error Rate from wave 1 above +5 points"),
+        (2, "Performance degradation > 50%", "change of P95 Latency from control (baseline at 100%) above +50%"),
+        (3, "Monitoring coverage verified", COVERED),
+        (3, "Unexpected resource usage spike", SPIKE),
+        (4, "System performance below SLO", SLO),
         (2, "All Wave 1 criteria still met", "what wave 1 asks still holds"),
         (4, "All Wave 1-3 criteria met", "what waves 1, 2 and 3 ask still holds"),
     ],
@@ -60,7 +79,7 @@ def test_the_document_says_everything() -> None:
     ):
         assert wanted in shown
     for step in (*PLAN.waves, PLAN.post_rollout):
-        assert all(line in shown for line in (*step.actions, *(c.text for c in step.criteria)))
+        assert all(line.text in shown for line in (*step.actions, *step.criteria))
 
 
 def test_nothing_in_a_plan_breaks_out_of_its_place_in_the_document() -> None:
@@ -87,7 +106,7 @@ def test_the_check_tells_costs_gates_and_pending_lines() -> None:
     assert "one unhealthy review (of 96) restarts wave 1's 24h soak" in lines
     assert "one unhealthy review (of 4032) restarts the post-rollout 14d soak" in lines
     assert any(line.startswith("gate before wave 4: one of incident-commander") for line in lines)
-    assert "  leak: Memory leak detected (waves.0.criteria.8)" in lines
+    assert not any(line.startswith("  leak:") for line in lines)
     assert not any(line.startswith("warning") for line in lines)
     report = json.loads(json.dumps(plan_report(PLAN).to_json()))
     assert report["did_not_take_seconds"] == 17

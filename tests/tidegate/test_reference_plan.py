@@ -9,12 +9,16 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from tidegate.criteria import in_force
 from tidegate.document import plan_document
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
+from tidegate.plan_actions import Automatic, ScheduledNotice, Standby, Task
 from tidegate.plan_file import load_plan
+from tidegate.plan_outside import Cost
 from tidegate.plan_reference import plan_reference
 from tidegate.plan_report import pending_lines
 from tidegate.plan_schema import model_schema, plan_schema
+from tidegate.units import format_signed_percent
 
 ROOT = Path(__file__).parents[2]
 FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")
@@ -79,7 +83,7 @@ def test_every_line_of_a_wave_is_in_the_plan(number: int) -> None:
     triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when]
     assert [line for line in go if line in lines_below("**Go/No-Go", text)] == lines_below("**Go/No-Go", text)
     assert triggers == lines_below("**Rollback Trigger", text)
-    assert list(wave.actions) == lines_below("**Actions", text)
+    assert [action.text for action in wave.actions] == lines_below("**Actions", text)
     assert f"**Success Criteria:** {wave.success}" in text
     assert f"**Target:** {wave.target}" in text
     assert heading.startswith(f"### {wave.title} (")
@@ -186,6 +190,8 @@ def test_every_row_of_the_metrics_table_is_in_the_plan() -> None:
             assert limit is not None
             if limit.pending:
                 assert limit.text == wanted
+            elif limit.change is not None:
+                assert (limit.text or format_signed_percent(limit.change)) == wanted
             elif wanted == "0":
                 assert limit.below == "1"
             else:
@@ -199,7 +205,7 @@ def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_pla
     tasks = re.findall(r"^- \[ \] (.*)$", section("## Post-Deployment Tasks"), re.MULTILINE)
     assert len(post) == 5
     assert len(tasks) == 13
-    assert {line.lower() for line in (*post, *tasks)} <= {line.lower() for line in PLAN.post_rollout.actions}
+    assert {line.lower() for line in (*post, *tasks)} <= {action.text.lower() for action in PLAN.post_rollout.actions}
     success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
     assert len(success) == 10
     assert set(success) <= {c.text for c in PLAN.post_rollout.criteria}
@@ -227,7 +233,18 @@ def test_what_can_be_measured_is_measured() -> None:
     assert criterion(2, "P99 latency acceptable").below == "800ms"
     assert criterion(4, "All Wave 1-3 criteria met").waves == (1, 2, 3)
     assert isinstance(criterion(3, "All Wave 1-2 criteria still met"), EarlierWaves)
-    assert criterion(1, "Memory leak detected").pending == "leak"
+    leak = criterion(1, "Memory leak detected")
+    assert (leak.kind, leak.metric, leak.above) == ("leak", "memory", "20MB")
+    increase = criterion(2, "Error rate increases > 5% from Wave 1")
+    assert (increase.to, increase.how, increase.above, increase.metric) == ("wave 1", "points", "5%", "error_rate")
+    slower = criterion(2, "Performance degradation > 50%")
+    assert (slower.to, slower.substitute, slower.how, slower.above) == ("control", "baseline", "relative", "50%")
+
+
+def test_what_prometheus_and_the_journal_answer_waits_no_more() -> None:
+    answered = {"change", "trend", "leak", "new_alerts", "resource_spike", "slo", "coverage"}
+    waiting = [line for line in pending_lines(PLAN) if not line.where.startswith("checklist")]
+    assert {line.kind for line in waiting} & answered == set()
 
 
 def test_pending_lines_wait_for_known_kinds_and_never_decide() -> None:
@@ -235,6 +252,37 @@ def test_pending_lines_wait_for_known_kinds_and_never_decide() -> None:
     for step in (*PLAN.waves, PLAN.post_rollout):
         for asked in step.criteria:
             assert isinstance(asked, Human) or not hasattr(asked, "pending")
+
+
+def test_every_action_of_the_reference_plan_has_somebody_or_something_that_does_it() -> None:
+    kinds = [[type(action) for action in step.actions] for step in (*PLAN.waves, PLAN.post_rollout)]
+    assert [len(step) for step in kinds[:4]] == [4, 5, 5, 5]
+    assert {kind for step in kinds for kind in step} == {Automatic, Task, ScheduledNotice, Standby}
+    shown = plan_document(PLAN)
+    for wanted in (
+        "automatic: a review at least every 15m",
+        "task of engineering-lead, asked for at the next gate",
+        "notice to incident-commander, engineering-lead daily at 9:00 and 17:00",
+        "incident-commander stands by, somebody on call for batch-patches",
+        "Cost attribution — task of product-manager, handed over at the start",
+    ):
+        assert wanted in shown
+
+
+def test_what_asks_outside_of_prometheus_asks_for_what_the_line_says() -> None:
+    escalations = criterion(3, "Customer escalations > 5")
+    assert (escalations.kind, escalations.above, escalations.when) == ("count", "5", (When.TRIGGER,))
+    assert criterion(2, "Customer-reported data loss / corruption").above == "0"
+    assert criterion(4, "Multiple simultaneous customer issues").above == "1"
+    (monthly,) = (c for c in PLAN.post_rollout.criteria if c.text == "Cost < $300/month")
+    assert isinstance(monthly, Cost)
+    assert monthly.below == "$300"
+    assert criterion(3, "Cost analysis shows acceptable impact").kind == "cost"
+    assert criterion(1, "All ALARM tests pass").when == (When.ENTER,)
+    known = criterion(1, "Run synthetic tests (generate load with known patches)")
+    assert (known.kind, known.new.group, known.legacy.group) == ("synthetic", "synthetic", "synthetic-control")
+    for number in range(1, len(PLAN.waves) + 2):
+        assert known in [item.criterion for item in in_force(PLAN, number, When.DURING)]
 
 
 def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:

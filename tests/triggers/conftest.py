@@ -20,6 +20,7 @@ from demo.stack import Parts, start_parts, stop_parts
 from tasks.exposure import raise_exposure
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
+from tasks.references import measure_baseline, measure_wave
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import Ticked, review_due, tick
 from tests.e2e.waiting import wait_for
@@ -43,9 +44,14 @@ class Bench:
         """Put a fault of the new path into force."""
         httpx.put(f"{self.parts.service_url}/faults", json={"kind": kind}, timeout=10).raise_for_status()
 
+    def support_says(self, **figures: int) -> None:
+        """Let the support desk count these."""
+        httpx.put(f"{self.parts.inbox_url}/desk/support", json=figures, timeout=10).raise_for_status()
+
     def heal(self) -> None:
-        """End every fault, and wait until no alert fires."""
+        """End every fault and complaint, and wait until no alert fires."""
         httpx.delete(f"{self.parts.service_url}/faults", timeout=10).raise_for_status()
+        httpx.delete(f"{self.parts.inbox_url}/desk/support", timeout=10).raise_for_status()
         wait_for(lambda: not self.firing(), 60, "no alert fires")
 
     def firing(self) -> list[str]:
@@ -65,20 +71,30 @@ class Bench:
         found: list[dict[str, object]] = httpx.get(f"{self.parts.inbox_url}/messages", params=asked, timeout=10).json()
         return found
 
-    def in_wave(self, number: int, plan: Plan) -> OpenRollout:
-        """A rollout of this plan whose wave `number` was just raised, the ones before having soaked."""
+    def in_wave(self, number: int, plan: Plan, day: timedelta = DAY) -> OpenRollout:
+        """A rollout of this plan whose wave `number` was just raised, the ones before having soaked for a moment."""
         name = f"t-{uuid4().hex[:6]}"
         run = open_rollout(
-            self.via, plan, name, started_by=STARTER, pace=DAY, auto_approve=True, connection_set="default"
+            self.via, plan, name, started_by=STARTER, pace=day, auto_approve=True, connection_set="default"
         )
         run.wait_for_claim()
+        measure_baseline(run)
         for wave in range(1, number + 1):
             body = {"wave": wave, "attempt": 1, "reason": "", "by": APPROVER, "extension_seconds": 0}
             run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
             raise_exposure(run, wave)
             if wave < number:
-                run.append(Kind.SOAKED, {"wave": wave})
+                self._soak(run, wave)
         return run
+
+    def _soak(self, run: OpenRollout, wave: int) -> None:
+        """Wait until what the wave is compared by later has been measured, for the first one; then on."""
+        if wave == 1:
+            seen = self.routed()
+            wait_for(lambda: self.routed() > seen + 40, 60, "wave 1 has seen requests")
+            wait_for(lambda: guard(run).look.metrics[0].value is not None, 60, "and Prometheus has measured them")
+        measure_wave(run, wave, utc_now())
+        run.append(Kind.SOAKED, {"wave": wave})
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +144,7 @@ def with_only(plan: Plan, wave: int, text: str) -> Plan:
     waves = []
     for number, step in enumerate(plan.waves, start=1):
         kept = [c for c in step.criteria if When.TRIGGER not in c.when or (number == wave and c.text == text)]
-        waves.append(step.model_copy(update={"criteria": tuple(kept)}))
+        waves.append(step.model_copy(update={"criteria": tuple(kept), "actions": ()}))
     metrics = {name: metric.model_copy(update={"critical": None}) for name, metric in plan.metrics.items()}
     proof = plan.rollback.proof.model_copy(update={"quiet": timedelta(seconds=1)})
     back = plan.rollback.model_copy(update={"proof": proof})

@@ -1,0 +1,50 @@
+"""Criteria that hold a metric against what it was, or look at its past."""
+
+from tasks.sight import Sight
+from tidegate.change import (
+    Against,
+    against_reference,
+    control_queries,
+    control_query,
+    has_control,
+    judge_change,
+)
+from tidegate.criteria import Breach, InForce, metric_reading, on_dry_run
+from tidegate.plan_kinds import Change
+from tidegate.reference import zero_where_absent
+from tidegate.samples import NoData, NoDataReason, Reading
+from tidegate.verdict import Finding, Verdict
+
+Measured = tuple[Finding, Breach | None]
+
+
+def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
+    """Against the journal's references, or the old path at this moment while anybody is left on it."""
+    plan, timing, to = seen.run.plan, seen.run.timing, criterion.to
+    if to == "control" and not has_control(plan, seen.wave):
+        if criterion.substitute is None:
+            sentence = "Everybody is exposed: there is no control to hold it against."
+            finding = Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, sentence)
+            return on_dry_run(criterion, finding), None
+        to = criterion.substitute
+    if to == "control":
+        then = Against(
+            "control", _control(seen, criterion.metric), control_query(plan, criterion.metric, seen.wave, timing)
+        )
+    else:
+        then = against_reference(seen.run.state.references, criterion, to, seen.wave)
+    return judge_change(item.id, criterion, plan, seen.wave, timing, seen.metrics[criterion.metric], then)
+
+
+def _control(seen: Sight, metric: str) -> Reading:
+    """The metric on the old path now; an error counter that never counted is zero, a path without requests is none.
+
+    What is gone as a whole is a gap or a dead old path: nothing to compare with, and nothing to go back to in haste.
+    """
+    answers = dict(seen.instant(control_queries(seen.run.plan, metric, seen.wave, seen.run.timing)))
+    counted = answers.get(f"{metric}_whole", answers.get(f"{metric}_count"))
+    if isinstance(counted, NoData) and counted.reason is NoDataReason.NO_SERIES:
+        return NoData(NoDataReason.TOO_FEW, counted.at, "it shows no requests at all")
+    if (part := f"{metric}_part") in answers:
+        answers[part] = zero_where_absent(answers[part], answers[f"{metric}_whole"])
+    return metric_reading(seen.run.plan, metric, answers)

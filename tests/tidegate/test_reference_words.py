@@ -1,0 +1,39 @@
+"""What is said of a measured reference, in the journal and in a notice."""
+
+import pytest
+
+from tests.tidegate.builders import PLAN, Journal, opened
+from tidegate.entries import Kind
+from tidegate.journal_words import entry_words
+from tidegate.notices import Loudness
+from tidegate.wording import reference_incomplete
+
+FOUND = {"value": 1.5, "n": 300, "raw": {}}
+LOST = {"value": None, "n": None, "reason": "no_series", "detail": "", "raw": {}}
+
+
+def measured(number: int, **metrics: object) -> Journal:
+    journal = opened()
+    journal.append(Kind.MEASURED, {"reference": number, "window_seconds": 3600, "metrics": metrics})
+    return journal
+
+
+@pytest.mark.parametrize(
+    ("number", "metrics", "words"),
+    [
+        (0, {"errors": FOUND}, "the baseline (old path) was measured over 3600 s: 1 of 1 metrics"),
+        (
+            2,
+            {"errors": FOUND, "memory": LOST},
+            "wave 2 was measured over 3600 s: 1 of 2 metrics; no value of memory: no series",
+        ),
+    ],
+)
+def test_a_reference_is_one_line_of_the_journal(number: int, metrics: dict[str, object], words: str) -> None:
+    assert entry_words(measured(number, **metrics).entries[-1]) == words
+
+
+def test_people_are_told_what_a_reference_lacks() -> None:
+    notice = reference_incomplete(PLAN, opened().state, 0, ["memory"])
+    assert (notice.event, notice.loudness) == ("reference-0", Loudness.WARNING)
+    assert "Memory" in notice.body

@@ -1,0 +1,316 @@
+"""The sign-off before wave 1: each role in person, counted until all have signed, and nobody for a foreign role."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tidegate.builders import ANN, BOB, STARTER, Journal, finding, opened, plan_of
+from tidegate.approval import (
+    Answer,
+    Choice,
+    Outcome,
+    Ruling,
+    asked_people,
+    field_name,
+    human_findings,
+    may_state,
+    open_statements,
+    rule,
+    sign_off,
+    statements,
+    statements_of,
+    unsatisfiable,
+)
+from tidegate.document import plan_document
+from tidegate.entries import Kind
+from tidegate.pace import Pace, Timing
+from tidegate.plan import Plan
+from tidegate.progress_page import progress_page
+from tidegate.status import status_json
+from tidegate.verdict import Verdict
+from tidegate.wording import gate_form, gate_waiting, statement_help
+
+GO, HOLD = Choice.GO, Choice.HOLD
+EVE, STRANGER = "eve@example.com", "stranger@example.com"
+OUTCOMES = (Outcome.GO, Outcome.COUNTED, Outcome.REFUSED)
+SIGNED = {
+    "roles": {"lead": [ANN, BOB], "commander": [STARTER], "ops": [EVE]},
+    "sign_off": {"lead": ["Code is good", "Docs are there"], "ops": ["Infrastructure ready"]},
+    "checklist": {"Code": [{"text": "Reviewed", "role": "lead"}]},
+    "waves.0.criteria": [
+        {"kind": "threshold", "when": "during", "metric": "errors", "below": "2%", "text": "Few errors"}
+    ],
+}
+
+
+def signing(changes: dict[str, Any] | None = None) -> Plan:
+    return plan_of({**SIGNED, **(changes or {})})
+
+
+PLAN = signing()
+LEAD, OPS, CODE = "sign-off.1", "sign-off.2", "checklist.1"
+ALL = frozenset({LEAD, OPS, CODE})
+
+
+def ruling(who: str, boxes: set[str] | frozenset[str] = ALL, plan: Plan = PLAN, **more: Any) -> Ruling:
+    about: dict[str, Any] = {"started_by": STARTER, "said_go": (), "findings": (finding(Verdict.PASS),)}
+    return rule(plan, 1, Answer(GO, who, stated=frozenset(boxes)), **(about | more))
+
+
+# What is asked
+
+
+def test_the_first_gate_asks_for_one_box_of_each_role() -> None:
+    assert [(s.key, s.role, s.in_person) for s in statements(PLAN, 1)] == [
+        (CODE, "lead", False),
+        (LEAD, "lead", True),
+        (OPS, "ops", True),
+    ]
+    assert statements(PLAN, 2) == ()
+    assert len({field_name(s.key) for s in statements(PLAN, 1)}) == 3
+
+
+def test_a_box_shows_every_statement_and_who_may_make_it() -> None:
+    [lead, ops] = sign_off(PLAN)
+    assert statement_help(PLAN, lead).splitlines() == [
+        f"Stated for lead. Only {ANN}, {BOB} may.",
+        "",
+        "- Code is good",
+        "- Docs are there",
+    ]
+    assert "- Infrastructure ready" in statement_help(PLAN, ops)
+
+
+def test_only_lines_that_people_prove_stand_in_the_box_of_a_section() -> None:
+    lines: list[dict[str, Any]] = [
+        {"text": "Reviewed", "role": "lead"},
+        {"text": "Tested", "role": "ops", "proof": "command", "command": "t"},
+        {"text": "Told", "role": "ops", "not_applicable": "nobody is outside"},
+    ]
+    plan = signing({"checklist": {"All measured": [lines[1]], "Mixed": lines}, "sign_off": {}})
+    [box] = statements(plan, 1)
+    assert (box.key, box.role, box.text) == ("checklist.2", "lead", "Checklist, Mixed: all 1 lines are done")
+    assert statement_help(plan, box).splitlines()[1:] == ["", "- Reviewed"]
+
+
+def test_what_was_signed_is_not_asked_again() -> None:
+    assert [s.key for s in open_statements(PLAN, 1, {LEAD: ANN})] == [CODE, OPS]
+    # Without a sign-off every approver states everything, as before.
+    plain = signing({"sign_off": {}})
+    assert [s.key for s in open_statements(plain, 1, {CODE: ANN})] == [CODE]
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    ("who", "keys"),
+    [(ANN, {CODE, LEAD}), (BOB.upper(), {CODE, LEAD}), (EVE, {CODE, OPS}), (STARTER, {CODE}), (STRANGER, {CODE})],
+)
+def test_nobody_signs_for_a_role_they_do_not_hold(who: str, keys: set[str]) -> None:
+    assert {s.key for s in statements_of(PLAN, 1, who)} == keys
+
+
+def test_whoever_signs_is_asked_too() -> None:
+    assert asked_people(PLAN, 1) == (ANN, BOB, STARTER, EVE)
+    assert asked_people(PLAN, 2) == (ANN, BOB)
+
+
+# Rulings
+
+
+@pytest.mark.parametrize(
+    ("who", "stated", "more", "outcome", "words", "made"),
+    [
+        (ANN, ALL, {}, Outcome.COUNTED, f"1 of 1 approvals ({ANN}); ops has not signed off yet ({EVE}); {ANN} cannot sign for ops", {CODE, LEAD}),
+        (ANN, {CODE, LEAD}, {}, Outcome.COUNTED, f"1 of 1 approvals ({ANN}); ops has not signed off yet ({EVE})", {CODE, LEAD}),
+        (ANN, set(), {}, Outcome.COUNTED, "lead has not signed off yet", set()),
+        (ANN, {LEAD}, {"stated": {OPS: EVE}}, Outcome.COUNTED, "not stated yet (lead): Checklist, Code", {LEAD}),
+        (ANN, {CODE, LEAD}, {"stated": {OPS: EVE}}, Outcome.GO, f"go by {ANN}", {CODE, LEAD}),
+        (ANN, ALL, {"stated": {OPS: EVE}}, Outcome.GO, f"go by {ANN}; {ANN} cannot sign for ops", {CODE, LEAD}),
+        (ANN, set(), {"stated": {OPS: EVE, LEAD: BOB, CODE: BOB}}, Outcome.GO, f"go by {ANN}", set()),
+        # A role that signs and is no approver counts for its signature, not for the quorum.
+        (EVE, {OPS}, {}, Outcome.COUNTED, "0 of 1 approvals (nobody yet); not stated yet", {OPS}),
+        (EVE, ALL, {"stated": {LEAD: ANN, CODE: ANN}}, Outcome.COUNTED, f"1 more of these have to say go: {ANN}, {BOB}, {STARTER}", {OPS, CODE}),
+        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [ANN]}, Outcome.GO, f"go by {ANN}", {OPS}),
+        (EVE, {LEAD}, {}, Outcome.REFUSED, f"stated nothing that counts; {EVE} cannot sign for lead", set()),
+        (EVE, set(), {}, Outcome.REFUSED, f"{EVE} is no approver here and stated nothing that counts", set()),
+        (STRANGER, ALL, {}, Outcome.REFUSED, f"{STRANGER} may not approve this gate; allowed are {ANN}, {BOB}, {STARTER}, {EVE}", set()),
+        # Whoever started it cannot be its only approver, and what others signed is not lost over it.
+        (STARTER, {CODE}, {"stated": {LEAD: ANN, OPS: EVE}}, Outcome.COUNTED, "another approver than starter@example.com", {CODE}),
+        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [STARTER]}, Outcome.COUNTED, "another approver", {OPS}),
+        (ANN, ALL, {"blocked": "held: drift"}, Outcome.REFUSED, "held: drift", set()),
+        (EVE, {OPS}, {"findings": (finding(Verdict.FAIL, "bad"),)}, Outcome.REFUSED, "Text of bad: FAIL", set()),
+        (ANN, ALL, {"stated": {OPS: EVE}, "findings": (finding(Verdict.ERROR, "bad"),)}, Outcome.REFUSED, "bad", set()),
+    ],
+)  # fmt: skip
+def test_an_answer_is_counted_until_everybody_has_signed(
+    who: str, stated: set[str], more: dict[str, Any], outcome: Outcome, words: str, made: set[str]
+) -> None:
+    found = ruling(who, stated, **more)
+    assert found.outcome is outcome, found
+    assert words in found.reason
+    assert set(found.stated) == made
+
+
+def test_one_person_of_all_roles_signs_for_all_of_them_at_once() -> None:
+    plan = signing({"roles": {"lead": [ANN, BOB], "commander": [STARTER], "ops": [ANN]}})
+    found = ruling(ANN, ALL, plan)
+    assert (found.outcome, set(found.stated)) == (Outcome.GO, ALL)
+
+
+def test_a_quorum_is_wanted_besides() -> None:
+    plan = signing({"waves.0.gate": {"approvers": ["lead"], "quorum": 2}})
+    found = ruling(ANN, {CODE, LEAD}, plan, stated={OPS: EVE}, said_go=[EVE])
+    assert (found.outcome, found.reason) == (
+        Outcome.COUNTED,
+        f"1 of 2 approvals ({ANN}); 1 more of these have to say go: {BOB}",
+    )
+    assert ruling(BOB, set(), plan, stated=dict.fromkeys(ALL, ANN), said_go=[EVE, ANN]).outcome is Outcome.GO
+
+
+def test_extend_and_later_gates_know_no_sign_off() -> None:
+    extend = rule(PLAN, 1, Answer(Choice.EXTEND, EVE), started_by=STARTER, said_go=(), findings=())
+    assert "allowed are" in extend.reason
+    later = rule(PLAN, 2, Answer(GO, ANN), started_by=STARTER, said_go=[BOB], findings=())
+    assert later.outcome is Outcome.GO
+
+
+people = st.sampled_from([ANN, BOB, EVE, STARTER, STRANGER])
+said = st.lists(st.tuples(people, st.frozensets(st.sampled_from([*sorted(ALL), "other"]))), max_size=8)
+
+
+@given(said, st.sampled_from([STARTER, ANN, EVE]))
+def test_a_go_means_that_every_role_signed_in_person(
+    answers: list[tuple[str, frozenset[str]]], started_by: str
+) -> None:
+    journal = opened(PLAN)
+    holders = {LEAD: {ANN, BOB}, OPS: {EVE}}
+    for attempt, (who, stated) in enumerate(answers, start=1):
+        state = journal.state
+        found = rule(
+            PLAN,
+            1,
+            Answer(GO, who, stated=stated),
+            started_by=started_by,
+            said_go=state.approvals.get(1, []),
+            findings=(),
+            stated=state.stated.get(1, {}),
+        )
+        assert found.outcome in OUTCOMES
+        assert set(found.stated) <= stated
+        about = {"wave": 1, "attempt": attempt}
+        journal.append(Kind.GATE_OPENED, about)
+        journal.append(
+            Kind.GATE_DECIDED, {**about, "by": who, "outcome": found.outcome.value, "stated": list(found.stated)}
+        )
+        signed = journal.state.stated.get(1, {})
+        assert all(by in holders[key] for key, by in signed.items() if key in holders)
+        if found.outcome is Outcome.GO:
+            assert set(signed) == ALL
+            approvers = {p for p in journal.state.approvals[1] if p in (ANN, BOB, STARTER)}
+            assert approvers - {started_by}
+            return
+
+
+# Before it is needed
+
+
+def test_a_sign_off_that_nobody_can_give_is_told_before_it_is_needed() -> None:
+    nobody = PLAN.model_copy(update={"roles": {**PLAN.roles, "ops": ()}})
+    assert unsatisfiable(PLAN, STARTER) == ""
+    assert unsatisfiable(nobody, STARTER) == "nobody can sign off for ops: name a person for this role"
+
+
+@pytest.mark.parametrize(
+    ("sign", "words"),
+    [({"qa": ["x"]}, "found 'qa'"), ({"lead": []}, "allowed is at least one statement"), ({"lead": [""]}, "sign_off")],
+)
+def test_a_sign_off_of_nobody_or_nothing_is_refused(sign: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        signing({"sign_off": sign})
+    assert words in str(raised.value)
+
+
+# The journal and what people see
+
+
+def signed_by(journal: Journal, who: str, outcome: str, **more: Any) -> None:
+    journal.append(Kind.GATE_OPENED, {"wave": 1, "attempt": 1})
+    journal.append(Kind.GATE_DECIDED, {"wave": 1, "attempt": 1, "by": who, "outcome": outcome, **more})
+
+
+def test_the_journal_keeps_who_stated_what() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    signed_by(journal, STRANGER, "refused", stated=[LEAD])
+    signed_by(journal, ANN, "go", stated=[LEAD, CODE])
+    assert journal.state.stated == {1: {OPS: EVE, LEAD: ANN, CODE: ANN}}
+
+
+def test_an_older_journal_says_nothing_of_statements() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, ANN, "go")
+    assert journal.state.stated == {1: {}}
+
+
+def test_a_go_that_was_withdrawn_takes_the_signatures_with_it() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, ANN, "go", stated=[LEAD])
+    signed_by(journal, "tidegate", "withdrawn")
+    assert journal.state.stated == {}
+
+
+def test_an_extension_lets_the_gate_ask_for_everything_anew() -> None:
+    journal = opened(PLAN)
+    for outcome, more in (("counted", {"stated": ["second.1"]}), ("extended", {"extension_seconds": 60})):
+        journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
+        journal.append(Kind.GATE_DECIDED, {"wave": 2, "attempt": 1, "by": ANN, "outcome": outcome, **more})
+    assert journal.state.stated == {}
+
+
+def test_the_progress_page_keeps_who_signed() -> None:
+    journal = opened(PLAN)
+    timing = Timing(PLAN, Pace(journal.now))
+    assert "Sign-off" not in progress_page(PLAN, journal.state, timing, journal.now)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    assert f"| ops | {EVE} | {EVE} |" in progress_page(PLAN, journal.state, timing, journal.now)
+
+
+def test_the_notice_of_the_gate_says_whose_signature_is_wanted() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    notice = gate_waiting(PLAN, journal.state, 1, 2, [ANN], "")
+    assert f"Sign-off wanted from lead ({ANN}, {BOB})." in notice.body
+    assert "ops" not in notice.body
+
+
+def test_form_status_and_document_show_who_signs_and_who_has() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, EVE, "counted", stated=[OPS])
+    state = journal.state
+    form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, frozenset(), state.stated[1]), "")
+    assert f"| Sign-off, ops: all 1 statements are made | PASS | Stated by {EVE}. |" in form
+    assert f"| lead | {ANN}, {BOB} | nobody yet |" in form
+    assert f"| ops | {EVE} | {EVE} |" in form
+    shown = status_json(PLAN, state, Timing(PLAN, Pace(journal.now)))["sign_off"]
+    assert shown == [
+        {"role": "lead", "statements": ["Code is good", "Docs are there"], "signed_by": None},
+        {"role": "ops", "statements": ["Infrastructure ready"], "signed_by": EVE},
+    ]
+    document = plan_document(PLAN)
+    assert f"### ops ({EVE})" in document
+    assert "- [ ] Infrastructure ready" in document
+
+
+def test_hold_needs_no_signature() -> None:
+    found = rule(PLAN, 1, Answer(HOLD, STRANGER), started_by=STARTER, said_go=(), findings=())
+    assert found.outcome is Outcome.HELD
+
+
+def test_may_state() -> None:
+    [lead, _] = sign_off(PLAN)
+    assert may_state(PLAN, lead, ANN)
+    assert not may_state(PLAN, lead, EVE)
