@@ -11,6 +11,7 @@ from console import (
     demo_commands,
     journal_commands,
     plan_commands,
+    report_commands,
     rollout_commands,
     stack_commands,
     steering_commands,
@@ -31,6 +32,7 @@ plan_commands.add_to(app)
 rollout_commands.add_to(app)
 steering_commands.add_to(app)
 watch_commands.add_to(app)
+report_commands.add_to(app)
 dashboard_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)

@@ -92,6 +92,7 @@ class Board:
         self._rows: list[RolloutRow] = []
         self._listed_at: float | None = None
         self.stale_since: datetime | None = None
+        self.unreadable: dict[str, str] = {}
 
     def of(self, rollout: str) -> Seen:
         """One rollout; raises UnknownRollout, or a ConnectionFault when it was never read before."""
@@ -117,13 +118,15 @@ class Board:
             return self._rows
 
     def newest(self, count: int) -> list[Seen]:
-        """The newest rollouts, those that can be read."""
-        found = []
+        """The newest rollouts; why one cannot be read stands in `unreadable`."""
+        found, unreadable = [], {}
         for row in self.rows()[:count]:
             try:
                 found.append(self.of(row.rollout))
-            except (ConnectionFault, ValueError):
-                continue
+            except (ConnectionFault, ValueError) as error:
+                # The first line only: what follows may repeat a whole plan.
+                unreadable[row.rollout] = (str(error).splitlines() or [type(error).__name__])[0]
+        self.unreadable = unreadable
         return found
 
     def _follow(self, rollout: str) -> Followed:

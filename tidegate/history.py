@@ -157,6 +157,7 @@ class RolloutState:
     flow_run: str = ""
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
@@ -386,6 +387,10 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.CLOSED, body["reason"]
 
 
+def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.reports[body["report"]] = body
+
+
 def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None and record.soaked_at is None:
@@ -426,6 +431,7 @@ _APPLY = {
     Kind.CARRIED: _carried,
     Kind.ORPHANED: _orphaned,
     Kind.TESTED: _tested,
+    Kind.REPORTED: _reported,
 }
 
 

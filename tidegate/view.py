@@ -16,6 +16,8 @@ from tidegate.history import Phase, RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan, When, timezone_of
 from tidegate.progress_page import wave_status
+from tidegate.reference import BASELINE, reference_reading
+from tidegate.samples import Sample
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Verdict
 from tidegate.view_metrics import MetricView, metric_view
@@ -103,7 +105,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         reviewed_at=course.reviewed_at,
         started_by=state.started_by,
         holds={cause.value.replace("_", " "): why for cause, why in state.holds.items()},
-        metrics=_metrics(plan, course),
+        metrics=_metrics(plan, state, course),
         waves=waves,
         gate=_gate(plan, state, now),
         timeline=tuple(reversed(course.events)),
@@ -116,10 +118,19 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
     )
 
 
-def _metrics(plan: Plan, course: Course) -> tuple[MetricView, ...]:
+def _metrics(plan: Plan, state: RolloutState, course: Course) -> tuple[MetricView, ...]:
     """Those with bounds first: they are what decides."""
-    rows = (metric_view(name, metric, course.points.get(name, ())) for name, metric in plan.metrics.items())
+    rows = (
+        metric_view(name, metric, course.points.get(name, ()), baseline_of(state, name))
+        for name, metric in plan.metrics.items()
+    )
     return tuple(sorted(rows, key=lambda row: all(bound.value is None for bound in row.bounds)))
+
+
+def baseline_of(state: RolloutState, metric: str) -> float | None:
+    """What the metric was on the old path before wave 1, where that was measured."""
+    found = reference_reading(state.references, BASELINE, metric)
+    return found.value if isinstance(found, Sample) else None
 
 
 def _a_day(timing: Timing) -> timedelta:

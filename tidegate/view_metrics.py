@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tidegate.bounds import Level
 from tidegate.course import Point
+from tidegate.direction import rises_are_bad
 from tidegate.plan import Limit, Metric
 from tidegate.units import Unit, quantity_in
 
@@ -42,6 +43,7 @@ class MetricView:
     better: bool | None
     control: str
     n: float | None
+    baseline: str
     bounds: tuple[BoundView, ...]
     points: tuple[Point, ...]
 
@@ -53,7 +55,7 @@ class MetricView:
         return f"{self.change} ({'better' if self.better else 'worse'})"
 
 
-def metric_view(name: str, metric: Metric, points: Sequence[Point]) -> MetricView:
+def metric_view(name: str, metric: Metric, points: Sequence[Point], baseline: float | None = None) -> MetricView:
     """The row; without any review it says so, and is no data."""
     last = points[-1] if points else None
     level = Level(last.level) if last else Level.NO_DATA
@@ -73,7 +75,11 @@ def metric_view(name: str, metric: Metric, points: Sequence[Point]) -> MetricVie
         better,
         metric.unit.format(control) if control is not None else "",
         last.n if last else None,
-        tuple(_bound(column, getattr(metric, column), metric.unit) for column in ("target", "warning", "critical")),
+        "" if baseline is None else metric.unit.format(baseline),
+        tuple(
+            _bound(column, getattr(metric, column), metric.unit, baseline)
+            for column in ("target", "warning", "critical")
+        ),
         tuple(points),
     )
 
@@ -86,25 +92,20 @@ def _change(metric: Metric, points: Sequence[Point]) -> tuple[str, str, bool | N
     shown = metric.unit.format(abs(delta))
     if not any(digit in shown for digit in "123456789"):
         return f"±{metric.unit.format(0)}", "→", None
-    low = lower_is_better(metric)
-    return f"{'+' if delta > 0 else '-'}{shown}", "↑" if delta > 0 else "↓", None if low is None else (delta < 0) is low
+    worse = rises_are_bad(metric)
+    better = None if worse is None else (delta < 0) is worse
+    return f"{'+' if delta > 0 else '-'}{shown}", "↑" if delta > 0 else "↓", better
 
 
-def lower_is_better(metric: Metric) -> bool | None:
-    """Which way is good, as the bounds say; None without any."""
-    if metric.target is not None and metric.target.pending is None:
-        return metric.target.below is not None
-    for limit in (metric.warning, metric.critical):
-        if limit is not None and limit.pending is None:
-            return limit.above is not None
-    return None
-
-
-def _bound(column: str, limit: Limit | None, unit: Unit) -> BoundView:
+def _bound(column: str, limit: Limit | None, unit: Unit, baseline: float | None) -> BoundView:
     if limit is None:
         return BoundView(column, "", None)
     if limit.pending is not None:
         return BoundView(column, limit.text or "", None)
+    if limit.change is not None:
+        at = None if baseline is None else baseline * (1 + limit.change / 100)
+        known = "" if at is None else f" ({unit.format(at)})"
+        return BoundView(column, f"{limit.change:+g}% from the baseline{known}", at)
     text, sign = (limit.above, ">") if limit.above is not None else (limit.below or "", "<")
     number = quantity_in(text, unit)
     return BoundView(column, f"{sign} {unit.format(number)}", number)

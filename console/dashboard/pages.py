@@ -118,9 +118,10 @@ class Pages:
         views = [seen.view for seen in self.board.newest(MOST_ROLLOUTS)]
         stale = _stale(self.board.stale_since)
         hidden = max(len(self.board.rows()) - MOST_ROLLOUTS, 0)
-        html = self._render("list.html", views=views, stale=stale, hidden=hidden)
+        unreadable = self.board.unreadable
+        html = self._render("list.html", views=views, stale=stale, hidden=hidden, unreadable=unreadable)
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
-        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + stale
+        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale
         return Live(html, "", f"{said}. {stale}".strip(), "", key)
 
     def _render(self, template: str, **values: Any) -> str:

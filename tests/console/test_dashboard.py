@@ -253,7 +253,7 @@ def test_a_metric_is_drawn_with_its_thresholds(run: OpenRollout) -> None:
     assert "now 11% (critical), lowest 1%, highest 11%" in text
     for bound in ("target &lt; 2%", "warning &gt; 5%", "critical &gt; 10%"):
         assert f">{bound}</text>" in text
-    assert "old path 1.50%" in text
+    assert "old path now 1.50%" in text
     assert '<text class="mark critical"' in text
 
 

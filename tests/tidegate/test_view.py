@@ -166,7 +166,7 @@ def test_the_change_against_the_review_before(
 
 
 def test_where_more_is_better_less_is_worse() -> None:
-    metric = PLAN.metrics["errors"].model_copy(update={"target": Limit(above="98%")})
+    metric = PLAN.metrics["errors"].model_copy(update={"target": Limit(above="98%"), "warning": None, "critical": None})
     points = [Point(TIMING.pace.anchor, value, "on target") for value in (99.0, 98.5)]
     assert metric_view("success", metric, points).better is False
     silent = Metric(title="M", unit="MB", query="sum(x{ {{ path }} })")  # type: ignore[arg-type]
