@@ -34,7 +34,7 @@ def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
         "plan_hash": state.plan_hash,
         "started_by": state.started_by,
         "opened_at": state.opened_at.isoformat() if state.opened_at else None,
-        "ended_at": entries[-1].at.isoformat() if entries and not state.phase.is_open else None,
+        "ended_at": _ended_at(state, entries),
         "outcome": state.phase.value,
         "reason": state.end_reason or (state.rollback.reason if state.rollback else ""),
         "exposure": list(_exposure(entries)),
@@ -82,6 +82,12 @@ def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[st
     if found == recorded["sha256"]:
         return ""
     return f"its SHA-256 was {recorded['sha256'][:12]}, the journal gives {found[:12]}"
+
+
+def _ended_at(state: RolloutState, entries: Sequence[Entry]) -> str | None:
+    """The instant of the entry that ended it; notices are sent after that, too."""
+    ended = [e for e in entries if e.kind in (Kind.FINISHED, Kind.CLOSED, Kind.PROVEN)]
+    return None if state.phase.is_open or not ended else ended[-1].at.isoformat()
 
 
 def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:

@@ -42,8 +42,8 @@ def closeout_markdown(report: dict[str, Any]) -> str:
             f"## Way back\n\nOrdered by {one_line(back['by'])} at {back['ordered_at']}: {one_line(back['reason'])} "
             f"Zero after {back['zero']}, last request after {back['last_request']}, proof after {back['proof']}."
         )
-    rows = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]
-    parts += ["## Success criteria", _table(("Criterion", "Verdict", "Evidence"), rows)]
+    success = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]
+    parts += ["## Success criteria", _table(("Criterion", "Verdict", "Evidence"), success)]
     parts += ["## What remains", "\n".join(f"- {one_line(x)}" for x in report["remains"]) or "Nothing."]
     journal = report["journal"]
     parts.append(

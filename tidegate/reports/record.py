@@ -8,7 +8,7 @@ from typing import Any
 from tidegate.bounds import Level
 from tidegate.criteria import in_force
 from tidegate.entries import Entry, Kind
-from tidegate.plan import Plan, When
+from tidegate.plan import Criterion, Plan, Threshold, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,15 @@ def _critical_criteria(plan: Plan) -> frozenset[str]:
     """The criteria that are about alerts, and the critical column of the metrics table."""
     waves = range(1, len(plan.waves) + 2)
     asked = [x for n in waves for when in (When.DURING, When.TRIGGER) for x in in_force(plan, n, when)]
-    return frozenset(
-        x.id for x in asked if x.criterion.kind in ("alerts", "new_alerts") or x.id.startswith("critical.")
-    )
+    return frozenset(item.id for item in asked if _asks_for_critical(plan, item.criterion))
+
+
+def _asks_for_critical(plan: Plan, criterion: Criterion) -> bool:
+    if isinstance(criterion, Threshold):
+        # A trigger of the plan's own with the same bound stands for the column's.
+        limit = plan.metrics[criterion.metric].critical
+        return limit is not None and (limit.above, limit.below) == (criterion.above, criterion.below)
+    return criterion.kind in ("alerts", "new_alerts")
 
 
 def mean_of(reviews: Sequence[Review], metric: str) -> float | None:

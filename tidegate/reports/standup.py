@@ -141,7 +141,7 @@ def _next_meeting(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     planned = timing.pace.plan_time(now).astimezone(zone)
     days = (planned.date() + timedelta(days=n) for n in range(2))
     meetings = (datetime.combine(day, at, zone) for day in days for at in times)
-    return timing.pace.real_time(next(meeting for meeting in meetings if meeting > planned))
+    return timing.pace.real_time(next(meeting for meeting in meetings if meeting > planned)).astimezone(zone)
 
 
 def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
