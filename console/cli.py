@@ -8,16 +8,19 @@ from rich.console import Console
 
 from console import (
     approver_commands,
+    dashboard_commands,
     demo_commands,
     drill_command,
     gate_commands,
     graduation_commands,
     journal_commands,
     plan_commands,
+    report_commands,
     rollback_command,
     rollout_commands,
     stack_commands,
     steering_commands,
+    watch_commands,
 )
 from console.exits import explain
 
@@ -38,6 +41,9 @@ gate_commands.add_to(app)
 steering_commands.add_to(app)
 approver_commands.add_to(app)
 graduation_commands.add_to(app)
+watch_commands.add_to(app)
+report_commands.add_to(app)
+dashboard_commands.add_to(app)
 journal_commands.add_to(app)
 stack_commands.add_to(app)
 demo_commands.add_to(app)

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     SENT = "sent"  # event, channel, reference
     FINISHED = "finished"  # reason
     CLOSED = "closed"  # reason, by
+    REPORTED = "reported"  # report, form, sha256, sequence: a report on the entries up to there was written
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started

@@ -211,6 +211,7 @@ class RolloutState:
     graduation: list[dict[str, Any]] = field(default_factory=list)  # the findings of the last asking, if any
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
@@ -465,6 +466,10 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.CLOSED, body["reason"]
 
 
+def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.reports[body["report"]] = body
+
+
 def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None and record.soaked_at is None:
@@ -555,6 +560,7 @@ _APPLY = {
     Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
+    Kind.REPORTED: _reported,
 }
 
 

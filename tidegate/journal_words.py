@@ -65,6 +65,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"sent {body['event']} by {body['channel']}" if reviews else ""
         case Kind.TESTED:
             return f"test alarm: {body['verdict']}, {body['sentence']}"
+        case Kind.REPORTED:
+            return f"{body['report']} report written (SHA-256 {body['sha256'][:12]})"
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:

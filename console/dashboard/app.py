@@ -1,0 +1,213 @@
+"""The dashboard's routes: pages, their stream of changes, and the orders of people."""
+
+import asyncio
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+
+from blocks.connections import OpenConnections
+from console.dashboard import orders
+from console.dashboard.access import COOKIE, Access, Denied
+from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
+from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
+from console.exits import explain
+from console.following import Board
+from tasks.open_rollout import UnknownRollout
+
+LOOK_SECONDS = 2.0
+_STREAM_SECONDS = 900.0  # then the browser asks anew, and a viewer that is gone is forgotten
+_MOST_STREAMS = 500
+_LONGEST_FORM = 20_000
+_MOST_SESSIONS = 1_000
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
+Order = Callable[[Board, str, str, Mapping[str, str]], orders.Said]
+_ORDERS: dict[str, Order] = {
+    "pause": orders.pause,
+    "continue": orders.resume,
+    "rollback": orders.turn_back,
+    "answer": orders.answer,
+}
+
+
+class Dashboard:
+    """What the routes share: the board, the pages, the rules of access, and what to tell a session next."""
+
+    def __init__(self, connections: OpenConnections, access: Access) -> None:
+        self.access, self.board = access, Board(connections)
+        self.pages = Pages(self.board)
+        self.streams = 0
+        self._told: OrderedDict[str, orders.Said] = OrderedDict()
+
+    def session(self, request: Request) -> dict[str, Any]:
+        """What a page needs of the session: its id, form token, who the proxy says it is, and what it is told."""
+        own = request.cookies.get(COOKIE, "") or secrets.token_hex(16)
+        return {
+            "session": own,
+            "token": self.access.token(own),
+            "person": self.access.person(request.headers),
+            "told": self._told.pop(own, None),
+        }
+
+    def tell(self, session: str, said: orders.Said) -> None:
+        """Keep what the session's next page says."""
+        self._told[session] = said
+        while len(self._told) > _MOST_SESSIONS:
+            self._told.popitem(last=False)
+
+
+def make_app(connections: OpenConnections, access: Access) -> FastAPI:
+    """The whole dashboard on these connections."""
+    app, board = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Dashboard(connections, access)
+
+    @app.middleware("http")
+    async def admit(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        try:
+            board.access.admit(request.headers, request.client.host if request.client else "")
+            response = await go_on(request)
+        except Denied as denied:
+            response = await _denied(denied)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(Denied)
+    async def refused(_: Request, denied: Denied) -> Response:
+        return await _denied(denied)
+
+    @app.exception_handler(UnknownRollout)
+    async def unknown(_: Request, error: UnknownRollout) -> Response:
+        return HTMLResponse(board.pages.message("Not found", str(error)), 404)
+
+    @app.get("/")
+    async def rollouts(request: Request) -> Response:
+        session = board.session(request)
+        return _page(await run_in_threadpool(board.pages.rollouts, **session), session, request)
+
+    @app.get("/rollouts/{name}")
+    async def rollout(name: str, request: Request) -> Response:
+        session = board.session(request)
+        return _page(await run_in_threadpool(board.pages.rollout, name, **session), session, request)
+
+    @app.get("/rollouts/{name}/orders")
+    async def forms(name: str, request: Request) -> Response:
+        session = board.session(request)
+        return _page(await run_in_threadpool(board.pages.orders, name, **session), session, request)
+
+    @app.get("/rollouts/{name}/json")
+    async def data(name: str) -> Response:
+        seen = await run_in_threadpool(board.board.of, name)
+        return Response(json.dumps(seen.view.to_json(), ensure_ascii=False), media_type="application/json")
+
+    @app.get("/events")
+    async def list_changes(request: Request) -> Response:
+        return await _stream(board, "", request)
+
+    @app.get("/rollouts/{name}/events")
+    async def changes(name: str, request: Request) -> Response:
+        return await _stream(board, name, request)
+
+    @app.post("/rollouts/{name}/{order}")
+    async def order(name: str, order: str, request: Request) -> Response:
+        form, session = await _form(request), request.cookies.get(COOKIE, "")
+        board.access.must_be_own(request.headers, session, form.get("token", ""))
+        if order not in _ORDERS:
+            raise Denied(404, "There is no such order.")
+        who = board.access.person(request.headers) or form.get("name", "")
+        board.tell(session, await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form))
+        board.pages.renew(name)
+        return RedirectResponse(f"/rollouts/{quote(name, safe='')}", 303)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(await run_in_threadpool(own_metrics, board.board), media_type=CONTENT_TYPE)
+
+    @app.get("/static/{file}")
+    async def static(file: str) -> Response:
+        if file not in _STATIC:
+            raise Denied(404, "There is no such file.")
+        return Response((HERE / "static" / file).read_text(), media_type=_STATIC[file])
+
+    return app
+
+
+def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, str]) -> orders.Said:
+    """Carry out an order; what is refused or does not work is a sentence for whoever gave it."""
+    try:
+        return order(board, name, who, form)
+    except UnknownRollout:
+        raise
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        return orders.Said(f"Not done: {explained[0]}", good=False)
+
+
+async def _denied(denied: Denied) -> Response:
+    headers = {}
+    if denied.status == 401:
+        headers = {"WWW-Authenticate": 'Basic realm="Tidegate", charset="UTF-8"'}
+        # Guessing is slow.
+        await asyncio.sleep(1.0)
+    return PlainTextResponse(denied.sentence, denied.status, headers)
+
+
+def _page(html: str, session: Mapping[str, Any], request: Request) -> Response:
+    response = HTMLResponse(html)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, session["session"], httponly=True, samesite="strict", secure=secure, path="/")
+    return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", "").split(";")[0] != "application/x-www-form-urlencoded":
+        raise Denied(415, "Orders come from a form.")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            raise Denied(413, "This is more than a form holds.")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200))
+    except ValueError:
+        raise Denied(400, "This form cannot be read.") from None
+
+
+async def _stream(board: Dashboard, name: str, request: Request) -> Response:
+    if board.streams >= _MOST_STREAMS:
+        raise Denied(503, "Too many pages are open; this one still refreshes when it is loaded again.")
+    await run_in_threadpool(board.pages.live, name)
+
+    async def changes() -> AsyncIterator[str]:
+        board.streams += 1
+        sent, left, quiet = "", _STREAM_SECONDS, 0.0
+        try:
+            while left > 0 and not await request.is_disconnected():
+                live = await run_in_threadpool(board.pages.live, name)
+                # What changed is sent at once; clocks and ages that go on, every ten seconds.
+                if live.key != sent or quiet + LOOK_SECONDS >= REFRESH_SECONDS:
+                    body = {"html": live.html, "more": live.more, "headline": live.headline, "orders": live.orders}
+                    yield f"data: {json.dumps(body)}\n\n"
+                    sent, quiet = live.key, 0.0
+                await asyncio.sleep(LOOK_SECONDS)
+                left, quiet = left - LOOK_SECONDS, quiet + LOOK_SECONDS
+        finally:
+            board.streams -= 1
+
+    return StreamingResponse(changes(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

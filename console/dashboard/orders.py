@@ -1,0 +1,143 @@
+"""What the buttons do: the very functions of the command line, in the name of whoever pressed them."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from copy import copy, deepcopy
+from dataclasses import dataclass
+
+from blocks.errors import ConnectionFault
+from console.answers import record_answer, waiting_gate, wake
+from console.following import Board
+from console.rollout_commands import email
+from tasks.choosing import may_turn_back
+from tasks.commands import end_holds
+from tasks.gates import boxes
+from tasks.notifications import deliver
+from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
+from tasks.rollback_steps import prove, roll_back
+from tasks.ticking import hold
+from tidegate.approval import Answer, Choice, Outcome, field_name
+from tidegate.units import parse_duration
+from tidegate.wording import one_line, seconds_between
+
+VIA = "dashboard"
+_LONGEST = 2_000
+_provers: dict[str, threading.Thread] = {}
+_log = logging.getLogger("tidegate.dashboard")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What became of an order, in a sentence."""
+
+    sentence: str
+    good: bool = True
+
+
+def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+    """Hold exposure; needs a name, nothing else."""
+    done = hold(OpenRollout(board.connections, rollout), _name(who), _text(form, "reason") or "held on the dashboard")
+    return Said("Held: exposure stays, guarding goes on." if done else "It is held already.")
+
+
+def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+    """End the holds that need a person; an approver only."""
+    reason = _text(form, "reason") or "resumed on the dashboard"
+    ended = end_holds(OpenRollout(board.connections, rollout), email(who, "name"), reason)
+    return Said(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
+
+
+def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+    """Flag to zero for everybody before this returns; the proof follows in another thread. Needs a name."""
+    name = _name(who)
+    try:
+        run = OpenRollout(board.connections, rollout)
+        if not may_turn_back(run):
+            return Said(f"It is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
+    except ConnectionFault:
+        # The way back never waits for the journal: what was read before is enough to write zero.
+        run = _apart(board.of(rollout).run)
+    reason = _text(form, "reason") or "Ordered on the dashboard."
+    zeroed = roll_back(run, reason=reason, criterion="by hand", by=name)
+    _prove_beside(run)
+    if zeroed.zero_at is None:
+        return Said(f"The flag could NOT be set to zero: {one_line(zeroed.problem)}. Set it by hand now.", good=False)
+    took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
+    return Said(f"{run.flag} is at zero after {took}; the proof by measurement follows.")
+
+
+def _apart(run: OpenRollout) -> OpenRollout:
+    """A copy of a rollout that viewers share, for this order alone."""
+    own = copy(run)
+    own.state, own.claim = deepcopy(run.state), None
+    return own
+
+
+def _prove_beside(run: OpenRollout) -> None:
+    running = _provers.get(run.rollout)
+    if running is None or not running.is_alive():
+        _provers[run.rollout] = threading.Thread(target=_prove, args=(run,), name=f"prove {run.rollout}", daemon=True)
+        _provers[run.rollout].start()
+
+
+def _prove(run: OpenRollout) -> None:
+    try:
+        deliver(run.again())
+        prove(run)
+        deliver(run.again())
+        run.release_claim()
+    except ConnectionFault as fault:
+        # The watch proves it once this process's lease has run out.
+        _log.warning("the rollback of %s is not proven from here: %s", run.rollout, fault)
+
+
+def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+    """Answer the gate that waits; go and extend only for the very attempt that the page showed."""
+    run = OpenRollout(board.connections, rollout)
+    gate = waiting_gate(run)
+    said = form.get("decision", "")
+    if said not in list(Choice):
+        raise NotAllowed(f"decision: found {one_line(said)[:40] or 'nothing'}, allowed are {', '.join(Choice)}")
+    choice = Choice(said)
+    if choice is Choice.ROLLBACK:
+        # Not by way of the run that waits: zero is written by this process, now.
+        return turn_back(board, rollout, who, {"reason": form.get("note", "")})
+    person = _name(who).lower() if choice is Choice.HOLD else email(who, "name")
+    if choice is not Choice.HOLD and (form.get("wave"), form.get("attempt")) != (str(gate.wave), str(gate.attempt)):
+        raise NotAllowed("the gate has asked anew since this page was loaded: look at what it shows now")
+    extension = _text(form, "extension") if choice is Choice.EXTEND else ""
+    try:
+        span = parse_duration(extension) if extension else None
+    except ValueError as error:
+        raise NotAllowed(f"extension: {error}") from None
+    stated = frozenset(s.key for s in boxes(run, gate.wave) if form.get(field_name(s.key)) == "on")
+    given = Answer(choice, person, _text(form, "note"), span, stated)
+    ruling = record_answer(run, gate, given, VIA)
+    if ruling.outcome is Outcome.REFUSED:
+        return Said(f"Refused: {ruling.reason}", good=False)
+    code = _text(form, "code")
+    waking = threading.Thread(target=lambda: _wake(run, code), name=f"wake {rollout}", daemon=True)
+    waking.start()
+    return Said(f"{ruling.outcome.value.capitalize()}: {ruling.reason}")
+
+
+def _wake(run: OpenRollout, code: str) -> None:
+    try:
+        problem = wake(run, run.state.gate, code) if run.state.gate is not None else ""
+    except Exception as error:  # noqa: BLE001 - the answer is in the journal, whatever Prefect's client says
+        problem = f"the run could not be woken ({type(error).__name__}: {error}); the watch does so"
+    if problem:
+        _log.warning("%s: %s", run.rollout, problem)
+
+
+def _name(who: str) -> str:
+    name = " ".join(who.split())[:200]
+    if not name:
+        raise NotAllowed("name: found nothing, allowed is the name of whoever gives the order")
+    return name
+
+
+def _text(form: Mapping[str, str], name: str) -> str:
+    return " ".join(form.get(name, "").split())[:_LONGEST]

@@ -1,0 +1,132 @@
+"""The pages as HTML, rendered here and escaped throughout; the changing part of a page is rendered once for all."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from console.dashboard.charts import chart
+from console.following import FRESH_SECONDS, Board
+from tidegate.approval import field_name
+from tidegate.verdict import Verdict
+from tidegate.wording import OPEN_APPROVALS
+
+HERE = Path(__file__).parent
+MOST_ROLLOUTS = 50
+MOST_EVENTS = 40
+REFRESH_SECONDS = 10
+# Not every machine has a font with emoji.
+_MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.ERROR: "⚠",
+    Verdict.FAIL: "✖",
+    Verdict.NOT_APPLICABLE: "–",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The changing part of a page: its HTML, what of it is worth saying aloud, and which orders are possible."""
+
+    html: str
+    more: str
+    headline: str
+    orders: str
+    key: str
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    made.filters["chart"] = lambda metric: Markup(chart(metric))  # noqa: S704 - the chart escapes its texts
+    made.filters["field_name"] = field_name
+    made.filters["mark"] = lambda verdict: _MARKS[Verdict(verdict)]
+    made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    made.globals.update(open_approvals=OPEN_APPROVALS, most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
+    return made
+
+
+class Pages:
+    """Renders what the board knows; a rollout's changing part at most once a second, however many look."""
+
+    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+        self.board = board
+        self._environment = _environment()
+        self._clock, self._lock = clock, threading.Lock()
+        self._live: dict[str, tuple[float, Live]] = {}
+
+    def rollout(self, name: str, **session: Any) -> str:
+        """A rollout's page for one session."""
+        seen = self.board.of(name)
+        return self._render(
+            "rollout.html", view=seen.view, live=self.live(name), stale=_stale(seen.stale_since), **session
+        )
+
+    def orders(self, name: str, **session: Any) -> str:
+        """The forms of a rollout's page for one session."""
+        return self._render("orders.html", view=self.board.of(name).view, **session)
+
+    def rollouts(self, **session: Any) -> str:
+        """The list of all rollouts."""
+        return self._render("rollouts.html", live=self.live(""), **session)
+
+    def message(self, title: str, sentence: str) -> str:
+        """A page that says one thing."""
+        return self._render("message.html", title=title, sentence=sentence, person="")
+
+    def live(self, name: str) -> Live:
+        """The changing part of a rollout's page, or of the list for an empty name."""
+        with self._lock:
+            found = self._live.get(name)
+        if found is not None and self._clock() - found[0] < FRESH_SECONDS:
+            return found[1]
+        made = self._rollout(name) if name else self._list()
+        with self._lock:
+            self._live[name] = (self._clock(), made)
+        return made
+
+    def renew(self, name: str) -> None:
+        """Render this rollout anew at the next look."""
+        self.board.renew(name)
+        with self._lock:
+            self._live.pop(name, None)
+
+    def _rollout(self, name: str) -> Live:
+        seen = self.board.of(name)
+        view, stale = seen.view, _stale(seen.stale_since)
+        allowed, gate = view.allowed, view.gate
+        asked = f"{gate.wave}.{gate.attempt}.{len(gate.statements)}" if gate else "-"
+        orders = f"{allowed.resume}{allowed.hold}{allowed.rollback}{allowed.decide}{asked}"
+        headline = f"{view.status.word}. Wave {view.wave_words}. Exposure {view.exposure}. {stale}"
+        return Live(
+            self._render("now.html", view=view, stale=stale),
+            self._render("more.html", view=view),
+            headline.strip(),
+            orders,
+            f"{seen.course.sequence} {headline} {orders}",
+        )
+
+    def _list(self) -> Live:
+        views = [seen.view for seen in self.board.newest(MOST_ROLLOUTS)]
+        stale = _stale(self.board.stale_since)
+        hidden = max(len(self.board.rows()) - MOST_ROLLOUTS, 0)
+        unreadable = self.board.unreadable
+        html = self._render("list.html", views=views, stale=stale, hidden=hidden, unreadable=unreadable)
+        said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
+        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale
+        return Live(html, "", f"{said}. {stale}".strip(), "", key)
+
+    def _render(self, template: str, **values: Any) -> str:
+        return self._environment.get_template(template).render(**values)
+
+
+def _stale(since: datetime | None) -> str:
+    return "" if since is None else f"The journal does not answer since {since:%H:%M:%S} UTC: what stands here is old."

@@ -1,0 +1,297 @@
+"""The dashboard's pages and buttons on a real journal: what is pressed ends there by the rules of the command line."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect.context import refresh_global_settings_context
+
+from blocks.connections import OpenConnections
+from console.dashboard import orders
+from console.dashboard.app import LOOK_SECONDS
+from tasks.gates import open_gate
+from tasks.open_rollout import OpenRollout
+from tasks.ticking import hold
+from tests.conftest import PrometheusServer
+from tests.console.dashboards import Browser, browser, served
+from tests.console.test_gates import at_the_last_gate
+from tests.console.test_without_journal import in_wave_one
+from tests.tasks.world import World, healthy, no_alerts
+from tests.tidegate.builders import ANN, MINUTE
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.history import HoldCause, Phase
+
+COMMANDER = "commander@company.com"
+ANYBODY = "Somebody on call"
+HTML = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def no_prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No server answers, and none is started: an answer is in the journal all the same."""
+    monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    refresh_global_settings_context()
+    yield
+    monkeypatch.undo()
+    refresh_global_settings_context()
+
+
+@pytest.fixture
+def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
+    """The reference plan in wave 1; no claim is held."""
+    made = in_wave_one(tmp_path, prometheus_server)
+    made.release_claim()
+    return made
+
+
+@pytest.fixture
+def page(run: OpenRollout) -> Browser:
+    return browser(run.connections)
+
+
+def last(run: OpenRollout, kind: Kind) -> dict[str, object]:
+    """The newest entry of this kind."""
+    found = [e.body for e in run.connections.journal.entries(run.rollout) if e.kind is kind]
+    return dict(found[-1])
+
+
+def test_the_list_and_the_page_of_a_rollout(run: OpenRollout, page: Browser) -> None:
+    assert f'href="/rollouts/{run.rollout}"' in page.page("/")
+    text = page.page(f"/rollouts/{run.rollout}")
+    for words in ("1 of 4 (10%)", "10% of internal", "Error Rate", "&lt; 2%", "Incidents", "ROLLBACK", "PAUSE"):
+        assert words in text, words
+    assert page.http.get("/rollouts/nothing").status_code == 404
+
+
+def test_pages_need_nothing_from_elsewhere_and_run_no_script_in_line(run: OpenRollout, page: Browser) -> None:
+    answer = page.http.get(f"/rollouts/{run.rollout}")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", answer.text)
+    assert not re.search(r"<[^>]+ (?:style|on[a-z]+)=", answer.text)
+    for file in ("style.css", "page.js"):
+        assert page.http.get(f"/static/{file}").status_code == 200
+    assert page.http.get("/static/../app.py").status_code == 404
+    assert page.http.get("/docs").status_code == 404
+
+
+def test_every_field_has_its_label(run: OpenRollout, page: Browser) -> None:
+    text = page.page(f"/rollouts/{run.rollout}")
+    labels = set(re.findall(r'<label for="([^"]+)"', text))
+    fields = re.findall(r"<input (?![^>]*type=)[^>]*>", text)
+    ids = [found[1] for field in fields if (found := re.search(r'id="([^"]+)"', field))]
+    assert fields
+    assert len(ids) == len(fields)
+    assert set(ids) <= labels
+    assert 'aria-live="polite"' in text
+
+
+def test_pause_needs_only_a_name_and_ends_in_the_journal(run: OpenRollout, page: Browser) -> None:
+    text = page.order(run.rollout, "pause", name=ANYBODY, reason="something smells")
+    assert "Held" in text
+    assert run.refresh().holds[HoldCause.OPERATOR] == f"{ANYBODY}: something smells"
+    assert "already" in page.order(run.rollout, "pause", name=ANYBODY)
+
+
+@pytest.mark.parametrize("order", ["pause", "rollback"])
+def test_an_order_without_a_name_does_nothing(run: OpenRollout, page: Browser, order: str) -> None:
+    before = run.refresh().sequence
+    assert "Not done: name" in page.order(run.rollout, order, name="  ")
+    assert run.refresh().sequence == before
+
+
+def test_only_an_approver_continues(run: OpenRollout, page: Browser) -> None:
+    hold(run, ANYBODY, "wait")
+    assert "may not resume" in page.order(run.rollout, "continue", name="stranger@company.com")
+    assert "allowed is an e-mail address" in page.order(run.rollout, "continue", name="Commander")
+    assert HoldCause.OPERATOR in run.refresh().holds
+    assert "Resumed (operator)" in page.order(run.rollout, "continue", name=COMMANDER, reason="fine again")
+    assert run.refresh().holds == {}
+    assert last(run, Kind.RESUMED)["by"] == COMMANDER
+
+
+def test_rollback_is_at_zero_before_the_page_answers_and_is_proven_beside(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = World(tmp_path, prometheus_server, no_alerts())
+    world.pass_time(20 * MINUTE, healthy)
+    world.run.release_claim()
+    text = browser(world.via).order(world.run.rollout, "rollback", name=ANYBODY, reason="customers call")
+    assert "is at zero after" in text
+    assert world.via.flags.read(world.run.flag).exposure == ZERO
+    state = world.run.refresh()
+    assert state.rollback is not None
+    assert (state.rollback.by, state.rollback.reason) == (ANYBODY, "customers call")
+    assert "ROLLING BACK" in text or "ROLLED BACK" in text
+    proving = orders._provers[world.run.rollout]
+    assert proving.name == f"prove {world.run.rollout}"
+
+
+def test_rollback_works_while_the_journal_does_not_answer(run: OpenRollout, page: Browser, tmp_path: Path) -> None:
+    page.page(f"/rollouts/{run.rollout}")
+    run.connections.journal.close()
+    (tmp_path / "journal.db").rename(tmp_path / "elsewhere.db")
+    (tmp_path / "journal.db").mkdir()
+    assert "is at zero after" in page.order(run.rollout, "rollback", name=ANYBODY)
+    assert run.connections.flags.read(run.flag).exposure == ZERO
+
+
+def gated(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+    """Asked before wave 4, which people alone decide, while nothing has been measured."""
+    run = at_the_last_gate(tmp_path, prometheus)
+    open_gate(run, 4, "00000000-0000-0000-0000-000000000000")
+    run.release_claim()
+    return run
+
+
+def answer(page: Browser, run: OpenRollout, decision: str, attempt: str = "1", **fields: str) -> str:
+    return page.order(run.rollout, "answer", decision=decision, wave="4", attempt=attempt, **fields)
+
+
+def test_the_gate_form_shows_evidence_and_statements(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = gated(tmp_path, prometheus_server)
+    text = browser(run.connections).page(f"/rollouts/{run.rollout}")
+    assert "May Wave 4: Full Production (100% of production) begin?" in text
+    assert "Operations team confident in monitoring" in text
+    assert "manager@company.com" in text
+    assert 'name="code"' not in text
+
+
+def test_a_go_is_judged_as_on_the_command_line(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = gated(tmp_path, prometheus_server)
+    page = browser(run.connections)
+    before = run.refresh().sequence
+    assert "Refused: stranger@company.com may not approve" in answer(page, run, "go", name="stranger@company.com")
+    # Nothing was measured in wave 3, so whoever may say go cannot.
+    assert "Refused:" in answer(page, run, "go", name=COMMANDER)
+    assert "found perhaps" in answer(page, run, "perhaps", name=COMMANDER)
+    assert "asked anew" in answer(page, run, "go", attempt="7", name=COMMANDER)
+    assert "found" in answer(page, run, "extend", name=COMMANDER, extension="soon")
+    assert "extend needs a duration" in answer(page, run, "extend", name=COMMANDER)
+    assert run.refresh().sequence == before
+
+
+def test_an_extension_is_an_answer_in_the_journal(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = gated(tmp_path, prometheus_server)
+    text = answer(browser(run.connections), run, "extend", name=COMMANDER, extension="12h", note="to be sure")
+    assert "Extended: extended by 12h" in text
+    assert last(run, Kind.ANSWERED) == {
+        "wave": 4,
+        "attempt": 1,
+        "via": "dashboard",
+        "answer": {"decision": "extend", "approver": COMMANDER, "note": "to be sure", "extension": "12h", "stated": []},
+    }
+
+
+def test_anybody_says_hold_at_a_gate_and_a_rollback_there_is_immediate(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = gated(tmp_path, prometheus_server)
+    page = browser(run.connections)
+    assert "Held: held at the gate" in answer(page, run, "hold", name=ANYBODY)
+    assert "is at zero after" in answer(page, run, "rollback", name=ANYBODY, note="enough")
+    assert run.connections.flags.read(run.flag).exposure == ZERO
+    assert run.refresh().rollback is not None
+
+
+def test_a_go_with_its_statements_reaches_the_journal(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    """The small plan's first gate, which asks people only."""
+    world = World(tmp_path, prometheus_server, no_alerts())
+    world.pass_time(80 * MINUTE, healthy, guard=MINUTE / 2)
+    run = world.run
+    assert run.state.phase is Phase.SOAKED
+    run.append(
+        Kind.GATE_OPENED,
+        {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""},
+        world.now,
+    )
+    run.release_claim()
+    text = browser(world.via).order(run.rollout, "answer", decision="go", wave="2", attempt="1", name=ANN)
+    # Judged on what is measured now, three days after the test's traffic: that is no evidence.
+    assert "Refused:" in text
+    assert run.refresh().gate is not None
+    assert run.state.gate is not None
+    assert run.state.gate.answer is None
+
+
+def test_what_people_write_is_never_markup(run: OpenRollout, page: Browser) -> None:
+    page.order(run.rollout, "pause", name=HTML, reason=HTML)
+    run.append(
+        Kind.REVIEWED,
+        {
+            "wave": 1,
+            "credit": 0,
+            "healthy": False,
+            "verdict": "FAIL",
+            "metrics": [],
+            "raw": {},
+            "findings": [{"criterion": HTML, "text": HTML, "verdict": "FAIL", "sentence": HTML}],
+        },
+    )
+    run.append(Kind.QUEUED, {"notice": {"event": "e", "title": HTML, "loudness": HTML}})
+    fresh = browser(run.connections)
+    for path in ("/", f"/rollouts/{run.rollout}", f"/rollouts/{run.rollout}/orders"):
+        text = fresh.page(path)
+        assert "<script>alert" not in text
+        assert "<img" not in text
+    assert "&lt;script&gt;alert(&#39;x&#39;)" in fresh.page(f"/rollouts/{run.rollout}")
+
+
+def test_a_metric_is_drawn_with_its_thresholds(run: OpenRollout) -> None:
+    for value, level in ((1.0, "on target"), (None, "no data"), (6.0, "warning"), (11.0, "critical")):
+        lines = [
+            {"name": "error_rate", "title": "Error Rate", "level": level, "value": value, "n": 400.0, "control": 1.5}
+        ]
+        body = {"wave": 1, "credit": 0, "healthy": True, "verdict": "PASS", "findings": [], "metrics": lines, "raw": {}}
+        run.append(Kind.REVIEWED, body)
+    text = browser(run.connections).page(f"/rollouts/{run.rollout}")
+    assert "now 11% (critical), lowest 1%, highest 11%" in text
+    for bound in ("target &lt; 2%", "warning &gt; 5%", "critical &gt; 10%"):
+        assert f">{bound}</text>" in text
+    assert "old path now 1.50%" in text
+    assert '<text class="mark critical"' in text
+
+
+def test_own_metrics(run: OpenRollout, page: Browser) -> None:
+    hold(run, ANYBODY, "wait")
+    text = page.http.get("/metrics").text
+    key = f'flag="batch-patches-v1",rollout="{run.rollout}"'
+    assert f"tidegate_rollout_wave{{{key}}} 1.0" in text
+    assert f"tidegate_exposure_percent{{{key}}} 10.0" in text
+    assert f'tidegate_hold{{cause="operator",{key}}} 1.0' in text
+    assert f'tidegate_hold{{cause="drift",{key}}} 0.0' in text
+    assert f"tidegate_notices_unsent{{{key}}} 0.0" in text
+    assert "tidegate_journal_up 1.0" in text
+    age = re.search(rf"tidegate_review_age_seconds{{{re.escape(key)}}} ([0-9.]+)", text)
+    assert age is not None
+    assert 3500 < float(age[1]) < 4000
+
+
+def test_a_real_server_tells_its_viewers_what_changes(run: OpenRollout) -> None:
+    with served(run.connections) as url, httpx.Client(base_url=url, timeout=20) as http:
+        with http.stream("GET", f"/rollouts/{run.rollout}/events") as stream:
+            lines = (line for line in stream.iter_lines() if line.startswith("data: "))
+            first = json.loads(next(lines)[6:])
+            assert "SILENT" in first["headline"]
+            hold(run, ANYBODY, "wait")
+            second = json.loads(next(lines)[6:])
+            assert "HELD" in second["headline"]
+            assert second["orders"] != first["orders"]
+        assert LOOK_SECONDS <= 10
+        assert http.get("/", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_a_viewer_never_claims_and_never_writes(run: OpenRollout) -> None:
+    def everything(via: OpenConnections) -> tuple[object, int]:
+        return via.journal.current_claim(run.flag), len(via.journal.entries(run.rollout))
+
+    before = everything(run.connections)
+    page = browser(run.connections)
+    for path in ("/", f"/rollouts/{run.rollout}", f"/rollouts/{run.rollout}/json", "/metrics"):
+        page.page(path)
+    assert everything(run.connections)[1] == before[1]

@@ -1,0 +1,125 @@
+"""`tidegate watch`: the plan's box as plain text and as data, from a real journal."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blocks.errors import Unreachable
+from blocks.kit import read_kit, write_kit
+from console.cli import main
+from console.following import Board, Followed
+from console.plan_commands import plan_from
+from tasks.open_rollout import OpenRollout, UnknownRollout
+from tasks.opening import open_rollout
+from tasks.ticking import hold
+from tidegate.entries import Kind
+
+WHO = "release-engineer@company.com"
+NAME = "watched-1"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenRollout:
+    """A rollout in wave 1, on a journal of its own."""
+    path = tmp_path / "kit.yaml"
+    values: dict[str, dict[str, object]] = {
+        "journal": {"url": f"sqlite:///{tmp_path / 'journal.db'}", "timeout_seconds": 0.3},
+        "flags": {"path": str(tmp_path / "flags.json")},
+        "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 1},
+    }
+    write_kit(path, values)
+    monkeypatch.setenv("TIDEGATE_KIT", str(path))
+    plan = plan_from("batch-patches-v1.yaml")
+    opened = open_rollout(
+        read_kit(path), plan, NAME, started_by=WHO, pace=None, auto_approve=False, connection_set="default"
+    )
+    body = {"wave": 1, "exposure": plan.exposure_at(1).to_json(), "epoch": 1}
+    opened.append(Kind.RAISING, body)
+    opened.append(Kind.RAISED, {**body, "revision": "r1"})
+    lines = [{"name": "error_rate", "title": "Error Rate", "level": "on target", "value": 2.3, "n": 400.0}]
+    opened.append(
+        Kind.REVIEWED,
+        {"wave": 1, "credit": 900, "healthy": True, "verdict": "PASS", "findings": [], "metrics": lines, "raw": {}},
+    )
+    return opened
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def type_in(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    return type_in
+
+
+def test_the_box_once_as_plain_text(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
+    code, text = typed("watch", NAME, "--once")
+    assert code == 0
+    for words in (
+        "Wave: 1 of 4 (10%)",
+        "Day 1",
+        "✓ HEALTHY",
+        "Error Rate",
+        "2.30%",
+        "0 CRITICAL",
+        "[ROLLBACK]",
+        "[PAUSE]",
+    ):
+        assert words in text, text
+    assert "\x1b" not in text
+
+
+def test_the_box_as_data(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
+    code, text = typed("watch", NAME, "--json")
+    body = json.loads(text)
+    assert (code, body["rollout"], body["status"]["word"], body["wave"]) == (0, NAME, "HEALTHY", 1)
+
+
+def test_an_unknown_rollout_is_bad_input(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
+    assert typed("watch", "no-such-rollout", "--once")[0] == 2
+
+
+def test_many_viewers_read_the_journal_once_a_second(run: OpenRollout) -> None:
+    now = 0.0
+    followed = Followed(run.connections, NAME, lambda: now)
+    for _ in range(500):
+        followed.latest()
+    assert followed.reads == 0
+    hold(run, WHO, "look")
+    now = 1.0
+    seen = [followed.latest() for _ in range(500)]
+    assert followed.reads == 1
+    assert {s.view.status.word for s in seen} == {"HELD"}
+
+
+def test_a_viewer_holds_no_claim(run: OpenRollout) -> None:
+    before = run.connections.journal.current_claim(run.flag)
+    board = Board(run.connections)
+    assert [seen.view.rollout for seen in board.newest(5)] == [NAME]
+    assert run.connections.journal.current_claim(run.flag) == before
+
+
+def test_while_the_journal_does_not_answer_what_was_seen_is_shown_as_old(run: OpenRollout, tmp_path: Path) -> None:
+    now = 0.0
+    followed = Followed(run.connections, NAME, lambda: now)
+    run.connections.journal.close()
+    (tmp_path / "journal.db").rename(tmp_path / "elsewhere.db")
+    (tmp_path / "journal.db").mkdir()
+    now = 1.0
+    seen = followed.latest()
+    assert seen.stale_since is not None
+    assert seen.view.wave == 1
+    with pytest.raises(Unreachable):
+        Followed(run.connections, NAME)
+    (tmp_path / "journal.db").rmdir()
+    (tmp_path / "elsewhere.db").rename(tmp_path / "journal.db")
+    now = 2.0
+    assert followed.latest().stale_since is None
+    with pytest.raises(UnknownRollout):
+        Board(run.connections).of("no-such-rollout")

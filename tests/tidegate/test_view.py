@@ -1,0 +1,279 @@
+"""What a page shows about a rollout: one word that is never too good, and numbers that the journal has."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.tidegate.builders import (
+    ANN,
+    BOB,
+    MINUTE,
+    PLAN,
+    TIMING,
+    Journal,
+    approve,
+    in_post_rollout,
+    in_wave,
+    opened,
+)
+from tidegate.bounds import Level
+from tidegate.course import MOST_POINTS, Course, Point, follow
+from tidegate.entries import Kind
+from tidegate.health import Tone
+from tidegate.plan import Limit, Metric
+from tidegate.verdict import Verdict
+from tidegate.view import RolloutView, rollout_view
+from tidegate.view_metrics import metric_view
+
+
+def view(journal: Journal, after: timedelta = timedelta(0)) -> RolloutView:
+    """The page `after` the newest entry."""
+    return rollout_view(journal.plan, journal.state, TIMING, journal.now + after, follow(journal.entries))
+
+
+def line(name: str, value: float | None, level: str = "on target") -> dict[str, Any]:
+    return {"name": name, "title": name, "level": level, "value": value, "n": 100.0}
+
+
+def review(journal: Journal, *lines: dict[str, Any], **more: Any) -> Journal:
+    """One more healthy review after the wave's interval, unless `more` says otherwise."""
+    body = {"wave": journal.state.wave, "credit": 900.0, "healthy": True, "metrics": list(lines), **more}
+    journal.append(Kind.REVIEWED, body, after=15 * MINUTE)
+    return journal
+
+
+def finding(verdict: str, criterion: str = "first.2", sentence: str = "Seen.") -> dict[str, Any]:
+    return {"criterion": criterion, "text": "Few errors", "verdict": verdict, "sentence": sentence}
+
+
+def hold(cause: str) -> Callable[[], Journal]:
+    return lambda: review(in_wave()).extend((Kind.HELD, {"cause": cause, "reason": "look", "by": ANN}))
+
+
+def asked(wave: int = 1) -> Journal:
+    journal = opened() if wave == 1 else review(in_wave()).extend((Kind.SOAKED, {"wave": 1}))
+    return journal.extend((Kind.GATE_OPENED, {"wave": wave, "attempt": 1}))
+
+
+def rolled_back(**proof: Any) -> Journal:
+    journal = review(in_wave()).extend((Kind.ROLLING_BACK, {}))
+    return journal.extend((Kind.PROVEN, proof)) if proof else journal
+
+
+STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
+    ("opened", opened, timedelta(0), "PREPARING", Tone.IDLE),
+    ("asked", asked, timedelta(0), "DECISION NEEDED", Tone.WARN),
+    ("asked for days", asked, timedelta(days=3), "DECISION NEEDED", Tone.WARN),
+    ("raised", in_wave, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),
+    ("raised and forgotten", in_wave, timedelta(hours=1), "SILENT", Tone.BAD),
+    ("reviewed", lambda: review(in_wave()), timedelta(0), "HEALTHY", Tone.GOOD),
+    ("reviewed long ago", lambda: review(in_wave()), timedelta(minutes=31), "SILENT", Tone.BAD),
+    ("a late review is no silence yet", lambda: review(in_wave()), timedelta(minutes=29), "HEALTHY", Tone.GOOD),
+    ("nobody looks behind a gate", lambda: asked(2), timedelta(hours=1), "SILENT", Tone.BAD),
+    (
+        "failed",
+        lambda: review(in_wave(), verdict="FAIL", healthy=False, findings=[finding("FAIL")]),
+        timedelta(0),
+        "UNHEALTHY",
+        Tone.BAD,
+    ),
+    ("error", lambda: review(in_wave(), verdict="ERROR", healthy=False), timedelta(0), "UNHEALTHY", Tone.BAD),
+    ("unsure", lambda: review(in_wave(), verdict="INCONCLUSIVE", healthy=False), timedelta(0), "UNSURE", Tone.WARN),
+    ("warned", lambda: review(in_wave(), line("errors", 6.0, "warning")), timedelta(0), "WARNING", Tone.WARN),
+    ("critical", lambda: review(in_wave(), line("errors", 11.0, "critical")), timedelta(0), "WARNING", Tone.WARN),
+    ("held", hold("operator"), timedelta(0), "HELD", Tone.WARN),
+    ("drifted", hold("drift"), timedelta(0), "HELD", Tone.WARN),
+    ("spent", hold("blind_spent"), timedelta(0), "HELD", Tone.WARN),
+    ("blind", lambda: review(in_wave()).extend((Kind.BLINDED, {})), timedelta(0), "WITHOUT SIGHT", Tone.WARN),
+    ("afterwards", in_post_rollout, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),
+    ("turning back", rolled_back, timedelta(0), "ROLLING BACK", Tone.BAD),
+    (
+        "flag not written",
+        lambda: review(in_wave()).extend((Kind.ROLLING_BACK, {"zero_at": None, "problem": "no"})),
+        timedelta(0),
+        "ROLLBACK NOT WRITTEN",
+        Tone.BAD,
+    ),
+    (
+        "not proven",
+        lambda: rolled_back(proven=False, proven_at=None, sentence="Not proven."),
+        timedelta(0),
+        "ROLLBACK NOT PROVEN",
+        Tone.BAD,
+    ),
+    ("turned back", lambda: rolled_back(proven=True), timedelta(days=1), "ROLLED BACK", Tone.BAD),
+    ("finished", lambda: in_post_rollout().extend((Kind.FINISHED, {})), timedelta(days=1), "FINISHED", Tone.GOOD),
+    ("closed", lambda: opened().extend((Kind.CLOSED, {})), timedelta(days=1), "CLOSED", Tone.IDLE),
+]
+
+
+@pytest.mark.parametrize(("name", "journal", "after", "word", "tone"), STATUSES, ids=[row[0] for row in STATUSES])
+def test_one_word_for_how_it_stands(
+    name: str, journal: Callable[[], Journal], after: timedelta, word: str, tone: Tone
+) -> None:
+    status = view(journal(), after).status
+    assert (status.word, status.tone) == (word, tone)
+    assert status.symbol
+    assert str(status) == f"{status.symbol} {status.word}"
+
+
+def test_a_review_of_the_wave_before_says_nothing_of_this_one() -> None:
+    journal = review(in_wave()).extend((Kind.SOAKED, {"wave": 1}))
+    approve(journal, 2, ANN, BOB)
+    exposure = PLAN.exposure_at(2).to_json()
+    journal.extend((Kind.RAISING, {"wave": 2, "exposure": exposure}), (Kind.RAISED, {"wave": 2, "exposure": exposure}))
+    assert view(journal).status.word == "NOT REVIEWED YET"
+
+
+def test_the_box_of_the_reference_plan() -> None:
+    journal = review(review(in_wave(), line("errors", 1.8)), line("errors", 1.3))
+    seen = view(journal)
+    assert (seen.wave_words, seen.day, seen.percent) == ("1 of 2 (10%)", 1, 10.0)
+    assert seen.soak == "30m of 1h"
+    assert seen.soak_percent == pytest.approx(50)
+    [errors, latency, memory] = seen.metrics
+    assert (errors.shown, errors.change, errors.arrow, errors.better) == ("1.30%", "-0.50%", "↓", True)
+    assert [(b.name, b.words) for b in errors.bounds] == [
+        ("target", "< 2%"),
+        ("warning", "> 5%"),
+        ("critical", "> 10%"),
+    ]
+    assert (latency.shown, latency.level) == ("not measured yet", Level.NO_DATA)
+    assert [b.words for b in memory.bounds] == ["", "", ""]
+    assert (seen.incidents, seen.alerts, seen.last_issue) == (0, 0, None)
+    assert (seen.exposure, seen.exposure_planned, seen.as_planned) == ("10% of staff", "10% of staff", True)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "change", "better"),
+    [
+        (2.0, 1.5, "-0.50%", True),
+        (1.5, 2.0, "+0.50%", False),
+        (1.5, 1.5, "±0%", None),
+        (1.5, 1.5001, "±0%", None),
+        (None, 1.5, "", None),
+        (1.5, None, "", None),
+    ],
+)
+def test_the_change_against_the_review_before(
+    before: float | None, now: float | None, change: str, better: bool | None
+) -> None:
+    points = [Point(TIMING.pace.anchor, value, "on target") for value in (before, now)]
+    row = metric_view("errors", PLAN.metrics["errors"], points)
+    assert (row.change, row.better) == (change, better)
+
+
+def test_where_more_is_better_less_is_worse() -> None:
+    metric = PLAN.metrics["errors"].model_copy(update={"target": Limit(above="98%"), "warning": None, "critical": None})
+    points = [Point(TIMING.pace.anchor, value, "on target") for value in (99.0, 98.5)]
+    assert metric_view("success", metric, points).better is False
+    silent = Metric(title="M", unit="MB", query="sum(x{ {{ path }} })")  # type: ignore[arg-type]
+    assert metric_view("memory", silent, points).better is None
+
+
+def test_incidents_are_critical_and_alerts_are_warnings() -> None:
+    journal = review(in_wave(), line("errors", 11.0, "critical"), line("latency", 700.0, "warning"))
+    seen = view(journal)
+    assert (seen.incidents, seen.alerts) == (1, 1)
+
+
+def test_a_firing_alert_is_an_incident_once_however_many_criteria_ask_for_it() -> None:
+    journal = in_wave(2)
+    found = [finding("FAIL", "second.3"), finding("FAIL", "second.4"), finding("FAIL", "second.5")]
+    journal.append(
+        Kind.REVIEWED,
+        {"wave": 2, "credit": 0.0, "healthy": False, "verdict": "FAIL", "findings": found},
+        after=MINUTE,
+    )
+    assert view(journal).incidents == 1
+
+
+def test_the_gate_shows_who_may_and_what_is_to_be_stated() -> None:
+    gate = view(asked(), timedelta(minutes=90)).gate
+    assert gate is not None
+    assert (gate.wave, gate.attempt, gate.waiting, gate.quorum) == (1, 1, "1h30m", 1)
+    assert ANN in gate.approvers
+    assert [s.key for s in gate.statements] == ["first.1", "checklist.1", "checklist.2"]
+    assert not gate.answered
+    assert view(in_wave()).gate is None
+
+
+def test_which_buttons_have_something_to_do() -> None:
+    def on(journal: Journal) -> tuple[bool, bool, bool, bool]:
+        allowed = view(journal).allowed
+        return allowed.resume, allowed.hold, allowed.rollback, allowed.decide
+
+    assert on(review(in_wave())) == (False, True, True, False)
+    assert on(hold("operator")()) == (True, False, True, False)
+    assert on(hold("drift")()) == (True, True, True, False)
+    assert on(asked()) == (False, True, True, True)
+    assert on(rolled_back()) == (False, False, True, False)
+    assert on(rolled_back(proven=True)) == (False, False, False, False)
+    assert on(in_post_rollout().extend((Kind.FINISHED, {}))) == (False, False, True, False)
+    assert on(opened().extend((Kind.CLOSED, {}))) == (False, False, False, False)
+
+
+def test_after_a_rollback_the_plan_is_nobody() -> None:
+    seen = view(rolled_back(proven=True))
+    assert (seen.exposure, seen.exposure_planned, seen.as_planned) == ("0% (nobody)", "0% (nobody)", True)
+    assert "Too many errors" in seen.way_back
+
+
+def test_the_timeline_is_newest_first_and_carries_its_evidence() -> None:
+    bad = finding("FAIL", sentence="7% of 100 requests.")
+    journal = review(in_wave(), verdict="FAIL", healthy=False, findings=[bad, finding("PASS", "first.3")])
+    seen = view(journal.extend((Kind.ROLLING_BACK, {})))
+    assert seen.timeline[0].kind is Kind.ROLLING_BACK
+    assert [f["sentence"] for f in seen.timeline[0].evidence] == ["7% of 100 requests."]
+    assert [event.sequence for event in seen.timeline] == sorted((e.sequence for e in seen.timeline), reverse=True)
+    assert seen.last_issue == seen.timeline[0]
+    assert seen.issues == 2
+
+
+def test_notices_say_which_channels_have_had_them() -> None:
+    notices = [
+        {"event": "a/b", "title": "First", "loudness": "info"},
+        {"event": "c", "title": "Second", "loudness": "page"},
+    ]
+    journal = in_wave().extend(
+        *((Kind.QUEUED, {"notice": n}) for n in notices),
+        (Kind.SENT, {"event": "a/b", "channel": "slack", "reference": "1"}),
+    )
+    assert [(n.title, n.sent) for n in view(journal).notices] == [("Second", ()), ("First", ("slack",))]
+
+
+def test_the_split_of_traffic_needs_both_paths() -> None:
+    both = review(in_wave(), raw={"traffic_canary": 10.0, "traffic_control": 90.0})
+    assert view(both).traffic.startswith("10.0%")
+    one = review(in_wave(), raw={"traffic_canary": 10.0, "traffic_control": "no_series"})
+    assert view(one).traffic == ""
+
+
+def test_following_in_pieces_is_following_at_once() -> None:
+    journal = review(review(in_wave(), line("errors", 1.8)), line("errors", 1.3)).extend((Kind.HELD, {}))
+    course = Course()
+    for entry in journal.entries:
+        follow([entry], course)
+    follow(journal.entries, course)
+    assert course == follow(journal.entries)
+
+
+def test_a_long_course_stays_small_and_keeps_its_breaches() -> None:
+    journal = in_wave()
+    for number in range(MOST_POINTS * 3):
+        level, value = ("critical", 12.0) if number == 7 else ("on target", 1.0)
+        review(journal, line("errors", value, level))
+    course = follow(journal.entries)
+    assert len(course.points["errors"]) <= MOST_POINTS
+    assert any(point.level == "critical" for point in course.points["errors"])
+    assert course.points["errors"][-1].at == journal.now
+
+
+def test_as_plain_data() -> None:
+    body = view(review(in_wave(), line("errors", 1.0))).to_json()
+    assert body["status"]["word"] == "HEALTHY"
+    assert body["metrics"][0]["points"][0]["value"] == 1.0
+    assert body["at"].startswith("2026-")
+    assert Verdict.PASS.value == "PASS"

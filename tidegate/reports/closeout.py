@@ -1,0 +1,199 @@
+"""The closing report: who was exposed when, what was judged on which evidence, who decided, and what remains."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tidegate.approval import statements
+from tidegate.criteria import steps
+from tidegate.entries import Entry, Kind, canonical
+from tidegate.exposure import ZERO, Exposure
+from tidegate.history import Phase, RolloutState, fold
+from tidegate.plan import Human, Plan
+from tidegate.reports.record import Review, reviews_in, spells_in
+from tidegate.reports.success import PENDING, success
+from tidegate.verdict import Verdict, worst
+from tidegate.wording import OPEN_APPROVALS, seconds_between
+
+FORM = 1  # rises with every change to what the report holds, since its hash stands in the journal
+NAME = "close-out"
+
+
+def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
+    """The report as data, from the entries alone: the same entries always give the same report."""
+    state = fold(entries)
+    reviews = reviews_in(entries)
+    return {
+        "report": NAME,
+        "form": FORM,
+        "rollout": state.rollout,
+        "title": plan.title,
+        "flag": plan.flag.key,
+        "plan": plan.name,
+        "plan_hash": state.plan_hash,
+        "started_by": state.started_by,
+        "opened_at": state.opened_at.isoformat() if state.opened_at else None,
+        "ended_at": _ended_at(state, entries),
+        "outcome": state.phase.value,
+        "reason": state.end_reason or (state.rollback.reason if state.rollback else ""),
+        "exposure": list(_exposure(entries)),
+        "decisions": list(_decisions(entries)),
+        "approvals": plan.approvals,
+        "judged": [_judged(plan, number, reviews) for number in range(1, len(plan.waves) + 2) if number in state.waves],
+        "spells": [
+            {
+                "start": s.start.isoformat(),
+                "end": s.end.isoformat() if s.end else None,
+                "what": s.what,
+                "critical": s.critical,
+            }
+            for s in spells_in(plan, entries)
+        ],
+        "rollback": _rollback(state),
+        "success": [
+            {"text": f.text, "verdict": f.verdict.value, "sentence": f.sentence} for f in success(plan, state, entries)
+        ],
+        "remains": list(_remains(plan, state, entries)),
+        "journal": {"entries": state.sequence, "head": state.head},
+    }
+
+
+def sha256_of(report: dict[str, Any]) -> str:
+    """Over the report's canonical JSON."""
+    return hashlib.sha256(canonical(report).encode()).hexdigest()
+
+
+def reported_body(report: dict[str, Any]) -> dict[str, Any]:
+    """What the journal keeps of a report."""
+    return {
+        "report": report["report"],
+        "form": report["form"],
+        "sha256": sha256_of(report),
+        "sequence": report["journal"]["entries"],
+    }
+
+
+def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[str, Any]) -> str:
+    """Why the journal no longer gives the report whose hash it keeps; empty when it does."""
+    if recorded["form"] != FORM:
+        return f"it was written in form {recorded['form']}, this release writes form {FORM}"
+    found = sha256_of(closeout(plan, entries[: recorded["sequence"]]))
+    if found == recorded["sha256"]:
+        return ""
+    return f"its SHA-256 was {recorded['sha256'][:12]}, the journal gives {found[:12]}"
+
+
+def _ended_at(state: RolloutState, entries: Sequence[Entry]) -> str | None:
+    """The instant of the entry that ended it; notices are sent after that, too."""
+    ended = [e for e in entries if e.kind in (Kind.FINISHED, Kind.CLOSED, Kind.PROVEN)]
+    return None if state.phase.is_open or not ended else ended[-1].at.isoformat()
+
+
+def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """Who was exposed from when until when; the last line has no end while exposure stays."""
+    spans: list[tuple[str, str]] = []
+    for entry in entries:
+        # A raise that was written after the order to turn back lost against it.
+        turned = any(exposure == str(ZERO) for exposure, _ in spans)
+        if entry.kind is Kind.RAISED and not turned:
+            spans.append((str(Exposure.from_json(entry.body["exposure"])), entry.at.isoformat()))
+        elif entry.kind is Kind.ROLLING_BACK and entry.body["zero_at"]:
+            spans.append((str(ZERO), entry.body["zero_at"]))
+    for position, (exposure, start) in enumerate(spans):
+        if exposure != str(ZERO):
+            until = spans[position + 1][1] if position + 1 < len(spans) else None
+            yield {"exposure": exposure, "from": start, "until": until}
+
+
+def _decisions(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """Every ruling at a gate with the evidence that was shown, and every order between gates."""
+    shown: list[dict[str, Any]] = []
+    for entry in entries:
+        body, at = entry.body, entry.at.isoformat()
+        match entry.kind:
+            case Kind.GATE_OPENED:
+                shown = [{k: f[k] for k in ("text", "verdict", "sentence")} for f in body["findings"]]
+            case Kind.GATE_DECIDED:
+                yield {"at": at, "by": body["by"], "what": f"gate before wave {body['wave']}: {body['outcome']}"} | {
+                    "reason": body["reason"],
+                    "evidence": shown,
+                }
+            case Kind.HELD | Kind.RESUMED | Kind.EXTENDED | Kind.ROLLING_BACK | Kind.CLOSED:
+                what = entry.kind.value.replace("_", " ")
+                yield {"at": at, "by": body["by"], "what": what, "reason": body["reason"], "evidence": []}
+            case _:
+                pass
+
+
+def _judged(plan: Plan, number: int, reviews: Sequence[Review]) -> dict[str, Any]:
+    """One wave's reviews: how many, how they ended, and each criterion with its worst and its last answer."""
+    mine = [r for r in reviews if r.wave == number]
+    criteria: dict[str, list[dict[str, Any]]] = {}
+    for review in mine:
+        for f in review.findings:
+            criteria.setdefault(f["criterion"], []).append(dict(f))
+    return {
+        "wave": number,
+        "title": plan.waves[number - 1].title if number <= len(plan.waves) else "Post-rollout",
+        "reviews": len(mine),
+        "verdicts": dict(sorted(Counter(r.verdict for r in mine).items())),
+        "soak_seconds": sum(r.credit for r in mine if r.healthy),
+        "criteria": [
+            {
+                "criterion": name,
+                "text": found[-1]["text"],
+                "asked": len(found),
+                "worst": _worst(found),
+                "last": found[-1]["sentence"],
+            }
+            for name, found in criteria.items()
+        ],
+    }
+
+
+def _worst(found: Sequence[dict[str, Any]]) -> str:
+    verdicts = {Verdict(f["verdict"]) for f in found}
+    return (Verdict.NOT_APPLICABLE if verdicts == {Verdict.NOT_APPLICABLE} else worst(verdicts)).value
+
+
+def _rollback(state: RolloutState) -> dict[str, Any] | None:
+    back = state.rollback
+    if back is None:
+        return None
+    return {
+        "reason": back.reason,
+        "criterion": back.criterion,
+        "by": back.by,
+        "ordered_at": back.ordered_at.isoformat(),
+        "zero": seconds_between(back.ordered_at, back.zero_at),
+        "last_request": seconds_between(back.ordered_at, back.last_request_at),
+        "proof": seconds_between(back.ordered_at, back.proven_at),
+        "proven": back.proven,
+    }
+
+
+def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Iterator[str]:
+    """What nobody has done, measured or proven."""
+    if state.exposure != ZERO and state.phase is not Phase.FINISHED:
+        yield f"Exposure stands at {state.exposure}, and nobody watches it"
+    back = state.rollback
+    if back is not None and not back.proven:
+        yield "The rollback is not proven"
+    for event, notice in state.queued.items():
+        if not any(key.rsplit("/", 1)[0] == event for key in state.sent):
+            yield f"Nobody was sent: {notice.get('title', event)}"
+    for wave in range(1, state.wave + 1):
+        if wave <= len(plan.waves) and not _says_what_was_stated(entries, wave) and statements(plan, wave):
+            yield f"It is not recorded who stated what before {plan.waves[wave - 1].title}"
+    for step in steps(plan):
+        for c in step.criteria:
+            if isinstance(c, Human) and c.pending is not None and c.pending != PENDING:
+                yield f"Not measured by anything: {c.text} ({c.role})"
+    if plan.approvals == "open" and any(e.kind is Kind.GATE_DECIDED for e in entries):
+        yield OPEN_APPROVALS
+
+
+def _says_what_was_stated(entries: Sequence[Entry], wave: int) -> bool:
+    decided = [e.body for e in entries if e.kind is Kind.GATE_DECIDED and e.body["wave"] == wave]
+    return any(body.get("stated") for body in decided)

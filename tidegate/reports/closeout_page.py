@@ -1,0 +1,63 @@
+"""The closing report as people read it; its hash is over the data, not over this page."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from tidegate.reports.closeout import sha256_of
+from tidegate.wording import one_line, table_row
+
+
+def closeout_markdown(report: dict[str, Any]) -> str:
+    """The report for people; its hash is over the JSON."""
+    parts = [
+        f"# Close-out: {one_line(report['title'])}",
+        f"Rollout `{report['rollout']}` of `{report['flag']}`: **{report['outcome'].replace('_', ' ')}**. "
+        f"{one_line(report['reason'])}\n\nStarted by {one_line(report['started_by'])} at {report['opened_at']}, "
+        f"ended {report['ended_at'] or 'not yet'}. Plan `{report['plan']}` {report['plan_hash'][:12]}.",
+        "## Who was exposed when",
+        _table(
+            ("Exposure", "From", "Until"),
+            [(x["exposure"], x["from"], x["until"] or "still") for x in report["exposure"]],
+        ),
+        "## Who decided",
+        _table(
+            ("When", "What", "Who", "Why", "Evidence shown"),
+            [(x["at"], x["what"], x["by"], x["reason"], _shown(x["evidence"])) for x in report["decisions"]],
+        ),
+        "## What was judged",
+    ]
+    for wave in report["judged"]:
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in wave["verdicts"].items()) or "none"
+        parts.append(f"### {one_line(wave['title'])}\n\n{wave['reviews']} reviews: {verdicts}.")
+        criteria = [(c["text"], c["asked"], c["worst"], c["last"]) for c in wave["criteria"]]
+        parts.append(_table(("Criterion", "Asked", "Worst", "Last"), criteria))
+    if report["spells"]:
+        rows = [
+            (x["start"], x["end"] or "still", "CRITICAL" if x["critical"] else "", x["what"]) for x in report["spells"]
+        ]
+        parts += ["## What went wrong", _table(("From", "Until", "", "What"), rows)]
+    if (back := report["rollback"]) is not None:
+        parts.append(
+            f"## Way back\n\nOrdered by {one_line(back['by'])} at {back['ordered_at']}: {one_line(back['reason'])} "
+            f"Zero after {back['zero']}, last request after {back['last_request']}, proof after {back['proof']}."
+        )
+    success = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]
+    parts += ["## Success criteria", _table(("Criterion", "Verdict", "Evidence"), success)]
+    parts += ["## What remains", "\n".join(f"- {one_line(x)}" for x in report["remains"]) or "Nothing."]
+    journal = report["journal"]
+    parts.append(
+        f"Journal: {journal['entries']} entries, head `{journal['head'][:12]}`. SHA-256 `{sha256_of(report)}`."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(evidence: Sequence[dict[str, Any]]) -> str:
+    counted = Counter(f["verdict"] for f in evidence)
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()))
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
+    if not rows:
+        return "Nothing."
+    return "\n".join((table_row(*headings), "|" + "---|" * len(headings), *(table_row(*row) for row in rows)))

@@ -1,0 +1,187 @@
+"""The daily stand-up: health and trends, issues, the decision asked for, who does what next, and when to meet again."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from tidegate.course import Event, follow
+from tidegate.direction import rises_are_bad
+from tidegate.entries import Entry
+from tidegate.history import Phase, RolloutState
+from tidegate.pace import DAY, Timing
+from tidegate.plan import Metric, Plan, timezone_of
+from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of
+from tidegate.reports.record import Review, between, mean_of, reviews_in
+from tidegate.view import RolloutView, baseline_of, rollout_view
+from tidegate.wording import one_line, table_row
+
+MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
+_NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady
+
+
+def standup(plan: Plan, state: RolloutState, timing: Timing, now: datetime, entries: Sequence[Entry]) -> dict[str, Any]:
+    """The report as data; a day is a day of the plan, so a rehearsal's is short. `state` is the fold of `entries`."""
+    course = follow(entries)
+    view = rollout_view(plan, state, timing, now, course)
+    reviews, day = reviews_in(entries), timing.pace.real(DAY)
+    today, yesterday = between(reviews, now - day, now), between(reviews, now - 2 * day, now - day)
+    return {
+        "report": "standup",
+        "rollout": state.rollout,
+        "flag": plan.flag.key,
+        "title": plan.title,
+        "at": now.isoformat(),
+        "day": view.day,
+        "wave": view.wave_words,
+        "soak": view.soak,
+        "exposure": view.exposure,
+        "as_planned": view.as_planned,
+        "status": {"word": view.status.word, "why": view.status.why},
+        "reviews": {"today": _counts(today), "yesterday": _counts(yesterday)},
+        "incidents": view.incidents,
+        "alerts": view.alerts,
+        "health": [_trend(name, m, state, today, yesterday) for name, m in plan.metrics.items()],
+        "issues": [_issue(event) for event in reversed(course.events) if event.at > now - day and _is_issue(event)],
+        "decision": _decision(view),
+        "next_actions": [{"text": text, "owner": owner} for text, owner in _next_actions(plan, state, view)],
+        "next_meeting": _next_meeting(plan, state, timing, now).isoformat() if view.is_open else None,
+        "journal": {"entries": state.sequence, "head": state.head},
+    }
+
+
+def _counts(reviews: Sequence[Review]) -> dict[str, int]:
+    return {"recorded": len(reviews), "passed": sum(r.verdict == "PASS" for r in reviews)}
+
+
+def _trend(
+    name: str, metric: Metric, state: RolloutState, today: Sequence[Review], yesterday: Sequence[Review]
+) -> dict[str, Any]:
+    now, before, baseline = mean_of(today, name), mean_of(yesterday, name), baseline_of(state, name)
+    return {
+        "metric": name,
+        "title": metric.title,
+        "unit": metric.unit.value,
+        "today": now,
+        "yesterday": before,
+        "baseline": baseline,
+        "against_yesterday": _compared(metric, now, before),
+        "against_baseline": _compared(metric, now, baseline),
+    }
+
+
+def _compared(metric: Metric, now: float | None, then: float | None) -> str:
+    """`better`, `worse`, `steady`, `higher`, `lower` (where nobody said which is good), or `unknown`."""
+    if now is None or then is None:
+        return "unknown"
+    if abs(now - then) <= _NOTABLE * abs(then):
+        return "steady"
+    worse = rises_are_bad(metric)
+    if worse is None:
+        return "higher" if now > then else "lower"
+    return "worse" if (now > then) is worse else "better"
+
+
+def _is_issue(event: Event) -> bool:
+    return event.kind.value in ("reviewed", "blinded", "held", "rolling_back", "orphaned", "crossed")
+
+
+def _issue(event: Event) -> dict[str, str]:
+    return {"at": event.at.isoformat(), "what": event.words}
+
+
+def _decision(view: RolloutView) -> dict[str, Any]:
+    if not view.is_open:
+        return {"asked": "Nothing: it has ended.", "choices": []}
+    if view.allowed.resume:
+        return {"asked": "Resume, or turn back?", "choices": ["resume", "pause and investigate", "rollback"]}
+    if view.gate is not None:
+        return {"asked": view.gate.title, "choices": ["scale to next wave", "extend", "hold", "rollback"]}
+    if view.status.tone.value == "bad":
+        return {"asked": "Pause and investigate, or turn back?", "choices": ["pause and investigate", "rollback"]}
+    left = f" ({view.soak} of soak)" if view.soak else ""
+    return {
+        "asked": f"Continue with the same wave{left}?",
+        "choices": ["continue", "pause and investigate", "rollback"],
+    }
+
+
+def _next_actions(plan: Plan, state: RolloutState, view: RolloutView) -> Iterator[tuple[str, str]]:
+    """What is to be done next, and by whom."""
+    if not view.is_open:
+        if view.exposure_planned != view.exposure:
+            yield f"Look at the flag: exposure is {view.exposure}", view.started_by
+        return
+    if view.gate is not None:
+        yield f"Decide: {view.gate.title}", ", ".join(view.gate.approvers)
+        for asked in view.gate.statements:
+            yield f"State: {asked.text}", asked.role
+    for cause, why in view.holds.items():
+        yield f"End the hold ({cause}: {why})", "an approver"
+    for notice in view.notices:
+        if not notice.sent:
+            yield f"See that this reaches people: {notice.title}", view.started_by
+    yield from _of_the_wave(plan, state)
+
+
+def _of_the_wave(plan: Plan, state: RolloutState) -> Iterator[tuple[str, str]]:
+    if state.wave == 0 or state.rollback is not None:
+        return
+    step = plan.waves[state.wave - 1] if state.wave <= len(plan.waves) else plan.post_rollout
+    for action in step.actions:
+        if isinstance(action, Task | Standby):
+            yield action.text, f"{action.role} ({', '.join(plan.roles.get(action.role, ())) or 'nobody is named'})"
+
+
+def _next_meeting(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> datetime:
+    """The next time of day at which the wave's own reminders call people together, else nine o'clock."""
+    zone = timezone_of(plan)
+    step = plan.waves[min(max(state.wave, 1), len(plan.waves)) - 1]
+    last = plan.post_rollout if state.phase is Phase.POST_ROLLOUT else step
+    times = sorted(clock_of(at) for a in last.actions if isinstance(a, ScheduledNotice) for at in a.at) or [MEETING]
+    planned = timing.pace.plan_time(now).astimezone(zone)
+    days = (planned.date() + timedelta(days=n) for n in range(2))
+    meetings = (datetime.combine(day, at, zone) for day in days for at in times)
+    return timing.pace.real_time(next(meeting for meeting in meetings if meeting > planned)).astimezone(zone)
+
+
+def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
+    """The report as people read it aloud."""
+    met = report["next_meeting"]
+    day = f"day {report['day']}" if report["day"] else "not begun"
+    parts = [
+        f"# Stand-up: {one_line(report['title'])}",
+        f"Rollout `{report['rollout']}`, {day}, "
+        f"wave {report['wave']}, exposure {report['exposure']}"
+        f"{'' if report['as_planned'] else ' (NOT as planned)'}. {_moment(report['at'])}.",
+        f"## 1. Health: {report['status']['word']}",
+    ]
+    parts += [one_line(report["status"]["why"])] if report["status"]["why"] else []
+    done = report["reviews"]["today"]
+    parts.append(
+        f"{done['passed']} of {done['recorded']} reviews passed since yesterday. "
+        f"{report['incidents']} CRITICAL, {report['alerts']} WARNING now."
+    )
+    rows = [table_row("Metric", "Today", "Yesterday", "", "Baseline", ""), "|---|---|---|---|---|---|"]
+    for line in report["health"]:
+        unit = plan.metrics[line["metric"]].unit
+        shown = ["-" if line[k] is None else unit.format(line[k]) for k in ("today", "yesterday", "baseline")]
+        against = (line["against_yesterday"], line["against_baseline"])
+        rows.append(table_row(line["title"], shown[0], shown[1], against[0], shown[2], against[1]))
+    parts.append("\n".join(rows))
+    parts.append("## 2. Issues and resolutions")
+    issues = [f"- {_moment(x['at'])}: {one_line(x['what'])}" for x in report["issues"]]
+    parts.append("\n".join(issues) or "None since yesterday.")
+    if issues:
+        parts.append("Root cause and fix: _to be told_.")
+    parts.append("## 3. Decision")
+    choices = "".join(f"\n- [ ] {choice}" for choice in report["decision"]["choices"])
+    parts.append(f"{one_line(report['decision']['asked'])}{chr(10) if choices else ''}{choices}")
+    parts.append("## 4. Next actions")
+    actions = [f"- {one_line(x['text'])}: {one_line(x['owner'])}" for x in report["next_actions"]]
+    parts.append("\n".join(actions) or "None.")
+    parts.append(f"Next stand-up: {_moment(met)}." if met else "No further stand-up.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}"
