@@ -1,31 +1,26 @@
 """The command that answers a gate: judged here where approvals are open, by the worker where they need codes."""
 
 import sys
-import threading
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from blocks.errors import Refused, Unreachable
+from console.answers import PATIENCE, hand_over, record_answer, ruling_after, waiting_gate, wake
 from console.exits import Exit
 from console.home import connections
 from console.rollout_commands import As, Rollout, email
-from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
-from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.gates import boxes
+from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
-from tidegate.approval import Answer, Choice, Outcome, field_name, may_state
+from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.binding import given_for
-from tidegate.entries import Kind
 from tidegate.gate_answer import needs_code
-from tidegate.history import GateRecord, Phase
-from tidegate.units import format_duration, parse_duration
-from tidegate.wording import approvals_words, glass_broken
+from tidegate.history import GateRecord
+from tidegate.units import parse_duration
+from tidegate.wording import approvals_words
 
-_PATIENCE = timedelta(minutes=2)
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
 
@@ -76,9 +71,7 @@ def answer_gate(
 
     Raises NotAllowed where no gate waits, Refused or Unreachable where the worker cannot be asked.
     """
-    gate = run.refresh().gate
-    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
-        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+    gate = waiting_gate(run)
     try:
         span = parse_duration(extension) if extension else None
     except ValueError as error:
@@ -109,23 +102,10 @@ def _stated(run: OpenRollout, gate: GateRecord, who: str, confirm: bool) -> froz
 
 
 def _judge_here(run: OpenRollout, gate: GateRecord, answer: Answer) -> tuple[Outcome, str]:
-    """Judge the answer, write it to the journal, then wake the run; a refused one is told here and not written."""
-    from console.prefect_runs import resume_run
-
-    ruling = judge_answer(run, gate.wave, answer)
-    if ruling.outcome is Outcome.REFUSED:
-        return ruling.outcome, ruling.reason
-    if not give_answer(run, gate.wave, gate.attempt, answer, "command line"):
-        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
-    if answer.second:
-        who = f"{answer.approver} and {answer.second}"
-        tell(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
-    given = given_to_prefect(run, run.state.gate or gate)
-    try:
-        resume_run(gate.flow_run, given)
-    except (Refused, Unreachable) as fault:
-        log.print(f"The answer is recorded, but the run could not be woken ({fault}); the watch does so.", markup=False)
-    return ruling.outcome, ruling.reason
+    outcome, reason = record_answer(run, gate, answer, "command line")
+    if outcome is not Outcome.REFUSED and (problem := wake(run, gate)):
+        log.print(problem, markup=False)
+    return outcome, reason
 
 
 def _asked_code() -> str:
@@ -135,37 +115,7 @@ def _asked_code() -> str:
 
 
 def _hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> tuple[Outcome, str]:
-    """Hand the answer to the run alone, since the seeds lie on its worker, and wait for its ruling in the journal."""
-    from console.prefect_runs import resume_run
-
-    read = run.state.sequence
-    given: dict[str, Any] = {
-        "decision": answer.decision.value,
-        "approver": answer.approver,
-        "note": answer.note,
-        "extension": format_duration(answer.extension) if answer.extension else "",
-        "code": code,
-        "given_for": answer.given_for,
-    }
-    given |= {field_name(s.key): s.key in answer.stated for s in boxes(run, gate.wave)}
-    resume_run(gate.flow_run, given)
+    read = hand_over(run, gate, answer, code)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         progress.add_task("handed over; the worker judges the code", total=None)
-        return ruling_after(run, gate, read, _PATIENCE)
-
-
-def ruling_after(run: OpenRollout, gate: GateRecord, read: int, patience: timedelta) -> tuple[Outcome, str]:
-    """The ruling on this attempt behind entry `read`, once the journal has it; raises Unreachable when it does not."""
-    until = utc_now() + patience
-    while True:
-        for entry in run.connections.journal.entries(run.rollout, after=read):
-            read, body = entry.sequence, entry.body
-            if entry.kind is Kind.GATE_DECIDED and (body["wave"], body["attempt"]) == (gate.wave, gate.attempt):
-                return Outcome(body["outcome"]), str(body["reason"])
-        if utc_now() > until:
-            waited = format_duration(patience)
-            raise Unreachable(
-                f"the answer was handed over, and no worker has ruled on it within {waited}; "
-                f"`tidegate status {run.rollout}` shows what becomes of it"
-            )
-        threading.Event().wait(0.3)
+        return ruling_after(run, gate, read, PATIENCE)

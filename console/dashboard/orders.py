@@ -5,9 +5,10 @@ import threading
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 
-from blocks.errors import ConnectionFault
-from console.answers import record_answer, waiting_gate, wake
+from blocks.errors import ConnectionFault, Unreachable
+from console.answers import hand_over, record_answer, ruling_after, waiting_gate, wake
 from console.following import Board
 from console.rollout_commands import email
 from tasks.choosing import may_turn_back
@@ -19,11 +20,15 @@ from tasks.opening import NotAllowed
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold
 from tidegate.approval import Answer, Choice, Outcome, field_name
+from tidegate.binding import given_for
+from tidegate.gate_answer import needs_code
+from tidegate.history import GateRecord
 from tidegate.units import parse_duration
 from tidegate.wording import one_line, seconds_between
 
 VIA = "dashboard"
 _LONGEST = 2_000
+_PATIENCE = timedelta(seconds=30)  # a run takes ten seconds to wake
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.dashboard")
 
@@ -113,19 +118,33 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Sai
     except ValueError as error:
         raise NotAllowed(f"extension: {error}") from None
     stated = frozenset(s.key for s in boxes(run, gate.wave) if form.get(field_name(s.key)) == "on")
-    given = Answer(choice, person, _text(form, "note"), span, stated)
-    ruling = record_answer(run, gate, given, VIA)
-    if ruling.outcome is Outcome.REFUSED:
-        return Said(f"Refused: {ruling.reason}", good=False)
-    code = _text(form, "code")
-    waking = threading.Thread(target=lambda: _wake(run, code), name=f"wake {rollout}", daemon=True)
-    waking.start()
-    return Said(f"{ruling.outcome.value.capitalize()}: {ruling.reason}")
+    bound = given_for(gate.wave, gate.attempt, run.state.plan_hash)
+    given = Answer(choice, person, _text(form, "note"), span, stated, bound)
+    if needs_code(run.plan, given):
+        return _judged_by_the_worker(run, gate, given, _text(form, "code"))
+    outcome, reason = record_answer(run, gate, given, VIA)
+    if outcome is Outcome.REFUSED:
+        return Said(f"Refused: {reason}", good=False)
+    threading.Thread(target=_wake, args=(run,), name=f"wake {rollout}", daemon=True).start()
+    return Said(f"{outcome.value.capitalize()}: {reason}")
 
 
-def _wake(run: OpenRollout, code: str) -> None:
+def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, code: str) -> Said:
+    """Hand the answer over with its code, and say what the worker made of it, if that comes soon."""
+    if not code:
+        return Said("Refused: go and extend need the one-time code of their approver.", good=False)
+    read = hand_over(run, gate, given, code)
     try:
-        problem = wake(run, run.state.gate, code) if run.state.gate is not None else ""
+        outcome, reason = ruling_after(run, gate, read, _PATIENCE)
+    except Unreachable:
+        return Said("Handed over; this page shows what the worker makes of it.")
+    refused = outcome is Outcome.REFUSED
+    return Said(f"{outcome.value.capitalize()}: {reason}", good=not refused)
+
+
+def _wake(run: OpenRollout) -> None:
+    try:
+        problem = wake(run, run.state.gate) if run.state.gate is not None else ""
     except Exception as error:  # noqa: BLE001 - the answer is in the journal, whatever Prefect's client says
         problem = f"the run could not be woken ({type(error).__name__}: {error}); the watch does so"
     if problem:
