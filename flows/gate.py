@@ -92,7 +92,10 @@ def _form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type[RunIn
                 "", title="One-time code", description="With go and extend: yours, six digits.", pattern=r"^(\d{6})?$"
             ),
         )
-        fields["given_for"] = (Literal[bound], Field(bound, title="This answer is for"))
+        fields["given_for"] = (
+            Literal[bound],
+            Field(bound, title="This answer is for", json_schema_extra={"enum": [bound]}),
+        )
     for statement in boxes(run, wave):
         help_text = field_text(statement_help(run.plan, statement))
         fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))

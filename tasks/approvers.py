@@ -47,7 +47,7 @@ def read_seeds(path: Path) -> dict[str, str]:
     for person, seed in values.items():
         if why := seed_problem(seed):
             raise ApproversError(f"{path}: {person}: {why}")
-    return values
+    return {person.lower(): seed for person, seed in values.items()}
 
 
 def add_approver(path: Path, person: str) -> str:

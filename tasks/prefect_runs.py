@@ -74,7 +74,8 @@ def answered_at(run: str, key: str, attempts: int = ATTEMPTS) -> datetime | None
         except (httpx.HTTPError, ValueError):
             threading.Event().wait(_WAIT_SECONDS)
             continue
-        return next((given.created for given in found), None)
+        created = next((given.created for given in found), None)
+        return None if created is None else datetime.fromisoformat(created.isoformat())
     return None
 
 

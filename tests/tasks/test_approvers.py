@@ -66,6 +66,13 @@ def test_any_other_mode_is_refused(path: Path, mode: int) -> None:
 SEED = "A" * 32
 
 
+def test_an_address_counts_however_it_was_written_into_the_file(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({ANN.title(): SEED}))
+    path.chmod(0o600)
+    assert read_seeds(path) == {ANN: SEED}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
