@@ -8,9 +8,11 @@ from rich.console import Console
 
 from console import (
     demo_commands,
+    drill_command,
     graduation_commands,
     journal_commands,
     plan_commands,
+    rollback_command,
     rollout_commands,
     stack_commands,
     steering_commands,
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
+rollback_command.add_to(app)
+drill_command.add_to(app)
 steering_commands.add_to(app)
 graduation_commands.add_to(app)
 journal_commands.add_to(app)
