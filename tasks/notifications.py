@@ -2,13 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from blocks.errors import ClaimHeld, ConnectionFault, Refused
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
-from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, silent_pager, thread_of
+from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, messages_of, silent_pager, thread_of
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.history import RolloutState
@@ -104,29 +104,6 @@ def _send_all(run: OpenRollout, now: datetime | None) -> None:
             run.append(Kind.SENT, body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
 
 
-def page_now(run: OpenRollout, notice: Notice) -> str:
-    """Send a page past the journal, which does not answer: by the first channel that takes it; its name, or empty.
-
-    The same notice is queued once the journal has what happened; its event id tells people that it is the same.
-    """
-    via, plan = run.connections, run.plan
-    ways: dict[str, Callable[[], str]] = {}
-    if (pagerduty := via.pagerduty) is not None:
-        ways[PAGERDUTY] = lambda: pagerduty.page(notice)
-    if (slack := via.slack) is not None:
-        ways[SLACK] = lambda: slack.post(plan.channels.critical, notice)
-    if (mail := via.mail) is not None and plan.contacts:
-        ways[MAIL] = lambda: mail.send(tuple(contact.email for contact in plan.contacts), notice)
-    for channel, send in ways.items():
-        try:
-            send()
-        except ConnectionFault as fault:
-            _log.warning("page %s could not be sent by %s: %s", notice.event, channel, fault)
-        else:
-            return channel
-    return ""
-
-
 def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     """The reference of the message, sent now or by an earlier try whose answer was lost; None: left to another."""
     via, notice = run.connections, due.notice
@@ -146,6 +123,11 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
         except Refused as refusal:
             # Without the right to read, at least once is worth more than at most once.
             _log.warning("Slack cannot be asked for %s, which may come twice: %s", notice.event, refusal)
+    return _send(run, due, thread)
+
+
+def _send(run: OpenRollout, due: Due, thread: str = "") -> str | None:
+    via, notice = run.connections, due.notice
     if due.part == SLACK and via.slack is not None:
         return via.slack.post(due.room, notice, thread)
     if due.channel == PAGERDUTY and via.pagerduty is not None:
@@ -155,6 +137,24 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     if due.channel == MAIL and via.mail is not None:
         return via.mail.send(due.to, notice)
     return None
+
+
+def page_now(run: OpenRollout, notice: Notice) -> str:
+    """Send a page past the journal, which does not answer: by the first channel that takes it; its name, or empty.
+
+    The same notice is queued once the journal has what happened; its event id tells people that it is the same.
+    """
+    ways = {due.channel: due for due in messages_of(run.plan, notice, _parts(run))}
+    for channel in (PAGERDUTY, SLACK, MAIL):
+        if (due := ways.get(channel)) is None:
+            continue
+        try:
+            _send(run, due)
+        except ConnectionFault as fault:
+            _log.warning("page %s could not be sent by %s: %s", notice.event, channel, fault)
+        else:
+            return channel
+    return ""
 
 
 def _is_tried(state: RolloutState, due: Due) -> bool:

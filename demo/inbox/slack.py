@@ -149,7 +149,7 @@ def _channel(name: str) -> Message:
 def _asked_for(arguments: Message, messages: Iterable[Message]) -> list[Message]:
     """The messages from `oldest` on; with their metadata only where that is asked for, as Slack does."""
     oldest = float(arguments.get("oldest") or 0)
-    hidden = () if str(arguments.get("include_all_metadata")).lower() == "true" else ("metadata",)
+    hidden = () if str(arguments.get("include_all_metadata")).lower() in ("true", "1") else ("metadata",)
     shown = [_shown(message) for message in messages if float(message["ts"]) >= oldest]
     return [{field: value for field, value in message.items() if field not in hidden} for message in shown]
 
