@@ -286,6 +286,28 @@ def test_a_real_server_tells_its_viewers_what_changes(run: OpenRollout) -> None:
         assert http.get("/", headers={"Host": "evil.example"}).status_code == 421
 
 
+def test_what_cannot_be_read_is_said_and_hides_nothing_else(run: OpenRollout, page: Browser) -> None:
+    journal, at = run.connections.journal, run.state.opened_at
+    assert at is not None
+    body = {"plan": {"name": "later"}, "plan_hash": "0", "started_by": HTML, "pace_seconds": None}
+    journal.open_rollout("later-1", "other-flag", {**body, "connections": "default", "approve": "ask"}, at)
+    text = page.page("/")
+    assert "later-1 cannot be read by this release" in text
+    assert f'href="/rollouts/{run.rollout}"' in text
+    assert page.http.get("/rollouts/later-1").status_code == 500
+    assert "tidegate_rollouts_unreadable 1.0" in page.page("/metrics")
+
+
+def test_without_a_journal_it_says_so(run: OpenRollout, page: Browser, tmp_path: Path) -> None:
+    run.connections.journal.close()
+    (tmp_path / "journal.db").unlink()
+    (tmp_path / "journal.db").mkdir()
+    answer = page.http.get(f"/rollouts/{run.rollout}")
+    assert (answer.status_code, "The journal does not answer" in answer.text) == (503, True)
+    assert "The journal does not answer" in page.page("/")
+    assert "tidegate_journal_up 0.0" in page.page("/metrics")
+
+
 def test_a_viewer_never_claims_and_never_writes(run: OpenRollout) -> None:
     def everything(via: OpenConnections) -> tuple[object, int]:
         return via.journal.current_claim(run.flag), len(via.journal.entries(run.rollout))
