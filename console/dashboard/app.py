@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 
 from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
 from console.dashboard import orders
 from console.dashboard.access import COOKIE, Access, Denied
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
@@ -36,6 +38,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_SESSION = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 Order = Callable[[Board, str, str, Mapping[str, str]], orders.Said]
 _ORDERS: dict[str, Order] = {
@@ -57,7 +60,8 @@ class Dashboard:
 
     def session(self, request: Request) -> dict[str, Any]:
         """What a page needs of the session: its id, form token, who the proxy says it is, and what it is told."""
-        own = request.cookies.get(COOKIE, "") or secrets.token_hex(16)
+        given = request.cookies.get(COOKIE, "")
+        own = given if _SESSION.fullmatch(given) else secrets.token_hex(16)
         return {
             "session": own,
             "token": self.access.token(own),
@@ -93,6 +97,15 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     @app.exception_handler(UnknownRollout)
     async def unknown(_: Request, error: UnknownRollout) -> Response:
         return HTMLResponse(board.pages.message("Not found", str(error)), 404)
+
+    @app.exception_handler(ConnectionFault)
+    async def unanswered(_: Request, fault: ConnectionFault) -> Response:
+        return HTMLResponse(board.pages.message("The journal does not answer", str(fault)), 503)
+
+    @app.exception_handler(ValueError)
+    async def unreadable(_: Request, error: ValueError) -> Response:
+        said = (str(error).splitlines() or [""])[0]
+        return HTMLResponse(board.pages.message("This rollout cannot be read by this release", said), 500)
 
     @app.get("/")
     async def rollouts(request: Request) -> Response:

@@ -35,6 +35,8 @@ class _Rollouts(Collector):
         answers = self._board.stale_since is None and all(s.stale_since is None for s in seen)
         yield _one("tidegate_journal_up", "1 while the journal answers the dashboard.", float(answers))
         yield _one("tidegate_rollouts_open", "Rollouts that own their flag.", float(sum(s.view.is_open for s in seen)))
+        unreadable = float(len(self._board.unreadable))
+        yield _one("tidegate_rollouts_unreadable", "Rollouts that this release cannot read.", unreadable)
         per = _Families()
         for each in told:
             per.add(each, now)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,7 @@ from tests.console.dashboards import Browser, browser, served
 from tests.console.test_gates import at_the_last_gate
 from tests.console.test_without_journal import in_wave_one
 from tests.tasks.world import World, healthy, no_alerts
-from tests.tidegate.builders import ANN, MINUTE
+from tests.tidegate.builders import BOB, MINUTE
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.history import HoldCause, Phase
@@ -199,24 +200,43 @@ def test_anybody_says_hold_at_a_gate_and_a_rollback_there_is_immediate(
     assert run.refresh().rollback is not None
 
 
-def test_a_go_with_its_statements_reaches_the_journal(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
-    """The small plan's first gate, which asks people only."""
-    world = World(tmp_path, prometheus_server, no_alerts())
+def soaked(tmp_path: Path, prometheus: PrometheusServer) -> World:
+    """The small plan after wave 1, asked before wave 2, which one approver may begin on a measured error rate."""
+    entered = {"kind": "threshold", "when": "enter", "metric": "errors", "below": "2%", "text": "Still few errors"}
+    lasting = {"kind": "earlier_waves", "when": "during", "waves": [1], "text": "As before"}
+    person = {"kind": "human", "when": "enter", "role": "lead", "text": "All is ready"}
+    changes = {"waves.1.criteria": [entered, lasting, person], "waves.1.gate": {"approvers": ["lead"]}}
+    world = World(tmp_path, prometheus, no_alerts(changes))
     world.pass_time(80 * MINUTE, healthy, guard=MINUTE / 2)
-    run = world.run
-    assert run.state.phase is Phase.SOAKED
-    run.append(
-        Kind.GATE_OPENED,
-        {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""},
-        world.now,
-    )
-    run.release_claim()
-    text = browser(world.via).order(run.rollout, "answer", decision="go", wave="2", attempt="1", name=ANN)
-    # Judged on what is measured now, three days after the test's traffic: that is no evidence.
-    assert "Refused:" in text
+    assert world.run.state.phase is Phase.SOAKED
+    asked = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""}
+    world.run.append(Kind.GATE_OPENED, asked, world.now)
+    world.run.release_claim()
+    return world
+
+
+def test_a_go_with_its_statement_on_good_evidence_reaches_the_journal(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = soaked(tmp_path, prometheus_server)
+    run, page = world.run, browser(world.via)
+    said = {"decision": "go", "wave": "2", "attempt": "1", "name": BOB}
+    # Nothing was measured of late.
+    assert "Refused:" in page.order(run.rollout, "answer", **said, states_second_3="on")
+    world.scrape(datetime.now(UTC), healthy)
+    assert "All is ready: INCONCLUSIVE" in page.order(run.rollout, "answer", **said)
     assert run.refresh().gate is not None
     assert run.state.gate is not None
     assert run.state.gate.answer is None
+    text = page.order(run.rollout, "answer", **said, states_second_3="on")
+    assert f"Go: go by {BOB}" in text
+    given = last(run, Kind.ANSWERED)
+    assert (given["via"], given["answer"]) == (
+        "dashboard",
+        {"decision": "go", "approver": BOB, "note": "", "extension": None, "stated": ["second.3"]},
+    )
+    # Given, not ruled on yet: that is the run's to do, with the evidence of that moment.
+    assert run.refresh().phase is Phase.GATE
 
 
 def test_what_people_write_is_never_markup(run: OpenRollout, page: Browser) -> None:
@@ -284,6 +304,28 @@ def test_a_real_server_tells_its_viewers_what_changes(run: OpenRollout) -> None:
             assert second["orders"] != first["orders"]
         assert LOOK_SECONDS <= 10
         assert http.get("/", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_what_cannot_be_read_is_said_and_hides_nothing_else(run: OpenRollout, page: Browser) -> None:
+    journal, at = run.connections.journal, run.state.opened_at
+    assert at is not None
+    body = {"plan": {"name": "later"}, "plan_hash": "0", "started_by": HTML, "pace_seconds": None}
+    journal.open_rollout("later-1", "other-flag", {**body, "connections": "default", "approve": "ask"}, at)
+    text = page.page("/")
+    assert "later-1 cannot be read by this release" in text
+    assert f'href="/rollouts/{run.rollout}"' in text
+    assert page.http.get("/rollouts/later-1").status_code == 500
+    assert "tidegate_rollouts_unreadable 1.0" in page.page("/metrics")
+
+
+def test_without_a_journal_it_says_so(run: OpenRollout, page: Browser, tmp_path: Path) -> None:
+    run.connections.journal.close()
+    (tmp_path / "journal.db").unlink()
+    (tmp_path / "journal.db").mkdir()
+    answer = page.http.get(f"/rollouts/{run.rollout}")
+    assert (answer.status_code, "The journal does not answer" in answer.text) == (503, True)
+    assert "The journal does not answer" in page.page("/")
+    assert "tidegate_journal_up 0.0" in page.page("/metrics")
 
 
 def test_a_viewer_never_claims_and_never_writes(run: OpenRollout) -> None:
