@@ -153,12 +153,12 @@ def with_only(plan: Plan, wave: int, text: str) -> Plan:
 
 
 def triggers(plan: Plan) -> list[tuple[int, str]]:
-    """Every trigger of the waves, as (wave, text)."""
+    """Every trigger of the waves that decides, as (wave, text)."""
     return [
         (number, criterion.text)
         for number, step in enumerate(steps(plan)[:-1], start=1)
         for criterion in step.criteria
-        if When.TRIGGER in criterion.when
+        if When.TRIGGER in criterion.when and not criterion.dry_run
     ]
 
 
