@@ -108,8 +108,12 @@ def test_a_healthy_release_passes_and_is_shown_to_be_safe_in_time(
 
 
 def test_no_error_at_all_is_a_count_and_no_missing_data(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
-    world = World(tmp_path, prometheus_server, with_criteria({**VERSUS, "dry_run": False}))
-    world.pass_time(5 * MINUTE, lambda _: {"new": 200.0, "old": 1800.0}, guard=GUARD)
+    """A service that never failed exports no series of errors."""
+    plan = with_criteria({**VERSUS, "dry_run": False})
+    metric = plan.metrics["errors"]
+    never = metric.model_copy(update={"part": (metric.part or "").replace('"error"', '"fatal"')})
+    world = World(tmp_path, prometheus_server, plan.model_copy(update={"metrics": {**plan.metrics, "errors": never}}))
+    world.pass_time(5 * MINUTE, healthy, guard=GUARD)
     assert found_of(world, "Worse").verdict is Verdict.PASS
     assert {row.bad_canary for row in world.run.state.counts["errors/1m"][1].values()} == {0.0}
 
