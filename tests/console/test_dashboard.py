@@ -185,7 +185,14 @@ def test_an_extension_is_an_answer_in_the_journal(tmp_path: Path, prometheus_ser
         "wave": 4,
         "attempt": 1,
         "via": "dashboard",
-        "answer": {"decision": "extend", "approver": COMMANDER, "note": "to be sure", "extension": "12h", "stated": []},
+        "answer": {
+            "decision": "extend",
+            "approver": COMMANDER,
+            "note": "to be sure",
+            "extension": "12h",
+            "stated": [],
+            "given_for": f"wave 4, attempt 1, plan {run.plan.hash[:12]}",
+        },
     }
 
 
@@ -233,7 +240,14 @@ def test_a_go_with_its_statement_on_good_evidence_reaches_the_journal(
     given = last(run, Kind.ANSWERED)
     assert (given["via"], given["answer"]) == (
         "dashboard",
-        {"decision": "go", "approver": BOB, "note": "", "extension": None, "stated": ["second.3"]},
+        {
+            "decision": "go",
+            "approver": BOB,
+            "note": "",
+            "extension": None,
+            "stated": ["second.3"],
+            "given_for": f"wave 2, attempt 1, plan {run.plan.hash[:12]}",
+        },
     )
     # Given, not ruled on yet: that is the run's to do, with the evidence of that moment.
     assert run.refresh().phase is Phase.GATE

@@ -59,7 +59,7 @@ def stage(tmp_path: Path, prometheus_server: PrometheusServer) -> Iterator[Stage
         FlagdFile(path=str(flags)),
         Prometheus(url=prometheus_server.url),
         commands=Commands(commands={"stop-new-service": ("true",)}),
-        web=Web(sources={"batch-patches": f"{url}/batch-patches", "legacy-health": f"{url}/health"}),
+        web=Web(sources={"batch-patches-requests": f"{url}/batch-patches", "legacy-health": f"{url}/health"}),
     )
     stage = Stage(via, Plan.model_validate(body), url)
 
@@ -106,7 +106,7 @@ def test_a_drill_moves_synthetic_users_only_and_is_recorded(stage: Stage) -> Non
 
 
 def test_a_drill_that_moves_no_counter_proves_nothing(stage: Stage) -> None:
-    dead = replace(stage.via, web=Web(sources={"batch-patches": "http://127.0.0.1:9/batch-patches"}))
+    dead = replace(stage.via, web=Web(sources={"batch-patches-requests": "http://127.0.0.1:9/batch-patches"}))
     run = drill(dead, stage.plan, by=WHO)
     assert run.state.drilled is not None
     assert run.state.drilled["proven"] is False
