@@ -23,7 +23,7 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 	@$(BIN)/tidegate demo $(ARGS)
 
 test: setup ## Check style, types and imports, then run all tests
-	@$(BIN)/python -m demo.provision prometheus chromium
+	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 ifeq ($(ARGS),)
 	@# The end-to-end tests mostly wait, so everything else runs beside them; what they say follows at the end.
 	@echo "end-to-end tests: started beside the others, several minutes, in .e2e.log"

@@ -1,5 +1,7 @@
 """The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all."""
 
+from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import CommandResult, Commands
 from blocks.connections import Connections, OpenConnections, load_connections
 from blocks.evidence import Evidence, FileSeen
@@ -8,13 +10,16 @@ from blocks.flagd_file import FlagdFile
 from blocks.journal import Claim, Journal, RolloutRow
 from blocks.kit import KitError, read_kit, register_kit, write_kit
 from blocks.mail import Mail
+from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
 from blocks.web import Web, WebAnswer
 
 __all__ = [
+    "Cache",
     "Claim",
+    "CommandFlag",
     "CommandResult",
     "Commands",
     "Connections",
@@ -26,6 +31,7 @@ __all__ = [
     "Journal",
     "KitError",
     "Mail",
+    "NginxSplit",
     "OpenConnections",
     "PagerDuty",
     "Prometheus",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
+from blocks.cache import Cache
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
@@ -14,6 +15,7 @@ from blocks.evidence import Evidence
 from blocks.flag_backend import FlagBackend
 from blocks.journal import Journal
 from blocks.mail import Mail
+from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
@@ -35,6 +37,8 @@ class OpenConnections:
     commands: Commands | None = None
     web: Web | None = None
     evidence: Evidence | None = None
+    load_balancer: NginxSplit | None = None
+    cache: Cache | None = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""
@@ -67,6 +71,8 @@ PARTS: dict[str, type] = {
     "commands": Commands,
     "web": Web,
     "evidence": Evidence,
+    "load_balancer": NginxSplit,
+    "cache": Cache,
 }
 REQUIRED = ("journal", "flags", "prometheus")
 
@@ -87,6 +93,10 @@ class Connections(Block):
     commands: str | None = Field(default=None, description="The commands block, as type/name.", pattern=_REFERENCE)
     web: str | None = Field(default=None, description="The web sources' block, as type/name.", pattern=_REFERENCE)
     evidence: str | None = Field(default=None, description="The evidence folder's block.", pattern=_REFERENCE)
+    load_balancer: str | None = Field(
+        default=None, description="The load balancer's block, as type/name.", pattern=_REFERENCE
+    )
+    cache: str | None = Field(default=None, description="The cache's block, as type/name.", pattern=_REFERENCE)
 
     def open(self) -> OpenConnections:
         """Load every named block; raises Unreachable or Refused."""

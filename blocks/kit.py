@@ -11,6 +11,8 @@ import yaml
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
+from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
@@ -20,6 +22,7 @@ from blocks.flagd_fence import sync_folder
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
 from blocks.mail import Mail
+from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
@@ -35,6 +38,8 @@ _USUAL: dict[str, type[Connection]] = {
     "commands": Commands,
     "web": Web,
     "evidence": Evidence,
+    "load_balancer": NginxSplit,
+    "cache": Cache,
 }
 _TYPE_KEY = "block"  # a part's block type, where it is not the usual one
 
@@ -83,7 +88,7 @@ def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, An
 def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenConnections:
     """Save a kit's connections as Prefect blocks of that name, and register every block type; raises KitError."""
     connections = read_kit(path)
-    kinds: list[type[Block]] = [*_USUAL.values(), Connections]
+    kinds: list[type[Block]] = [*_USUAL.values(), CommandFlag, Connections]
     for kind in kinds:
         kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
     references = {}

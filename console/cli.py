@@ -9,9 +9,11 @@ from rich.console import Console
 from console import (
     dashboard_commands,
     demo_commands,
+    drill_command,
     journal_commands,
     plan_commands,
     report_commands,
+    rollback_command,
     rollout_commands,
     stack_commands,
     steering_commands,
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
+rollback_command.add_to(app)
+drill_command.add_to(app)
 steering_commands.add_to(app)
 watch_commands.add_to(app)
 report_commands.add_to(app)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from console.home import PLANS
+from console.home import PLANS, connections, kit_path
 from tasks.opening import NotAllowed
 from tidegate.calendar import rollout_calendar
 from tidegate.document import plan_document
@@ -19,6 +19,7 @@ from tidegate.plan import Plan
 from tidegate.plan_file import load_plan
 from tidegate.plan_report import plan_report
 from tidegate.plan_schema import plan_schema
+from tidegate.units import format_duration
 
 PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, or the name of one in plans/.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -45,12 +46,21 @@ def plan_from(name: str) -> Plan:
 @plans.command("check")
 def check(plan: PlanPath, as_json: Json = False) -> None:
     """Say whether a plan can run, which lines still wait for their kind of check, and what its bounds mean."""
-    report = plan_report(plan_from(plan))
+    report = plan_report(plan_from(plan), *_backend())
     if as_json:
         print(json.dumps(report.to_json(), indent=1))
         return
     for line in report.lines:
         out.print(line, markup=False, soft_wrap=True)
+
+
+def _backend() -> tuple[timedelta, str]:
+    """How long the kit's flag backend takes to reach everybody; without a kit nothing is added."""
+    if not kit_path().exists():
+        return timedelta(0), "no kit file, so no flag backend is counted in"
+    flags = connections().flags
+    name = type(flags).__name__
+    return flags.propagation, f"{name} reaches everybody within {format_duration(flags.propagation)}"
 
 
 @plans.command("show")

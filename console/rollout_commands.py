@@ -17,14 +17,11 @@ from console.answers import record_answer, waiting_gate, wake
 from console.exits import Exit
 from console.home import connections
 from console.plan_commands import Json, PlanPath, plan_from
-from tasks.beside import Beside
-from tasks.choosing import may_turn_back, the_open_rollout
 from tasks.gates import boxes
-from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
-from tasks.rollback_steps import prove, roll_back
+from tasks.way_back_checks import way_back_checks
 from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
@@ -34,7 +31,7 @@ from tidegate.progress_page import progress_page
 from tidegate.status import status_json
 from tidegate.units import parse_duration
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import MARKS, OPEN_APPROVALS, seconds_between
+from tidegate.wording import MARKS, OPEN_APPROVALS
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 out = Console(highlight=False)
@@ -51,7 +48,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(start)
     app.command()(status)
     app.command()(approve)
-    app.command()(rollback)
 
 
 def email(text: str, option: str = "--as") -> str:
@@ -88,7 +84,10 @@ def preflight(
     loaded, via, now = plan_from(plan), connections(), utc_now()
     day = _pace(pace) or loaded.pace
     timing = Timing(loaded, Pace.of(now, day))
-    checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
+    checks = (
+        *preflight_checks(via, loaded, timing, started_by=started_by, now=now),
+        *way_back_checks(via, loaded),
+    )
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))
         seen: list[Finding] = []
@@ -265,47 +264,6 @@ def answer_gate(
     if ruling.outcome is not Outcome.REFUSED and (problem := wake(run, gate)):
         log.print(problem, markup=False)
     return ruling.outcome, ruling.reason
-
-
-def rollback(
-    rollout: Annotated[str | None, typer.Argument(help="The rollout; left out: the open one.")] = None,
-    flag: Annotated[str | None, typer.Option(help="Turn back the open rollout of this flag.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "Ordered on the command line.",
-    who: Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are.")] = "somebody on the command line",
-    as_json: Json = False,
-) -> None:
-    """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
-    via = connections()
-    if rollout and flag:
-        raise NotAllowed("found a rollout and --flag, allowed is one of them")
-    run = OpenRollout(via, rollout or the_open_rollout(via, flag))
-    if not may_turn_back(run):
-        out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
-        return
-    zeroed = roll_back(run, reason=reason, criterion="by hand", by=who)
-    if zeroed.zero_at is None:
-        log.print(f"[bold red]The flag could NOT be set to zero[/bold red]: {zeroed.problem}")
-    else:
-        took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
-        log.print(f"[bold]{run.flag} is at zero[/bold] after {took}; proving ...")
-    beside = Beside()
-    beside.do("notices", lambda: _deliver(run))
-    proof = prove(run)
-    beside.do("notices", lambda: _deliver(run))
-    beside.flush()
-    run.release_claim()
-    back = run.state.rollback
-    proven = back is not None and bool(back.proven)
-    if as_json:
-        print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
-    elif back is not None:
-        sentence = back.sentence or (proof.sentence if proof else "")
-        out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
-    raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
-
-
-def _deliver(run: OpenRollout) -> None:
-    deliver(run.again())
 
 
 __all__ = ["UnknownRollout", "add_to", "answer_gate", "email", "start_rollout"]

@@ -47,9 +47,25 @@ CHROMIUM = Part(
     debian="chromium",
     macos="brew install --cask chromium",
 )
+NGINX = Part(
+    name="nginx",
+    commands=("nginx",),
+    places=("/usr/sbin/nginx", "/opt/homebrew/bin/nginx", "/usr/local/bin/nginx"),
+    debian="nginx",
+    macos="brew install nginx",
+)
+REDIS = Part(
+    name="redis",
+    commands=("redis-server",),
+    places=("/opt/homebrew/bin/redis-server", "/usr/local/bin/redis-server"),
+    debian="redis-server",
+    macos="brew install redis",
+)
+# What the packages need besides, where they are unpacked and not installed.
+_BESIDE: Mapping[str, tuple[str, ...]] = {"redis": ("redis-tools", "libjemalloc2", "liblzf1")}
 # Playwright's driver, which clicks in the tests, is linked against it, and a bare Debian has none.
 DRIVER_LIBRARY, DRIVER_PACKAGE = "libatomic.so.1", "libatomic1"
-PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM)}
+PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM, NGINX, REDIS)}
 
 
 def cache_folder() -> Path:
@@ -76,11 +92,19 @@ def browser_environment() -> dict[str, str]:
     return {"LD_LIBRARY_PATH": ":".join(folders + given)} if folders else {}
 
 
+def part_environment(part: Part) -> dict[str, str]:
+    """Return what the environment of a fetched part needs besides what is there: where its libraries lie."""
+    folders = [str(folder) for folder in sorted(_cached(part).glob("usr/lib/*-linux-gnu*"))]
+    given = [path for path in (os.environ.get("LD_LIBRARY_PATH"),) if path]
+    return {"LD_LIBRARY_PATH": ":".join(folders + given)} if folders else {}
+
+
 def find(part: Part) -> Path:
     """Return where a part is: on the path, at its usual places or in the cache."""
     named = [Path(found) for found in map(shutil.which, part.commands) if found]
     places = [Path(place) for place in part.places]
-    for candidate in (*named, *places, _cached(part) / "usr/bin" / part.commands[0]):
+    cached = [_cached(part) / folder / part.commands[0] for folder in ("usr/bin", "usr/sbin")]
+    for candidate in (*named, *places, *cached):
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
     raise PartMissing(_advice(part))
@@ -124,9 +148,9 @@ def _provide_driver_library() -> None:
 
 
 def _fetch(part: Part) -> None:
-    if part is PROMETHEUS:
+    if part is not CHROMIUM:
         # Unpacked even for root: installed, the package would start a server on its own.
-        unpack([part.debian], _cached(part))
+        unpack([part.debian, *_BESIDE.get(part.name, ())], _cached(part))
     elif os.geteuid() == 0:
         install([part.debian, "fonts-dejavu-core"])
     else:

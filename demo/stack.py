@@ -98,6 +98,10 @@ def named_commands(parts: Parts) -> dict[str, list[str]]:
         "alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus")),
         "security-audit": _module("audit", "security"),
         "check-split": _module("audit", "split", parts.flag_file, FLAG),
+        # The service has both paths in one process: there is nothing to stop or restore but a note of it.
+        "stop-new-service": ["echo", "stopped {service} (rehearsed)"],
+        "print-snapshot": ["date", "-u", "+%Y-%m-%dT%H:%M:%S+00:00"],
+        "restore-snapshot": ["echo", "restored {snapshot} (rehearsed)"],
     }
 
 
@@ -105,6 +109,8 @@ def named_sources(parts: Parts) -> dict[str, str]:
     """The web sources that the rehearsal names."""
     return {
         "batch-patches": parts.service_url,
+        "batch-patches-requests": f"{parts.service_url}/batch-patches",
+        "legacy-health": f"{parts.service_url}/health",
         "support-desk": f"{parts.inbox_url}/desk/support",
         "cost-report": f"{parts.inbox_url}/desk/cost",
         "grafana": f"{parts.inbox_url}/grafana",

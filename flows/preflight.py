@@ -15,6 +15,7 @@ from tasks.opening import plan_below
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.progress import Reporter
 from tasks.rollback_worker import rollback_worker_check
+from tasks.way_back_checks import snapshot_body, way_back_checks
 from tidegate.checklist import checklist_rows
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
@@ -43,7 +44,7 @@ def preflight(
     now = utc_now()
     timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
     checks = preflight_checks(connected(connections), loaded, timing, started_by=started_by, now=now)
-    findings = run_checks((*checks, rollback_worker_check()))
+    findings = run_checks((*checks, *way_back_checks(connected(connections), loaded), rollback_worker_check()))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -59,9 +60,9 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     run.wait_for_claim()
     now = utc_now()
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
-    findings = run_checks((*checks, rollback_worker_check()))
+    findings = run_checks((*checks, *way_back_checks(run.connections, run.plan), rollback_worker_check()))
     verdict = _show(run.plan, findings)
-    body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings]}
+    body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings], **snapshot_body(findings)}
     run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
     if verdict is not Verdict.PASS:
         reason = f"Preflight: {_why(findings)}"

@@ -7,9 +7,11 @@ from prefect.states import Completed, Failed
 
 from tasks.choosing import may_turn_back, the_open_rollout
 from tasks.connected import connected, open_run
+from tasks.full_rollback import full_rollback
 from tasks.open_rollout import utc_now
 from tasks.progress import reporter_for
-from tasks.rollback_steps import prove, roll_back
+from tasks.rollback_steps import prove, record_rollback, roll_back
+from tasks.zeroing import zero_open_flag
 from tidegate.wording import seconds_between
 
 
@@ -22,6 +24,7 @@ def rollback(
     rollout: str = "",
     reason: str = "Ordered in the Prefect UI.",
     by: str = "somebody in the Prefect UI",
+    full: bool = False,
     connections: str = "default",
 ) -> State:
     """Take the flag to zero for everybody, and prove by measurement that the new path is chosen no more.
@@ -30,16 +33,27 @@ def rollback(
         rollout: The rollout to turn back. Left empty: the one that is open.
         reason: Why, in a sentence.
         by: Your name.
+        full: Take the plan's further steps too: load balancer, stop, and whatever else it lists as automatic.
         connections: The name of the connections block.
 
     """
-    run = open_run(connections, rollout or the_open_rollout(connected(connections)))
-    if not may_turn_back(run):
+    via = connected(connections)
+    name = rollout or the_open_rollout(via)
+    # Before the journal is read to its end: a long one must not hold up the flag.
+    zeroed = zero_open_flag(via, name)
+    run = open_run(connections, name)
+    if not may_turn_back(run, full=full):
         return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     reporter = reporter_for(run)
-    roll_back(run, reason=reason, criterion="by hand", by=by)
+    if zeroed is None:
+        roll_back(run, reason=reason, criterion="by hand", by=by)
+    else:
+        run.claim = zeroed.claim
+        record_rollback(run, zeroed, reason=reason, criterion="by hand", by=by)
     get_run_logger().warning("%s is at zero", run.flag)
     reporter.update(run, utc_now())
+    if full:
+        full_rollback(run, by=by)
     proof = prove(run)
     reporter.flush()
     run.release_claim()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.drills import last_drill
 from tasks.evidence import Missing, commands_of, content_of, evidence_of, file_content, newest_backup, web_of
 from tidegate.calendar import minimum_duration
 from tidegate.checklist import (
@@ -165,9 +166,10 @@ def _judged(scene: Scene, item: BaseProof, limit: float) -> Finding:
     return found(item, Verdict.ERROR, f"Nothing looks at proofs of kind {type(item).__name__}.")
 
 
-def newest_drill(connections: OpenConnections, flag: str) -> datetime | None:  # noqa: ARG001 - see below
-    """When a rollback drill of this flag last succeeded; None as long as the journal has no entries of drills."""
-    return None
+def newest_drill(connections: OpenConnections, flag: str) -> datetime | None:
+    """When a rollback drill of this flag last succeeded, or None."""
+    drilled = last_drill(connections, flag)
+    return None if drilled is None else drilled[0]
 
 
 def _pagerduty(scene: Scene, item: PagerDutyProof) -> Finding:

@@ -24,13 +24,16 @@ def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> s
     return rows[0].rollout
 
 
-def may_turn_back(run: OpenRollout) -> bool:
+def may_turn_back(run: OpenRollout, *, full: bool = False) -> bool:
     """Whether a rollback has something to do: the rollout is open, or ended exposed and its flag has no new owner.
+
+    A full rollback has also after a rollback, for steps that were asked for and are confirmed now.
 
     Raises NotOne when the flag belongs to a newer rollout by now.
     """
     left_exposed = run.state.phase is Phase.CLOSED and run.state.exposure != ZERO
-    if run.state.phase is not Phase.FINISHED and not left_exposed:
+    ended = (Phase.FINISHED, Phase.ROLLED_BACK) if full else (Phase.FINISHED,)
+    if run.state.phase not in ended and not left_exposed:
         return run.state.phase.is_open
     for row in run.connections.journal.rollouts(flag=run.flag, open_only=True):
         raise NotOne(f"{run.flag} belongs to {row.rollout} by now: turn that one back")

@@ -56,6 +56,24 @@ def deliver(run: OpenRollout) -> int:
     return waiting
 
 
+def page_now(run: OpenRollout, notice: Notice) -> str:
+    """Send a page past the journal, which does not answer: by the first channel that takes it; its name, or empty.
+
+    The same notice is queued once the journal has what happened; its event id tells people that it is the same.
+    """
+    ways = dict(_ways(run, notice))
+    for channel in ("pagerduty", "slack", "mail"):
+        if (send := ways.get(channel)) is None:
+            continue
+        try:
+            send()
+        except ConnectionFault as fault:
+            _log.warning("page %s could not be sent by %s: %s", notice.event, channel, fault)
+        else:
+            return channel
+    return ""
+
+
 def _is_sent(key: str, state: RolloutState) -> bool:
     return key in state.sent
 

@@ -3,59 +3,28 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from blocks.journal import Claim
-from tasks.notifications import tell
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.full_rollback import full_rollback
+from tasks.notifications import page_now, tell
+from tasks.open_rollout import OpenRollout, Superseded, utc_now
+from tasks.spill import merge_quietly, spill
+from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.history import Phase, RolloutState
 from tidegate.plan import Plan
-from tidegate.plan_report import did_not_take_deadline
+from tidegate.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.query import render, selector
 from tidegate.samples import NoData
 from tidegate.wording import proof_missing, rolled_back, rolling_back
 
-_WRITE_ATTEMPTS = 5
+ZERO_PATIENCE = timedelta(minutes=5)
 _log = logging.getLogger("tidegate.rollback")
-
-
-@dataclass(frozen=True, slots=True)
-class Zeroed:
-    """The flag as it stands after the order: when it was at zero, its revision, or why the write failed."""
-
-    ordered_at: datetime
-    zero_at: datetime | None
-    revision: str
-    claim: Claim | None
-    problem: str = ""
-
-
-def zero_flag(connections: OpenConnections, flag: str, rollout: str, ordered_at: datetime) -> Zeroed:
-    """Set the flag to zero for everybody, whoever holds the claim and whether or not the journal answers."""
-    claim: Claim | None = None
-    try:
-        claim = connections.journal.seize(flag, rollout, HOLDER, LEASE)
-    except Exception as fault:  # noqa: BLE001 - the way back never waits for the journal
-        _log.warning("the claim of %s could not be taken: %s", flag, fault)
-    epoch = None if claim is None else claim.epoch  # without one the backend takes the next epoch and wins
-    problem = ""
-    for _ in range(_WRITE_ATTEMPTS):
-        try:
-            if epoch is not None:
-                connections.flags.fence(flag, epoch)
-            revision = connections.flags.zero(flag, epoch)
-            if connections.flags.read(flag).exposure == ZERO:
-                return Zeroed(ordered_at, utc_now(), revision, claim)
-            problem = "the flag was written but does not read as zero"
-        except Exception as fault:  # noqa: BLE001 - whatever failed, zero is tried again
-            problem, epoch = f"{type(fault).__name__}: {fault}", None
-        threading.Event().wait(0.3)
-    return Zeroed(ordered_at, None, "", claim, problem)
 
 
 def roll_back(run: OpenRollout, *, reason: str, criterion: str, by: str) -> Zeroed:
@@ -63,27 +32,43 @@ def roll_back(run: OpenRollout, *, reason: str, criterion: str, by: str) -> Zero
     ordered_at = utc_now()
     zeroed = zero_flag(run.connections, run.flag, run.rollout, ordered_at)
     run.claim = zeroed.claim
-    body = {
+    record_rollback(run, zeroed, reason=reason, criterion=criterion, by=by)
+    return zeroed
+
+
+def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> None:
+    """Write what was done and queue the page; what the journal does not take waits in a file and is merged later."""
+    body = rollback_body(zeroed, reason=reason, criterion=criterion, by=by)
+    try:
+        run.refresh()
+        if run.append(Kind.ROLLING_BACK, body, unless=already_at_zero) is not None:
+            tell(run, rolling_back(run.plan, run.state, zeroed.problem))
+    except (ConnectionFault, Superseded) as fault:
+        # The flag is at zero; the file is merged, or the next look finds the flag so.
+        spill(run.rollout, run.flag, Kind.ROLLING_BACK, body)
+        _log.error("the rollback of %s is not recorded yet: %s", run.rollout, fault)
+        notice = rolling_back(run.plan, run.state, zeroed.problem)
+        notice = replace(notice, body=f"{reason}\n{notice.body}\nThe journal does not answer: {fault}")
+        # Beside: a pager that hangs must hold up neither the proof nor the next guard.
+        threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
+
+
+def rollback_body(zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> dict[str, Any]:
+    """What the journal keeps of the order and of what became of it."""
+    return {
         "reason": reason,
         "criterion": criterion,
         "by": by,
-        "ordered_at": ordered_at.isoformat(),
+        "ordered_at": zeroed.ordered_at.isoformat(),
         "zero_at": zeroed.zero_at.isoformat() if zeroed.zero_at else None,
         "revision": zeroed.revision,
         "epoch": zeroed.claim.epoch if zeroed.claim else None,
         "problem": zeroed.problem,
     }
-    try:
-        run.refresh()
-        if run.append(Kind.ROLLING_BACK, body, unless=_already_at_zero) is not None:
-            tell(run, rolling_back(run.plan, run.state, zeroed.problem))
-    except (ConnectionFault, Superseded) as fault:
-        # The flag is at zero; the next look finds it so and writes the entry then.
-        _log.error("the rollback of %s is not recorded yet: %s", run.rollout, fault)
-    return zeroed
 
 
-def _already_at_zero(state: RolloutState) -> bool:
+def already_at_zero(state: RolloutState) -> bool:
+    """Whether the journal says already that the way back was taken."""
     if state.phase is Phase.ROLLED_BACK or (state.phase is Phase.CLOSED and state.exposure == ZERO):
         return True
     return state.rollback is not None and state.rollback.zero_at is not None
@@ -98,6 +83,7 @@ class Proof:
     last_request_at: datetime | None
     proven_at: datetime | None
     sentence: str
+    moved_late: bool = False  # the counter was seen to rise after the change had all its time to travel
 
 
 def measure_proof(
@@ -109,9 +95,12 @@ def measure_proof(
     query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
     quiet = proof.quiet + plan.scrape_interval
     # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
-    deadline = zero_at + did_not_take_deadline(plan, connections.flags.propagation) + quiet
+    taken = zero_at + did_not_take_deadline(plan, connections.flags.propagation)
+    # Asked again much later, as when Prometheus was away, there is always time for one quiet stretch.
+    deadline = max(taken, utc_now() + QUERY_DELAY) + quiet
     seen: float | None = None
-    moved_at, first_at = zero_at, None
+    moved_at, first_at, read_at = zero_at, None, zero_at
+    moved_late = False
     problem = "its counter was never seen"
     while True:
         now = utc_now()
@@ -120,15 +109,19 @@ def measure_proof(
             problem = f"its counter cannot be read ({reading.reason.value})"
             first_at = None
         else:
+            # Both looks after the deadline: what lies between them cannot have moved before it.
+            moved_late = moved_late or (seen is not None and reading.value > seen and read_at > taken)
             if seen is None or reading.value != seen:
                 moved_at, seen = now, reading.value
+            read_at = now
             first_at = first_at or now
             still_since = max(moved_at, first_at)
             problem = f"its counter still moved at {moved_at:%H:%M:%S}"
             if now - still_since >= quiet:
                 return Proof(True, seen, moved_at, now, "The new path is chosen no more.")
         if now > deadline:
-            return Proof(False, seen, moved_at if seen is not None else None, None, f"Not proven: {problem}.")
+            last = moved_at if seen is not None else None
+            return Proof(False, seen, last, None, f"Not proven: {problem}.", moved_late)
         beat()
         threading.Event().wait(min(0.5, plan.scrape_interval.total_seconds()))
 
@@ -136,18 +129,40 @@ def measure_proof(
 def prove(run: OpenRollout) -> Proof | None:
     """Measure that the new path is chosen no more and record it; None when that was recorded before.
 
-    A flag that could not be written is written again first.
+    A flag that could not be written is written again first. Where that fails, or where the counter still moves after
+    the deadline, the full rollback begins; a proof that is only missing is paged and nothing more.
     """
     state = run.refresh()
+    merge_quietly(run)
     back = state.rollback
     if back is None or back.proven:
         return None
     if back.zero_at is None:
         roll_back(run, reason=back.reason, criterion=back.criterion, by=back.by)
-        if back.zero_at is None:
+        if back.zero_at is None and not _zero_beside_the_full_rollback(run):
             return _record(run, Proof(False, None, None, None, "Not proven: the flag could not be set to zero."))
     proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), lambda: _keep(run))
+    if proof.moved_late and run.plan.rollback.full:
+        _record(run, proof)
+        full_rollback(run, by="tidegate", again=False)
+        proof = measure_proof(run.connections, run.plan, utc_now(), lambda: _keep(run))
     return _record(run, proof)
+
+
+def _zero_beside_the_full_rollback(run: OpenRollout) -> bool:
+    """Go on trying to write zero while the full rollback takes its steps; whether the flag got there in the end."""
+    back = run.state.rollback
+    if back is None:
+        return False
+    beside = ZeroBeside(run.connections, run.flag, run.rollout, back.ordered_at)
+    beside.start()
+    full_rollback(run, by="tidegate", again=False)
+    zeroed = beside.wait(ZERO_PATIENCE)
+    if zeroed is None:
+        return False
+    run.claim = zeroed.claim
+    record_rollback(run, zeroed, reason=back.reason, criterion=back.criterion, by=back.by)
+    return True
 
 
 def _keep(run: OpenRollout) -> None:
@@ -158,14 +173,29 @@ def _keep(run: OpenRollout) -> None:
         run.claim = None
 
 
-def _record(run: OpenRollout, proof: Proof) -> Proof:
-    body = {
+def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> Proof:
+    """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
+    proof = measure_proof(run.connections, run.plan, zero_at)
+    spill(run.rollout, run.flag, Kind.PROVEN, _proof_body(proof))
+    return proof
+
+
+def _proof_body(proof: Proof) -> dict[str, Any]:
+    return {
         "proven": proof.proven,
         "counter": proof.counter,
         "last_request_at": proof.last_request_at.isoformat() if proof.last_request_at else None,
         "proven_at": proof.proven_at.isoformat() if proof.proven_at else None,
         "sentence": proof.sentence,
     }
-    run.append(Kind.PROVEN, body, unless=lambda state: state.rollback is None or bool(state.rollback.proven))
-    tell(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
+
+
+def _record(run: OpenRollout, proof: Proof) -> Proof:
+    def known(state: RolloutState) -> bool:
+        back = state.rollback
+        # Told once for each reason: a Prometheus that stays away pages once, however often it is asked.
+        return back is None or bool(back.proven) or (back.proven is False and back.sentence == proof.sentence)
+
+    if run.append(Kind.PROVEN, _proof_body(proof), unless=known) is not None:
+        tell(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
     return proof

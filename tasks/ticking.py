@@ -12,6 +12,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
+from tasks.spill import merge_quietly
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
@@ -52,6 +53,7 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 
 def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     run.refresh()
+    merge_quietly(run)
     run.keep_claim()
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
 from tidegate.plan_actions import Action, action_words
+from tidegate.plan_rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -166,13 +167,23 @@ def _rollback(plan: Plan) -> Iterator[str]:
     if back.full:
         yield "Full, if the flag does not take:"
         yield ""
-        yield from _numbered(back.full)
+        yield from _numbered(f"{step.text}{_asked(step)}" for step in back.full)
         yield ""
     if back.communication:
         yield "Communication:"
         yield ""
         yield from (f"- {markdown_text(line)}" for line in back.communication)
         yield ""
+
+
+def _asked(step: RollbackStep) -> str:
+    match step:
+        case ByHand():
+            return " (done by people)"
+        case Restore(loses=loses, mode=Mode.ASK):
+            return f" (asked first: {loses})"
+        case _:
+            return " (asked first)" if step.mode is Mode.ASK else ""
 
 
 def _people(plan: Plan) -> Iterator[str]:

@@ -15,7 +15,7 @@ class Kind(StrEnum):
     """What an entry records. Kinds and versions are only ever added."""
 
     OPENED = "opened"  # plan, plan_hash, started_by, pace_seconds, connections, approve, environment
-    PREFLIGHT = "preflight"  # verdict, findings
+    PREFLIGHT = "preflight"  # verdict, findings; snapshot (argument, at), where the plan names one
     GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
     ANSWERED = "answered"  # wave, attempt, answer, via
     GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated
@@ -33,6 +33,8 @@ class Kind(StrEnum):
     SOAKED = "soaked"  # wave
     ROLLING_BACK = "rolling_back"  # reason, criterion, by, ordered_at, zero_at, revision, epoch
     PROVEN = "proven"  # proven, counter, last_request_at, proven_at, sentence
+    STEP = "step"  # number, step, text, outcome, output, seconds, by
+    DRILLED = "drilled"  # flag, by, ordered_at, zero_at, proven, proven_at, seconds, requests, sentence
     QUEUED = "queued"  # notice
     SENT = "sent"  # event, channel, reference
     FINISHED = "finished"  # reason

@@ -116,6 +116,26 @@ class TestRecord:
     wanted: int
 
 
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What became of one step of the full rollback: done, failed, asked, not_done, or by_hand (left to people)."""
+
+    number: int
+    step: str
+    text: str
+    outcome: str
+    output: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a restore would go back to, as recorded before wave 1."""
+
+    argument: str
+    recorded_at: datetime
+
+
 @dataclass(slots=True)
 class RolloutState:
     """A rollout as its journal tells it."""
@@ -149,6 +169,10 @@ class RolloutState:
     blind_since: datetime | None = None
     crossed: set[tuple[str, str]] = field(default_factory=set)
     rollback: RollbackRecord | None = None
+    snapshot: Snapshot | None = None
+    steps: dict[int, StepRecord] = field(default_factory=dict)
+    drilled: dict[str, Any] | None = None
+    spilled: set[str] = field(default_factory=set)  # entries that waited in a file while the journal did not answer
     queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     tested: dict[str, TestRecord] = field(default_factory=dict)
@@ -185,6 +209,8 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
         # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
         if not (entry.kind in _ONWARD and state.goes_no_further):
             _APPLY[entry.kind](state, entry, entry.body)
+        if "spill" in entry.body:
+            state.spilled.add(entry.body["spill"])
         state.rollout, state.sequence, state.head = entry.rollout, entry.sequence, entry.hash
         state.updated_at = entry.at
     return state
@@ -198,6 +224,8 @@ def _opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.preflight = Verdict(body["verdict"])
+    if snapshot := body.get("snapshot"):
+        state.snapshot = Snapshot(snapshot["argument"], datetime.fromisoformat(snapshot["at"]))
 
 
 def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -365,6 +393,15 @@ def _proven(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
         state.phase = Phase.ROLLED_BACK
 
 
+def _step(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    number = body["number"]
+    state.steps[number] = StepRecord(number, body["step"], body["text"], body["outcome"], body["output"], entry.at)
+
+
+def _drilled(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.drilled = dict(body)
+
+
 def _queued(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.queued[body["notice"]["event"]] = body["notice"]
 
@@ -423,6 +460,8 @@ _APPLY = {
     Kind.SOAKED: _soaked,
     Kind.ROLLING_BACK: _rolling_back,
     Kind.PROVEN: _proven,
+    Kind.STEP: _step,
+    Kind.DRILLED: _drilled,
     Kind.QUEUED: _queued,
     Kind.SENT: _sent,
     Kind.FINISHED: _finished,

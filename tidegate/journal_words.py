@@ -54,6 +54,10 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
         case Kind.PROVEN:
             return str(body["sentence"])
+        case Kind.STEP:
+            return f"{body['text']}: {body['outcome'].replace('_', ' ')}. {body['output']}".strip()
+        case Kind.DRILLED:
+            return f"drill of {body['flag']} by {body['by']}: {body['sentence']}"
         case Kind.QUEUED:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:

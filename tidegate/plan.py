@@ -18,7 +18,6 @@ from tidegate.plan_base import (
     Contradiction,
     Day,
     Email,
-    FixedQuery,
     Model,
     Name,
     Text,
@@ -31,6 +30,7 @@ from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_checklist import ChecklistItem, HumanProof
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
+from tidegate.plan_rollback import Proof, Rollback
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [
@@ -134,22 +134,6 @@ class Wave(_Observed):
 
 class PostRollout(_Observed):
     """The observed days after the last wave's soak."""
-
-
-class Proof(Model):
-    """How a rollback is proven: the counter of routing decisions to the new path stands still."""
-
-    counter: FixedQuery = Field(description="PromQL giving the running total of requests routed to the new path.")
-    quiet: PositiveDuration = Field(default=timedelta(seconds=5), description="How long it must not move.")
-
-
-class Rollback(Model):
-    """The way back."""
-
-    proof: Proof = Field(description="How it is proven.")
-    within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
-    full: tuple[Text, ...] = Field(default=(), description="Steps when the flag does not take, for people.")
-    communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
 
 
 class Contact(Model):

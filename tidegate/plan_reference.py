@@ -88,6 +88,8 @@ def _section(name: str) -> Iterator[str]:
 def _meaning(field: str, fragment: Fragment) -> str:
     if field == "kind":
         return "Tells the criteria apart."
+    if field == "step":
+        return "Tells the steps apart."
     return str(fragment.get("description") or resolved(fragment).get("description", ""))
 
 

@@ -37,7 +37,9 @@ class PlanReport:
     costs: tuple[str, ...]
     gates: tuple[str, ...]
     did_not_take_seconds: float
+    proof_seconds: float
     promised_seconds: float
+    backend: str
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +59,8 @@ class PlanReport:
             *self.costs,
             *self.gates,
             f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
+            f"({self.backend}); the full rollback begins then",
+            f"a rollback is proven or called unproven {self.proof_seconds:g}s after zero at the latest "
             f"(promised within {self.promised_seconds:g}s)",
             f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:"
             if self.pending
@@ -65,7 +69,9 @@ class PlanReport:
         )
 
 
-def plan_report(plan: Plan, propagation: timedelta = timedelta(0)) -> PlanReport:
+def plan_report(
+    plan: Plan, propagation: timedelta = timedelta(0), backend: str = "no flag backend chosen yet"
+) -> PlanReport:
     """The report on `plan`, for a flag backend that takes `propagation` to reach every process."""
     deadline = did_not_take_deadline(plan, propagation)
     steps: tuple[Wave | PostRollout, ...] = (*plan.waves, plan.post_rollout)
@@ -79,8 +85,10 @@ def plan_report(plan: Plan, propagation: timedelta = timedelta(0)) -> PlanReport
         costs=tuple(_cost(step, number) for number, step in enumerate(steps, start=1)),
         gates=tuple(f"gate before wave {n}: {gate_words(wave.gate, plan)}" for n, wave in enumerate(plan.waves, 1)),
         did_not_take_seconds=deadline.total_seconds(),
+        proof_seconds=_proof_bound(plan, deadline).total_seconds(),
+        backend=backend,
         promised_seconds=plan.rollback.within.total_seconds(),
-        warnings=_warnings(plan, deadline),
+        warnings=_warnings(plan, _proof_bound(plan, deadline)),
     )
 
 
@@ -127,9 +135,13 @@ def _cost(step: Wave | PostRollout, number: int) -> str:
     )
 
 
-def _warnings(plan: Plan, deadline: timedelta) -> tuple[str, ...]:
+def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
+    """How long after zero a proof may come: the deadline, and a quiet stretch seen by one more scrape."""
+    return deadline + plan.rollback.proof.quiet + plan.scrape_interval
+
+
+def _warnings(plan: Plan, proof: timedelta) -> tuple[str, ...]:
     found: list[str] = []
-    proof = deadline + plan.rollback.proof.quiet
     if proof > plan.rollback.within:
         found.append(
             f"proof of a rollback may take {format_duration(proof)}, "

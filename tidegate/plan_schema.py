@@ -16,7 +16,7 @@ from tidegate.units import format_duration
 Fragment = Mapping[str, Any]
 _OVERLAY = "Overlay"
 # What tells the kinds of a union apart, and the kind that is meant where nothing is said.
-TAGS = ("kind", "proof", "do")
+TAGS = ("kind", "proof", "do", "step")
 TAG_IF_ABSENT = {"proof": "human"}
 
 
@@ -133,6 +133,11 @@ def _chosen(fragment: Fragment, node: Node | None) -> Fragment:
     return resolved({"$ref": ref}) if ref else fragment
 
 
+def told_by(fragment: Fragment) -> str:
+    """The key that tells the members of a closed union apart."""
+    return str(fragment.get("discriminator", {}).get("propertyName", "kind"))
+
+
 def resolved(fragment: Fragment) -> Fragment:
     """The fragment itself, behind references and `or null`, its own description first."""
     while True:
@@ -164,7 +169,8 @@ def words(fragment: Fragment) -> str:
         case {"discriminator": {"mapping": mapping, "propertyName": "do"}}:
             return f"an action (do: {', '.join(mapping)})"
         case {"discriminator": {"mapping": mapping}}:
-            return f"a criterion (kind: {', '.join(mapping)})"
+            key = told_by(fragment)
+            return f"{'a criterion' if key == 'kind' else f'a {key}'} ({key}: {', '.join(mapping)})"
         case {"anyOf": [first, *_]}:
             return f"{words(first)} (or a list of these)"
         case {"type": "array"}:
@@ -214,5 +220,6 @@ def _plural(noun: str) -> str:
         "a criterion": "criteria",
         "a line": "lines",
         "an action": "actions",
+        "a step": "steps",
     }
     return next((plural for start, plural in known.items() if noun.startswith(start)), noun)

@@ -6,6 +6,7 @@ import pytest
 
 from blocks import FlagBackend, FlagdFile
 from blocks.errors import Fenced
+from tests.blocks.flag_script import command_flag
 from tidegate.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
@@ -13,10 +14,14 @@ TEN = Exposure((Layer("everyone", None, 10.0),), always_on=("staff",), always_of
 MORE = Exposure((Layer("beta", ("b1", "b2"), 100.0), Layer("everyone", None, 12.5)), attribute="team")
 
 
-@pytest.fixture(params=["flagd-file"])
+@pytest.fixture(params=["flagd-file", "command-flag", "command-flag-without-epoch-in-zero"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> FlagBackend:
     """An empty backend of each kind."""
-    backends = {"flagd-file": lambda: FlagdFile(path=str(tmp_path / "flags.json"), environment="rehearsal")}
+    backends = {
+        "flagd-file": lambda: FlagdFile(path=str(tmp_path / "flags.json"), environment="rehearsal"),
+        "command-flag": lambda: command_flag(tmp_path),
+        "command-flag-without-epoch-in-zero": lambda: command_flag(tmp_path, zero_knows_epochs=False),
+    }
     backend: FlagBackend = backends[request.param]()
     return backend
 

@@ -74,7 +74,7 @@ def test_the_document_says_everything() -> None:
         "- **Gate:** one of incident-commander (commander@company.com), engineering-lead (oncall@company.com)",
         "Pre-Check  Wave 1(10%)  Wave 2(25%)  Wave 3(50%)  Wave 4(100%)  Post-rollout",
         "before     Day 1        Day 3-4      Day 5-6      Day 7-8       +14d",
-        "4. Verify legacy system is operational",
+        "5. Verify legacy system is operational",
         "3. Incident Commander: commander@company.com",
     ):
         assert wanted in shown
@@ -116,7 +116,7 @@ def test_the_check_tells_costs_gates_and_pending_lines() -> None:
 def test_the_check_warns_of_a_promise_that_cannot_be_kept_and_of_a_gate_that_needs_everybody() -> None:
     warnings = plan_report(SMALL).warnings
     assert warnings == (
-        "proof of a rollback may take 52s, longer than the promised 30s",
+        "proof of a rollback may take 1m7s, longer than the promised 30s",
         "gate before wave 1: everybody who may approve has to (2)",
     )
     tolerant = load({"plan.yaml": BASE.replace("interval: 15m", "interval: 15m\n    tolerance: 2")})
@@ -185,3 +185,13 @@ def test_a_query_is_rendered_with_path_selector_and_window() -> None:
     assert render(template, selector=matchers, path='path="new"', window=timedelta(minutes=5)) == (
         'sum(rate(x{ path="new",cohort=~"a|b" }[300000ms])) / sum(y{ path="new" })'
     )
+
+
+def test_the_check_prints_the_deadline_and_the_bound_of_the_chosen_backend() -> None:
+    report = plan_report(PLAN, timedelta(seconds=30), "LaunchPad reaches everybody within 30s")
+    assert (report.did_not_take_seconds, report.proof_seconds) == (47, 57)
+    assert (
+        "a rollback did not take when the counter still moves 47s after zero (LaunchPad reaches everybody within 30s); "
+        "the full rollback begins then"
+    ) in report.lines
+    assert "a rollback is proven or called unproven 57s after zero at the latest (promised within 30s)" in report.lines

@@ -28,6 +28,7 @@ from tidegate.criteria import steps
 from tidegate.entries import Kind
 from tidegate.history import Phase
 from tidegate.plan import Plan, When
+from tidegate.verdict import Verdict
 
 STARTER, APPROVER = "release-engineer@company.com", "commander@company.com"
 DAY = timedelta(seconds=60)
@@ -167,11 +168,26 @@ def guard(run: OpenRollout) -> Ticked:
     return tick(run, now, review=review_due(run, now))
 
 
+def until_quiet(run: OpenRollout, text: str, seconds: float) -> None:
+    """Look until this trigger has enough to say that all is well; the others must not act meanwhile."""
+
+    def quiet() -> bool:
+        found = {f.text: f.verdict for f in guard(run).look.judged.triggers}
+        assert run.state.rollback is None, run.state.rollback
+        return found[text] is Verdict.PASS
+
+    wait_for(quiet, seconds, f"{text!r} is judged and quiet")
+
+
 def until_rolled_back(run: OpenRollout, seconds: float) -> None:
     """Look at the rollout's own beat until a look has turned it back."""
+    said: list[str] = []
 
     def turned_back() -> bool:
-        guard(run)
+        said[:] = [f"{f.verdict}: {f.sentence}" for f in guard(run).look.judged.triggers]
         return run.state.phase is Phase.ROLLING_BACK
 
-    wait_for(turned_back, seconds, f"{run.rollout} is turned back")
+    try:
+        wait_for(turned_back, seconds, f"{run.rollout} is turned back")
+    except AssertionError as late:
+        raise AssertionError(f"{late}; the triggers said last: {said}") from None

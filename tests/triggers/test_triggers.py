@@ -9,7 +9,7 @@ from tasks.notifications import deliver
 from tasks.rollback_steps import prove
 from tests.e2e.test_faults import WHY, WITH_PREFECT
 from tests.e2e.waiting import wait_for
-from tests.triggers.conftest import DAY, Bench, guard, rehearsal, triggers, until_rolled_back, with_only
+from tests.triggers.conftest import DAY, Bench, guard, rehearsal, triggers, until_quiet, until_rolled_back, with_only
 from tidegate.exposure import ZERO
 from tidegate.history import Phase
 from tidegate.verdict import Verdict
@@ -45,7 +45,7 @@ def test_every_trigger_of_the_reference_plan_is_provoked() -> None:
 def test_a_trigger_that_is_provoked_turns_the_rollout_back(bench: Bench, wave: int, text: str) -> None:
     by = PROVOKED_BY[wave, text]
     run = bench.in_wave(wave, with_only(rehearsal(), wave, text), PACE.get((wave, text), DAY))
-    guard(run)
+    until_quiet(run, text, 60)
     if isinstance(by, str):
         bench.fault(by)
     else:

@@ -1,0 +1,152 @@
+"""The load balancer's own split: an nginx include file keyed by user, swapped in whole and reloaded."""
+
+import os
+import re
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from blocks.connection import Connection
+from blocks.errors import NotTaken, Refused, Unreachable
+from blocks.flagd_fence import sync_folder
+
+_WORD = r"^[a-zA-Z0-9_.-]+$"
+_VARIABLE = r"^\$[a-z0-9_]+$"
+_SHARE = re.compile(r"^    ([0-9.]+)% (\S+);$", re.MULTILINE)
+_REST = re.compile(r"^    \* (\S+);$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What the file says: the new path's share in percent, or None where it is not ours to read."""
+
+    percent: float | None
+    description: str
+
+
+class NginxSplit(Connection):
+    """An nginx that sends a share of the users to the new path, or everybody to legacy."""
+
+    _block_type_name: ClassVar[str | None] = "Tidegate nginx Split"
+    _block_type_slug: ClassVar[str | None] = "tidegate-nginx-split"
+    _description: ClassVar[str | None] = "A split_clients file that nginx includes, written and reloaded by Tidegate."
+
+    path: str = Field(description="The file that nginx.conf includes inside http {}.", pattern=r"^/")
+    variable: str = Field(default="$tidegate_path", description="The variable that proxy_pass uses.", pattern=_VARIABLE)
+    key: str = Field(default="$http_x_user_id", description="The variable that names a user.", pattern=_VARIABLE)
+    salt: str = Field(default="tidegate", description="What keeps this split apart from others.", pattern=_WORD)
+    new: str = Field(default="new", description="The upstream of the new path.", pattern=_WORD)
+    legacy: str = Field(default="legacy", description="The upstream of legacy.", pattern=_WORD)
+    test: tuple[str, ...] = Field(default=("nginx", "-t"), description="The command that tests the configuration.")
+    reload: tuple[str, ...] = Field(
+        default=("nginx", "-s", "reload"), description="The command that reloads without dropping a connection."
+    )
+    timeout_seconds: float = Field(default=10, gt=0, description="How long each of the two may take.")
+
+    @field_validator("test", "reload")
+    @classmethod
+    def _names_a_program(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
+        if not argv or not argv[0]:
+            raise ValueError("found no program, allowed is a list that begins with one")
+        return argv
+
+    def read(self) -> Split:
+        """What the file says now; raises Refused where it cannot be read."""
+        try:
+            text = Path(self.path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
+        return self._understood(text)
+
+    def split(self, percent: float) -> Split:
+        """Send this share of the users to the new path, everybody else to legacy; raises ConnectionFault.
+
+        Repeated, it changes nothing, but nginx is reloaded again: a former writer may have died in between.
+        """
+        if not 0 <= percent <= 100:
+            raise Refused(f"found a share of {percent:g}%, allowed is 0% to 100%")
+        wanted = self._text(percent)
+        before = self._content()
+        if before != wanted:
+            self._replace(wanted)
+        try:
+            self._run(self.test, "the test of nginx's configuration")
+        except (Refused, Unreachable):
+            # A file that nginx refuses would keep it from starting again.
+            if before is not None and before != wanted:
+                self._replace(before)
+            raise
+        self._run(self.reload, "nginx's reload")
+        found = self.read()
+        if found.percent != round(percent, 2):
+            raise NotTaken(f"{self.path}: written was {percent:g}% to {self.new}, read back {found.description}")
+        return found
+
+    def all_to_legacy(self) -> Split:
+        """Send everybody to legacy."""
+        return self.split(0)
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Refused or Unreachable."""
+        self._run(self.test, "the test of nginx's configuration")
+        if not os.access(Path(self.path).parent, os.W_OK):
+            raise Refused(f"{self.path}: its folder cannot be written")
+        return f"nginx's configuration is sound; {self.read().description}"
+
+    def _text(self, percent: float) -> str:
+        share = f"{percent:.2f}".rstrip("0").rstrip(".")
+        # nginx refuses a share of 0%; the new path comes first, so that nobody moves when another share follows.
+        first = f"    {share}% {self.new};\n" if share != "0" else ""
+        head = f'# Written by Tidegate.\nsplit_clients "{self.salt}${{{self.key[1:]}}}" {self.variable} {{\n'
+        return f"{head}{first}    * {self.legacy};\n}}\n"
+
+    def _understood(self, text: str) -> Split:
+        shares, rest = _SHARE.findall(text), _REST.findall(text)
+        if rest != [self.legacy] or any(name != self.new for _, name in shares) or len(shares) > 1:
+            return Split(None, "the file holds another split than ours")
+        percent = float(shares[0][0]) if shares else 0.0
+        if text != self._text(percent):
+            return Split(None, "the file holds another split than ours")
+        if percent == 0:
+            return Split(0.0, f"everybody goes to {self.legacy}")
+        return Split(percent, f"{percent:g}% of the users go to {self.new}")
+
+    def _content(self) -> str | None:
+        try:
+            return Path(self.path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _replace(self, text: str) -> None:
+        target = Path(self.path)
+        staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            staged.write_text(text, encoding="utf-8")
+            staged.replace(target)
+            sync_folder(target.parent)
+        except OSError as error:
+            staged.unlink(missing_ok=True)
+            raise Refused(f"{self.path}: it cannot be written ({error.strerror})") from error
+
+    def _run(self, argv: tuple[str, ...], what: str) -> None:
+        try:
+            done = subprocess.run(
+                argv,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout_seconds,
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise Refused(f"{what} cannot be started: {argv[0]} ({error.strerror})") from error
+        except subprocess.TimeoutExpired:
+            raise Unreachable(f"{what} did not end within {self.timeout_seconds:g} s") from None
+        if done.returncode != 0:
+            last = (done.stderr or done.stdout).strip().splitlines()[:1]
+            raise Refused(f"{what} failed: {last[0][:300] if last else f'exit status {done.returncode}'}")

@@ -1,0 +1,127 @@
+"""Entries that the journal would not take: kept in a file beside the kit, and merged once when it answers again."""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from blocks.errors import ConnectionFault
+from tasks.notifications import tell
+from tasks.open_rollout import OpenRollout, Superseded, utc_now
+from tidegate.entries import Kind
+from tidegate.history import RolloutState
+from tidegate.wording import proof_missing, rolled_back, rolling_back
+
+_FIELDS = frozenset({"spill", "rollout", "flag", "kind", "at", "body"})
+_log = logging.getLogger("tidegate.spill")
+
+
+def spill_path() -> Path:
+    """The file: beside the kit file, else in the local stack's home."""
+    kit = os.environ.get("TIDEGATE_KIT")
+    folder = Path(kit).parent if kit else Path(os.environ.get("TIDEGATE_HOME") or ".tidegate")
+    return folder.absolute() / "spill.jsonl"
+
+
+def spill(rollout: str, flag: str, kind: Kind, body: Mapping[str, Any]) -> None:
+    """Keep the entry until the journal answers; whatever goes wrong here is logged and stops nothing.
+
+    The rollout may be unknown (empty): the entry then belongs to the open rollout of its flag.
+    """
+    name = uuid4().hex
+    line = {"spill": name, "rollout": rollout, "flag": flag, "kind": kind.value, "at": utc_now().isoformat()}
+    text = json.dumps({**line, "body": dict(body)}, ensure_ascii=False) + "\n"
+    path = spill_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            # Against `_forget`, which writes the file anew; it is never removed, so that nobody writes to a lost one.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        _log.error("%s: the entry could not be kept either (%s): %s", path, error.strerror, text.strip())
+
+
+def merge_spill(run: OpenRollout) -> int:
+    """Write this rollout's kept entries to the journal, each once, and forget them; returns how many were written.
+
+    Called whenever the journal answers; while it does not, everything stays in the file.
+    """
+    path = spill_path()
+    if not path.exists() or path.stat().st_size == 0:
+        return 0
+    merged = 0
+    for line in _lines(path):
+        if line["flag"] != run.flag or line["rollout"] not in ("", run.rollout):
+            continue
+        if not line["rollout"] and not _was_open(run, line["at"]):
+            continue
+        if _append(run, line):
+            merged += 1
+        _forget(path, line["spill"])
+    return merged
+
+
+def _was_open(run: OpenRollout, at: str) -> bool:
+    opened = run.state.opened_at
+    return run.state.phase.is_open and opened is not None and opened.isoformat() <= at
+
+
+def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
+    kind, name = Kind(line["kind"]), line["spill"]
+    body = {**line["body"], "spill": name, "spilled_at": line["at"]}
+
+    def known(state: RolloutState) -> bool:
+        if name in state.spilled:
+            return True
+        back = state.rollback
+        if kind is Kind.PROVEN:
+            return back is None or bool(back.proven)
+        return kind is Kind.ROLLING_BACK and back is not None and back.zero_at is not None
+
+    if run.append(kind, body, unless=known) is None:
+        return False
+    if kind is Kind.ROLLING_BACK:
+        tell(run, rolling_back(run.plan, run.state, body["problem"]))
+    elif kind is Kind.PROVEN:
+        tell(run, rolled_back(run.plan, run.state) if body["proven"] else proof_missing(run.plan, run.state))
+    return True
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    found = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+            Kind(line["kind"])
+            if set(line) >= _FIELDS:
+                found.append(line)
+        except (ValueError, KeyError, TypeError):
+            # A line that was cut off in mid-write stays in the file for people to read.
+            _log.error("%s: a line cannot be read and is left where it is", path)
+    return found
+
+
+def _forget(path: Path, name: str) -> None:
+    with path.open("r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        kept = [text for text in file.read().splitlines() if f'"spill": "{name}"' not in text]
+        file.seek(0)
+        file.write("".join(f"{text}\n" for text in kept))
+        file.truncate()
+
+
+def merge_quietly(run: OpenRollout) -> None:
+    """`merge_spill`, for where nothing may stop what follows."""
+    try:
+        merge_spill(run)
+    except (ConnectionFault, Superseded, OSError) as fault:
+        _log.warning("the kept entries of %s are not merged yet: %s", run.rollout, fault)

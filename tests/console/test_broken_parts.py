@@ -1,0 +1,358 @@
+"""The way back while its surroundings are broken: each part really stopped, locked, made read-only or answering errors."""
+
+import json
+import sqlite3
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from blocks import Journal, PagerDuty, Slack
+from blocks.kit import read_kit, write_kit
+from console.cli import main
+from console.plan_commands import plan_from
+from tasks.full_rollback import full_rollback
+from tasks.notifications import deliver, undelivered
+from tasks.open_rollout import OpenRollout
+from tasks.opening import open_rollout
+from tasks.rollback_steps import prove, roll_back
+from tasks.spill import merge_spill, spill_path
+from tasks.zeroing import zero_open_flag
+from tests.blocks.conftest import LocalServer, local_server
+from tests.blocks.flag_script import command_flag
+from tests.conftest import PrometheusServer
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.history import Phase
+from tidegate.plan import Plan
+
+__all__ = ["local_server"]
+Run = Callable[..., tuple[int, str, str]]
+WHO = "release-engineer@company.com"
+
+
+@pytest.fixture
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit whose Prometheus does not answer."""
+    path = tmp_path / "kit.yaml"
+    values: dict[str, dict[str, object]] = {
+        "journal": {"url": f"sqlite:///{tmp_path / 'journal.db'}", "timeout_seconds": 0.5},
+        "flags": {"path": str(tmp_path / "flags.json")},
+        "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 0.2},
+    }
+    write_kit(path, values)
+    monkeypatch.setenv("TIDEGATE_KIT", str(path))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def typed(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        written = capsys.readouterr()
+        return int(ended.value.code or 0), written.out, written.err
+
+    return typed
+
+
+def quick(**steps: Any) -> Plan:
+    """The reference plan at a second's scrape, its full rollback made of `steps`."""
+    body: dict[str, Any] = {**plan_from("batch-patches-v1.yaml").to_json(), "scrape_interval": "1s"}
+    body["rollback"] |= {"proof": {"counter": f'sum(never_{uuid4().hex}{{path="new"}})', "quiet": "1s"}, **steps}
+    return Plan.model_validate(body)
+
+
+def raised(kit: Path, plan: Plan | None = None, via: Any = None) -> OpenRollout:
+    """An open rollout whose first wave was raised."""
+    via, plan = via or read_kit(kit), plan or quick(full=[], snapshot=None)
+    name = f"r-{uuid4().hex[:6]}"
+    opened = open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+    claim, exposure = opened.keep_claim(), plan.exposure_at(2)
+    revision = via.flags.write(opened.flag, exposure, claim.epoch)
+    opened.append(Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
+    return opened
+
+
+@contextmanager
+def locked(journal: Path) -> Iterator[None]:
+    held = sqlite3.connect(journal, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        held.execute("ROLLBACK")
+        held.close()
+
+
+def kinds(opened: OpenRollout) -> list[Kind]:
+    return [entry.kind for entry in opened.connections.journal.entries(opened.rollout)]
+
+
+def test_with_the_journal_locked_the_flags_key_is_enough_and_the_record_follows_once(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    opened.release_claim()
+    with locked(kit.parent / "journal.db"):
+        code, out, err = run("rollback", "--flag", opened.flag, "--reason", "smoke", "--as", "me")
+        assert code == 3
+        assert "is at zero" in err
+        assert "Not proven" in out
+        assert f"kept in {spill_path()}" in out
+        assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
+        assert stat.S_IMODE(spill_path().stat().st_mode) == 0o600
+        assert spill_path().parent == kit.parent
+        assert merge_quietly_fails(opened)
+        assert spill_path().stat().st_size > 0
+    assert merge_spill(opened) == 2
+    assert opened.state.phase is Phase.ROLLING_BACK
+    assert opened.state.rollback is not None
+    assert (opened.state.rollback.reason, opened.state.rollback.by) == ("smoke", "me")
+    assert merge_spill(OpenRollout(opened.connections, opened.rollout)) == 0
+    assert kinds(opened).count(Kind.ROLLING_BACK) == 1
+    assert opened.connections.journal.verify() == []
+
+
+def merge_quietly_fails(opened: OpenRollout) -> bool:
+    from blocks.errors import ConnectionFault
+
+    with pytest.raises(ConnectionFault):
+        merge_spill(opened)
+    return True
+
+
+def test_an_entry_that_was_merged_but_not_forgotten_is_not_written_twice(kit: Path) -> None:
+    opened = raised(kit)
+    opened.connections.journal.close()
+    with locked(kit.parent / "journal.db"):
+        roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    kept = spill_path().read_bytes()
+    assert merge_spill(opened) == 1
+    # The process died between the two.
+    spill_path().write_bytes(kept)
+    assert merge_spill(opened) == 0
+    assert spill_path().stat().st_size == 0
+    assert kinds(opened).count(Kind.ROLLING_BACK) == 1
+
+
+def test_another_rollouts_entry_and_a_torn_line_stay_where_they_are(kit: Path) -> None:
+    opened = raised(kit)
+    with locked(kit.parent / "journal.db"):
+        roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    own = spill_path().read_text()
+    other = own.replace(opened.rollout, "somebody-elses").replace('"spill": "', '"spill": "0')
+    spill_path().write_text(f'{other}{own}{{"spill": "torn", "rol')
+    assert merge_spill(opened) == 1
+    assert spill_path().read_text().splitlines() == [other.strip(), '{"spill": "torn", "rol']
+
+
+@contextmanager
+def gone(journal: Path, opened: OpenRollout) -> Iterator[None]:
+    """In the journal's place there is something that is none."""
+    opened.connections.journal.close()
+    away = journal.with_suffix(".away")
+    journal.rename(away)
+    journal.write_bytes(b"no database" * 1_000)
+    try:
+        yield
+    finally:
+        opened.connections.journal.close()
+        away.replace(journal)
+
+
+def test_with_the_journal_gone_the_flags_key_alone_suffices(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    with gone(kit.parent / "journal.db", opened):
+        code, _, err = run("rollback", "--flag", opened.flag, "--reason", "smoke")
+        assert code == 3
+        assert "is at zero" in err
+        assert "NOT proven" in err
+        assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
+        assert json.loads(spill_path().read_text())["rollout"] == ""
+    assert merge_spill(opened) == 1
+    assert opened.state.rollback is not None
+    assert opened.state.rollback.reason == "smoke"
+
+
+def test_without_a_key_a_journal_that_is_gone_says_what_to_type(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    with gone(kit.parent / "journal.db", opened):
+        code, _, err = run("rollback", "--reason", "smoke")
+    assert code == 3
+    assert "tidegate rollback --flag KEY" in err
+    assert read_kit(kit).flags.read(opened.flag).exposure != ZERO
+
+
+@pytest.mark.parametrize("typed", [(), ("--flag", "batch-patches-v1"), ("NAME",)])
+def test_zero_comes_before_the_journal_is_read_whatever_stands_in_it(
+    kit: Path, run: Run, typed: tuple[str, ...]
+) -> None:
+    opened = raised(kit)
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        base.execute("UPDATE entries SET body = 'torn' WHERE sequence = 2")
+    code, _, err = run("rollback", *(opened.rollout if word == "NAME" else word for word in typed))
+    assert code == 3, err
+    assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
+    assert "cannot be read" in err
+    assert "Traceback" not in err
+
+
+def test_an_open_rollouts_flag_is_known_without_reading_its_journal(kit: Path) -> None:
+    opened = raised(kit)
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        base.execute("UPDATE entries SET body = 'torn' WHERE sequence = 2")
+    assert zero_open_flag(opened.connections, "another") is None
+    zeroed = zero_open_flag(opened.connections, opened.rollout)
+    assert zeroed is not None
+    assert zeroed.zero_at is not None
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+
+
+def test_a_key_that_no_rollout_has_is_told(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    code, _, err = run("rollback", "--flag", "batch-patchs-v1")
+    assert code == 1
+    assert "Look at the key's spelling" in err
+    assert read_kit(kit).flags.read(opened.flag).exposure != ZERO
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--full", "--confirm-step", "everything"), "allowed are load_balancer, stop_service, flush_cache, restore"),
+        (("--confirm-step", "restore"), "without --full"),
+    ],
+)
+def test_a_confirmation_that_means_nothing_changes_nothing(
+    kit: Path, run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    opened = raised(kit)
+    code, _, err = run("rollback", *arguments)
+    assert (code, sentence in err) == (2, True), err
+    assert read_kit(kit).flags.read(opened.flag).exposure != ZERO
+
+
+def test_with_prometheus_down_the_flag_is_off_and_the_missing_proof_is_paged(kit: Path) -> None:
+    opened = raised(kit)
+    roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    proof = prove(opened)
+    assert proof is not None
+    assert not proof.proven
+    assert "cannot be read (unreachable)" in proof.sentence
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+    [page] = [n for n in opened.state.queued.values() if n["event"].startswith("proof-missing")]
+    assert page["loudness"] == "page"
+
+
+def test_the_postmortem_is_printed_for_what_was_rolled_back_only(kit: Path, run: Run) -> None:
+    opened = raised(kit)
+    code, _, err = run("postmortem", opened.rollout)
+    assert (code, "was not rolled back" in err) == (2, True)
+    roll_back(opened, reason="smoke on the water", criterion="by hand", by=WHO)
+    code, out, _ = run("postmortem", opened.rollout)
+    assert code == 0
+    assert "**smoke on the water** Ordered by release-engineer@company.com" in out
+
+
+def test_with_slack_down_the_pager_has_it_and_slack_gets_it_later(kit: Path, local_server: LocalServer) -> None:
+    slack_answers = threading.Event()
+
+    def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        if "chat.postMessage" in request.path:
+            ok = b'{"ok": true, "ts": "1.2", "channel": "C1"}'
+            return (200, {"Content-Type": "application/json"}, ok) if slack_answers.is_set() else (503, {}, b"{}")
+        return 202, {"Content-Type": "application/json"}, b'{"status": "success", "dedup_key": "k", "message": "ok"}'
+
+    local_server.answer = answer
+    via = replace(
+        read_kit(kit),
+        slack=Slack(token="xoxb-1", base_url=f"{local_server.url}/api/"),
+        pagerduty=PagerDuty(routing_key="0" * 32, url=local_server.url),
+    )
+    opened = raised(kit, via=via)
+    roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    assert deliver(opened) == 1
+    assert "rolling-back/pagerduty" in opened.state.sent
+    assert [(n.event, channel) for n, channel in undelivered(opened)] == [("rolling-back", "slack")]
+    slack_answers.set()
+    assert deliver(opened) == 0
+    assert "rolling-back/slack" in opened.refresh().sent
+    assert kinds(opened).count(Kind.SENT) == 2
+
+
+def test_with_journal_and_pager_down_slack_is_told_at_once(kit: Path, local_server: LocalServer) -> None:
+    told = threading.Event()
+
+    def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        if "chat.postMessage" not in request.path:
+            return 500, {}, b"{}"
+        told.set()
+        return 200, {"Content-Type": "application/json"}, b'{"ok": true, "ts": "1.2", "channel": "C1"}'
+
+    local_server.answer = answer
+    via = replace(
+        read_kit(kit),
+        slack=Slack(token="xoxb-1", base_url=f"{local_server.url}/api/"),
+        pagerduty=PagerDuty(routing_key="0" * 32, url=local_server.url),
+    )
+    opened = raised(kit, via=via)
+    with locked(kit.parent / "journal.db"):
+        roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+        assert told.wait(20)
+    assert b"smoke" in local_server.arrived[-1].body
+    assert merge_spill(opened) == 1
+    assert "rolling-back" in opened.state.queued
+
+
+def test_a_flag_api_that_answers_errors_is_tried_on_while_the_steps_are_taken(
+    kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prometheus_server: PrometheusServer
+) -> None:
+    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=30))
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    plan = quick(full=["Call the team"], snapshot=None)
+    opened = raised(kit, plan, replace(read_kit(kit), flags=command_flag(flags)))
+    (flags / "broken").touch()
+    assert roll_back(opened, reason="smoke", criterion="by hand", by=WHO).zero_at is None
+
+    def mend() -> None:
+        while not opened_steps(opened):
+            time.sleep(0.05)
+        (flags / "broken").unlink()
+
+    mender = threading.Thread(target=mend)
+    mender.start()
+    prove(opened)
+    mender.join()
+    assert [record.outcome for record in opened.refresh().steps.values()] == ["by_hand"]
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+    assert opened.state.rollback is not None
+    assert opened.state.rollback.zero_at is not None
+    assert kinds(opened).index(Kind.STEP) < len(kinds(opened)) - 1 - kinds(opened)[::-1].index(Kind.ROLLING_BACK)
+
+
+def opened_steps(opened: OpenRollout) -> bool:
+    return Kind.STEP in kinds(opened)
+
+
+def test_steps_are_taken_and_kept_while_the_journal_is_away(kit: Path) -> None:
+    opened = raised(kit, quick(full=["Call the team", "Call the customer"], snapshot=None))
+    with locked(kit.parent / "journal.db"):
+        done = full_rollback(opened, by=WHO)
+    assert [step.outcome for step in done] == ["by_hand", "by_hand"]
+    assert len(spill_path().read_text().splitlines()) == 2
+    assert merge_spill(opened) == 2
+    assert [r.text for r in opened.state.steps.values()] == ["Call the team", "Call the customer"]
+    assert all(
+        "spill" in json.loads(json.dumps(dict(e.body)))
+        for e in Journal.entries(opened.connections.journal, opened.rollout)[-2:]
+    )
