@@ -32,8 +32,9 @@ HTML = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(autouse=True)
-def no_prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No server answers, and none is started: an answer is in the journal all the same."""
+def no_prefect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No server answers, and none is started: an answer is in the journal all the same. Its home is its own."""
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     refresh_global_settings_context()
