@@ -14,7 +14,7 @@ from pathlib import Path
 from figures import Figure
 
 from blocks.connections import OpenConnections
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 _NEW_PATH = re.compile(r'^batch_patches_total\{[^}]*path="new"[^}]*\} (\S+)$', re.MULTILINE)
 _PATIENCE = 180.0

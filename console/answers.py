@@ -11,7 +11,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tidegate.approval import Answer, Outcome, field_name
 from tidegate.entries import Kind
-from tidegate.history import GateRecord, Phase
+from tidegate.rollout_state import GateRecord, Phase
 from tidegate.units import format_duration
 from tidegate.wording import glass_broken
 

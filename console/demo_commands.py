@@ -20,8 +20,8 @@ from console.summary import show_summary
 from demo.faults import KINDS as FAULT_KINDS
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
-from tidegate.history import Phase
 from tidegate.plan import parse_pace
+from tidegate.rollout_state import Phase
 
 out = Console(highlight=False)
 STARTED_BY = "release-engineer@company.com"

@@ -17,7 +17,7 @@ from tasks.opening import NotAllowed
 from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.binding import given_for
 from tidegate.gate_answer import needs_code
-from tidegate.history import GateRecord
+from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
 from tidegate.wording import approvals_words
 

@@ -4,7 +4,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from tasks.open_rollout import OpenRollout
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 from tidegate.wording import seconds_between
 
 

@@ -18,7 +18,7 @@ from tasks.open_rollout import PROOF_PATIENCE, settle
 from tasks.progress import reporter_for
 from tasks.references import measure_baseline
 from tasks.rollback_steps import prove
-from tidegate.history import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
 
 
 @flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)

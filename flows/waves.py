@@ -10,7 +10,7 @@ from tasks.guarding import guard_until, monitor
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, settle, utc_now
 from tasks.progress import Reporter, reporter_for
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 from tidegate.wording import raised
 
 

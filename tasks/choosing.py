@@ -3,7 +3,7 @@
 from blocks.connections import OpenConnections
 from tasks.open_rollout import OpenRollout
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 
 class NotOne(LookupError):

@@ -9,7 +9,7 @@ from tasks.opening import NotAllowed
 from tasks.ticking import hold, resume
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import HoldCause, Phase, RolloutState
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
 from tidegate.units import format_duration
 from tidegate.wording import closed
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from tasks.sight import Sight
 from tidegate.comparison import ASSUMED, Counted
-from tidegate.history import WaveRecord
 from tidegate.inference import Counts, WaveCounts
 from tidegate.nuisance import cohorts_of
 from tidegate.query import render, selector
+from tidegate.rollout_state import WaveRecord
 from tidegate.samples import NoData, NoDataReason, Sample
 
 DAY = timedelta(days=1)

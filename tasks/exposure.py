@@ -9,7 +9,7 @@ from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.exposure import Exposure
-from tidegate.history import Phase, RolloutState
+from tidegate.rollout_state import Phase, RolloutState
 
 
 class MayNotRaise(Exception):

@@ -15,7 +15,6 @@ from tasks.notifications import tell
 from tasks.open_rollout import LEASE, OpenRollout, Superseded, utc_now
 from tasks.spill import spill
 from tidegate.entries import Kind
-from tidegate.history import Snapshot
 from tidegate.plan_rollback import (
     ByHand,
     FlushCache,
@@ -28,6 +27,7 @@ from tidegate.plan_rollback import (
     VerifyLegacy,
     step_json,
 )
+from tidegate.rollout_state import Snapshot
 from tidegate.way_back_words import full_rollback_report, question
 
 _SHOWN = 2_000

@@ -28,10 +28,10 @@ from tidegate.approval import (
 from tidegate.binding import worse_than_shown
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
-from tidegate.history import GateRecord, Phase, RolloutState
 from tidegate.objection import objection
 from tidegate.plan import timezone_of
 from tidegate.raising_hours import why_closed
+from tidegate.rollout_state import GateRecord, Phase, RolloutState
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict, worst
 from tidegate.wording import gate_waiting

@@ -10,8 +10,8 @@ from tasks.waiting import LOOK_AGAIN
 from tidegate.criteria import traffic_queries
 from tidegate.entries import Kind
 from tidegate.graduation import exercised, is_ready, readiness_findings, readiness_key, statements_for
-from tidegate.history import Phase
 from tidegate.notice_words import graduation_asked
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import finished
 

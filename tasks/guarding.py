@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
 from tasks.ticking import Ticked, review_due, tick
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 from tidegate.wording import review_line
 
 

@@ -11,8 +11,8 @@ from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
 from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, messages_of, silent_pager, thread_of
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
-from tidegate.history import RolloutState
 from tidegate.notices import Notice
+from tidegate.rollout_state import RolloutState
 from tidegate.wording import pager_silent
 
 SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more

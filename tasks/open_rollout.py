@@ -12,9 +12,10 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, Fenced
 from blocks.journal import Claim
 from tidegate.entries import Entry, Kind
-from tidegate.history import RolloutState, fold
+from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
 
 LEASE = timedelta(seconds=30)
 PROOF_PATIENCE = timedelta(minutes=5)

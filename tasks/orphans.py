@@ -10,7 +10,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.prefect_runs import run_state, start_run
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 from tidegate.wording import abandoned, held
 
 ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout

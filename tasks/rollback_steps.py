@@ -16,10 +16,10 @@ from tasks.spill import merge_quietly, spill
 from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import Phase, RolloutState
 from tidegate.plan import Plan
 from tidegate.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.query import render, selector
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import NoData
 from tidegate.wording import proof_missing, rolled_back, rolling_back
 

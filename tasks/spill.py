@@ -13,7 +13,7 @@ from blocks.errors import ConnectionFault
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.entries import Kind
-from tidegate.history import RolloutState
+from tidegate.rollout_state import RolloutState
 from tidegate.wording import proof_missing, rolled_back, rolling_back
 
 _FIELDS = frozenset({"spill", "rollout", "flag", "kind", "at", "body"})

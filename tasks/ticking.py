@@ -18,7 +18,8 @@ from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, RolloutState, already_counted
+from tidegate.history import already_counted
+from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business

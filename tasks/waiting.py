@@ -10,7 +10,6 @@ from tidegate.approval import asked_people, human_findings, signs_off
 from tidegate.decision import SOAKING, Judged
 from tidegate.entries import Kind
 from tidegate.gate_clock import gate_due
-from tidegate.history import GateRecord, HoldCause, Phase, RolloutState
 from tidegate.notice_words import (
     drift_gone,
     drift_moved,
@@ -22,6 +21,7 @@ from tidegate.notice_words import (
 )
 from tidegate.plan import AfterWaiting, OnNewBuild
 from tidegate.problems import settled_pages, taken_pages
+from tidegate.rollout_state import GateRecord, HoldCause, Phase, RolloutState
 from tidegate.samples import NoData
 from tidegate.units import format_duration
 from tidegate.verdict import worst

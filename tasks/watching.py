@@ -17,7 +17,7 @@ from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
 from tasks.ticking import review_due, tick
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 WATCH = "~watch"  # no flag's key can begin so
 BEAT = timedelta(seconds=10)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from tidegate.history import Phase, RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan, PostRollout, Wave, timezone_of
 from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of
+from tidegate.rollout_state import Phase, RolloutState
 
 # While the rollout is being turned back, or is over, nobody is reminded of anything.
 _GOES_ON = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tidegate.criteria import on_dry_run
-from tidegate.history import TestRecord
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
 from tidegate.plan_outside import AlarmTest
+from tidegate.rollout_state import TestRecord
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict, worst
 

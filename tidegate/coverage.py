@@ -1,9 +1,9 @@
 """Whether every metric had a value in the wave's reviews; answered by the journal alone."""
 
 from tidegate.criteria import on_dry_run
-from tidegate.history import WaveRecord
 from tidegate.plan import Plan
 from tidegate.plan_kinds import Coverage
+from tidegate.rollout_state import WaveRecord
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
 

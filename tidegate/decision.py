@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.history import HoldCause, Phase, RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import OnBlind
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
 from tidegate.verdict import Finding, Verdict, worst
 
 

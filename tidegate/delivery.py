@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.history import RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
 
 # As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
 # one message in the channel of the notice's loudness.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.history import GateRecord
 from tidegate.plan import Contact, Gate, Plan
+from tidegate.rollout_state import GateRecord
 
 _INSTANT = timedelta(microseconds=1)
 

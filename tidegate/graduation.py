@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from tidegate.history import RolloutState
 from tidegate.plan import Plan, Readiness
+from tidegate.rollout_state import RolloutState
 from tidegate.samples import NoData, Reading
 from tidegate.verdict import Finding, Verdict
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from tidegate.bounds import Level
 from tidegate.course import Course
-from tidegate.history import HoldCause, Phase, RolloutState
 from tidegate.pace import Timing
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
 
 _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent
 _SILENCE_FLOOR = timedelta(seconds=30)

@@ -1,228 +1,27 @@
-"""The fold: every question about a rollout is answered from its journal entries."""
+"""The fold: a rollout's state from its journal entries."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any
 
-from tidegate.entries import GENESIS, Entry, Kind
+from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
-from tidegate.verdict import Verdict
 
 # By series, wave and the end of the tick: raw counts, each once.
-Tally = dict[str, dict[int, dict[float, Counts]]]
-
-
-class Phase(StrEnum):
-    """Where a rollout is."""
-
-    PREPARING = "preparing"
-    GATE = "gate"
-    RAISING = "raising"
-    WAVE = "wave"
-    SOAKED = "soaked"
-    POST_ROLLOUT = "post_rollout"
-    ROLLING_BACK = "rolling_back"
-    ROLLED_BACK = "rolled_back"
-    FINISHED = "finished"
-    CLOSED = "closed"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the rollout still owns its flag."""
-        return self not in _ENDED
-
-
-_ENDED = (Phase.ROLLED_BACK, Phase.FINISHED, Phase.CLOSED)
-
-
-class HoldCause(StrEnum):
-    """Why exposure stays; the first two clear themselves, the others need `resume`."""
-
-    BLIND = "blind"
-    UNHEALTHY = "unhealthy"
-    OPERATOR = "operator"
-    DRIFT = "drift"
-    BLIND_SPENT = "blind_spent"
-    GATE_TIMEOUT = "gate_timeout"
-    NEW_BUILD = "new_build"
-
-
-@dataclass(slots=True)
-class WaveRecord:
-    """What one wave has collected; reviews are (credited seconds, healthy)."""
-
-    number: int
-    raised_at: datetime
-    last_review: datetime
-    reviews: list[tuple[float, bool]] = field(default_factory=list)
-    extension: timedelta = timedelta(0)
-    soaked_at: datetime | None = None
-    looked: int = 0  # reviews that recorded the metrics table
-    reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value
-    unseen: timedelta = timedelta(0)  # blind time since the last review, which no review may credit
-
-    def soaked(self, soak: timedelta, tolerance: int) -> tuple[timedelta, bool]:
-        """Observed time of the trailing soak with at most `tolerance` unhealthy reviews, and whether it is enough."""
-        wanted, collected, unhealthy = (soak + self.extension).total_seconds(), 0.0, 0
-        for credit, healthy in reversed(self.reviews):
-            unhealthy += not healthy
-            if unhealthy > tolerance:
-                break
-            collected += credit
-            if collected >= wanted:
-                break
-        return timedelta(seconds=min(collected, wanted)), collected >= wanted
-
-
-@dataclass(slots=True)
-class GateRecord:
-    """The gate that is open or was decided last: its wave, its attempt, and what people said."""
-
-    wave: int
-    attempt: int
-    opened_at: datetime
-    verdict: Verdict
-    findings: list[dict[str, Any]]
-    refusal: str = ""
-    answer: dict[str, Any] | None = None
-    answered_at: datetime | None = None
-    proof: dict[str, Any] | None = None  # what the answer's code proved
-    outcome: str = ""
-    reason: str = ""
-    flow_run: str = ""
-    since: datetime | None = None  # since when people have been waited for; asking again in another run keeps it
-
-    @property
-    def waits(self) -> bool:
-        """Whether nobody has answered yet."""
-        return self.answer is None and not self.outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The first try to send a notice by one channel, and the process that made it."""
-
-    at: datetime
-    holder: str
-
-
-@dataclass(slots=True)
-class RollbackRecord:
-    """The way back: who ordered it and why, and what was measured."""
-
-    reason: str
-    criterion: str
-    by: str
-    ordered_at: datetime
-    zero_at: datetime | None
-    proven: bool | None = None
-    proven_at: datetime | None = None
-    last_request_at: datetime | None = None
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TestRecord:
-    """The newest test alarm of a criterion: when it was sent, and what became of it."""
-
-    __test__ = False  # no test of pytest's
-
-    at: datetime
-    verdict: Verdict
-    sentence: str
-    arrived: int
-    wanted: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """What became of one step of the full rollback: done, failed, asked, not_done, or by_hand (left to people)."""
-
-    number: int
-    step: str
-    text: str
-    outcome: str
-    output: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a restore would go back to, as recorded before wave 1."""
-
-    argument: str
-    recorded_at: datetime
-
-
-@dataclass(slots=True)
-class RolloutState:
-    """A rollout as its journal tells it."""
-
-    rollout: str = ""
-    sequence: int = 0
-    head: str = GENESIS
-    phase: Phase = Phase.PREPARING
-    opened_at: datetime | None = None
-    updated_at: datetime | None = None
-    plan: Mapping[str, Any] = field(default_factory=dict)
-    plan_hash: str = ""
-    started_by: str = ""
-    pace_seconds: float | None = None
-    connections: str = ""
-    auto_approve: bool = False
-    preflight: Verdict | None = None
-    first_raise_at: datetime | None = None
-    wave: int = 0
-    exposure: Exposure = ZERO
-    intended: Exposure | None = None
-    revision: str | None = None
-    waves: dict[int, WaveRecord] = field(default_factory=dict)
-    gate: GateRecord | None = None
-    gate_attempts: dict[int, int] = field(default_factory=dict)
-    approvals: dict[int, list[str]] = field(default_factory=dict)
-    stated: dict[int, dict[str, str]] = field(default_factory=dict)  # by wave: the statement's key, and who made it
-    broken_glass: dict[int, str] = field(default_factory=dict)  # by wave: who went on without codes, and why
-    approved_wave: int = 0
-    approved_at: datetime | None = None
-    holds: dict[HoldCause, str] = field(default_factory=dict)
-    blind_since: datetime | None = None
-    crossed: set[tuple[str, str]] = field(default_factory=set)
-    rollback: RollbackRecord | None = None
-    counts: Tally = field(default_factory=dict)
-    counts_before: Tally = field(default_factory=dict)  # of the day before each wave
-    snapshot: Snapshot | None = None
-    steps: dict[int, StepRecord] = field(default_factory=dict)
-    drilled: dict[str, Any] | None = None
-    spilled: set[str] = field(default_factory=set)  # entries that waited in a file while the journal did not answer
-    queued: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sent: dict[str, str] = field(default_factory=dict)
-    tested: dict[str, TestRecord] = field(default_factory=dict)
-    last_findings: list[dict[str, Any]] = field(default_factory=list)
-    end_reason: str = ""
-    flow_run: str = ""
-    cancelled_run: str = ""
-    orphaned: int = 0  # new runs started for it since it last made progress
-    attempts: dict[str, Attempt] = field(default_factory=dict)
-    held_at: dict[HoldCause, datetime] = field(default_factory=dict)
-    versions: tuple[str, ...] = ()
-    graduation: list[dict[str, Any]] = field(default_factory=list)  # the findings of the last asking, if any
-    readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
-    production_grade: bool = False
-    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
-    references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
-
-    @property
-    def goes_no_further(self) -> bool:
-        """Whether the way back was ordered, or the rollout ended: nothing takes it onward again."""
-        return self.rollback is not None or not self.phase.is_open
-
-    @property
-    def record(self) -> WaveRecord | None:
-        """The wave under way, or None before the first raise."""
-        return self.waves.get(self.wave)
+from tidegate.rollout_state import (
+    Attempt,
+    GateRecord,
+    HoldCause,
+    Phase,
+    RollbackRecord,
+    RolloutState,
+    Snapshot,
+    StepRecord,
+    TestRecord,
+    WaveRecord,
+)
+from tidegate.verdict import Verdict
 
 
 def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> RolloutState:
@@ -565,62 +364,3 @@ _APPLY = {
 
 
 _ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED})
-
-
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """Nothing has been looked at yet, or what was seen was not good."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureBaseline:
-    """Preflight passed, and the plan wants the old path measured before anything is raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """People decide whether this wave may begin."""
-
-    wave: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunWave:
-    """An approved wave is raised, or a raised one goes on soaking."""
-
-    wave: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProveRollback:
-    """The flag was ordered to zero and the proof is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing is left for the rollout's own run: it ended, or the post-rollout watch has it."""
-
-
-NextStep = Preflight | MeasureBaseline | Ask | RunWave | ProveRollback | Rest
-
-
-def next_step(state: RolloutState) -> NextStep:
-    """What a rollout's run does next, from the journal alone, however often it was started again."""
-    match state.phase:
-        case Phase.PREPARING:
-            if state.preflight is not Verdict.PASS:
-                return Preflight()
-            return MeasureBaseline() if state.plan.get("baseline") and 0 not in state.references else Ask(1)
-        case Phase.GATE:
-            return Ask(state.gate.wave if state.gate else state.wave + 1)
-        case Phase.RAISING:
-            return RunWave(state.approved_wave)
-        case Phase.WAVE:
-            return RunWave(state.wave)
-        case Phase.SOAKED:
-            return Ask(state.wave + 1)
-        case Phase.ROLLING_BACK:
-            return ProveRollback()
-        case Phase.POST_ROLLOUT | Phase.ROLLED_BACK | Phase.FINISHED | Phase.CLOSED:
-            return Rest()
-    assert_never(state.phase)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tidegate.gate_clock import GateDue
-from tidegate.history import GateRecord, HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
+from tidegate.rollout_state import GateRecord, HoldCause, RolloutState
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import wave_words

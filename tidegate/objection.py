@@ -5,8 +5,8 @@ from tidegate.binding import misdirected
 from tidegate.break_glass import why_not_broken
 from tidegate.codes import Proof
 from tidegate.gate_answer import needs_code
-from tidegate.history import RolloutState
 from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
 
 
 def objection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str:

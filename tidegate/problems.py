@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
+from tidegate.rollout_state import HoldCause, RolloutState
 
 _CAUSES = frozenset(cause.value for cause in HoldCause)
 

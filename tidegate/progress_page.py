@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from tidegate.history import Phase, RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import Plan
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import evidence_table, one_line, seconds_between, sign_off_table, table_row

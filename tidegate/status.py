@@ -3,10 +3,10 @@
 from typing import Any
 
 from tidegate.approval import sign_off
-from tidegate.history import RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.progress_page import wave_status
+from tidegate.rollout_state import RolloutState
 
 
 def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, Any]:

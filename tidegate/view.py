@@ -12,11 +12,11 @@ from tidegate.criteria import in_force
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import ZERO
 from tidegate.health import Status, levels, status_of
-from tidegate.history import Phase, RolloutState
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan, When, timezone_of
 from tidegate.progress_page import wave_status
 from tidegate.reference import BASELINE, reference_reading
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import Sample
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Verdict

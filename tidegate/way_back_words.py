@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from tidegate.history import RolloutState, Snapshot, StepRecord
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
 from tidegate.plan_rollback import FlushCache, MachineStep, Restore
+from tidegate.rollout_state import RolloutState, Snapshot, StepRecord
 from tidegate.units import format_duration
 
 OUTCOMES = {

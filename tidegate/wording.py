@@ -9,10 +9,10 @@ from tidegate.approval import Statement, approvers_of, open_statements, sign_off
 from tidegate.bounds import MetricLine
 from tidegate.checklist import section_verdicts
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
-from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
 from tidegate.plan_checklist import waits_for_people
+from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 

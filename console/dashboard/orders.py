@@ -22,7 +22,7 @@ from tasks.ticking import hold
 from tidegate.approval import Answer, Choice, Outcome, field_name
 from tidegate.binding import given_for
 from tidegate.gate_answer import needs_code
-from tidegate.history import GateRecord
+from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
 from tidegate.wording import one_line, seconds_between
 

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from console.following import Board, Seen
 from tasks.open_rollout import utc_now
-from tidegate.history import HoldCause
+from tidegate.rollout_state import HoldCause
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _ENDED_FOR = timedelta(days=1)  # a rollout that ended is told of this long

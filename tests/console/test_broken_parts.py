@@ -32,8 +32,8 @@ from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
 from tidegate.plan import Plan
+from tidegate.rollout_state import Phase
 
 __all__ = ["local_server"]
 Run = Callable[..., tuple[int, str, str]]

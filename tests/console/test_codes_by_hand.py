@@ -25,7 +25,7 @@ from tests.tasks.gate_world import CARL, WITH_SEED, GateWorld
 from tests.tidegate.builders import ANN, BOB, plan_of
 from tidegate.binding import given_for
 from tidegate.entries import Kind
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 
 class StandIn:

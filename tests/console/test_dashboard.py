@@ -24,7 +24,7 @@ from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import BOB, MINUTE
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 COMMANDER = "commander@company.com"
 ANYBODY = "Somebody on call"

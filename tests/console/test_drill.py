@@ -24,8 +24,8 @@ from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO, Exposure, Layer
-from tidegate.history import Phase
 from tidegate.plan import Plan
+from tidegate.rollout_state import Phase
 
 WHO = "release-engineer@company.com"
 

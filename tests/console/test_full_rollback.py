@@ -24,8 +24,8 @@ from tests.blocks.servers import running_nginx, running_redis
 from tests.conftest import PrometheusServer
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
 from tidegate.plan import Plan
+from tidegate.rollout_state import Phase
 
 WHO = "release-engineer@company.com"
 __all__ = ["local_server"]

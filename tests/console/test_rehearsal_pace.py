@@ -20,8 +20,8 @@ from tests.console.measurable import measurable
 from tests.prometheus_writer import Points
 from tidegate.decision import Advance, Continue, Finish
 from tidegate.entries import Kind
-from tidegate.history import Phase
 from tidegate.plan_file import load_plan
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 
 PLANS = Path(__file__).parents[2] / "plans"

@@ -21,7 +21,7 @@ from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tidegate.decision import Continue
 from tidegate.entries import Kind
-from tidegate.history import MeasureBaseline, next_step
+from tidegate.next_step import MeasureBaseline, next_step
 from tidegate.plan import Plan
 from tidegate.plan_file import load_plan
 from tidegate.verdict import Finding, Verdict

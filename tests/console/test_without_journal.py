@@ -17,7 +17,7 @@ from tests.conftest import PrometheusServer
 from tidegate.decision import Continue, RollBack
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 WHO = "release-engineer@company.com"
 

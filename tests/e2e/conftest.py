@@ -15,7 +15,7 @@ from demo.prometheus import wait_for_samples
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import prove, roll_back
 from tests.e2e.waiting import wait_for
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"

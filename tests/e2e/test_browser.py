@@ -18,7 +18,7 @@ from tests.e2e.waiting import wait_for
 from tidegate.approval import statements
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import GateRecord, Phase
+from tidegate.rollout_state import GateRecord, Phase
 
 STRANGER = "stranger@company.com"
 # Nothing here waits for the soak, so it may be longer than a slow machine needs for all the clicks.

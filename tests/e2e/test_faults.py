@@ -8,7 +8,7 @@ from console.stack import Stack
 from tests.e2e.conftest import begin, messages, reach
 from tests.e2e.waiting import wait_for
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 # The other kinds of fault, and every trigger by itself, are provoked in tests/triggers.
 WITH_PREFECT = ("errors", "outage")

@@ -10,7 +10,7 @@ from console.stack import Stack
 from tests.e2e.conftest import begin, messages, reach
 from tests.e2e.waiting import wait_for
 from tidegate.entries import Kind
-from tidegate.history import Phase, RolloutState
+from tidegate.rollout_state import Phase, RolloutState
 
 
 def carriers(via: OpenConnections, rollout: str) -> list[str]:

@@ -16,7 +16,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tests.e2e.conftest import APPROVER, begin, messages, reach
 from tests.e2e.waiting import wait_for
 from tidegate.entries import Kind
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 
 def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:

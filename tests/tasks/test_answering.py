@@ -22,7 +22,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.approval import Answer, Choice, Outcome, statements
 from tidegate.binding import given_for
 from tidegate.entries import Kind
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 Attack = Callable[[GateWorld, datetime], dict[str, Any]]
 QUORUM_TWO = {"waves.0.gate": {"approvers": ["lead"], "quorum": 2}}

@@ -16,7 +16,7 @@ from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=30)

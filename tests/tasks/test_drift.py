@@ -19,7 +19,7 @@ from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 
 class Changed(World):

@@ -14,7 +14,7 @@ from tests.conftest import PrometheusServer
 from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.entries import Kind
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=60)

@@ -11,7 +11,7 @@ from tests.conftest import PrometheusServer
 from tests.tasks.world import SCRAPE, World, healthy, no_alerts
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=30)

@@ -12,7 +12,7 @@ from tasks.ticking import resume
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, no_alerts
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 _hours = (utc_now() + timedelta(hours=count) for count in itertools.count(1))
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
-from tidegate.history import HoldCause, Phase
 from tidegate.plan import Plan
+from tidegate.rollout_state import HoldCause, Phase
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=30)

@@ -16,7 +16,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tests.tidegate.test_sign_off import CODE, EVE, LEAD, OPS, signing
 from tidegate.approval import Answer, Choice, Outcome, Ruling, field_name
 from tidegate.entries import Kind
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 
 
 @pytest.fixture

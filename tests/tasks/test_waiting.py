@@ -19,7 +19,7 @@ from tests.tasks.world import DEAD
 from tests.tidegate.builders import ANN, BOB, plan_of
 from tidegate.approval import Answer, Choice, Outcome
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase
+from tidegate.rollout_state import HoldCause, Phase
 
 HOUR = timedelta(hours=1)
 CONTACTS = [{"title": name, "email": f"{name}@example.com"} for name in ("first", "second")]

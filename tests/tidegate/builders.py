@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate.entries import GENESIS, Entry, Kind, make_entry
-from tidegate.history import RolloutState, fold
+from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
 from tidegate.verdict import Finding, Verdict
 
 T0 = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from tests.tidegate.builders import MINUTE, T0, opened, plan_of
 from tidegate.change import Against, against_reference, control_query, has_control, judge_change, reference_number
 from tidegate.criteria import in_force
 from tidegate.entries import Kind
-from tidegate.history import Ask, MeasureBaseline, next_step
+from tidegate.next_step import Ask, MeasureBaseline, next_step
 from tidegate.pace import Pace, Timing
 from tidegate.plan import When
 from tidegate.plan_kinds import Change

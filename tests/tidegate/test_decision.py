@@ -36,8 +36,9 @@ from tidegate.decision import (
     decide,
 )
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, Phase, RolloutState, WaveRecord, fold
+from tidegate.history import fold
 from tidegate.pace import Pace, Timing
+from tidegate.rollout_state import HoldCause, Phase, RolloutState, WaveRecord
 from tidegate.verdict import Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741

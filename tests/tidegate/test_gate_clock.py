@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.tidegate.builders import ANN, MINUTE, Journal, answer_body, opened, plan_of
 from tidegate.entries import Kind
 from tidegate.gate_clock import GateDue, gate_due, reminders_within
-from tidegate.history import GateRecord, HoldCause
 from tidegate.notice_words import gate_reminder
 from tidegate.plan import Gate
+from tidegate.rollout_state import GateRecord, HoldCause
 
 HOUR = timedelta(hours=1)
 CONTACTS = [{"title": name, "email": f"{name}@example.com"} for name in ("first", "second", "third")]

@@ -27,20 +27,9 @@ from tests.tidegate.builders import (
 )
 from tidegate.entries import Entry, Kind, make_entry
 from tidegate.exposure import ZERO
-from tidegate.history import (
-    _APPLY,
-    Ask,
-    HoldCause,
-    NextStep,
-    Phase,
-    Preflight,
-    ProveRollback,
-    Rest,
-    RolloutState,
-    RunWave,
-    fold,
-    next_step,
-)
+from tidegate.history import _APPLY, fold
+from tidegate.next_step import Ask, NextStep, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
 from tidegate.verdict import Verdict
 
 LAST = len(PLAN.waves)

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
 from tidegate.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.entries import Kind
-from tidegate.history import TestRecord
 from tidegate.outside import (
     MOST_KNOWN,
     Reply,
@@ -31,6 +30,7 @@ from tidegate.plan_base import ContradictionsError
 from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, customers_held_out
 from tidegate.plan_outside_examples import OUTSIDE_EXAMPLES
 from tidegate.plan_words import criterion_sentence
+from tidegate.rollout_state import TestRecord
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Verdict
 

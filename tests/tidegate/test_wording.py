@@ -29,9 +29,9 @@ from tidegate import wording
 from tidegate.bounds import metric_line
 from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.entries import Kind
-from tidegate.history import HoldCause, RolloutState
 from tidegate.notices import Loudness, Notice
 from tidegate.progress_page import progress_page
+from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.samples import Sample
 from tidegate.verdict import Verdict
 

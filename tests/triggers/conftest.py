@@ -26,8 +26,8 @@ from tasks.ticking import Ticked, review_due, tick
 from tests.e2e.waiting import wait_for
 from tidegate.criteria import steps
 from tidegate.entries import Kind
-from tidegate.history import Phase
 from tidegate.plan import Plan, When
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 
 STARTER, APPROVER = "release-engineer@company.com", "commander@company.com"

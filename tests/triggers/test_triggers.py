@@ -11,7 +11,7 @@ from tests.e2e.test_faults import WHY, WITH_PREFECT
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import DAY, Bench, guard, rehearsal, triggers, until_quiet, until_rolled_back, with_only
 from tidegate.exposure import ZERO
-from tidegate.history import Phase
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 
 PROVOKED_BY: dict[tuple[int, str], str | dict[str, int]] = {

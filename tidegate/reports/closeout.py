@@ -9,10 +9,11 @@ from tidegate.approval import statements
 from tidegate.criteria import steps
 from tidegate.entries import Entry, Kind, canonical
 from tidegate.exposure import ZERO, Exposure
-from tidegate.history import Phase, RolloutState, fold
+from tidegate.history import fold
 from tidegate.plan import Human, Plan
 from tidegate.reports.record import Review, reviews_in, spells_in
 from tidegate.reports.success import PENDING, success
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.verdict import Verdict, worst
 from tidegate.wording import OPEN_APPROVALS, seconds_between
 

@@ -7,11 +7,11 @@ from typing import Any
 from tidegate.course import Event, follow
 from tidegate.direction import rises_are_bad
 from tidegate.entries import Entry
-from tidegate.history import Phase, RolloutState
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Metric, Plan, timezone_of
 from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of
 from tidegate.reports.record import Review, between, mean_of, reviews_in
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.view import RolloutView, baseline_of, rollout_view
 from tidegate.wording import one_line, table_row
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 from tidegate.approval import statements
 from tidegate.criteria import steps
 from tidegate.entries import Entry
-from tidegate.history import Phase, RolloutState
 from tidegate.plan import Human, Plan
 from tidegate.reports.record import Review, Spell, reviews_in, spells_in, values_of
+from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_duration, quantity_in
 from tidegate.verdict import Finding, Verdict
 
