@@ -60,7 +60,12 @@ class _Scale:
 
 
 def _bounds(metric: MetricView, scale: _Scale, last: Point) -> Iterator[str]:
-    labels = [(scale.y(b.value), b.name, f"{b.name} {b.words}") for b in metric.bounds if b.value is not None]
+    # A change from the baseline is too long for the margin; the words stand above the chart in full.
+    labels = [
+        (scale.y(b.value), b.name, f"{b.name} {b.words.split(' from ')[0]}")
+        for b in metric.bounds
+        if b.value is not None
+    ]
     for y, name, _ in labels:
         yield f'<line class="bound {name}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
     if last.control is not None:
