@@ -34,6 +34,19 @@ def drill_prefix(flag: str) -> str:
     return f"drill-{flag}"
 
 
+def is_drill(run: OpenRollout) -> bool:
+    """Whether this journal is a drill's and no rollout's."""
+    return run.rollout.startswith(f"{drill_prefix(run.flag)}-")
+
+
+def abandon_drill(run: OpenRollout) -> None:
+    """End a drill whose process was lost: flag to zero, journal closed. The caller holds the claim."""
+    if not _is_zero(run.connections, run.flag):
+        run.claim = zero_flag(run.connections, run.flag, run.rollout, utc_now()).claim
+    reason = "The drill's process was lost; the flag is at zero."
+    run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda state: not state.phase.is_open)
+
+
 def last_drill(connections: OpenConnections, flag: str) -> tuple[datetime, float] | None:
     """When the way back of this flag was last proven in a drill, and the seconds from the order to the proof."""
     for row in connections.journal.rollouts(flag):

@@ -1,11 +1,12 @@
 """The tick: measure, judge, append, decide, act. There is no second way of judging."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from blocks.errors import Unreachable
+from blocks.errors import ConnectionFault, Unreachable
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.measurement import Look, look
@@ -22,6 +23,7 @@ from tidegate.history import already_counted
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
+_log = logging.getLogger("tidegate.tick")
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
 
@@ -63,16 +65,26 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
-        mind_build(run, now)
-        _note_counts(run, seen, now)
+        _aside(lambda: mind_build(run, now))
+        _aside(lambda: _note_counts(run, seen, now))
         if review:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
-    mind_people(run, seen.judged, now)
+    _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
-        carry_out(run, now)
+        _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
+
+
+def _aside(job: Callable[[], object]) -> None:
+    """Do what this look's decision does not depend on: what breaks there is logged, and guarding goes on."""
+    try:
+        job()
+    except ConnectionFault:
+        raise
+    except Exception:  # noqa: BLE001 - a message or a count that breaks must not leave a rollout unguarded
+        _log.exception("something beside the guard failed")
 
 
 def _without_journal(run: OpenRollout, now: datetime, fault: Unreachable) -> Ticked:

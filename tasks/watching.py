@@ -10,8 +10,9 @@ from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal import Claim
 from tasks.afterwards import Afterwards
 from tasks.beside import Beside
+from tasks.drills import abandon_drill, is_drill
 from tasks.gates import given_to_prefect
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
 from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
@@ -105,6 +106,12 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         if not state.phase.is_open:
             return False
         run.keep_claim()
+        if is_drill(run):
+            # A living drill holds the claim; it has it for good a moment after it was opened.
+            if state.opened_at is not None and now - state.opened_at > LEASE:
+                abandon_drill(run)
+            run.release_claim()
+            return True
         if state.phase is Phase.ROLLING_BACK:
             _prove_beside(run)
             return True
@@ -123,7 +130,7 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         run.claim = None
         orphans.carried(run.rollout)
         return False
-    except (ConnectionFault, Superseded, ValueError) as fault:
-        _log.error("%s cannot be judged: %s: %s", run.rollout, type(fault).__name__, fault)
+    except Exception:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
+        _log.exception("%s cannot be judged", run.rollout)
         return False
     return True

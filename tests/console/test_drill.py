@@ -7,7 +7,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 from typing import Any
@@ -18,8 +18,11 @@ import pytest
 from blocks import Commands, FlagdFile, Journal, OpenConnections, Prometheus, Web
 from console.plan_commands import plan_from
 from demo.flag import write_initial_flag
-from tasks.drills import drill, last_drill, refuse_drill
+from tasks.drills import drill, drill_prefix, last_drill, refuse_drill
+from tasks.open_rollout import LEASE, OpenRollout
 from tasks.opening import NotAllowed, open_rollout
+from tasks.orphans import Orphans
+from tasks.watching import _guard
 from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
 from tidegate.entries import Kind
@@ -145,3 +148,23 @@ def test_a_plan_without_a_drill_and_a_full_drill_in_production_are_refused(stage
     with pytest.raises(NotAllowed, match="only where every connection says rehearsal"):
         drill(stage.via, stage.plan, by=WHO, full=True)
     assert stage.via.journal.rollouts() == []
+
+
+def test_a_drill_whose_process_was_lost_is_ended_by_the_watch_and_never_becomes_a_rollout(stage: Stage) -> None:
+    via, plan, name = stage.via, stage.plan, f"{drill_prefix(stage.plan.flag.key)}-lost"
+    body = {"plan": plan.to_json(), "plan_hash": plan.hash, "started_by": WHO, "pace_seconds": None}
+    body |= {"connections": "", "approve": "ask", "environment": "production"}
+    via.journal.open_rollout(name, plan.flag.key, body, datetime.now(UTC) - 2 * LEASE)
+    run = OpenRollout(via, name)
+    epoch = run.keep_claim().epoch
+    via.flags.write(run.flag, Exposure(attribute=plan.flag.attribute, always_on=("drill",)), epoch)
+    run.release_claim()
+    started: list[object] = []
+    orphans = Orphans(lambda _: "GONE", lambda *given: started.append(given))
+    for minutes in (0, 5, 10):
+        _guard(OpenRollout(via, name), datetime.now(UTC) + timedelta(minutes=minutes), orphans)
+    orphans.wait(10)
+    assert started == []
+    assert via.flags.read(run.flag).exposure == ZERO
+    assert run.refresh().phase is Phase.CLOSED
+    assert "process was lost" in run.state.end_reason

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks import ticking
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
 from tidegate.plan import Plan
@@ -160,3 +161,15 @@ def test_errors_on_the_new_path_alone_are_a_regression_and_not_a_division_error(
     back = world.run.state.rollback
     assert back is not None
     assert "errors" in back.reason.lower()
+
+
+def test_what_breaks_beside_the_guard_leaves_the_way_back_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a template without its value")
+
+    for name in ("carry_out", "mind_people", "mind_build"):
+        monkeypatch.setattr(ticking, name, broken)
+    world.pass_time(10 * MINUTE, healthy, guard=GUARD)
+    assert world.run.state.rollback is None
+    world.pass_time(20 * MINUTE, lambda _: {"new": 200.0, "new_errors": 60.0, "old": 1800.0}, guard=GUARD)
+    assert world.run.state.rollback is not None
