@@ -17,6 +17,7 @@ ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given thi
 NEW_RUNS = 3
 _NEEDS_A_RUN = (Phase.PREPARING, Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED)
 _ASLEEP = "PAUSED"
+_STARTING = ("SCHEDULED", "PENDING")
 _log = logging.getLogger("tidegate.orphans")
 
 
@@ -31,6 +32,7 @@ class Orphans:
         self._state_of, self._start = state_of, start
         self._since: dict[str, datetime] = {}
         self._looking: dict[str, threading.Thread] = {}
+        self._coming: dict[str, str] = {}  # by rollout: the run that was about to take it at the look before
 
     def carried(self, rollout: str) -> None:
         """Somebody guards it."""
@@ -73,7 +75,12 @@ class Orphans:
         state = run.state
         carrier = state.gate.flow_run if state.phase is Phase.GATE and state.gate else state.flow_run
         found = self._state_of(carrier)
+        coming = self._coming.pop(run.rollout, "")
         if found == _ASLEEP and state.phase is Phase.GATE:
+            return
+        if coming != carrier and (found in _STARTING or (found == "RUNNING" and state.phase is Phase.GATE)):
+            # A run that was just woken or submitted has no process yet; at the next look it must have taken over.
+            self._coming[run.rollout] = carrier
             return
         if found in ("CANCELLED", "CANCELLING") and state.cancelled_run != carrier:
             reason = "its run was cancelled in Prefect; `tidegate resume` lets a new one go on"

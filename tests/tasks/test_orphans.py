@@ -123,3 +123,22 @@ def test_what_needs_no_run_is_not_looked_into(orphans: Orphans, run: OpenRollout
     run.append(Kind.CLOSED, {"reason": "over", "by": "test"})
     looked(orphans, run, ORPHAN_AFTER)
     assert server.started == []
+
+
+@pytest.mark.parametrize("says", ["PENDING", "SCHEDULED", "RUNNING"])
+def test_a_run_that_was_just_woken_at_its_gate_is_given_until_the_next_look(
+    orphans: Orphans, run: OpenRollout, server: Server, says: str
+) -> None:
+    run.append(Kind.SOAKED, {"wave": 1})
+    body = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": "run-1"}
+    run.append(Kind.GATE_OPENED, body, utc_now() - 2 * ORPHAN_AFTER)
+    server.says = says
+    looked(orphans, run, ORPHAN_AFTER)
+    assert server.started == []
+    server.says = "PAUSED"
+    looked(orphans, run, ORPHAN_AFTER)
+    server.says = says
+    looked(orphans, run, ORPHAN_AFTER)
+    assert server.started == [], "it slept in between"
+    looked(orphans, run, ORPHAN_AFTER)
+    assert len(server.started) == 1
