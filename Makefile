@@ -29,7 +29,7 @@ ifeq ($(ARGS),)
 	@echo "end-to-end tests and triggers: started beside the others, several minutes, in .e2e.log and .triggers.log"
 	@$(BIN)/pytest tests/e2e --durations=5 > .e2e.log 2>&1 & e2e=$$!; \
 	  $(BIN)/pytest tests/triggers --durations=5 > .triggers.log 2>&1 & triggers=$$!; \
-	  $(MAKE) --no-print-directory lint && $(BIN)/pytest --ignore=tests/e2e --ignore=tests/triggers; others=$$?; \
+	  $(MAKE) --no-print-directory lint && $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/triggers; others=$$?; \
 	  echo "triggers: waiting for them"; wait $$triggers; fired=$$?; cat .triggers.log; \
 	  echo "end-to-end tests: waiting for them"; wait $$e2e; ended=$$?; cat .e2e.log; exit $$((others || fired || ended))
 else

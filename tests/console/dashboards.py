@@ -60,10 +60,10 @@ def served(via: OpenConnections) -> Iterator[str]:
     sockets = [config.bind_socket()]
     port = sockets[0].getsockname()[1]
     config.app = make_app(via, configured_access("127.0.0.1", port))
-    started = threading.Event()
-    thread = threading.Thread(target=lambda: (started.set(), server.run(sockets)), daemon=True)
+    thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
     try:
+        wait_for(lambda: server.started, 20, "the dashboard listens")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True

@@ -28,9 +28,10 @@ def routed(stack: Stack) -> float:
     return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith("batch_patches_total{") and 'path="new"' in x)
 
 
-def _incidents(stack: Stack) -> list[dict[str, object]]:
-    """What PagerDuty was paged for, the test alarm before wave 1 left out."""
-    return [m for m in messages(stack, "pagerduty") if "TEST ALARM" not in str(m["summary"])]
+def _incidents(stack: Stack, rollout: str) -> list[dict[str, object]]:
+    """What PagerDuty was paged for by this rollout, the test alarm before wave 1 left out."""
+    ours = [m for m in messages(stack, "pagerduty") if str(m["dedup_key"]).startswith(f"{rollout}/")]
+    return [m for m in ours if "TEST ALARM" not in str(m["summary"])]
 
 
 @pytest.mark.timeout(360)
@@ -50,7 +51,7 @@ def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnectio
     assert any(word in back.reason for word in WHY[fault]), back.reason
     assert (back.proven_at - back.ordered_at).total_seconds() < run.plan.rollback.within.total_seconds()
     before = routed(stack)
-    incidents = wait_for(lambda: _incidents(stack), 20, "a PagerDuty incident")
+    incidents = wait_for(lambda: _incidents(stack, run.rollout), 20, "a PagerDuty incident")
     assert len(incidents) == 1
     wait_for(lambda: any("Rolled back" in str(m["text"]) for m in messages(stack, "slack")), 20, "the Slack message")
     wait_for(lambda: any("proven" in str(m["text"]) for m in messages(stack, "slack")), 20, "the proof in Slack")

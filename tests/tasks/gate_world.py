@@ -27,6 +27,7 @@ WITH_SEED = (ANN, BOB, STARTER, CARL)
 DEAD = Prometheus(url="http://127.0.0.1:9", timeout_seconds=0.5)
 PLAN = {
     "approvals": "codes",
+    "allow_others_of_service": True,
     "roles": {"lead": [ANN, BOB, STARTER, DORA], "commander": [CARL]},
     "waves.0.gate": {"approvers": ["lead"]},
 }
