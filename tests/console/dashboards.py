@@ -13,6 +13,7 @@ from httpx import Response
 from blocks.connections import OpenConnections
 from console.dashboard.access import Access, configured_access
 from console.dashboard.app import make_app
+from tests.e2e.waiting import wait_for
 
 PORT = 8600
 ORIGIN = f"http://127.0.0.1:{PORT}"
