@@ -23,9 +23,11 @@ from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.measurement import entry_findings, look
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
+from tasks.references import measure_baseline
 from tasks.ticking import tick
 from tidegate.entries import Kind
 from tidegate.plan_file import load_plan
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
@@ -86,12 +88,15 @@ def _raised(connections: object) -> OpenRollout:
     end = time.monotonic() + _PATIENCE
     while any(f.verdict is not Verdict.PASS for f in entry_findings(run, 1, utc_now())):
         _wait(end, run)
-    gate = open_gate(run, 1, "")
-    answer = automatic_answer(run, 1)
-    give_answer(run, 1, gate.attempt, answer, "benchmark")
-    decide_gate(run, 1, gate.attempt, answer)
+    measure_baseline(run)
+    while run.state.phase is not Phase.RAISING:
+        # Several people sign off, one after the other.
+        gate = open_gate(run, 1, "")
+        answer = automatic_answer(run, 1)
+        give_answer(run, 1, gate.attempt, answer, "benchmark")
+        decide_gate(run, 1, gate.attempt, answer)
     raise_exposure(run, 1)
-    while look(run, utc_now()).judged.verdict is not Verdict.PASS:
+    while any(line.value is None for line in look(run, utc_now()).metrics):
         _wait(end, run)
     return run
 
