@@ -25,11 +25,11 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 test: setup ## Check style, types and imports, then run all tests
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 ifeq ($(ARGS),)
-	@# The end-to-end tests take longest, so all else gives way to them; what they say follows at the end.
+	@# These mostly wait, so everything else runs beside them; what they say follows at the end.
 	@echo "end-to-end tests and triggers: started beside the others, several minutes, in .e2e.log and .triggers.log"
 	@$(BIN)/pytest tests/e2e --durations=5 > .e2e.log 2>&1 & e2e=$$!; \
-	  nice -n 10 $(BIN)/pytest tests/triggers --durations=5 > .triggers.log 2>&1 & triggers=$$!; \
-	  nice -n 10 $(MAKE) --no-print-directory lint && nice -n 10 $(BIN)/pytest -n 3 --dist loadfile --ignore=tests/e2e --ignore=tests/triggers; others=$$?; \
+	  $(BIN)/pytest tests/triggers --durations=5 > .triggers.log 2>&1 & triggers=$$!; \
+	  $(MAKE) --no-print-directory lint && $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/e2e --ignore=tests/triggers; others=$$?; \
 	  echo "triggers: waiting for them"; wait $$triggers; fired=$$?; cat .triggers.log; \
 	  echo "end-to-end tests: waiting for them"; wait $$e2e; ended=$$?; cat .e2e.log; exit $$((others || fired || ended))
 else
