@@ -65,9 +65,10 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
-        _aside(lambda: mind_build(run, now))
+        known = _aside(lambda: mind_build(run, now))
         _aside(lambda: _note_counts(run, seen, now))
-        if review:
+        # While nobody can tell which build runs, nothing is credited.
+        if review and known:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
@@ -77,14 +78,16 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     return Ticked(now, decision, seen, review)
 
 
-def _aside(job: Callable[[], object]) -> None:
-    """Do what this look's decision does not depend on: what breaks there is logged, and guarding goes on."""
+def _aside(job: Callable[[], object]) -> bool:
+    """Do what no rollback depends on, and whether it went well: what breaks there is logged, and guarding goes on."""
     try:
         job()
     except ConnectionFault:
         raise
     except Exception:  # noqa: BLE001 - a message or a count that breaks must not leave a rollout unguarded
         _log.exception("something beside the guard failed")
+        return False
+    return True
 
 
 def _without_journal(run: OpenRollout, now: datetime, fault: Unreachable) -> Ticked:

@@ -169,7 +169,8 @@ def test_what_breaks_beside_the_guard_leaves_the_way_back_open(world: World, mon
 
     for name in ("carry_out", "mind_people", "mind_build"):
         monkeypatch.setattr(ticking, name, broken)
-    world.pass_time(10 * MINUTE, healthy, guard=GUARD)
+    world.pass_time(20 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.rollback is None
+    assert world.soaked == timedelta(0), "a build that nobody could look at collects no soak"
     world.pass_time(20 * MINUTE, lambda _: {"new": 200.0, "new_errors": 60.0, "old": 1800.0}, guard=GUARD)
     assert world.run.state.rollback is not None
