@@ -1,0 +1,5 @@
+"""The long tests: the same stack as the end-to-end tests', and the same parts as the triggers'."""
+
+from tests.e2e.conftest import clean, stack, via
+
+__all__ = ["clean", "stack", "via"]
