@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from console import (
+    amend_commands,
     approver_commands,
     dashboard_commands,
     demo_commands,
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+amend_commands.add_to(app)
 plan_commands.add_to(app)
 rollout_commands.add_to(app)
 rollback_command.add_to(app)
