@@ -2,7 +2,7 @@
 
 from blocks.cache import Cache
 from blocks.command_flag import CommandFlag
-from blocks.commands import CommandResult, Commands
+from blocks.commands import Commands
 from blocks.connections import Connections, OpenConnections, load_connections
 from blocks.evidence import Evidence, FileSeen
 from blocks.flag_backend import FlagBackend, FlagReading
@@ -13,6 +13,7 @@ from blocks.mail import Mail
 from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
+from blocks.running import CommandResult
 from blocks.slack import Slack
 from blocks.web import Web, WebAnswer
 
