@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import As, Rollout, email
 from tasks.commands import close as close_rollout
 from tasks.commands import end_holds, extend_soak, freeze_all

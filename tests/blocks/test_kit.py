@@ -1,5 +1,6 @@
 """The kit file and the block documents: the same connections from either, and no secret in any error."""
 
+import inspect
 import os
 import stat
 import subprocess
@@ -17,7 +18,7 @@ from blocks import Connections, FlagdFile, KitError, load_connections, read_kit,
 from blocks.errors import Refused
 
 SECRET = "s3cr3t-value"
-EXPORTED = [kind for kind in vars(blocks).values() if isinstance(kind, type) and issubclass(kind, Block)]
+EXPORTED = [kind for _, kind in inspect.getmembers(blocks, inspect.isclass) if issubclass(kind, Block)]
 
 
 @pytest.fixture
