@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blocks.cache import Cache
     from blocks.command_flag import CommandFlag
-    from blocks.commands import CommandResult, Commands
+    from blocks.commands import Commands
     from blocks.connections import Connections, OpenConnections, load_connections
     from blocks.evidence import Evidence, FileSeen
     from blocks.flag_backend import FlagBackend, FlagReading
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from blocks.nginx_split import NginxSplit
     from blocks.pagerduty import PagerDuty
     from blocks.prometheus import Prometheus
+    from blocks.running import CommandResult
     from blocks.slack import Slack
     from blocks.web import Web, WebAnswer
 
@@ -27,7 +28,7 @@ _HOME = {
     "Cache": "blocks.cache",
     "Claim": "blocks.journal",
     "CommandFlag": "blocks.command_flag",
-    "CommandResult": "blocks.commands",
+    "CommandResult": "blocks.running",
     "Commands": "blocks.commands",
     "Connections": "blocks.connections",
     "Evidence": "blocks.evidence",

@@ -2,10 +2,6 @@
 
 import hashlib
 import json
-import os
-import re
-import signal
-import subprocess
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,12 +11,12 @@ from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
+from blocks.running import PLACE, fill, run_argv
 from tidegate.entries import canonical
 from tidegate.exposure import ZERO, Exposure
 from tidegate.units import format_percent
 
 _PLACES = ("flag", "percent", "exposure_json", "epoch")
-_PLACE = re.compile(r"\{([a-z_]+)\}")
 _ZERO_LOOK_SECONDS = 2.0
 _SET_BACK = 3
 
@@ -51,7 +47,7 @@ class CommandStore(BaseModel):
         if not argv or not argv[0]:
             raise ValueError("found no program, allowed is a list that begins with one")
         for argument in argv:
-            for place in _PLACE.findall(argument):
+            for place in PLACE.findall(argument):
                 if place not in _PLACES:
                     raise ValueError(f"found {{{place}}}, allowed are {', '.join(f'{{{p}}}' for p in _PLACES)}")
         return argv
@@ -167,36 +163,11 @@ class CommandStore(BaseModel):
         return FlagReading(exposure, _revision(exposure), str(exposure)), epoch
 
     def _run(self, name: str, command: tuple[str, ...], places: Mapping[str, str], timeout: float | None = None) -> str:
-        def filled(place: re.Match[str]) -> str:
-            if place[1] not in places:
-                raise Refused(f"{name}: nothing is known for {place[0]}")
-            return places[place[1]]
-
-        argv = [_PLACE.sub(filled, argument) for argument in command]
-        limit = timeout or self.timeout_seconds
-        try:
-            process = subprocess.Popen(
-                argv,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Refused(f"{name}: {argv[0]} cannot be started ({error.strerror})") from error
-        try:
-            output, problem = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise Unreachable(f"{name} of {places['flag']} did not end within {limit:g} s and was killed") from None
-        if process.returncode != 0:
-            said = " ".join(problem.split())[:300]
-            raise Unreachable(f"{name} of {places['flag']} ended with {process.returncode}. {said}".rstrip())
-        return output
+        what = f"{name} of {places['flag']}"
+        done = run_argv(what, fill(what, command, places), self.folder, timeout or self.timeout_seconds)
+        if done.code != 0:
+            raise Unreachable(f"{what} ended with {done.code}. {' '.join(done.output.split())[:300]}".rstrip())
+        return done.printed.decode(errors="replace")
 
 
 def _words(exposure: Exposure) -> dict[str, str]:
