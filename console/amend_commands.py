@@ -8,8 +8,9 @@ from rich.console import Console
 
 from console.answers import wake
 from console.home import connections
+from console.options import Json
 from console.orders import asked_code, asks_for_code, ordered
-from console.plan_commands import Json, PlanPath, plan_from, plans
+from console.plan_commands import PlanPath, plan_from, plans
 from console.rollout_commands import As, Name, Rollout, email, some_name
 from console.steering_commands import Code, Reason
 from tasks.amending import approve as approve_change
@@ -27,11 +28,10 @@ PlanHash = Annotated[str, typer.Argument(metavar="HASH", help="The new plan's ha
 
 
 def add_to(_: typer.Typer) -> None:
-    """Add the commands to `tidegate plan`."""
-    for command in (amend, approve, reject):
-        plans.command()(command)
+    """Add nothing: they stand below `tidegate plan`, which has its own place."""
 
 
+@plans.command("amend")
 def amend(
     rollout: Rollout,
     plan: PlanPath,
@@ -61,6 +61,7 @@ def amend(
     out.print(f"tidegate plan approve {rollout} {new.hash[:SHORT]} --as EMAIL", markup=False)
 
 
+@plans.command("approve")
 def approve(rollout: Rollout, plan_hash: PlanHash, who: As, code: Code = "") -> None:
     """Say yes to a proposed change; what was approved under the old plan and not raised yet is asked anew."""
     run, person = OpenRollout(connections(), rollout), email(who)
@@ -74,6 +75,7 @@ def approve(rollout: Rollout, plan_hash: PlanHash, who: As, code: Code = "") -> 
         out.print(problem, markup=False)
 
 
+@plans.command("reject")
 def reject(rollout: Rollout, plan_hash: PlanHash, who: Name, reason: Reason) -> None:
     """Give a proposed change up; needs a name only, since the plan stays as it is."""
     reject_change(OpenRollout(connections(), rollout), plan_hash, some_name(who), reason)

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json, PlanPath, plan_from
+from console.options import Json
+from console.plan_commands import PlanPath, plan_from
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from console.home import connections
+from console.options import Json
 from console.orders import asked_code, asks_for_code, ordered
-from console.plan_commands import Json
 from console.rollout_commands import As, Name, Rollout, email, some_name
 from tasks.commands import close as close_rollout
 from tasks.commands import end_holds, extend_soak, freeze_all

@@ -1,27 +1,24 @@
 """A rollout in hand: its connections, its plan, and its journal read up to date."""
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, Fenced
 from blocks.journal import Claim
+from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.entries import Entry, Kind
 from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import RolloutState
 
-LEASE = timedelta(seconds=30)
+__all__ = ["HOLDER", "LEASE", "PROOF_PATIENCE", "OpenRollout", "Superseded", "UnknownRollout", "settle", "utc_now"]
+
 PROOF_PATIENCE = timedelta(minutes=5)
 _ATTEMPTS = 8
-# A process, not a flow run, holds a claim: two processes can execute one run id.
-HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 class Superseded(Exception):
@@ -30,11 +27,6 @@ class Superseded(Exception):
 
 class UnknownRollout(LookupError):
     """No such rollout stands in the journal."""
-
-
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
 
 
 class OpenRollout:
