@@ -32,6 +32,11 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
+        case Kind.LOWERING:
+            return f"about to step back to wave {body['wave']}: {Exposure.from_json(body['exposure'])}"
+        case Kind.LOWERED:
+            lowered = Exposure.from_json(body["exposure"])
+            return f"back in wave {body['wave']}: exposure {lowered}, read back, by {body['by']}: {body['reason']}"
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
