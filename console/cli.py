@@ -12,6 +12,7 @@ from console import rollback_command
 
 _OTHERS = (
     "plan_commands",
+    "amend_commands",
     "rollout_commands",
     "drill_command",
     "gate_commands",

@@ -1,7 +1,7 @@
 """A rollout in hand: its connections, its plan, and its journal read up to date."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,10 +39,20 @@ class OpenRollout:
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")
+        self._read_plan()
+
+    def _read_plan(self) -> None:
+        """The plan in force: the stored one, or what it was amended to."""
         self.plan = Plan.model_validate(self.state.plan)
-        seconds = self.state.pace_seconds
+        self._plan_hash, seconds = self.state.plan_hash, self.state.pace_seconds
         day = None if seconds is None else timedelta(seconds=seconds)
-        self.timing = Timing(self.plan, Pace.of(self.state.opened_at, day))
+        self.timing = Timing(self.plan, Pace.of(self.state.opened_at or utc_now(), day))
+
+    def _follow(self, entries: Iterable[Entry]) -> RolloutState:
+        self.state = fold(entries, self.state)
+        if self.state.plan_hash != self._plan_hash:
+            self._read_plan()
+        return self.state
 
     @property
     def flag(self) -> str:
@@ -55,8 +65,7 @@ class OpenRollout:
 
     def refresh(self) -> RolloutState:
         """The state with everything that was written since."""
-        self.state = fold(self.connections.journal.entries(self.rollout, after=self.state.sequence), self.state)
-        return self.state
+        return self._follow(self.connections.journal.entries(self.rollout, after=self.state.sequence))
 
     def append(
         self,
@@ -83,7 +92,7 @@ class OpenRollout:
             except Conflict:
                 self.refresh()
                 continue
-            self.state = fold([entry], self.state)
+            self._follow([entry])
             return entry
         raise Superseded(f"{kind.value} could not be written: the journal of {self.rollout} moves on too fast")
 
