@@ -8,6 +8,7 @@ from rich.console import Console
 
 from console import (
     approver_commands,
+    backtest_command,
     dashboard_commands,
     demo_commands,
     drill_command,
@@ -37,6 +38,7 @@ plan_commands.add_to(app)
 rollout_commands.add_to(app)
 rollback_command.add_to(app)
 drill_command.add_to(app)
+backtest_command.add_to(app)
 gate_commands.add_to(app)
 steering_commands.add_to(app)
 approver_commands.add_to(app)

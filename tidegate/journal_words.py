@@ -59,6 +59,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['text']}: {body['outcome'].replace('_', ' ')}. {body['output']}".strip()
         case Kind.DRILLED:
             return f"drill of {body['flag']} by {body['by']}: {body['sentence']}"
+        case Kind.BACKTESTED:
+            return f"back-test of {body['plan']} by {body['by']}, {body['start'][:10]} to {body['end'][:10]}"
         case Kind.QUEUED:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
