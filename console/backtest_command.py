@@ -13,7 +13,8 @@ from rich.table import Table
 
 from blocks.prometheus import Prometheus
 from console.home import connections, kit_path
-from console.plan_commands import Json, PlanPath, plan_from
+from console.options import Json
+from console.plan_commands import PlanPath, plan_from
 from tasks.backtest import backtest as replay
 from tasks.backtest import record
 from tasks.opening import NotAllowed

@@ -17,7 +17,7 @@ from console.live import Viewer, follow
 from console.rollout_commands import start_rollout
 from console.stack_commands import say, show_urls
 from console.summary import show_summary
-from demo.faults import KINDS as FAULT_KINDS
+from demo.faults import BLUNT as FAULT_KINDS
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tidegate.plan import parse_pace

@@ -2,11 +2,15 @@
 
 import random
 import time
+import zlib
 from collections.abc import Callable
 from typing import Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["errors", "latency", "leak", "corruption", "alert", "outage"]
+Kind: TypeAlias = Literal["errors", "latency", "leak", "corruption", "alert", "outage", "errors-twofold", "wrong-split"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+# What no bound of a plan sees: it takes a comparison with the old path, and far more requests than a demo has.
+SUBTLE: tuple[Kind, ...] = ("errors-twofold", "wrong-split")
+BLUNT: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in SUBTLE)
 
 ERROR_RATE = 0.50
 EXTRA_LATENCY_SECONDS = 1.2
@@ -52,9 +56,14 @@ class Faults:
         """Tell whether a kind is in force."""
         return kind in self._active
 
-    def fails(self) -> bool:
-        """Tell whether this request of the new path answers with an error."""
-        return "errors" in self._active and self._random.random() < ERROR_RATE
+    def fails(self, base: float) -> bool:
+        """Tell whether this request of the new path, of which `base` fail anyway, answers with an error for a fault."""
+        rate = ERROR_RATE if "errors" in self._active else base if "errors-twofold" in self._active else 0.0
+        return self._random.random() < rate
+
+    def misroutes(self, user: str) -> bool:
+        """Tell whether this user, meant for the new path, is sent to the old one: always the same half of them."""
+        return "wrong-split" in self._active and zlib.crc32(user.encode()) % 2 == 0
 
     def extra_latency(self) -> float:
         """Return the seconds this request of the new path takes longer."""

@@ -3,12 +3,15 @@
 import json
 import logging
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from openfeature import api
 from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEvent
 
 FLAG = "batch-patches-v1"
 POLL_MILLISECONDS = 50
@@ -42,6 +45,14 @@ def write_initial_flag(path: Path) -> None:
         staged.unlink()
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the flag says for a user, and under which exposure it was written."""
+
+    on: bool
+    exposure: object
+
+
 class Flag:
     """The flag as the service sees it: off on every doubt, and re-read soon after its file was replaced."""
 
@@ -57,10 +68,16 @@ class Flag:
         api.set_provider(provider)
         self._client = api.get_client()
 
-    def is_on(self, user: str, group: str) -> bool:
-        """Tell whether a user takes the new path now."""
+    def assign(self, user: str, group: str, key: str = FLAG) -> Assignment:
+        """Say whether a user takes the new path now; `key` names another flag of the same file."""
         context = EvaluationContext(targeting_key=user, attributes={"group": group})
-        return self._client.get_boolean_value(FLAG, False, context)
+        details = self._client.get_boolean_details(key, False, context)
+        return Assignment(details.value, details.flag_metadata.get("tidegateExposure"))
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Have this called after any flag of the file was written anew or could not be read."""
+        for event in (ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ProviderEvent.PROVIDER_ERROR):
+            self._client.add_handler(event, lambda _: changed())
 
     def close(self) -> None:
         """Stop watching the file."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-MAX_IDLE = 32
+MAX_IDLE = 128
 
 
 class NoAnswer(Exception):

@@ -20,9 +20,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from demo.cohorts import FirstSeen, cohort_of
 from demo.faults import KINDS, Faults, Kind
-from demo.flag import Flag
-from demo.metrics import COHORTS, VERSIONS, ServiceMetrics, Track
+from demo.flag import FLAG, Assignment, Flag
+from demo.metrics import GROUPS, VERSIONS, ServiceMetrics, Track
 from demo.metrics import Path as RequestPath
 from demo.patches import (
     KNOWN_REQUESTS,
@@ -49,10 +50,20 @@ class Gone(Exception):
 class Service:
     """The HTTP handlers of the demo service."""
 
-    def __init__(self, flag: Flag, metrics: ServiceMetrics, faults: Faults, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        flag: Flag,
+        metrics: ServiceMetrics,
+        faults: Faults,
+        *,
+        error_rate: float = HEALTHY_ERROR_RATE,
+        seed: int | None = None,
+    ) -> None:
         self.flag = flag
         self.metrics = metrics
         self.faults = faults
+        self.error_rate = error_rate
+        self._users = FirstSeen()
         self._random = random.Random(seed)
         self._outage_over = asyncio.Event()
 
@@ -69,9 +80,13 @@ class Service:
             reason = str(error) if isinstance(error, InvalidPatch) else "the body is not JSON"
             return JSONResponse({"error": reason}, status_code=422)
 
-        path = self._path(user, group)
-        track = self.metrics.track(path, group if group in COHORTS else "general")
+        group = group if group in GROUPS else "general"
+        assigned = self.flag.assign(user, group)
+        path = self._path(user, assigned)
+        track = self.metrics.track(path, group, cohort_of(FLAG, user, group))
         track.routed.inc()
+        if self._users.is_first(user, assigned.exposure):
+            track.users.inc()
         started = time.perf_counter()
         try:
             answer = await self._answer(http, path, request, track)
@@ -84,20 +99,20 @@ class Service:
             return JSONResponse({"error": "could not apply the batch"}, status_code=500, headers=headers)
         return JSONResponse(answer.to_json(), headers=headers)
 
-    def _path(self, user: str, group: str) -> RequestPath:
-        return "new" if self.flag.is_on(user, group) else "legacy"
+    def _path(self, user: str, assigned: Assignment) -> RequestPath:
+        return "new" if assigned.on and not self.faults.misroutes(user) else "legacy"
 
     async def _answer(self, http: HttpRequest, path: RequestPath, request: Request, track: Track) -> Answer | None:
         seconds = self._random.uniform(FASTEST_SECONDS, SLOWEST_SECONDS)
         # A known request that fails by chance would only make its check unreliable.
-        failed = "x-synthetic" not in http.headers and self._random.random() < HEALTHY_ERROR_RATE
+        failed = "x-synthetic" not in http.headers and self._random.random() < self.error_rate
         if path == "new":
             if self.faults.has("outage"):
                 await self._hang(http)
             self.faults.leak()
             self.metrics.set_leaked(self.faults.leaked_bytes)
             seconds += self.faults.extra_latency()
-            failed = self.faults.fails() or failed
+            failed = self.faults.fails(self.error_rate) or failed
         await asyncio.sleep(seconds)
         track.cpu.inc(CPU_SECONDS_PER_PATCH[path] * max(1, len(request.patches)))
         if failed:
@@ -124,7 +139,8 @@ class Service:
     async def which_path(self, http: HttpRequest) -> Response:
         """Say which path a user would get now, without counting it."""
         user, group = http.path_params["user"], http.query_params.get("group", "general")
-        return JSONResponse({"user": user, "group": group, "path": self._path(user, group)})
+        path = self._path(user, self.flag.assign(user, group))
+        return JSONResponse({"user": user, "group": group, "path": path, "cohort": cohort_of(FLAG, user, group)})
 
     async def health(self, _: HttpRequest) -> Response:
         """Say that the legacy path stands ready; no fault touches it."""
@@ -199,8 +215,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--flags", type=Path, required=True, help="flagd flag file")
     parser.add_argument("--new-version", default=VERSIONS["new"], help="version shown for the new path")
+    parser.add_argument(
+        "--error-rate", type=float, default=HEALTHY_ERROR_RATE, help="share of requests that fail on either path"
+    )
     options = parser.parse_args()
-    service = Service(Flag(options.flags), ServiceMetrics(options.new_version), Faults())
+    service = Service(Flag(options.flags), ServiceMetrics(options.new_version), Faults(), error_rate=options.error_rate)
     uvicorn.run(
         create_app(service),
         host="127.0.0.1",

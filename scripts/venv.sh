@@ -64,7 +64,7 @@ make_venv() {
 install_locked() {
   # uv takes a fifth of pip's time; where it cannot be had or cannot reach the index, pip does the same.
   if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt &&
-    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --require-hashes -r requirements.lock &&
+    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r requirements.lock &&
     VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .; then
     return
   fi
@@ -80,4 +80,6 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 say 'installing the locked dependencies ...'
 install_locked
+# Where Python may write no bytecode, every process would compile some megabytes of source anew: a rollback included.
+"$venv/bin/python" -m compileall -q tidegate blocks tasks flows console demo || true
 say "done: $venv/bin/tidegate"

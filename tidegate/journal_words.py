@@ -72,11 +72,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:
-            span = format_duration(timedelta(seconds=body["extension_seconds"]))
-            return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
+            return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
-            ticks = max((len(rows) for rows in body["rows"].values()), default=0)
-            return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}" if reviews else ""
+            return _counted(body) if reviews else ""
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -93,6 +91,23 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"not production-grade yet, missing: {'; '.join(missing)}"
         case Kind.READINESS_STATED:
             return f"{body['by']} stated {', '.join(body['stated'])} {body['note']}".rstrip()
+        case Kind.ORDERED:
+            became = f"refused: {body['refused']}" if body["refused"] else "accepted"
+            return f"{body['by']} ordered {body['what']} (by {body['via']}), {became}"
+        case Kind.AMENDMENT:
+            lines = "; ".join(body["changes"][:_SHOWN]) + (" and more" if len(body["changes"]) > _SHOWN else "")
+            return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
+        case Kind.AMENDED:
+            return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+
+
+def _longer(body: Mapping[str, Any]) -> str:
+    return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _counted(body: Mapping[str, Any]) -> str:
+    ticks = max((len(rows) for rows in body["rows"].values()), default=0)
+    return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}"
 
 
 def _reference(body: Mapping[str, Any]) -> str:

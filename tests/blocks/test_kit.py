@@ -1,5 +1,6 @@
 """The kit file and the block documents: the same connections from either, and no secret in any error."""
 
+import inspect
 import os
 import stat
 import subprocess
@@ -13,11 +14,10 @@ from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
 
 import blocks
-from blocks import Connections, FlagdFile, KitError, load_connections, read_kit, register_kit, write_kit
-from blocks.errors import Refused
+from blocks import FlagdFile, KitError, read_kit, write_kit
 
 SECRET = "s3cr3t-value"
-EXPORTED = [kind for kind in vars(blocks).values() if isinstance(kind, type) and issubclass(kind, Block)]
+EXPORTED = [kind for _, kind in inspect.getmembers(blocks, inspect.isclass) if issubclass(kind, Block)]
 
 
 @pytest.fixture
@@ -140,39 +140,6 @@ def test_importing_the_blocks_brings_no_client() -> None:
     clients = "slack_sdk, pdpyras, prometheus_api_client, openfeature, pandas"
     code = f"import sys, blocks; print([name for name in '{clients}'.split(', ') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_a_kit_becomes_blocks(prefect_server: None, tmp_path: Path, values: dict[str, dict[str, Any]]) -> None:
-    path = tmp_path / "kit.yaml"
-    write_kit(path, values)
-    for _ in range(2):
-        register_kit(path, "team")
-    opened = load_connections("team")
-    assert opened.slack is not None
-    assert opened.slack.token.get_secret_value() == SECRET
-    assert opened.journal.url.get_secret_value() == values["journal"]["url"]
-    assert isinstance(opened.flags, FlagdFile)
-    assert (opened.mail, opened.is_rehearsal) == (None, True)
-    document = Connections.load("team")
-    assert (document.journal, document.slack) == ("tidegate-journal/team", "tidegate-slack/team")
-    with pytest.raises(Refused, match="nobody"):
-        load_connections("nobody")
-    Connections(journal="tidegate-slack/team", flags=document.flags, prometheus=document.prometheus).save("wrong")
-    with pytest.raises(Refused, match="cannot serve as journal"):
-        load_connections("wrong")
-
-
-def test_prefect_registers_every_type(prefect_server: None) -> None:
-    from prefect.settings import PREFECT_API_URL
-
-    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks"],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    for kind in EXPORTED:
-        assert kind.get_block_type_name() in done.stdout
 
 
 def test_without_a_server_blocks_are_unreachable(dead_port: int) -> None:

@@ -40,7 +40,7 @@ class Stage:
     url: str
 
     def counts(self) -> dict[str, float]:
-        """Routing decisions by path and cohort."""
+        """Routing decisions by path and group."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         found = (line.rsplit(" ", 1) for line in lines if line.startswith("batch_patches_total{"))
@@ -95,9 +95,9 @@ def test_a_drill_moves_synthetic_users_only_and_is_recorded(stage: Stage) -> Non
     assert drilled is not None
     assert drilled["proven"], drilled["sentence"]
     new = {name for name, value in stage.counts().items() if 'path="new"' in name and value}
-    assert new == {'batch_patches_total{cohort="drill",path="new"}'}
+    assert new == {'batch_patches_total{group="drill",path="new"}'}
     # Its users went on asking while the counter stood still.
-    assert stage.counts()['batch_patches_total{cohort="drill",path="legacy"}'] > 0
+    assert stage.counts()['batch_patches_total{group="drill",path="legacy"}'] > 0
     assert stage.via.flags.read(stage.plan.flag.key).exposure == ZERO
     last = last_drill(stage.via, stage.plan.flag.key)
     assert last is not None

@@ -209,7 +209,7 @@ def test_known_requests_are_sent_on_both_paths_of_a_real_service(
     assert words in found.sentence
     assert time.monotonic() - started < 7
     counted = httpx.get(f"{demo.service}/metrics", timeout=5).text
-    assert 'batch_patches_total{cohort="synthetic",path="new"}' in counted
+    assert 'batch_patches_total{group="synthetic",path="new"}' in counted
 
 
 def test_a_new_path_that_hangs_does_not_hold_up_the_tick(

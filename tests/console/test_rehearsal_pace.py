@@ -41,14 +41,14 @@ class Service:
     def __init__(self, server: PrometheusServer) -> None:
         self._server, self._chance, self._totals = server, random.Random(11), Counter[tuple[tuple[str, str], ...]]()
         for path in ("new", "legacy"):
-            for cohort in ("internal", "general"):
-                self._serve(path, cohort, count=0)
+            for group in ("internal", "general"):
+                self._serve(path, group, count=0)
 
     def second(self, at: datetime, shares: dict[str, float]) -> None:
         """Requests of one second, and a scrape at its end."""
-        for cohort, part in (("internal", 0.4), ("general", 0.6)):
+        for group, part in (("internal", 0.4), ("general", 0.6)):
             for _ in range(round(RATE * part * self._chance.uniform(0.8, 1.2))):
-                self._serve("new" if self._chance.random() < shares[cohort] else "legacy", cohort)
+                self._serve("new" if self._chance.random() < shares[group] else "legacy", group)
         series: list[tuple[dict[str, str], Points]] = [
             (dict(key), [(at.timestamp(), float(total))]) for key, total in self._totals.items()
         ]
@@ -57,10 +57,10 @@ class Service:
             series.append((memory, [(at.timestamp(), 120_000_000.0)]))
         self._server.write(series)
 
-    def _serve(self, path: str, cohort: str, count: int = 1) -> None:
+    def _serve(self, path: str, group: str, count: int = 1) -> None:
         seconds, size = self._chance.uniform(0.010, 0.060) + self._chance.expovariate(500), self._chance.choice(SIZES)
         failed = self._chance.random() < 0.001
-        both = {"path": path, "cohort": cohort}
+        both = {"path": path, "group": group}
         for outcome in ("ok", "error"):
             self._count("requests_total", count * (failed == (outcome == "error")), outcome=outcome, **both)
         for le in (*BUCKETS, "+Inf"):

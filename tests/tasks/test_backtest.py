@@ -62,7 +62,12 @@ CRITERIA: list[dict[str, Any]] = [
 
 def tried_plan(criteria: list[dict[str, Any]] = CRITERIA) -> Plan:
     """The small plan on series of this file's own, whose only wave soaks for a day."""
-    day = {"waves.0.criteria": criteria, "waves.0.soak": "24h", "waves.0.interval": "15m", "baseline": {"window": "24h"}}
+    day = {
+        "waves.0.criteria": criteria,
+        "waves.0.soak": "24h",
+        "waves.0.interval": "15m",
+        "baseline": {"window": "24h"},
+    }
     text = plan_of(day).model_dump_json(by_alias=True, exclude_none=True)
     for name in ("requests_total", "latency", "memory_bytes", "routed_total"):
         text = text.replace(f"({name}", f"({PREFIX}_{name}").replace(f"0.95, {name}", f"0.95, {PREFIX}_{name}")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from demo.faults import KINDS
+from demo.faults import BLUNT
 from tasks.notifications import deliver
 from tasks.rollback_steps import prove
 from tests.e2e.test_faults import WHY, WITH_PREFECT
@@ -63,7 +63,7 @@ def test_a_trigger_that_is_provoked_turns_the_rollout_back(bench: Bench, wave: i
     wait_for(lambda: bench.routed() == before, 1, "the new path's own counter stands still")
 
 
-@pytest.mark.parametrize("fault", [kind for kind in KINDS if kind not in WITH_PREFECT])
+@pytest.mark.parametrize("fault", [kind for kind in BLUNT if kind not in WITH_PREFECT])
 def test_a_bad_release_is_turned_back_and_people_are_told(bench: Bench, fault: str) -> None:
     run = bench.in_wave(1, rehearsal())
     bench.fault(fault)

@@ -62,7 +62,7 @@ def _wave(after: timedelta) -> int:
 
 
 def _rate(after: timedelta) -> float:
-    """Requests per second of each cohort: a day's rhythm with a quiet night."""
+    """Requests per second of each group: a day's rhythm with a quiet night."""
     return 2 + 18 * (0.5 + 0.5 * math.sin(2 * math.pi * after / DAY)) ** 2
 
 
@@ -89,11 +89,11 @@ def _write(server: PrometheusServer, start: datetime) -> None:
         before = after
         for path in ("new", "legacy"):
             requests_of_path = 0.0
-            for cohort, shares in (("internal", SHARE_INTERNAL), ("general", SHARE_GENERAL)):
+            for group, shares in (("internal", SHARE_INTERNAL), ("general", SHARE_GENERAL)):
                 share = shares[wave] if wave >= 0 else 0.0
                 requests = _rate(after) * seconds * (share if path == "new" else 1 - share)
                 requests_of_path += requests
-                about = {"path": path, "cohort": cohort}
+                about = {"path": path, "group": group}
                 count(at, requests * 0.995, "requests_total", outcome="ok", **about)
                 count(at, requests * 0.005, "requests_total", outcome="error", **about)
                 for le, part in BUCKETS.items():
