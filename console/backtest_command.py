@@ -21,7 +21,7 @@ from tasks.opening import NotAllowed
 from tidegate.backtest.picture import backtest_picture
 from tidegate.backtest.result import BacktestResult
 from tidegate.backtest.run import Course, course
-from tidegate.backtest.scene import Harm
+from tidegate.backtest.scene import parse_harm
 from tidegate.backtest.words import cells
 from tidegate.plan import Plan
 from tidegate.units import parse_duration
@@ -76,21 +76,10 @@ def _course(
 ) -> Course:
     try:
         look, between = (parse_duration(text) if text else None for text in (step, every))
-        harms = [_harm(text) for text in inject]
+        harms = [parse_harm(text) for text in inject]
         return course(plan, start, end, look=look, every=between, waves=waves, harms=harms)
     except ValueError as error:
         raise NotAllowed(str(error)) from None
-
-
-def _harm(text: str) -> Harm:
-    metric, _, factor = text.partition("=")
-    try:
-        size = float(factor)
-    except ValueError:
-        size = 0.0
-    if not 0 < size < 1e6:
-        raise ValueError(f"--inject: found {text!r}, allowed is METRIC=FACTOR, such as error_rate=2")
-    return Harm(metric, size)
 
 
 def _prometheus(url: str) -> Prometheus:

@@ -12,6 +12,7 @@ from tidegate.plan import Plan
 from tidegate.reference import zero_where_absent
 from tidegate.samples import NoData, NoDataReason, Reading
 
+_MOST_HARM = 1e6
 Columns = Sequence[tuple[str, Column | NoData]]
 
 
@@ -21,6 +22,18 @@ class Harm:
 
     metric: str
     factor: float
+
+
+def parse_harm(text: str) -> Harm:
+    """`error_rate=2`; raises ValueError for anything else."""
+    metric, _, factor = text.partition("=")
+    try:
+        size = float(factor)
+    except ValueError:
+        size = 0.0
+    if not 0 < size < _MOST_HARM:
+        raise ValueError(f"--inject: found {text!r}, allowed is METRIC=FACTOR, such as error_rate=2")
+    return Harm(metric, size)
 
 
 @dataclass(frozen=True, slots=True)
