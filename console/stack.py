@@ -1,4 +1,4 @@
-"""The local stack: Prefect server, workers and dashboard beside the demo's parts, started side by side, ended exactly."""
+"""The local stack: Prefect server, workers, dashboard and the demo's parts, started side by side, ended exactly."""
 
 import json
 import os
