@@ -100,7 +100,6 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
 
 
-<<<<<<< HEAD
 def _rolling_back(body: Mapping[str, Any]) -> str:
     if not body["zero_at"]:
         return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
@@ -112,7 +111,8 @@ def _lowered(entry: Entry) -> str:
     if entry.kind is Kind.LOWERING:
         return f"about to step back to wave {body['wave']}: {exposure}"
     return f"back in wave {body['wave']}: exposure {exposure}, read back, by {body['by']}: {body['reason']}"
-=======
+
+
 def _longer(body: Mapping[str, Any]) -> str:
     return format_duration(timedelta(seconds=body["extension_seconds"]))
 
@@ -120,7 +120,6 @@ def _longer(body: Mapping[str, Any]) -> str:
 def _counted(body: Mapping[str, Any]) -> str:
     ticks = max((len(rows) for rows in body["rows"].values()), default=0)
     return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}"
->>>>>>> main
 
 
 def _reference(body: Mapping[str, Any]) -> str:
