@@ -49,6 +49,7 @@ class Kind(StrEnum):
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
+    ACCOUNTED = "accounted"  # wave, start, end, figures, reasons: amounts used, requests by path
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
 
 

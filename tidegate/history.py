@@ -269,6 +269,10 @@ def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.reports[body["report"]] = body
 
 
+def _accounted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.accounts[body["wave"]] = body
+
+
 def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None and record.soaked_at is None:
@@ -360,6 +364,7 @@ _APPLY = {
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
     Kind.REPORTED: _reported,
+    Kind.ACCOUNTED: _accounted,
 }
 
 

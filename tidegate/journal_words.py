@@ -75,6 +75,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.COUNTED:
             ticks = max((len(rows) for rows in body["rows"].values()), default=0)
             return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}" if reviews else ""
+        case Kind.ACCOUNTED:
+            lost = f"; not known: {', '.join(body['reasons'])}" if body["reasons"] else ""
+            return f"the accounts of wave {body['wave']}: {len(body['figures'])} figures{lost}"
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
