@@ -8,11 +8,13 @@ from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
 from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.evidence import Evidence
 from blocks.flag_backend import FlagBackend
+from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
 from blocks.mail import Mail
 from blocks.nginx_split import NginxSplit
@@ -75,6 +77,7 @@ PARTS: dict[str, type] = {
     "cache": Cache,
 }
 REQUIRED = ("journal", "flags", "prometheus")
+FLAG_BACKENDS = (FlagdFile, CommandFlag)  # known to Prefect by their slugs once they are imported
 
 
 class Connections(Block):
@@ -111,6 +114,24 @@ class Connections(Block):
 def load_connections(name: str) -> OpenConnections:
     """The connections of the block document `name`; raises Unreachable or Refused."""
     return cast(Connections, _load(Connections, name)).open()
+
+
+@dataclass(frozen=True)
+class ZeroBlocks:
+    """The two connections that zero needs."""
+
+    journal: Journal
+    flags: FlagBackend
+
+
+def load_zero_parts(name: str) -> ZeroBlocks:
+    """Of the block document `name` only what zero needs; raises Unreachable or Refused."""
+    named = cast(Connections, _load(Connections, name))
+    journal, flags = (
+        must_be(part, _load(Block, reference), f"block {reference}")
+        for part, reference in (("journal", named.journal), ("flags", named.flags))
+    )
+    return ZeroBlocks(cast(Journal, journal), cast(FlagBackend, flags))
 
 
 def must_be(part: str, connection: object, where: str) -> object:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import Rollout
 from tasks.accounts import account
 from tasks.open_rollout import OpenRollout, utc_now
@@ -21,6 +21,7 @@ from tidegate.reports.closeout_page import closeout_markdown
 from tidegate.reports.costs import NAME as COSTS
 from tidegate.reports.costs import cost_report
 from tidegate.reports.costs_page import costs_markdown
+from tidegate.reports.postmortem import postmortem
 from tidegate.reports.standup import standup, standup_markdown
 
 log = Console(stderr=True, highlight=False)
@@ -35,8 +36,9 @@ class Report(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the report command."""
+    """Add the commands."""
     app.command()(report)
+    app.command("postmortem")(write_postmortem)
 
 
 def report(
@@ -104,3 +106,12 @@ def _verify(run: OpenRollout) -> None:
     if broken or why:
         raise typer.Exit(Exit.NO_GO)
     print(f"intact: SHA-256 {recorded['sha256']}")
+
+
+def write_postmortem(rollout: Annotated[str, typer.Argument(help="A rollout that was rolled back.")]) -> None:
+    """Print the draft of a post-mortem in Markdown, from the journal alone."""
+    run = OpenRollout(connections(), rollout)
+    try:
+        print(postmortem(run.connections.journal.entries(rollout)), end="")
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.home import kit_path
-from console.plan_commands import Json
+from console.options import Json
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
@@ -38,7 +38,7 @@ def up(
     day: Annotated[float, typer.Option(help="Seconds that one day of the load's daily curve takes.")] = 15.0,
     as_json: Json = False,
 ) -> None:
-    """Start the local stack (Prefect server, workers, deployments, Prometheus, demo service, load, inbox)."""
+    """Start the local stack (Prefect server, workers, dashboard, Prometheus, demo service, load, inbox)."""
     from console.stack import up as start_stack
 
     stack = start_stack(day, say)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.amended import amended, proposed
+from tidegate.binding import given_for
 from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
@@ -59,6 +61,7 @@ def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.phase, before = Phase.GATE, state.gate
+    bound = given_for(body["wave"], body["attempt"], state.plan_hash)
     asked_on = before is not None and before.wave == body["wave"] and before.waits
     state.gate = GateRecord(
         body["wave"],
@@ -68,6 +71,7 @@ def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> 
         body["findings"],
         body["refusal"],
         flow_run=body["flow_run"],
+        bound=bound if state.plan.get("approvals") == "codes" else "",
         since=before.since if asked_on and before is not None else entry.at,
     )
     state.gate_attempts[body["wave"]] = body["attempt"]
@@ -136,6 +140,24 @@ def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.first_raise_at = state.first_raise_at or entry.at
     state.orphaned = 0
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
+
+
+def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.intended = Exposure.from_json(body["exposure"])
+
+
+def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    """Back in an earlier wave: it soaks from the beginning, and whatever comes after it needs its gate again."""
+    wave = state.wave = state.approved_wave = body["wave"]
+    state.phase, state.gate, state.approved_at = Phase.WAVE, None, None
+    state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
+    state.revision, state.orphaned = body["revision"], 0
+    for later in [n for n in state.waves if n > wave]:
+        del state.waves[later]
+    state.waves[wave] = WaveRecord(wave, entry.at, entry.at)
+    for said in (state.approvals, state.stated, state.broken_glass):
+        for later in [n for n in said if n > wave]:
+            del said[later]
 
 
 def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -321,6 +343,10 @@ def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
                 known.setdefault(row[0], Counts(*row))
 
 
+def _backtested(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
+    """No rollout's entry."""
+
+
 def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
     """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
     wave = body["wave"]
@@ -337,6 +363,8 @@ _APPLY = {
     Kind.GATE_DECIDED: _gate_decided,
     Kind.RAISING: _raising,
     Kind.RAISED: _raised,
+    Kind.LOWERING: _lowering,
+    Kind.LOWERED: _lowered,
     Kind.REVIEWED: _reviewed,
     Kind.BLINDED: _blinded,
     Kind.SIGHTED: _sighted,
@@ -363,9 +391,24 @@ _APPLY = {
     Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
+    Kind.BACKTESTED: _backtested,
     Kind.REPORTED: _reported,
     Kind.ACCOUNTED: _accounted,
+    Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
+    Kind.AMENDMENT: proposed,
+    Kind.AMENDED: amended,
 }
 
 
-_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED})
+_ONWARD = frozenset(
+    {
+        Kind.GATE_OPENED,
+        Kind.RAISING,
+        Kind.RAISED,
+        Kind.LOWERING,  # to more than nothing, once all was taken back
+        Kind.LOWERED,
+        Kind.SOAKED,
+        Kind.FINISHED,
+        Kind.AMENDED,
+    }
+)

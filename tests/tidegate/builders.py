@@ -235,6 +235,8 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.GATE_DECIDED: {"reason": "because", "by": ANN, "extension_seconds": 0},
         Kind.RAISING: {"epoch": 1},
         Kind.RAISED: {"epoch": 1, "revision": "r"},
+        Kind.LOWERING: {"before": 2, "epoch": 2, "by": ANN, "reason": "too slow"},
+        Kind.LOWERED: {"before": 2, "epoch": 2, "revision": "l", "by": ANN, "reason": "too slow"},
         Kind.REVIEWED: {"verdict": "PASS", "findings": [], "metrics": [], "raw": {}},
         Kind.BLINDED: {"reason": "Prometheus does not answer"},
         Kind.CROSSED: {"metric": "errors", "level": "warning", "crossed": True, "sentence": "5.5%"},
@@ -277,6 +279,15 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.GATE_LOOKED: {"wave": 1, "attempt": 1, "verdict": "PASS", "findings": []},
         Kind.BUILD_SEEN: {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False},
         Kind.GRADUATION_ASKED: {"findings": []},
+        Kind.ORDERED: {"what": "resume", "by": ANN, "via": "test", "refused": ""},
+        Kind.AMENDMENT: {
+            "plan": plan.to_json(),
+            "plan_hash": "f" * 64,
+            "by": BOB,
+            "reason": "why",
+            "changes": ["a: 1 -> 2"],
+        },
+        Kind.AMENDED: {"plan_hash": "f" * 64, "outcome": "amended", "by": ANN, "reason": "changed"},
         Kind.READINESS_STATED: {"by": ANN, "stated": ["readiness.1"], "note": ""},
     }
     return bodies.get(kind, {})

@@ -94,7 +94,8 @@ def _item(
 def _spans(state: RolloutState, until: datetime) -> Iterator[tuple[int, datetime, datetime]]:
     """Each wave with its raise and the next one's; the way back ends the last."""
     end = state.rollback.zero_at if state.rollback is not None and state.rollback.zero_at else until
-    starts = [(number, record.raised_at) for number, record in sorted(state.waves.items())]
+    starts = [(number, record.raised_at) for number, record in state.waves.items()]
+    starts.sort(key=lambda span: span[1])
     for position, (number, start) in enumerate(starts):
         following = starts[position + 1][1] if position + 1 < len(starts) else end
         if start < following:
