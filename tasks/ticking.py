@@ -10,6 +10,7 @@ from blocks.errors import ConnectionFault, Unreachable
 from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
+from tasks.lease import renew_lease
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -75,6 +76,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     _act(run, decision, now)
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
+        if seen.judged.drift is None and not seen.judged.unreadable:
+            _aside(lambda: renew_lease(run, now))
         _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
 

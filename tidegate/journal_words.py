@@ -32,8 +32,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
-        case Kind.LOWERING | Kind.LOWERED:
-            return _lowered(entry)
+        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
+            return _lowered(entry, reviews)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -108,7 +108,9 @@ def _rolling_back(body: Mapping[str, Any]) -> str:
     return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
 
 
-def _lowered(entry: Entry) -> str:
+def _lowered(entry: Entry, every: bool) -> str:
+    if entry.kind is Kind.LEASED:
+        return f"exposure lasts until {entry.body['until'][:19]} UTC unless renewed" if every else ""
     body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
     if entry.kind is Kind.LOWERING:
         return f"about to step back to wave {body['wave']}: {exposure}"

@@ -198,6 +198,7 @@ class RolloutState:
     exposure: Exposure = ZERO
     intended: Exposure | None = None
     revision: str | None = None
+    lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
     waves: dict[int, WaveRecord] = field(default_factory=dict)
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
