@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.lease import renew_lease
@@ -116,6 +117,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                _aside(lambda: account(run, wave, now))
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
             graduate(run, reason, now)

@@ -314,6 +314,10 @@ def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.reports[body["report"]] = body
 
 
+def _accounted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.accounts[body["wave"]] = body
+
+
 def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None and record.soaked_at is None:
@@ -415,6 +419,7 @@ _APPLY = {
     Kind.COUNTED: _counted,
     Kind.BACKTESTED: _backtested,
     Kind.REPORTED: _reported,
+    Kind.ACCOUNTED: _accounted,
     Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,

@@ -76,6 +76,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
             return _counted(body) if reviews else ""
+        case Kind.ACCOUNTED:
+            return _accounted(body)
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -126,6 +128,11 @@ def _lowered(entry: Entry, every: bool) -> str:
 
 def _longer(body: Mapping[str, Any]) -> str:
     return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _accounted(body: Mapping[str, Any]) -> str:
+    lost = f"; not known: {', '.join(body['reasons'])}" if body["reasons"] else ""
+    return f"the accounts of wave {body['wave']}: {len(body['figures'])} figures{lost}"
 
 
 def _counted(body: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from tidegate.plan_base import (
 from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_checklist import ChecklistItem, HumanProof
+from tidegate.plan_costs import Costs
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
@@ -246,6 +247,7 @@ class Plan(Model):
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")
+    costs: Costs | None = Field(default=None, description="What it costs and what it is worth.")
     readiness: tuple[Readiness, ...] = Field(
         default=(), description="What people state after the post-rollout days: production-grade."
     )

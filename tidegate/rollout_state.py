@@ -236,6 +236,7 @@ class RolloutState:
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
+    accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
