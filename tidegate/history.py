@@ -142,6 +142,24 @@ def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
 
 
+def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.intended = Exposure.from_json(body["exposure"])
+
+
+def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    """Back in an earlier wave: it soaks from the beginning, and whatever comes after it needs its gate again."""
+    wave = state.wave = state.approved_wave = body["wave"]
+    state.phase, state.gate, state.approved_at = Phase.WAVE, None, None
+    state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
+    state.revision, state.orphaned = body["revision"], 0
+    for later in [n for n in state.waves if n > wave]:
+        del state.waves[later]
+    state.waves[wave] = WaveRecord(wave, entry.at, entry.at)
+    for said in (state.approvals, state.stated, state.broken_glass):
+        for later in [n for n in said if n > wave]:
+            del said[later]
+
+
 def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     record = state.waves.get(body["wave"])
     if record is not None:
@@ -341,6 +359,8 @@ _APPLY = {
     Kind.GATE_DECIDED: _gate_decided,
     Kind.RAISING: _raising,
     Kind.RAISED: _raised,
+    Kind.LOWERING: _lowering,
+    Kind.LOWERED: _lowered,
     Kind.REVIEWED: _reviewed,
     Kind.BLINDED: _blinded,
     Kind.SIGHTED: _sighted,
@@ -375,4 +395,15 @@ _APPLY = {
 }
 
 
-_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED, Kind.AMENDED})
+_ONWARD = frozenset(
+    {
+        Kind.GATE_OPENED,
+        Kind.RAISING,
+        Kind.RAISED,
+        Kind.LOWERING,  # to more than nothing, once all was taken back
+        Kind.LOWERED,
+        Kind.SOAKED,
+        Kind.FINISHED,
+        Kind.AMENDED,
+    }
+)

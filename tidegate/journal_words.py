@@ -32,6 +32,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
+        case Kind.LOWERING | Kind.LOWERED:
+            return _lowered(entry)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -49,10 +51,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.SOAKED:
             return f"wave {body['wave']} has collected its soak"
         case Kind.ROLLING_BACK:
-            if not body["zero_at"]:
-                return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
-            took = _seconds(body["ordered_at"], body["zero_at"])
-            return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
+            return _rolling_back(body)
         case Kind.PROVEN:
             return str(body["sentence"])
         case Kind.STEP:
@@ -99,6 +98,19 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
         case Kind.AMENDED:
             return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+
+
+def _rolling_back(body: Mapping[str, Any]) -> str:
+    if not body["zero_at"]:
+        return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
+    return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+
+
+def _lowered(entry: Entry) -> str:
+    body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
+    if entry.kind is Kind.LOWERING:
+        return f"about to step back to wave {body['wave']}: {exposure}"
+    return f"back in wave {body['wave']}: exposure {exposure}, read back, by {body['by']}: {body['reason']}"
 
 
 def _longer(body: Mapping[str, Any]) -> str:
