@@ -7,6 +7,7 @@ start of every process included) to the last request that the service itself rou
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,8 @@ def main() -> None:
     options = parser.parse_args()
     for name in ("PREFECT_API_URL", "TIDEGATE_HOME", "TIDEGATE_KIT"):
         os.environ.pop(name, None)
+    # Ended from outside, the stack must be ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures = measure(options.way or _WAYS, options.runs)
     if options.json:
         print(json.dumps([figure.to_json() | {"values": figure.values} for figure in figures], indent=1))

@@ -1,9 +1,10 @@
 """Exposure back to an earlier wave: fenced like a rollback, read back, recorded; that wave soaks again."""
 
 from blocks.errors import Fenced, NotTaken
+from tasks.lease import write_exposure
 from tasks.measurement import drift_of
 from tasks.notifications import tell
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
 from tasks.opening import NotAllowed
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -34,12 +35,11 @@ def step_back(run: OpenRollout, wave: int, *, by: str, reason: str) -> None:
     body |= {"by": by, "reason": reason}
     if run.append(Kind.LOWERING, body, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
-    backend = run.connections.flags
-    revision = backend.write(run.flag, exposure, epoch)
-    seen = backend.read(run.flag)
+    revision, lease = write_exposure(run, exposure, epoch, utc_now())
+    seen = run.connections.flags.read(run.flag)
     if seen.exposure != exposure:
         raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
-    if run.append(Kind.LOWERED, body | {"revision": revision}, unless=forbidden, fenced=True) is None:
+    if run.append(Kind.LOWERED, body | {"revision": revision} | lease, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
     tell(run, lowered(run.plan, run.state, wave, by, reason))
 

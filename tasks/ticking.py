@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
+from tasks.lease import renew_lease
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -77,6 +79,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
+        if seen.judged.drift is None and not seen.judged.unreadable:
+            _aside(lambda: renew_lease(run, now))
         _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
 
@@ -114,6 +118,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                _aside(lambda: account(run, wave, now))
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
             graduate(run, reason, now)

@@ -32,8 +32,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
-        case Kind.LOWERING | Kind.LOWERED:
-            return _lowered(entry)
+        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
+            return _lowered(entry, reviews)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -74,6 +74,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
             return _counted(body) if reviews else ""
+        case Kind.ACCOUNTED:
+            return _accounted(body)
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -106,7 +108,9 @@ def _rolling_back(body: Mapping[str, Any]) -> str:
     return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
 
 
-def _lowered(entry: Entry) -> str:
+def _lowered(entry: Entry, every: bool) -> str:
+    if entry.kind is Kind.LEASED:
+        return f"exposure lasts until {entry.body['until'][:19]} UTC unless renewed" if every else ""
     body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
     if entry.kind is Kind.LOWERING:
         return f"about to step back to wave {body['wave']}: {exposure}"
@@ -115,6 +119,11 @@ def _lowered(entry: Entry) -> str:
 
 def _longer(body: Mapping[str, Any]) -> str:
     return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _accounted(body: Mapping[str, Any]) -> str:
+    lost = f"; not known: {', '.join(body['reasons'])}" if body["reasons"] else ""
+    return f"the accounts of wave {body['wave']}: {len(body['figures'])} figures{lost}"
 
 
 def _counted(body: Mapping[str, Any]) -> str:

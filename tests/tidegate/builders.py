@@ -237,6 +237,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.RAISED: {"epoch": 1, "revision": "r"},
         Kind.LOWERING: {"before": 2, "epoch": 2, "by": ANN, "reason": "too slow"},
         Kind.LOWERED: {"before": 2, "epoch": 2, "revision": "l", "by": ANN, "reason": "too slow"},
+        Kind.LEASED: {"until": (now + 10 * MINUTE).isoformat(), "epoch": 1},
         Kind.REVIEWED: {"verdict": "PASS", "findings": [], "metrics": [], "raw": {}},
         Kind.BLINDED: {"reason": "Prometheus does not answer"},
         Kind.CROSSED: {"metric": "errors", "level": "warning", "crossed": True, "sentence": "5.5%"},
