@@ -75,6 +75,9 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if isinstance(decision, RollBack):
+        # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
+        _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
@@ -153,10 +156,10 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
             tell(run, bound_crossed(run.plan, run.state, line))
 
 
-def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
-        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:
