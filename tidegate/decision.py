@@ -120,13 +120,13 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
 
 
 def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
-    """What this look leads to, in the order: triggers, blindness, drift, holds, soak."""
+    """What this look leads to, in the order: a lease that ran out, triggers, blindness, drift, holds, soak."""
+    if judged.drift is not None and judged.drift.expired:
+        return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if (fired := judged.fired) is not None:
         if state.legacy_ready is False:
             return _asks_first(state, f"{fired.text}: {fired.sentence}")
         return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
-    if judged.drift is not None and judged.drift.expired:
-        return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
     if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
