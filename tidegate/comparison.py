@@ -106,10 +106,20 @@ def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: f
         log_e = log_sample_ratio((new, old), (percent, 100 - percent))
         peak = max(peak, log_e)
     verdict = Verdict.FAIL if peak >= needed else Verdict.PASS
-    seen = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, planned is"
-    odds = f"; the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
-    sentence = f"{seen} {format_percent(percent)}{odds if verdict is Verdict.FAIL else ''}."
+    asked = format_percent(percent)
+    sentence = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, {asked} was asked"
+    if verdict is Verdict.FAIL:
+        odds = f"the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
+        sentence += f" (sample ratio mismatch): {odds}. Who is compared is not who was meant, so the wave is held"
+    sentence += "."
     return on_dry_run(item, _found(id_, item, verdict, sentence, peak, needed, new + old))
+
+
+def stays(finding: Finding) -> bool:
+    """Whether this is evidence that holds the wave and never clears by itself, so that people must act."""
+    split = finding.query == "sample_ratio" and finding.verdict is Verdict.FAIL
+    small = finding.query == "versus_control" and finding.verdict is Verdict.INCONCLUSIVE and finding.required
+    return split or small
 
 
 def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
