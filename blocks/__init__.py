@@ -1,21 +1,57 @@
-"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all."""
+"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all.
 
-from blocks.cache import Cache
-from blocks.command_flag import CommandFlag
-from blocks.commands import Commands
-from blocks.connections import Connections, OpenConnections, load_connections
-from blocks.evidence import Evidence, FileSeen
-from blocks.flag_backend import FlagBackend, FlagReading
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Claim, Journal, RolloutRow
-from blocks.kit import KitError, read_kit, register_kit, write_kit
-from blocks.mail import Mail
-from blocks.nginx_split import NginxSplit
-from blocks.pagerduty import PagerDuty
-from blocks.prometheus import Prometheus
-from blocks.running import CommandResult
-from blocks.slack import Slack
-from blocks.web import Web, WebAnswer
+Each name is imported when it is asked for: what needs no Prefect must not wait for its import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blocks.cache import Cache
+    from blocks.command_flag import CommandFlag
+    from blocks.commands import Commands
+    from blocks.connections import Connections, OpenConnections, load_connections
+    from blocks.evidence import Evidence, FileSeen
+    from blocks.flag_backend import FlagBackend, FlagReading
+    from blocks.flagd_file import FlagdFile
+    from blocks.journal import Claim, Journal, RolloutRow
+    from blocks.kit import KitError, read_kit, register_kit, write_kit
+    from blocks.mail import Mail
+    from blocks.nginx_split import NginxSplit
+    from blocks.pagerduty import PagerDuty
+    from blocks.prometheus import Prometheus
+    from blocks.running import CommandResult
+    from blocks.slack import Slack
+    from blocks.web import Web, WebAnswer
+
+_HOME = {
+    "Cache": "blocks.cache",
+    "Claim": "blocks.journal",
+    "CommandFlag": "blocks.command_flag",
+    "CommandResult": "blocks.running",
+    "Commands": "blocks.commands",
+    "Connections": "blocks.connections",
+    "Evidence": "blocks.evidence",
+    "FileSeen": "blocks.evidence",
+    "FlagBackend": "blocks.flag_backend",
+    "FlagReading": "blocks.flag_backend",
+    "FlagdFile": "blocks.flagd_file",
+    "Journal": "blocks.journal",
+    "KitError": "blocks.kit",
+    "Mail": "blocks.mail",
+    "NginxSplit": "blocks.nginx_split",
+    "OpenConnections": "blocks.connections",
+    "PagerDuty": "blocks.pagerduty",
+    "Prometheus": "blocks.prometheus",
+    "RolloutRow": "blocks.journal",
+    "Slack": "blocks.slack",
+    "Web": "blocks.web",
+    "WebAnswer": "blocks.web",
+    "load_connections": "blocks.connections",
+    "read_kit": "blocks.kit",
+    "register_kit": "blocks.kit",
+    "write_kit": "blocks.kit",
+}
 
 __all__ = [
     "Cache",
@@ -45,3 +81,13 @@ __all__ = [
     "register_kit",
     "write_kit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

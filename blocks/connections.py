@@ -8,11 +8,13 @@ from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
 from blocks.cache import Cache
+from blocks.command_flag import CommandFlag
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.evidence import Evidence
 from blocks.flag_backend import FlagBackend
+from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
 from blocks.mail import Mail
 from blocks.nginx_split import NginxSplit
@@ -75,6 +77,7 @@ PARTS: dict[str, type] = {
     "cache": Cache,
 }
 REQUIRED = ("journal", "flags", "prometheus")
+FLAG_BACKENDS = (FlagdFile, CommandFlag)  # known to Prefect by their slugs once they are imported
 
 
 class Connections(Block):

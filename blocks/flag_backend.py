@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from blocks.connection import Environment
 from tidegate.exposure import Exposure
+
+if TYPE_CHECKING:
+    from blocks.connection import Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class FlagReading:
 class FlagBackend(Protocol):
     """A feature-flag system; writes are absolute, repeatable, fenced and read back."""
 
-    environment: Environment
+    environment: "Environment"
 
     @property
     def propagation(self) -> timedelta:

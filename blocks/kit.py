@@ -1,7 +1,6 @@
 """The kit file: the same connections with all their values, for when Prefect's server cannot be asked."""
 
 import os
-import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,12 +20,15 @@ from blocks.evidence import Evidence
 from blocks.flagd_fence import sync_folder
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
+from blocks.kit_values import TYPE_KEY, KitError, kit_values
 from blocks.mail import Mail
 from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
 from blocks.web import Web
+
+__all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
 
 _USUAL: dict[str, type[Connection]] = {
     "journal": Journal,
@@ -41,29 +43,11 @@ _USUAL: dict[str, type[Connection]] = {
     "load_balancer": NginxSplit,
     "cache": Cache,
 }
-_TYPE_KEY = "block"  # a part's block type, where it is not the usual one
-
-
-class KitError(ValueError):
-    """A kit file that cannot be used; one sentence with file, field, what was found and what is allowed."""
 
 
 def read_kit(path: str | os.PathLike[str]) -> OpenConnections:
     """The connections of a kit file, which nobody else may read; raises KitError."""
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
-                raise KitError(f"{path}: found mode {mode:04o}, allowed is 0600, since it holds secrets")
-            values = yaml.safe_load(file)
-    except OSError as error:
-        raise KitError(f"{path}: it cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        # The parser's own message repeats the line, and with it perhaps a secret.
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise KitError(f"{path}{line}: this is no YAML, allowed is a kit file") from None
-    return _opened(str(path), values)
+    return _opened(str(path), kit_values(path))
 
 
 def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, Any]]) -> None:
@@ -114,8 +98,8 @@ def _opened(path: str, values: object) -> OpenConnections:
 def _connection(path: str, part: str, fields: object) -> Any:
     if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
         raise KitError(f"{path}: {part}: found {_kind(fields)}, allowed are names with values")
-    kind = _block_type(path, part, fields.get(_TYPE_KEY))
-    given = {key: value for key, value in fields.items() if key != _TYPE_KEY}
+    kind = _block_type(path, part, fields.get(TYPE_KEY))
+    given = {key: value for key, value in fields.items() if key != TYPE_KEY}
     known = kind.model_fields
     for key in given:
         if key not in known:
@@ -136,7 +120,7 @@ def _block_type(path: str, part: str, slug: object) -> type[Block]:
     except UnknownBlockType:
         usual = _USUAL[part].get_block_type_slug()
         raise KitError(
-            f"{path}: {part}.{_TYPE_KEY}: found {slug!r}, allowed is {usual} or another imported block type"
+            f"{path}: {part}.{TYPE_KEY}: found {slug!r}, allowed is {usual} or another imported block type"
         ) from None
 
 

@@ -8,7 +8,7 @@ import segno
 import typer
 from rich.console import Console
 
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import email
 from tasks.approvers import add_approver, approvers_path, read_seeds, remove_approver
 

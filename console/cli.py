@@ -1,66 +1,70 @@
-"""The `tidegate` command: exit codes 0 done, 1 no-go or rolled back, 2 bad input, 3 a part is unreachable."""
+"""The `tidegate` command: exit codes 0 done, 1 no-go or rolled back, 2 bad input, 3 a part is unreachable.
+
+A rollback is typed when seconds count: for it nothing else is imported than what writes zero.
+"""
 
 import sys
-from typing import Any
+from importlib import import_module
 
 import typer
-from rich.console import Console
 
-from console import (
-    approver_commands,
-    dashboard_commands,
-    demo_commands,
-    drill_command,
-    gate_commands,
-    graduation_commands,
-    journal_commands,
-    plan_commands,
-    report_commands,
-    rollback_command,
-    rollout_commands,
-    stack_commands,
-    steering_commands,
-    watch_commands,
-)
-from console.exits import explain
+from console import rollback_command
 
-app = typer.Typer(
-    name="tidegate",
-    help="Run a production rollout the way its release plan describes it. Exit codes: 0 done, 1 no-go or rolled "
-    "back, 2 bad input (nothing changed), 3 a part is unreachable.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+_OTHERS = (
+    "plan_commands",
+    "amend_commands",
+    "rollout_commands",
+    "drill_command",
+    "gate_commands",
+    "steering_commands",
+    "approver_commands",
+    "graduation_commands",
+    "watch_commands",
+    "report_commands",
+    "dashboard_commands",
+    "journal_commands",
+    "stack_commands",
+    "demo_commands",
 )
-plan_commands.add_to(app)
-rollout_commands.add_to(app)
-rollback_command.add_to(app)
-drill_command.add_to(app)
-gate_commands.add_to(app)
-steering_commands.add_to(app)
-approver_commands.add_to(app)
-graduation_commands.add_to(app)
-watch_commands.add_to(app)
-report_commands.add_to(app)
-dashboard_commands.add_to(app)
-journal_commands.add_to(app)
-stack_commands.add_to(app)
-demo_commands.add_to(app)
+
+
+def make_app(*, rollback_alone: bool = False) -> typer.Typer:
+    """The command with all its commands, or with `rollback` alone."""
+    app = typer.Typer(
+        name="tidegate",
+        help="Run a production rollout the way its release plan describes it. Exit codes: 0 done, 1 no-go or rolled "
+        "back, 2 bad input (nothing changed), 3 a part is unreachable.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    # Without this, an app of one command would not expect the command's name.
+    app.callback()(_nothing)
+    rollback_command.add_to(app)
+    for name in () if rollback_alone else _OTHERS:
+        import_module(f"console.{name}").add_to(app)
+    return app
+
+
+def _nothing() -> None:
+    pass
 
 
 def main() -> None:
     """Run the command; what goes wrong is one sentence and an exit code, never a traceback for bad input."""
     try:
-        result: Any = app(standalone_mode=True)
+        result = make_app(rollback_alone=sys.argv[1:2] == ["rollback"])(standalone_mode=True)
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped")
+        print("stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        from console.exits import explain
+
         explained = explain(error)
         if explained is None:
             raise
         sentence, code = explained
-        Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, markup=False)
+        print(sentence, file=sys.stderr)
         sys.exit(code)
     sys.exit(result or 0)

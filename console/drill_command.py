@@ -8,7 +8,8 @@ from rich.console import Console
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json, PlanPath, plan_from
+from console.options import Json
+from console.plan_commands import PlanPath, plan_from
 from console.rollout_commands import As, email
 from tasks.drills import drill as practise
 

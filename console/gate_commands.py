@@ -10,13 +10,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from console.answers import PATIENCE, hand_over, record_answer, ruling_after, waiting_gate, wake
 from console.exits import Exit
 from console.home import connections
-from console.rollout_commands import As, Rollout, email
+from console.orders import asked_code
+from console.rollout_commands import Name, Rollout, email, some_name
 from tasks.gates import boxes
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tidegate.approval import Answer, Choice, Outcome, may_state
 from tidegate.binding import given_for
-from tidegate.gate_answer import needs_code
+from tidegate.gate_answer import SAFE, needs_code
 from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
 from tidegate.wording import approvals_words
@@ -32,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def approve(
     rollout: Rollout,
-    who: As,
+    who: Name,
     decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
     note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
     extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
@@ -50,7 +51,8 @@ def approve(
         raise NotAllowed("--break-glass and --with belong together: it takes two people of different roles")
     run = OpenRollout(connections(), rollout)
     other = email(second, "--with") if second else ""
-    outcome, reason = answer_gate(run, email(who), decision, note, extension, confirm, code=code, second=other)
+    person = some_name(who).lower() if decision in SAFE else email(who)
+    outcome, reason = answer_gate(run, person, decision, note, extension, confirm, code=code, second=other)
     out.print(f"{outcome.value}: {reason}", markup=False)
     out.print(f"[dim]{approvals_words(run.plan)}[/dim]")
     raise typer.Exit(Exit.NO_GO if outcome is Outcome.REFUSED else Exit.DONE)
@@ -80,7 +82,7 @@ def answer_gate(
     bound = given_for(gate.wave, gate.attempt, run.state.plan_hash)
     answer = Answer(decision, who, note, span, stated, bound, second)
     if needs_code(run.plan, answer):
-        return _hand_over(run, gate, answer, code or _asked_code())
+        return _hand_over(run, gate, answer, code or asked_code())
     return _judge_here(run, gate, answer)
 
 
@@ -106,12 +108,6 @@ def _judge_here(run: OpenRollout, gate: GateRecord, answer: Answer) -> tuple[Out
     if outcome is not Outcome.REFUSED and (problem := wake(run, gate)):
         log.print(problem, markup=False)
     return outcome, reason
-
-
-def _asked_code() -> str:
-    if not sys.stdin.isatty():
-        raise NotAllowed("--code is missing: in this plan go and extend need the one-time code of their approver")
-    return str(typer.prompt("Your one-time code", hide_input=True)).strip()
 
 
 def _hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> tuple[Outcome, str]:

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from blocks.connections import OpenConnections
-from blocks.kit import read_kit
+if TYPE_CHECKING:
+    from blocks.connections import OpenConnections
 
 PROJECT = Path(__file__).resolve().parent.parent
 PLANS = PROJECT / "plans"
@@ -24,8 +25,10 @@ def kit_path() -> Path:
     return Path(os.environ.get("TIDEGATE_KIT") or home() / "kit.yaml").absolute()
 
 
-def connections() -> OpenConnections:
+def connections() -> "OpenConnections":
     """The kit file's connections, which need no Prefect server; raises NotFound or KitError."""
+    from blocks.kit import read_kit  # with Prefect, whose import the way back does not wait for
+
     path = kit_path()
     if not path.exists():
         raise NotFound(f"no kit file at {path}: run `tidegate up`, or set TIDEGATE_KIT to yours")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from tidegate.entries import Entry
 from tidegate.journal_words import entry_words
 

@@ -12,6 +12,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from console.home import PLANS, connections, kit_path
+from console.options import Json
 from tasks.opening import NotAllowed
 from tidegate.calendar import rollout_calendar
 from tidegate.document import plan_document
@@ -22,7 +23,6 @@ from tidegate.plan_schema import plan_schema
 from tidegate.units import format_duration
 
 PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, or the name of one in plans/.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 plans = typer.Typer(no_args_is_help=True, help="Check, show and date a plan. Nothing is changed.")
 out = Console(highlight=False)
 

@@ -25,3 +25,9 @@ def resume_run(run: str, given: dict[str, Any]) -> None:
     """Wake a suspended run with the answer that the journal has; raises Refused or Unreachable."""
     _use_local_server()
     prefect_runs.resume_run(run, given)
+
+
+def ended_as(run: UUID) -> tuple[bool, str] | None:
+    """Whether a run went well, and what it says; None while it has not ended. Raises Unreachable."""
+    _use_local_server()
+    return prefect_runs.ended_as(run)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import Rollout
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -17,6 +17,7 @@ from tidegate.entries import Kind
 from tidegate.reports.closeout import NAME as CLOSEOUT
 from tidegate.reports.closeout import closeout, reported_body, why_not_the_recorded
 from tidegate.reports.closeout_page import closeout_markdown
+from tidegate.reports.postmortem import postmortem
 from tidegate.reports.standup import standup, standup_markdown
 
 log = Console(stderr=True, highlight=False)
@@ -30,8 +31,9 @@ class Report(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the report command."""
+    """Add the commands."""
     app.command()(report)
+    app.command("postmortem")(write_postmortem)
 
 
 def report(
@@ -86,3 +88,12 @@ def _verify(run: OpenRollout) -> None:
     if broken or why:
         raise typer.Exit(Exit.NO_GO)
     print(f"intact: SHA-256 {recorded['sha256']}")
+
+
+def write_postmortem(rollout: Annotated[str, typer.Argument(help="A rollout that was rolled back.")]) -> None:
+    """Print the draft of a post-mortem in Markdown, from the journal alone."""
+    run = OpenRollout(connections(), rollout)
+    try:
+        print(postmortem(run.connections.journal.entries(rollout)), end="")
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None

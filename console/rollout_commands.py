@@ -14,7 +14,8 @@ from rich.table import Table
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json, PlanPath, plan_from
+from console.options import Json
+from console.plan_commands import PlanPath, plan_from
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
@@ -33,6 +34,7 @@ out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
 
 As = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are.")]
+Name = Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are; any name will do.")]
 PaceOption = Annotated[str | None, typer.Option(help="Rehearsals only: how long one plan day takes, e.g. 15s.")]
 Rollout = Annotated[str, typer.Argument(help="The rollout's name, as `tidegate status` shows it.")]
 
@@ -49,6 +51,14 @@ def email(text: str, option: str = "--as") -> str:
     if _EMAIL.fullmatch(text) is None:
         raise NotAllowed(f"{option}: found {text!r}, allowed is an e-mail address")
     return text.lower()
+
+
+def some_name(text: str, option: str = "--as") -> str:
+    """The name on one line; raises NotAllowed for none at all."""
+    name = " ".join(text.split())[:200]
+    if not name:
+        raise NotAllowed(f"{option}: found nothing, allowed is a name")
+    return name
 
 
 def _pace(text: str | None) -> timedelta | None:

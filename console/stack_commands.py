@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.home import kit_path
-from console.plan_commands import Json
+from console.options import Json
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)

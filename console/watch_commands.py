@@ -11,7 +11,7 @@ from rich.live import Live
 from console.box import rollout_box
 from console.following import Followed, Seen
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import Rollout
 
 REFRESH_SECONDS = 2.0

@@ -8,7 +8,7 @@ from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.gates import no_longer_holds, withdraw_go
 from tasks.guarding import guard_until, monitor
 from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, settle, utc_now
+from tasks.open_rollout import OpenRollout, Superseded, settle, utc_now
 from tasks.progress import Reporter, reporter_for
 from tidegate.rollout_state import Phase
 from tidegate.wording import raised
@@ -39,7 +39,7 @@ def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
     try:
         if raise_exposure(run, number):
             tell(run, raised(run.plan, run.state))
-    except (MayNotRaise, NotTaken, Refused, Unreachable) as refusal:
+    except (MayNotRaise, NotTaken, Refused, Superseded, Unreachable) as refusal:
         withdraw_go(run, number, str(refusal))
         return False
     return True

@@ -6,6 +6,7 @@ from blocks.connections import OpenConnections
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
+from tasks.orders import Given, must_be_allowed
 from tasks.ticking import hold, resume
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -22,24 +23,20 @@ _ENDED_BY_PEOPLE = (
 )
 
 
-def must_be_approver(run: OpenRollout, person: str, what: str) -> None:
-    """Raises NotAllowed for anybody who may not say go at any gate of the plan."""
-    people = {p.lower() for wave in run.plan.waves for role in wave.gate.approvers for p in run.plan.roles[role]}
-    if person.lower() not in people:
-        raise NotAllowed(f"{person} may not {what}; allowed are {', '.join(sorted(people))}")
+_BY_HAND = Given()
 
 
-def end_holds(run: OpenRollout, person: str, reason: str) -> tuple[str, ...]:
+def end_holds(run: OpenRollout, person: str, reason: str, given: Given = _BY_HAND) -> tuple[str, ...]:
     """End every hold that needs a person, and return their causes; raises NotAllowed."""
-    must_be_approver(run, person, "resume")
+    must_be_allowed(run, person, "resume", given)
     return tuple(cause.value for cause in _ENDED_BY_PEOPLE if resume(run, cause, person, reason))
 
 
-def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str) -> None:
+def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str, given: Given = _BY_HAND) -> None:
     """Let the wave under way soak longer; raises NotAllowed where no wave soaks."""
-    must_be_approver(run, person, "extend")
     if by <= timedelta(0):
         raise NotAllowed(f"found {format_duration(by)}, allowed is a duration such as 12h")
+    must_be_allowed(run, person, "extend", given)
     wave = run.refresh().wave
 
     def too_late(state: RolloutState) -> bool:
@@ -51,8 +48,19 @@ def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str) -> No
         raise NotAllowed(f"{run.rollout} is {where}; a wave is extended while it soaks, or at its gate")
 
 
-def close(run: OpenRollout, person: str, reason: str, *, leave_exposed: bool) -> None:
-    """End a rollout that goes no further; its flag stays as it is. Raises NotAllowed."""
+def close(
+    run: OpenRollout,
+    person: str,
+    reason: str,
+    *,
+    leave_exposed: bool,
+    superseded_by: str = "",
+    given: Given = _BY_HAND,
+) -> None:
+    """End a rollout that goes no further, or that a newer release replaces; its flag stays as it is.
+
+    Raises NotAllowed.
+    """
     state = run.refresh()
     if not state.phase.is_open:
         raise NotAllowed(f"{run.rollout} is {state.phase.value.replace('_', ' ')} already")
@@ -62,8 +70,10 @@ def close(run: OpenRollout, person: str, reason: str, *, leave_exposed: bool) ->
         if not leave_exposed:
             exposed = state.intended or state.exposure
             raise NotAllowed(f"{run.rollout} stands at {exposed}: roll it back first, or close it with --leave-exposed")
-        must_be_approver(run, person, "close a rollout that stays exposed")
-    body = {"reason": f"Closed by {person}: {reason}", "by": person}
+        must_be_allowed(run, person, "close a rollout that stays exposed", given)
+    did = f"Superseded by {superseded_by}, said" if superseded_by else "Closed by"
+    body = {"reason": f"{did} {person}: {reason}", "by": person}
+    body |= {"superseded_by": superseded_by} if superseded_by else {}
     if run.append(Kind.CLOSED, body, unless=lambda s: not s.phase.is_open or s.phase is Phase.ROLLING_BACK):
         tell(run, closed(run.plan, run.state))
 

@@ -7,6 +7,7 @@ from tasks.measurement import entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.rollback_steps import roll_back
+from tidegate.amended import AMENDED
 from tidegate.approval import (
     Answer,
     Choice,
@@ -36,6 +37,8 @@ from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict, worst
 from tidegate.wording import gate_waiting
 
+_TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
+
 
 def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
     """What is measured and what is to be stated before this wave, at this moment."""
@@ -52,7 +55,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     if gate is not None and _is_asked(run.state, wave, flow_run):
         return gate
     # Counted approvals and holds stand in the form by themselves; only a refusal has to be explained.
-    refused = gate is not None and gate.wave == wave and gate.outcome in (Outcome.REFUSED.value, "withdrawn")
+    refused = gate is not None and gate.wave == wave and gate.outcome in _TOLD
     refusal = gate.reason if gate is not None and refused else ""
     findings = evidence(run, wave)
     body = {
@@ -125,7 +128,11 @@ def boxes(run: OpenRollout, wave: int) -> tuple[Statement, ...]:
 
 
 def given_to_prefect(run: OpenRollout, gate: GateRecord) -> dict[str, Any]:
-    """The journalled answer of a gate as its form in Prefect takes it."""
+    """The journalled answer of a gate as its form in Prefect takes it; where it is to ask anew, no answer at all."""
+    if gate.outcome == AMENDED:
+        # Nobody reads it: the run finds in the journal that it has to ask under the new plan.
+        given = {"decision": "hold", "approver": "nobody@tidegate.invalid", "note": gate.reason}
+        return given | ({"given_for": gate.bound} if gate.bound else {})
     answer = Answer.from_json(gate.answer or {})
     body = answer.to_json()
     given = {key: body[key] or "" for key in ("decision", "approver", "note", "extension")}

@@ -1,27 +1,24 @@
 """A rollout in hand: its connections, its plan, and its journal read up to date."""
 
-import os
-import socket
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, Fenced
 from blocks.journal import Claim
+from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.entries import Entry, Kind
 from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import RolloutState
 
-LEASE = timedelta(seconds=30)
+__all__ = ["HOLDER", "LEASE", "PROOF_PATIENCE", "OpenRollout", "Superseded", "UnknownRollout", "settle", "utc_now"]
+
 PROOF_PATIENCE = timedelta(minutes=5)
 _ATTEMPTS = 8
-# A process, not a flow run, holds a claim: two processes can execute one run id.
-HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 class Superseded(Exception):
@@ -30,11 +27,6 @@ class Superseded(Exception):
 
 class UnknownRollout(LookupError):
     """No such rollout stands in the journal."""
-
-
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
 
 
 class OpenRollout:
@@ -47,10 +39,20 @@ class OpenRollout:
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")
+        self._read_plan()
+
+    def _read_plan(self) -> None:
+        """The plan in force: the stored one, or what it was amended to."""
         self.plan = Plan.model_validate(self.state.plan)
-        seconds = self.state.pace_seconds
+        self._plan_hash, seconds = self.state.plan_hash, self.state.pace_seconds
         day = None if seconds is None else timedelta(seconds=seconds)
-        self.timing = Timing(self.plan, Pace.of(self.state.opened_at, day))
+        self.timing = Timing(self.plan, Pace.of(self.state.opened_at or utc_now(), day))
+
+    def _follow(self, entries: Iterable[Entry]) -> RolloutState:
+        self.state = fold(entries, self.state)
+        if self.state.plan_hash != self._plan_hash:
+            self._read_plan()
+        return self.state
 
     @property
     def flag(self) -> str:
@@ -63,8 +65,7 @@ class OpenRollout:
 
     def refresh(self) -> RolloutState:
         """The state with everything that was written since."""
-        self.state = fold(self.connections.journal.entries(self.rollout, after=self.state.sequence), self.state)
-        return self.state
+        return self._follow(self.connections.journal.entries(self.rollout, after=self.state.sequence))
 
     def append(
         self,
@@ -91,7 +92,7 @@ class OpenRollout:
             except Conflict:
                 self.refresh()
                 continue
-            self.state = fold([entry], self.state)
+            self._follow([entry])
             return entry
         raise Superseded(f"{kind.value} could not be written: the journal of {self.rollout} moves on too fast")
 

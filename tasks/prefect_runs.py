@@ -92,3 +92,25 @@ def run_state(run: str) -> str:
     except httpx.HTTPError as error:
         raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
     return "PENDING" if state is None else state.type.value
+
+
+def created_at(run: str) -> datetime | None:
+    """When a run was ordered, by the server's clock; None where nobody can say."""
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            created = client.read_flow_run(UUID(run)).created
+    except (httpx.HTTPError, ObjectNotFound, ValueError):
+        return None
+    return None if created is None else datetime.fromisoformat(created.isoformat())
+
+
+def ended_as(run: UUID) -> tuple[bool, str] | None:
+    """Whether a run went well, and what it says; None while it has not ended. Raises Unreachable."""
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            state = client.read_flow_run(run).state
+    except (httpx.HTTPError, ObjectNotFound) as error:
+        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+    if state is None or not state.is_final():
+        return None
+    return state.is_completed(), str(state.message or state.name)

@@ -18,6 +18,7 @@ from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
 from tasks.ticking import review_due, tick
+from tidegate.amended import AMENDED
 from tidegate.rollout_state import Phase
 
 WATCH = "~watch"  # no flag's key can begin so
@@ -82,8 +83,11 @@ _wakers: dict[str, threading.Thread] = {}
 def _wake_beside(run: OpenRollout, now: datetime) -> None:
     """Wake the run whose gate was answered and that still sleeps, as when Prefect's server was too busy then."""
     gate, running = run.state.gate, _wakers.get(run.rollout)
-    sleeps = gate is not None and gate.answer is not None and not gate.outcome and run.state.phase is Phase.GATE
-    if gate is None or not sleeps or gate.answered_at is None or now - gate.answered_at < WAKE_AFTER:
+    if gate is None:
+        return
+    answered = gate.answer is not None and not gate.outcome and run.state.phase is Phase.GATE
+    sleeps = answered or (gate.outcome == AMENDED and run.state.phase in (Phase.GATE, Phase.PREPARING))
+    if not sleeps or gate.answered_at is None or now - gate.answered_at < WAKE_AFTER:
         return
     if running is not None and running.is_alive():
         return

@@ -1,18 +1,35 @@
-"""Zero for everybody: needs the flag backend and nothing else, and is tried again until it holds."""
+"""Zero for everybody: needs the flag backend and nothing else, and is tried again until it holds.
+
+Nothing here imports Prefect, which would hold up a rollback on the command line for seconds.
+"""
 
 import logging
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from blocks.connections import OpenConnections
-from blocks.journal import Claim
-from tasks.open_rollout import HOLDER, LEASE, utc_now
+from blocks.flag_backend import FlagBackend
+from blocks.journal_rows import Claim
+from blocks.journal_store import JournalStore
+from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.exposure import ZERO
 
 _WRITE_ATTEMPTS = 5
 _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _log = logging.getLogger("tidegate.rollback")
+
+
+class ZeroParts(Protocol):
+    """The connections that zero needs."""
+
+    @property
+    def journal(self) -> JournalStore:
+        """Where the epoch is raised."""
+
+    @property
+    def flags(self) -> FlagBackend:
+        """Where zero is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +43,7 @@ class Zeroed:
     problem: str = ""
 
 
-def zero_flag(connections: OpenConnections, flag: str, rollout: str, ordered_at: datetime) -> Zeroed:
+def zero_flag(connections: ZeroParts, flag: str, rollout: str, ordered_at: datetime) -> Zeroed:
     """Set the flag to zero for everybody, whoever holds the claim and whether or not the journal answers."""
     claim: Claim | None = None
     try:
@@ -47,7 +64,7 @@ def zero_flag(connections: OpenConnections, flag: str, rollout: str, ordered_at:
     return Zeroed(ordered_at, None, "", claim, problem)
 
 
-def zero_open_flag(connections: OpenConnections, rollout: str) -> Zeroed | None:
+def zero_open_flag(connections: ZeroParts, rollout: str) -> Zeroed | None:
     """Set the flag of this open rollout to zero, from the list of open rollouts alone; None when it is not open."""
     rows = connections.journal.rollouts(open_only=True)
     flag = next((row.flag for row in rows if row.rollout == rollout), None)
@@ -57,7 +74,7 @@ def zero_open_flag(connections: OpenConnections, rollout: str) -> Zeroed | None:
 class ZeroBeside:
     """Zero tried again and again, with longer and longer pauses, while other steps are taken."""
 
-    def __init__(self, connections: OpenConnections, flag: str, rollout: str, ordered_at: datetime) -> None:
+    def __init__(self, connections: ZeroParts, flag: str, rollout: str, ordered_at: datetime) -> None:
         self._order = (connections, flag, rollout, ordered_at)
         self._ended = threading.Event()
         self._given_up = threading.Event()

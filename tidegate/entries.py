@@ -38,7 +38,7 @@ class Kind(StrEnum):
     QUEUED = "queued"  # notice
     SENT = "sent"  # event, channel, reference
     FINISHED = "finished"  # reason
-    CLOSED = "closed"  # reason, by
+    CLOSED = "closed"  # reason, by; superseded_by where a newer release takes its place
     REPORTED = "reported"  # report, form, sha256, sequence: a report on the entries up to there was written
     CARRIED = "carried"  # flow_run: the Prefect run that carries the rollout on from here
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
@@ -50,6 +50,9 @@ class Kind(StrEnum):
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
+    ORDERED = "ordered"  # what, by, via, refused (why, or empty); proof where a code was asked for (never the code)
+    AMENDMENT = "amendment"  # plan, plan_hash, by, reason, changes: a change of the plan is proposed
+    AMENDED = "amended"  # plan_hash, outcome (counted, amended, rejected), by, reason
 
 
 @dataclass(frozen=True, slots=True)

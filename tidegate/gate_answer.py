@@ -8,6 +8,7 @@ from tidegate.approval import Answer, Choice, Statement, field_name
 from tidegate.plan import Approvals, Plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]{1,200}@[^@\s<>,;\"]{1,200}")
+_SOME_NAME = re.compile(r".{1,254}")
 _LONGEST = 200
 SAFE = (Choice.HOLD, Choice.ROLLBACK)
 
@@ -25,10 +26,11 @@ def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[A
     said = given.get("decision")
     if said not in list(Choice):
         raise ValueError(f"decision: found {_shown(said)}, allowed are {', '.join(Choice)}")
-    who = given.get("approver")
-    if not isinstance(who, str) or _EMAIL.fullmatch(who.strip()) is None:
-        raise ValueError(f"approver: found {_shown(who)}, allowed is an e-mail address")
-    safe = Choice(said) in SAFE
+    who, safe = given.get("approver"), Choice(said) in SAFE
+    # Whoever holds or turns back need not be anybody we know.
+    pattern, allowed = (_SOME_NAME, "a name") if safe else (_EMAIL, "an e-mail address")
+    if not isinstance(who, str) or pattern.fullmatch(who.strip()) is None:
+        raise ValueError(f"approver: found {_shown(who)}, allowed is {allowed}")
     words = {name: _words(given, name, strict=not safe) for name in ("note", "extension", "code", "given_for")}
     # Only a switch that is on states something; "yes" or 1 does not.
     stated = frozenset(box.key for box in boxes if given.get(field_name(box.key)) is True)

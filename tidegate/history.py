@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.amended import amended, proposed
+from tidegate.binding import given_for
 from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
@@ -59,6 +61,7 @@ def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.phase, before = Phase.GATE, state.gate
+    bound = given_for(body["wave"], body["attempt"], state.plan_hash)
     asked_on = before is not None and before.wave == body["wave"] and before.waits
     state.gate = GateRecord(
         body["wave"],
@@ -68,6 +71,7 @@ def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> 
         body["findings"],
         body["refusal"],
         flow_run=body["flow_run"],
+        bound=bound if state.plan.get("approvals") == "codes" else "",
         since=before.since if asked_on and before is not None else entry.at,
     )
     state.gate_attempts[body["wave"]] = body["attempt"]
@@ -360,7 +364,10 @@ _APPLY = {
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
     Kind.REPORTED: _reported,
+    Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
+    Kind.AMENDMENT: proposed,
+    Kind.AMENDED: amended,
 }
 
 
-_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED})
+_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED, Kind.AMENDED})

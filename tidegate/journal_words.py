@@ -91,6 +91,14 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"not production-grade yet, missing: {'; '.join(missing)}"
         case Kind.READINESS_STATED:
             return f"{body['by']} stated {', '.join(body['stated'])} {body['note']}".rstrip()
+        case Kind.ORDERED:
+            became = f"refused: {body['refused']}" if body["refused"] else "accepted"
+            return f"{body['by']} ordered {body['what']} (by {body['via']}), {became}"
+        case Kind.AMENDMENT:
+            lines = "; ".join(body["changes"][:_SHOWN]) + (" and more" if len(body["changes"]) > _SHOWN else "")
+            return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
+        case Kind.AMENDED:
+            return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
 
 
 def _reference(body: Mapping[str, Any]) -> str:

@@ -6,11 +6,13 @@ from datetime import datetime
 
 from tidegate.gate_clock import GateDue
 from tidegate.notices import Loudness, Notice
-from tidegate.plan import Plan
-from tidegate.rollout_state import GateRecord, HoldCause, RolloutState
+from tidegate.plan import Approvals, Plan
+from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import wave_words
+
+_CHANGES_TOLD = 20
 
 
 def _at(instant: datetime) -> str:
@@ -105,6 +107,35 @@ def problem_over(state: RolloutState, page: Notice) -> Notice:
     return Notice(
         f"over-{page.event}", state.rollout, Loudness.PAGE, f"Over: {page.title}", body, page.problem, resolves=True
     )
+
+
+def amendment_proposed(plan: Plan, state: RolloutState, amendment: Amendment, people: Sequence[str]) -> Notice:
+    """A change of the plan waits for the approvers of the next gate."""
+    lines = [f"- {line}" for line in amendment.changes[:_CHANGES_TOLD]]
+    if more := len(amendment.changes) - len(lines):
+        lines.append(f"- and {more} more: tidegate journal {state.rollout}")
+    code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
+    body = "\n".join(
+        [
+            f"By {amendment.by}: {amendment.reason}",
+            *lines,
+            f"Approvers: {', '.join(people)}.",
+            f"tidegate plan approve {state.rollout} {amendment.short} --as EMAIL{code}",
+            f"Until then the plan stays {state.plan_hash[:12]}. Journal head: {state.head[:12]}",
+        ]
+    )
+    title = f"Decision needed on a change of the plan of {plan.flag.key}"
+    event = f"amendment-{amendment.short}-{_at(amendment.proposed_at)}"
+    return Notice(event, state.rollout, Loudness.INFO, title, body, concerns=tuple(people))
+
+
+def amendment_decided(plan: Plan, state: RolloutState, amendment: Amendment, said: str, *, in_force: bool) -> Notice:
+    """A change of the plan is in force, or given up."""
+    title = f"The plan of {plan.flag.key} {'was changed' if in_force else 'stays as it is'}"
+    anew = "\nWhat was approved under the old plan and not raised yet is asked anew." if in_force else ""
+    body = f"{said}. It is now {state.plan_hash[:12]}.{anew}"
+    event = f"amended-{amendment.short}-{_at(amendment.proposed_at)}"
+    return Notice(event, state.rollout, Loudness.WARNING if in_force else Loudness.INFO, title, body)
 
 
 def new_build(plan: Plan, state: RolloutState, before: Sequence[str], versions: Sequence[str], then: str) -> Notice:

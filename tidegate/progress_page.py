@@ -10,6 +10,7 @@ from tidegate.verdict import Finding, Verdict
 from tidegate.wording import evidence_table, one_line, seconds_between, sign_off_table, table_row
 
 _DAY = timedelta(days=1)
+_CHANGES_SHOWN = 10
 
 
 def wave_status(state: RolloutState, timing: Timing, number: int) -> tuple[str, str]:
@@ -41,6 +42,9 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
     for cause, reason in state.holds.items():
         parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
+    if state.amendment is not None:
+        lines = "\n".join(f"- {one_line(line)}" for line in state.amendment.changes[:_CHANGES_SHOWN])
+        parts.append(f"**Change of the plan proposed** by {one_line(state.amendment.by)}, not in force:\n\n{lines}")
     for before, said in state.broken_glass.items():
         parts.append(
             f"**Break-glass before {one_line(plan.waves[before - 1].title)}**, without codes: {one_line(said)}"

@@ -93,12 +93,31 @@ class GateRecord:
     outcome: str = ""
     reason: str = ""
     flow_run: str = ""
+    bound: str = ""  # the words that its form binds an answer with, where the plan asked for codes
     since: datetime | None = None  # since when people have been waited for; asking again in another run keeps it
 
     @property
     def waits(self) -> bool:
         """Whether nobody has answered yet."""
         return self.answer is None and not self.outcome
+
+
+@dataclass(slots=True)
+class Amendment:
+    """A change of the plan that waits for its approval: the whole new plan, and who has said yes so far."""
+
+    plan: Mapping[str, Any]
+    plan_hash: str
+    by: str
+    reason: str
+    changes: tuple[str, ...]
+    proposed_at: datetime
+    approved_by: list[str] = field(default_factory=list)
+
+    @property
+    def short(self) -> str:
+        """As much of its hash as people type."""
+        return self.plan_hash[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +231,7 @@ class RolloutState:
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
+    amendment: Amendment | None = None
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property

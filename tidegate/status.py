@@ -31,6 +31,14 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
         if gate is None or gate.outcome
         else {"wave": gate.wave, "attempt": gate.attempt, "flow_run": gate.flow_run, "refusal": gate.refusal},
         "approvals": plan.approvals.value,
+        "amendment": None
+        if state.amendment is None
+        else {
+            "plan_hash": state.amendment.plan_hash,
+            "by": state.amendment.by,
+            "changes": list(state.amendment.changes),
+            "approved_by": list(state.amendment.approved_by),
+        },
         "break_glass": {str(wave): said for wave, said in state.broken_glass.items()},
         "sign_off": [
             {

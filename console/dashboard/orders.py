@@ -10,6 +10,7 @@ from datetime import timedelta
 from blocks.errors import ConnectionFault, Unreachable
 from console.answers import hand_over, record_answer, ruling_after, waiting_gate, wake
 from console.following import Board
+from console.orders import asks_for_code, ordered
 from console.rollout_commands import email
 from tasks.choosing import may_turn_back
 from tasks.commands import end_holds
@@ -17,6 +18,7 @@ from tasks.gates import boxes
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
+from tasks.orders import Given
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold
 from tidegate.approval import Answer, Choice, Outcome, field_name
@@ -48,9 +50,16 @@ def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said
 
 
 def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
-    """End the holds that need a person; an approver only."""
-    reason = _text(form, "reason") or "resumed on the dashboard"
-    ended = end_holds(OpenRollout(board.connections, rollout), email(who, "name"), reason)
+    """End the holds that need a person; an approver only, whose code the worker judges where the plan asks for one."""
+    reason, person = _text(form, "reason") or "resumed on the dashboard", email(who, "name")
+    run = OpenRollout(board.connections, rollout)
+    if asks_for_code(run):
+        code = _text(form, "code")
+        try:
+            return Said(ordered("resume", run, _PATIENCE, by=person, reason=reason, code=code))
+        except Unreachable:
+            return Said("Handed over; this page shows what the worker makes of it.")
+    ended = end_holds(run, person, reason, Given(VIA))
     return Said(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
 
 

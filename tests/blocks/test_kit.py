@@ -1,5 +1,6 @@
 """The kit file and the block documents: the same connections from either, and no secret in any error."""
 
+import inspect
 import os
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import blocks
 from blocks import FlagdFile, KitError, read_kit, write_kit
 
 SECRET = "s3cr3t-value"
-EXPORTED = [kind for kind in vars(blocks).values() if isinstance(kind, type) and issubclass(kind, Block)]
+EXPORTED = [kind for _, kind in inspect.getmembers(blocks, inspect.isclass) if issubclass(kind, Block)]
 
 
 @pytest.fixture

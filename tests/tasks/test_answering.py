@@ -12,10 +12,11 @@ import pytest
 
 from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
-from tasks.answering import CODES, take_answer
+from tasks.answering import take_answer
 from tasks.approvers import add_approver, read_seeds
 from tasks.gates import give_answer, judge_answer
 from tasks.open_rollout import utc_now
+from tasks.proving import CODES
 from tests.conftest import PrometheusServer
 from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, WITH_SEED, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER

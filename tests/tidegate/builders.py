@@ -277,6 +277,15 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.GATE_LOOKED: {"wave": 1, "attempt": 1, "verdict": "PASS", "findings": []},
         Kind.BUILD_SEEN: {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False},
         Kind.GRADUATION_ASKED: {"findings": []},
+        Kind.ORDERED: {"what": "resume", "by": ANN, "via": "test", "refused": ""},
+        Kind.AMENDMENT: {
+            "plan": plan.to_json(),
+            "plan_hash": "f" * 64,
+            "by": BOB,
+            "reason": "why",
+            "changes": ["a: 1 -> 2"],
+        },
+        Kind.AMENDED: {"plan_hash": "f" * 64, "outcome": "amended", "by": ANN, "reason": "changed"},
         Kind.READINESS_STATED: {"by": ANN, "stated": ["readiness.1"], "note": ""},
     }
     return bodies.get(kind, {})

@@ -1,0 +1,206 @@
+"""Feature flags in a flagd file, the embedded default; other flags in the file stay as they are. Needs no Prefect."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
+from blocks.flag_backend import FlagReading
+from blocks.flagd_fence import Fence, sync_folder
+from blocks.flagd_rules import define, epoch_of, is_boolean, recognise, revision_of
+from tidegate.exposure import ZERO, Exposure
+
+_EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
+_ATTEMPTS = 5
+_ZERO_WAIT_SECONDS = 0.5  # a way back does not queue for long
+
+
+class FlagdStore(BaseModel):
+    """Feature flags in a JSON file that flagd or an OpenFeature provider reads."""
+
+    path: str = Field(description="The flag file's absolute path; its folder must be writable.", pattern=r"^/.*\.json$")
+    propagation_seconds: float = Field(
+        default=1, ge=0, description="How long until every evaluator has read a changed file (its poll interval)."
+    )
+    timeout_seconds: float = Field(default=2, gt=0, description="How long to wait for another writer of the same file.")
+
+    @property
+    def propagation(self) -> timedelta:
+        """How long until every evaluator sees a change."""
+        return timedelta(seconds=self.propagation_seconds)
+
+    def read(self, flag: str) -> FlagReading:
+        """What is served now; a missing file or flag is zero; raises Unreachable or Refused."""
+        with _faults(self._file):
+            definition = _flags(self._load()).get(flag)
+        if definition is None:
+            return FlagReading(ZERO, "absent", f"flag {flag} is not in {self.path}")
+        return recognise(definition)
+
+    def fence(self, flag: str, epoch: int) -> None:
+        """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
+        with _faults(self._file):
+            self._fence.raise_to(flag, epoch)
+
+    def write(self, flag: str, exposure: Exposure, epoch: int) -> str:
+        """Serve exactly this; raises Fenced, NotTaken, Unreachable or Refused."""
+        with _faults(self._file):
+            self._fence.must_stand(flag, epoch)
+            with self._locked(self.timeout_seconds) as locked:
+                if not locked:
+                    raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
+                self._replace(flag, exposure, epoch)
+            return self._read_back(flag, exposure)
+
+    def zero(self, flag: str, epoch: int | None) -> str:
+        """Serve nobody; without an epoch it takes the highest known one + 1; raises as `write` does."""
+        with _faults(self._file):
+            newest = max(self._fence.newest(flag), epoch_of(_flags(self._load()).get(flag, {})))
+            mine = newest + 1 if epoch is None else epoch
+            self._fence.raise_to(flag, mine)
+            with self._locked(min(self.timeout_seconds, _ZERO_WAIT_SECONDS)) as locked:
+                for _ in range(_ATTEMPTS):
+                    try:
+                        self._replace(flag, ZERO, mine)
+                    except Unreachable:
+                        continue  # another zero went ahead without the lock, too
+                    if locked:
+                        break
+                    # Who holds the lock read the file before our change and would put it back: break that writer's
+                    # move, then look whether it came first.
+                    self._fence.break_all()
+                    if self.read(flag).exposure == ZERO:
+                        break
+            return self._read_back(flag, ZERO)
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Unreachable or Refused."""
+        with _faults(self._file):
+            count = len(_flags(self._load()))
+            if not os.access(self._file.parent, os.W_OK | os.X_OK):
+                raise Refused(f"{self.path}: its folder cannot be written")
+        found = f"with {count} flags" if self._file.exists() else "not there yet"
+        return f"flagd file {self.path} {found}"
+
+    @property
+    def _file(self) -> Path:
+        # A link to the file is followed, or the move would replace the link.
+        return Path(os.path.realpath(self.path))
+
+    @property
+    def _fence(self) -> Fence:
+        return Fence(self._file)
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            document = json.loads(self._file.read_bytes())
+        except FileNotFoundError:
+            return dict(_EMPTY)
+        except json.JSONDecodeError as error:
+            raise Refused(f"{self.path}, line {error.lineno}: this is no JSON ({error.msg})") from error
+        except UnicodeDecodeError as error:
+            raise Refused(f"{self.path}: this is no UTF-8 text") from error
+        flags = document.get("flags") if isinstance(document, dict) else None
+        if not isinstance(flags, dict) or not all(isinstance(flag, dict) for flag in flags.values()):
+            raise Refused(f"{self.path}, line 1: found no object named flags, allowed is a flagd flag file")
+        return document  # type: ignore[no-any-return]
+
+    def _replace(self, flag: str, exposure: Exposure, epoch: int) -> None:
+        with self._fence.staged(flag, epoch) as staged:
+            # Read only after staging: whoever goes ahead of us removes the staged file, and the move below fails.
+            document = self._load()
+            before = _flags(document).get(flag, {})
+            reading = recognise(before) if before else None
+            if reading is not None and reading.exposure == exposure and _is_ours(before, exposure):
+                return
+            if not exposure.is_zero and not is_boolean(before):
+                raise Refused(f"{self.path}: flag {flag} has variants that are not boolean")
+            document["flags"] = {**_flags(document), flag: define(exposure, epoch, before)}
+            self._write_staged(staged, document)
+            try:
+                staged.rename(self._file)
+            except FileNotFoundError:
+                self._fence.must_stand(flag, epoch)
+                raise Unreachable(f"{self.path}: another writer went ahead") from None
+            sync_folder(self._file.parent)
+
+    def _write_staged(self, staged: Path, document: Mapping[str, Any]) -> None:
+        try:
+            descriptor = os.open(staged, os.O_WRONLY)
+        except FileNotFoundError:
+            return  # the move will tell why
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            mode, newer_than = 0o644, 0
+            if self._file.exists():
+                before = self._file.stat()
+                mode, newer_than = before.st_mode & 0o777, before.st_mtime_ns
+                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()) and os.geteuid() == 0:
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, mode)
+            # flagd's providers take no notice of a file that is not newer than the one before.
+            changed_at = max(time.time_ns(), newer_than + 1_000_000)
+            os.utime(descriptor, ns=(changed_at, changed_at))
+            os.fsync(descriptor)
+
+    def _read_back(self, flag: str, exposure: Exposure) -> str:
+        definition = _flags(self._load()).get(flag, {})
+        seen = recognise(definition) if definition else None
+        if seen is None or seen.exposure != exposure:
+            shown = seen.description if seen else "no such flag"
+            raise NotTaken(f"{self.path}: flag {flag} should serve {exposure}, found {shown}")
+        return revision_of(definition)
+
+    @contextmanager
+    def _locked(self, wait_seconds: float) -> Iterator[bool]:
+        """Hold the file's lock, or go on without it after a while and say so."""
+        self._fence.root.mkdir(exist_ok=True)
+        descriptor = os.open(self._fence.root / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            yield _lock(descriptor, time.monotonic() + wait_seconds)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, until: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            # A lock cannot be waited for with a time limit.
+            time.sleep(0.01)
+        else:
+            return True
+
+
+def _flags(document: Mapping[str, Any]) -> dict[str, Any]:
+    flags: dict[str, Any] = document["flags"]
+    return flags
+
+
+def _is_ours(definition: Mapping[str, Any], exposure: Exposure) -> bool:
+    return revision_of(define(exposure, epoch_of(definition), definition)) == revision_of(definition)
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """The one place where the file system's errors become ours."""
+    try:
+        yield
+    except ConnectionFault:
+        raise
+    except PermissionError as error:
+        raise Refused(f"{error.filename or path}: {error.strerror}") from error
+    except OSError as error:
+        raise Unreachable(f"{error.filename or path}: {error.strerror}") from error

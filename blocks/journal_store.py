@@ -1,0 +1,212 @@
+"""The journal: the append-only record of every rollout, and the claims that say who may write.
+
+It needs no Prefect, whose import alone would hold up a rollback for seconds.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import Connection as Session
+from sqlalchemy import func, select, update
+
+from blocks.bounded import bounded
+from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused
+from blocks.journal_rows import (
+    Claim,
+    RolloutRow,
+    claims_query,
+    entry_of,
+    hold_claims_row,
+    insert_entry,
+    must_hold,
+    opening_query,
+    rollout_row,
+    started_by,
+    take_claim,
+)
+from blocks.journal_tables import CLAIMS, ENTRIES, dispose, engine_for, transaction
+from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
+
+_ENDING = (Kind.FINISHED, Kind.CLOSED)
+
+
+class JournalStore(BaseModel):
+    """Where rollouts are recorded; SQLite needs nothing, PostgreSQL serves several machines."""
+
+    url: SecretStr = Field(
+        description="sqlite:// with an absolute path (four slashes), or postgresql+psycopg:// with user and host."
+    )
+    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for the database or its locks.")
+
+    def open_rollout(self, rollout: str, flag: str, body: Mapping[str, Any], at: datetime) -> Entry:
+        """Own the flag and write the opening entry, or return the one that is there; raises FlagBusy or Conflict.
+
+        The flag is added to the body, so that a list of rollouts needs no knowledge of plans.
+        """
+        with self._write() as session:
+            # Held before looking, so that two runs of one rollout that start at once agree.
+            owner = hold_claims_row(session, flag)["owner"]
+            first = session.execute(opening_query(rollout)).mappings().first()
+            if first is not None:
+                entry = entry_of(first)
+                if entry.body.get("flag") != flag:
+                    raise Conflict(f"rollout {rollout} was opened for flag {entry.body.get('flag')}, not for {flag}")
+                return entry
+            if owner:
+                raise FlagBusy(flag, owner, started_by(session, owner))
+            session.execute(update(CLAIMS).where(CLAIMS.c.flag == flag).values(owner=rollout))
+            entry = make_entry(rollout, 1, at, Kind.OPENED, {**body, "flag": flag}, GENESIS)
+            insert_entry(session, entry)
+            return entry
+
+    def entries(self, rollout: str, after: int = 0) -> list[Entry]:
+        """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
+        wanted = (ENTRIES.c.rollout == rollout, ENTRIES.c.sequence > after)
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.sequence)
+        with self._read() as session:
+            return [entry_of(row) for row in session.execute(query).mappings()]
+
+    def append(
+        self,
+        rollout: str,
+        kind: Kind,
+        body: Mapping[str, Any],
+        at: datetime,
+        sequence: int,
+        previous: str,
+        claim: Claim | None = None,
+    ) -> Entry:
+        """Write entry number `sequence` behind the one whose hash is `previous`; raises Conflict or Fenced.
+
+        What ends a rollout also frees its flag, in the same transaction.
+        """
+        entry = make_entry(rollout, sequence, at, kind, body, previous)
+        with self._write() as session:
+            if claim is not None:
+                must_hold(session, claim)
+            last = session.execute(
+                select(ENTRIES.c.sequence, ENTRIES.c.hash)
+                .where(ENTRIES.c.rollout == rollout)
+                .order_by(ENTRIES.c.sequence.desc())
+                .limit(1)
+            ).first()
+            if last is None:
+                raise Conflict(f"rollout {rollout} has not been opened")
+            if (last.sequence + 1, last.hash) != (sequence, previous):
+                raise Conflict(f"entry {sequence} of {rollout} cannot follow: the last one is {last.sequence}")
+            insert_entry(session, entry)
+            if kind in _ENDING or (kind is Kind.PROVEN and body.get("proven") is True):
+                session.execute(update(CLAIMS).where(CLAIMS.c.owner == rollout).values(owner=""))
+        return entry
+
+    def rollouts(self, flag: str | None = None, *, open_only: bool = False) -> list[RolloutRow]:
+        """The rollouts, newest first."""
+        query = (
+            select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, CLAIMS.c.flag.label("owned"))
+            .outerjoin(CLAIMS, CLAIMS.c.owner == ENTRIES.c.rollout)
+            .where(ENTRIES.c.sequence == 1)
+            .order_by(ENTRIES.c.at.desc(), ENTRIES.c.rollout.desc())
+        )
+        if open_only:
+            query = query.where(CLAIMS.c.flag.is_not(None))
+        with self._read() as session:
+            found = [rollout_row(row) for row in session.execute(query).mappings()]
+        return [row for row in found if flag is None or row.flag == flag]
+
+    def recent(self, kind: Kind, since: datetime) -> list[Entry]:
+        """Every rollout's entries of this kind from `since` on, oldest first; raises Refused for an unreadable one."""
+        wanted = (ENTRIES.c.kind == kind.value, ENTRIES.c.at >= stamp(since))
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.at, ENTRIES.c.rollout, ENTRIES.c.sequence)
+        with self._read() as session:
+            return [entry_of(row) for row in session.execute(query).mappings()]
+
+    def claim(self, flag: str, rollout: str, holder: str, lease: timedelta) -> Claim:
+        """Take or keep the right to write; raises ClaimHeld, or FlagBusy when the flag belongs to another rollout.
+
+        A holder keeps its epoch until somebody else has taken the claim, even after release or a late renewal.
+        """
+        with self._write() as session:
+            held = hold_claims_row(session, flag)
+            if held["owner"] not in ("", rollout):
+                raise FlagBusy(flag, held["owner"], started_by(session, held["owner"]))
+            kept = held["holder"] == holder
+            if not kept and held["seconds_left"] > 0:
+                raise ClaimHeld(held["holder"], held["seconds_left"])
+            return take_claim(session, Claim(flag, rollout, held["epoch"] + (not kept), holder), lease)
+
+    def renew(self, claim: Claim, lease: timedelta) -> None:
+        """Keep the claim for another lease; raises Fenced if it was lost."""
+        with self._write() as session:
+            must_hold(session, claim)
+            take_claim(session, claim, lease)
+
+    def release(self, claim: Claim) -> None:
+        """Let others claim at once; nothing happens if the claim was lost."""
+        mine = (CLAIMS.c.flag == claim.flag, CLAIMS.c.epoch == claim.epoch, CLAIMS.c.holder == claim.holder)
+        with self._write() as session:
+            session.execute(update(CLAIMS).where(*mine).values(until=0.0))
+
+    def seize(self, flag: str, rollout: str, holder: str, lease: timedelta, wait_seconds: float = 1.0) -> Claim:
+        """Take the right to write from whoever holds it; raises Unreachable after `wait_seconds` at most."""
+
+        def take() -> Claim:
+            # Shorter than the wait outside, so that an attempt given up is not granted later.
+            with self._write(wait_seconds * 0.8) as session:
+                epoch = hold_claims_row(session, flag)["epoch"] + 1
+                return take_claim(session, Claim(flag, rollout, epoch, holder), lease)
+
+        return bounded(take, wait_seconds, "the journal")
+
+    def current_claim(self, flag: str) -> tuple[Claim, float] | None:
+        """The newest claim and the seconds left of its lease (0 when free), or None if there never was one."""
+        with self._read() as session:
+            held = session.execute(claims_query(session, flag)).mappings().first()
+        if held is None or held["epoch"] == 0:
+            return None
+        return Claim(flag, held["rollout"], held["epoch"], held["holder"]), max(0.0, held["seconds_left"])
+
+    def verify(self, rollout: str | None = None) -> list[str]:
+        """A sentence for every entry that was changed, removed or cannot be read; empty when all is well."""
+        query = select(ENTRIES).order_by(ENTRIES.c.rollout, ENTRIES.c.sequence)
+        if rollout is not None:
+            query = query.where(ENTRIES.c.rollout == rollout)
+        found: list[str] = []
+        chains: dict[str, list[Entry]] = {}
+        unreadable: set[str] = set()
+        with self._read() as session:
+            for row in session.execute(query).mappings():
+                name = row["rollout"]
+                if name in unreadable:
+                    continue
+                try:
+                    chains.setdefault(name, []).append(entry_of(row))
+                except Refused as refused:
+                    unreadable.add(name)
+                    found.append(f"{refused}; what follows it was not verified")
+        return [link for chain in chains.values() for link in broken_links(chain)] + found
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Unreachable or Refused."""
+        with self._write() as session:
+            # Asked inside a write transaction: a journal that can only be read is no journal.
+            query = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.sequence == 1)
+            counted = session.execute(query).scalar_one()
+            return f"journal in {session.dialect.name} with {counted} rollouts"
+
+    def close(self) -> None:
+        """Close this process's connections to the journal; the next use opens them again."""
+        dispose(self.url.get_secret_value())
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with transaction(engine_for(self.url.get_secret_value(), self.timeout_seconds), write=False) as session:
+            yield session
+
+    @contextmanager
+    def _write(self, wait_seconds: float | None = None) -> Iterator[Session]:
+        engine = engine_for(self.url.get_secret_value(), self.timeout_seconds)
+        with transaction(engine, write=True, wait_seconds=wait_seconds) as session:
+            yield session

@@ -1,0 +1,142 @@
+"""What follows zero on the command line: the record, the notices, the further steps, and the proof."""
+
+import json
+from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
+from blocks.kit import KitError
+from console.exits import Exit
+from console.home import NotFound, connections
+from console.zero_first import EarlyZero, flag_of
+from tasks.beside import Beside
+from tasks.choosing import NotOne, may_turn_back, the_open_rollout
+from tasks.full_rollback import full_rollback
+from tasks.notifications import deliver
+from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
+from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollback_body
+from tasks.spill import merge_quietly, spill, spill_path
+from tasks.zeroing import Zeroed, zero_flag
+from tidegate.entries import Kind
+from tidegate.status import status_json
+from tidegate.way_back_words import step_lines
+from tidegate.wording import seconds_between
+
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was typed."""
+
+    rollout: str | None
+    flag: str | None
+    reason: str
+    who: str
+    full: bool
+    confirmed: frozenset[str]
+    as_json: bool
+
+
+def turn_back(order: Order, early: EarlyZero | None) -> None:
+    """Record and prove what was zeroed already, or find out what is meant and zero it; ends with the exit code."""
+    if early is not None:
+        _say(early.flag, early.zeroed)
+    try:
+        via = connections()
+    except (KitError, NotFound) as mistake:
+        if early is None:
+            raise
+        _keep_without_journal(early.flag, early.rollout, early.zeroed, order, str(mistake))
+    zeroed: Zeroed | None
+    if early is not None:
+        key, name, zeroed = early.flag, early.rollout, early.zeroed
+    else:
+        key, name = flag_of(via, order.rollout, order.flag)
+        zeroed = _zero(via, key, name) if key else None
+    try:
+        run = OpenRollout(via, name or the_open_rollout(via, order.flag))
+        merge_quietly(run)
+        if zeroed is None:
+            if not may_turn_back(run, full=order.full):
+                out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
+                return
+            zeroed = _zero(via, run.flag, run.rollout)
+    except (NotOne, UnknownRollout) as unknown_rollout:
+        if zeroed is None:
+            raise
+        log.print(f"{key}: {unknown_rollout}. Look at the key's spelling; nothing is proven.", markup=False)
+        raise typer.Exit(Exit.NO_GO) from None
+    except (ConnectionFault, ValueError) as fault:
+        if zeroed is None:
+            raise
+        _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({fault})")
+    _after_zero(run, zeroed, order)
+
+
+def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:
+    body = rollback_body(zeroed, reason=order.reason, criterion="by hand", by=order.who)
+    spill(name, key, Kind.ROLLING_BACK, body)
+    log.print(f"{why}. What was done is kept in {spill_path()} and", markup=False)
+    log.print("merged when it can. NOT proven: the plan's counter is not known without the journal.")
+    raise typer.Exit(Exit.UNREACHABLE) from None
+
+
+def _zero(via: OpenConnections, flag: str, rollout: str) -> Zeroed:
+    zeroed = zero_flag(via, flag, rollout, utc_now())
+    _say(flag, zeroed)
+    return zeroed
+
+
+def _say(flag: str, zeroed: Zeroed) -> None:
+    if zeroed.zero_at is None:
+        log.print("[bold red]The flag could NOT be set to zero[/bold red]:", zeroed.problem)
+    else:
+        took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
+        log.print(f"[bold]{flag} is at zero[/bold] after {took}")
+
+
+def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
+    run.claim = zeroed.claim
+    record_rollback(run, zeroed, reason=order.reason, criterion="by hand", by=order.who)
+    beside = Beside()
+    beside.do("notices", lambda: _deliver(run))
+    if order.full:
+        full_rollback(run, by=order.who, confirmed=order.confirmed)
+        for line in step_lines(run.state.steps.values()):
+            log.print(line, markup=False)
+    log.print("proving ...")
+    proof = prove(run)
+    if proof is None and run.state.rollback is None and zeroed.zero_at is not None:
+        proof = prove_unrecorded(run, zeroed.zero_at)
+    beside.do("notices", lambda: _deliver(run))
+    beside.flush()
+    _release(run)
+    back = run.state.rollback
+    proven = back is not None and bool(back.proven)
+    if order.as_json:
+        print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+    elif back is None:
+        kept = f"The journal does not take it: what was done is kept in {spill_path()} and merged when it does."
+        out.print(f"{proof.sentence if proof else 'Not proven.'} {kept}", soft_wrap=True)
+        proven = proof is not None and proof.proven
+    else:
+        sentence = back.sentence or (proof.sentence if proof else "")
+        out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
+    raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+def _release(run: OpenRollout) -> None:
+    try:
+        run.release_claim()
+    except ConnectionFault as fault:
+        log.print(f"The claim was not released and runs out by itself: {fault}", markup=False)
+
+
+def _deliver(run: OpenRollout) -> None:
+    deliver(run.again())

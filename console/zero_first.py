@@ -1,0 +1,42 @@
+"""Zero before the rest of Tidegate is even imported: from the kit file's journal and flags alone."""
+
+from dataclasses import dataclass
+
+from blocks.bounded import bounded
+from blocks.errors import ConnectionFault, Unreachable
+from blocks.kit_values import zero_kit
+from console.home import kit_path
+from tasks.holder import utc_now
+from tasks.zeroing import Zeroed, ZeroParts, zero_flag
+
+_LOOK_UP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyZero:
+    """Which flag was zeroed, for which rollout (empty where only the key was given), and what became of it."""
+
+    flag: str
+    rollout: str
+    zeroed: Zeroed
+
+
+def zero_early(rollout: str | None, flag: str | None) -> EarlyZero | None:
+    """Zero the flag that is meant; None where the kit file or the order has to be understood first."""
+    via = zero_kit(kit_path())
+    if via is None:
+        return None
+    key, name = flag_of(via, rollout, flag)
+    return EarlyZero(key, name, zero_flag(via, key, name, utc_now())) if key else None
+
+
+def flag_of(via: ZeroParts, rollout: str | None, flag: str | None) -> tuple[str, str]:
+    """The key and the name of the one open rollout, or of the named one while it is open; else nothing is known yet."""
+    if flag:
+        return flag, ""
+    try:
+        rows = bounded(lambda: via.journal.rollouts(open_only=True), _LOOK_UP_SECONDS, "the journal")
+    except ConnectionFault as fault:
+        raise Unreachable(f"{fault}; name the flag, which needs no journal: tidegate rollback --flag KEY") from None
+    meant = [row for row in rows if rollout in (None, row.rollout)]
+    return (meant[0].flag, meant[0].rollout) if len(meant) == 1 else ("", rollout or "")

@@ -1,0 +1,62 @@
+"""Orders that need an approver: who gives them is looked at, proven where the plan asks for codes, and written down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import NotAllowed
+from tasks.proving import alone, proof_of
+from tidegate.approval import approvers_of
+from tidegate.entries import Kind
+from tidegate.plan import Approvals
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How an order came: by which way, with which one-time code, and when."""
+
+    via: str = "command line"
+    code: str = ""
+    at: datetime | None = None
+
+
+def approvers_of_any_gate(run: OpenRollout) -> tuple[str, ...]:
+    """Whoever may say go at some gate of the plan."""
+    waves = range(1, len(run.plan.waves) + 1)
+    return tuple(sorted({person for wave in waves for person in approvers_of(run.plan, wave)}))
+
+
+def must_be_allowed(
+    run: OpenRollout, person: str, what: str, given: Given, people: Sequence[str] | None = None
+) -> None:
+    """Raises NotAllowed for anybody but these approvers, or without the code that the plan asks for.
+
+    Either way it stands in the journal; a code is spent by it.
+    """
+    allowed = approvers_of_any_gate(run) if people is None else people
+    if person not in allowed:
+        refuse(run, person, what, given, f"{person} may not {what}; allowed are {', '.join(allowed)}")
+    if run.plan.approvals is Approvals.OPEN:
+        return
+    with alone(run.connections) as claim:
+        proof = proof_of(run.connections, person, given.code, given.at or utc_now())
+        problem = proof.problem or ("" if proof.step is not None else "the code proved nothing")
+        body = _body(person, what, given, problem)
+        run.append(Kind.ORDERED, body | {"proof": proof.to_json()}, under=claim)
+    if problem:
+        raise NotAllowed(problem)
+
+
+def refuse(run: OpenRollout, person: str, what: str, given: Given, why: str) -> NoReturn:
+    """Write down that the order was refused, and raise NotAllowed; nothing else changes."""
+    run.append(Kind.ORDERED, _body(person, what, given, why))
+    raise NotAllowed(why)
+
+
+def _body(person: str, what: str, given: Given, refused: str) -> dict[str, str]:
+    return {"what": what, "by": person, "via": given.via, "refused": refused}
+
+
+__all__ = ["Given", "approvers_of_any_gate", "must_be_allowed", "refuse"]

@@ -1,0 +1,61 @@
+"""What a one-time code proves: judged by one process at a time, against every code that was given of late."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from blocks.connections import OpenConnections
+from blocks.errors import ClaimHeld, Unreachable
+from blocks.journal import Claim
+from tasks.approvers import ApproversError, approvers_path, read_seeds
+from tasks.open_rollout import HOLDER, utc_now
+from tidegate.codes import REMEMBERED, Proof, prove
+from tidegate.entries import Kind
+
+CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
+CLOCKS = timedelta(seconds=30)  # how far the clocks of Prefect's server and of the worker may differ
+_LEASE = timedelta(seconds=10)
+_PATIENCE = timedelta(seconds=30)
+_here = threading.Lock()
+
+
+def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime) -> Proof:
+    """What this person's code proves; whoever asks is `alone`, and writes the proof down before that ends."""
+    if given_at > utc_now() + CLOCKS:
+        return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
+    try:
+        seed = read_seeds(approvers_path()).get(person)
+    except ApproversError as error:
+        return Proof(given_at, problem=f"no code can be judged on this worker: {error}")
+    return prove(person, seed, code, given_at, _earlier(connections, person, given_at))
+
+
+def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> list[Proof]:
+    """What this person's codes proved of late, for any gate or order of any rollout, ended ones included."""
+    since, found = given_at - REMEMBERED - CLOCKS, []
+    for kind in (Kind.ANSWERED, Kind.ORDERED):
+        for entry in connections.journal.recent(kind, since):
+            who = entry.body["answer"]["approver"] if kind is Kind.ANSWERED else entry.body["by"]
+            if who == person and entry.body.get("proof"):
+                found.append(Proof.from_json(entry.body["proof"]))
+    return found
+
+
+@contextmanager
+def alone(connections: OpenConnections) -> Iterator[Claim]:
+    """Only one process judges codes at a time, so that a code is spent once; raises Unreachable."""
+    until = utc_now() + _PATIENCE
+    with _here:
+        while True:
+            try:
+                claim = connections.journal.claim(CODES, CODES, HOLDER, _LEASE)
+                break
+            except ClaimHeld as held:
+                if utc_now() > until:
+                    raise Unreachable(f"codes are being judged elsewhere all the time: {held}") from held
+                threading.Event().wait(0.2)
+        try:
+            yield claim
+        finally:
+            connections.journal.release(claim)

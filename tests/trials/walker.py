@@ -1,0 +1,166 @@
+"""The rollout's own run, carried out by real processes without Prefect's server, each stopping itself at one step.
+
+One step lies before every entry of the journal, and one right before every flag file is moved into place. Asked on
+standard input for step N, it makes a process that walks the whole runbook in a folder of its own and sends itself
+SIGSTOP there; continued, it goes on as if nothing had happened, and is resumed once more at its end.
+"""
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import flows.rollout
+import flows.waves
+import tasks.begin
+import tasks.connected
+import tasks.guarding
+from blocks import FlagdFile, Journal, OpenConnections, Prometheus
+from blocks.errors import Fenced
+from flows.rollout import rollout
+from tasks.open_rollout import OpenRollout, settle, utc_now
+from tasks.opening import open_rollout
+from tasks.ticking import tick
+from tests.tidegate.builders import ANN, STARTER, plan_of
+from tidegate.entries import Kind
+from tidegate.plan import Plan
+
+NAME = "walk-1"
+_SHORT = {"soak": "1s", "interval": "1s"}
+
+
+def plan() -> Plan:
+    """The small plan in a few seconds, in three waves."""
+    human = {"kind": "human", "when": "enter", "role": "lead", "text": "The team is there"}
+    during = {"kind": "threshold", "when": "during", "metric": "errors", "below": "2%", "text": "Few errors"}
+    fires = {"kind": "threshold", "when": "trigger", "metric": "errors", "above": "10%", "text": "Too many errors"}
+    wave = {**_SHORT, "starts": "day 1", "gate": {"approvers": ["lead"]}, "criteria": [human, during, fires]}
+    shares = (("10%", "staff"), ("25%", "all"), ("100%", "all"))
+    waves = [
+        {**wave, "name": f"w{number}", "title": f"Wave {number}", "percent": percent, "audience": audience}
+        for number, (percent, audience) in enumerate(shares, start=1)
+    ]
+    afterwards = {**_SHORT, "criteria": [during]}
+    proof = {"counter": 'sum(routed_total{path="new"})', "quiet": "1s"}
+    return plan_of(
+        {
+            "guard": "1s",
+            "scrape_interval": "1s",
+            "waves": waves,
+            "post_rollout": afterwards,
+            "rollback": {"proof": proof},
+            "max_blind": "10m",
+        }
+    )
+
+
+def connections_of(folder: Path, prometheus: str) -> OpenConnections:
+    """A journal and a flag file of this folder."""
+    rehearsal: dict[str, Any] = {"environment": "rehearsal"}
+    return OpenConnections(
+        Journal(url=f"sqlite:///{folder / 'journal.db'}", **rehearsal),
+        FlagdFile(path=str(folder / "flags.json"), **rehearsal),
+        Prometheus(url=prometheus, **rehearsal),
+    )
+
+
+class Steps:
+    """Counts the steps of this process, and stops it at the one it was asked for."""
+
+    def __init__(self, folder: Path, stop_at: int) -> None:
+        self.folder, self.stop_at, self.passed = folder, stop_at, 0
+
+    def step(self, name: str) -> None:
+        self.passed += 1
+        if self.passed == self.stop_at:
+            tell(self.folder / "stopped", f"{os.getpid()} {name}")
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def tell(path: Path, text: str) -> None:
+    """Write the file at once, so that nobody reads half of it."""
+    staged = path.with_suffix(".part")
+    staged.write_text(text)
+    staged.replace(path)
+
+
+def _watched(steps: Steps) -> None:
+    append, stage = Journal.append, FlagdFile._write_staged
+
+    def appended(self: Journal, name: str, kind: Kind, *rest: Any, **more: Any) -> Any:
+        steps.step(f"entry {kind.value}")
+        return append(self, name, kind, *rest, **more)
+
+    def staged(self: FlagdFile, *what: Any) -> None:
+        stage(self, *what)
+        steps.step("flag write")
+
+    Journal.append, FlagdFile._write_staged = appended, staged  # type: ignore[method-assign]
+
+
+def _without_prefect(via: OpenConnections) -> None:
+    """The runbook's Prefect calls that need a server, as plain ones."""
+    log = logging.getLogger("walk")
+    quiet = SimpleNamespace(update=lambda *_: None, flush=lambda: None)
+    looks: Callable[..., Any] = lambda at: tick(at.run, at.now, review=True)  # noqa: E731
+    tasks.guarding._review = SimpleNamespace(with_options=lambda **_: looks)  # type: ignore[assignment]
+    flows.rollout.wave = flows.waves.wave.fn  # type: ignore[assignment]
+    flows.waves.get_run_logger = lambda: log  # type: ignore[assignment, return-value]
+    flows.rollout.reporter_for = flows.waves.reporter_for = lambda _: quiet  # type: ignore[assignment, return-value]
+    for module in (tasks.begin, flows.waves):
+        module.connected = lambda _: via  # type: ignore[attr-defined]
+    flows.waves.open_run = lambda _, name: OpenRollout(via, name)
+
+
+def walk(folder: Path, prometheus: str, stop_at: int) -> None:
+    """From the opening to the end, and once more from the top, as a run that was started again."""
+    via = connections_of(folder, prometheus)
+    _without_prefect(via)
+    run = open_rollout(via, plan(), NAME, started_by=STARTER, pace=None, auto_approve=True, connection_set="default")
+    steps = Steps(folder, stop_at)
+    _watched(steps)
+    run.wait_for_claim()
+    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, unless=lambda s: s.goes_no_further)
+    ended = [rollout.fn("small", ANN, resume=NAME).name for _ in range(2)]
+    guarded = OpenRollout(via, NAME)
+    if guarded.state.phase.is_open:
+        guarded.wait_for_claim()
+    # What the watch does with it afterwards.
+    while guarded.refresh().phase.is_open and guarded.state.rollback is None:
+        try:
+            tick(guarded, utc_now(), review=True)
+        except Fenced:
+            settle(guarded)
+    guarded.release_claim()
+    steps.step("the end")
+    tell(folder / "ended", " ".join(map(str, ended)))
+
+
+def main() -> None:
+    """Make one process for each number that is read, and wait for all of them."""
+    root, prometheus = Path(sys.argv[1]), sys.argv[2]
+    for line in sys.stdin:
+        folder = root / line.strip()
+        folder.mkdir()
+        if os.fork() == 0:
+            code = 0
+            try:
+                walk(folder, prometheus, int(line))
+            except BaseException:
+                tell(folder / "ended", traceback.format_exc())
+                code = 1
+            os._exit(code)
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
+
+
+if __name__ == "__main__":
+    main()
