@@ -24,10 +24,11 @@ def idle_flags(count: int) -> tuple[str, ...]:
 class Tally:
     """Plain numbers of one flag, path, group and cohort: ten locks a request would cost more than the request."""
 
-    __slots__ = ("error", "ok", "slower", "users")
+    __slots__ = ("error", "ok", "seconds", "slower", "users")
 
     def __init__(self) -> None:
         self.ok = self.error = self.users = 0
+        self.seconds = 0.0
         self.slower = [0] * (len(BOUNDS) + 1)
 
 
@@ -59,6 +60,7 @@ class IdleFlags(Collector):
         place = bisect_left(BOUNDS, seconds)
         for tally in tallies:
             tally.slower[place] += 1
+            tally.seconds += seconds
             if failed:
                 tally.error += 1
             else:
@@ -84,5 +86,5 @@ class IdleFlags(Collector):
             for bound, more in zip((*map(str, BOUNDS), "+Inf"), tally.slower, strict=True):
                 total += more
                 buckets.append((bound, float(total)))
-            duration.add_metric(labels, buckets, sum_value=None)
+            duration.add_metric(labels, buckets, sum_value=tally.seconds)
         return iter((requests, users, duration))

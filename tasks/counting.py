@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from tasks.sight import Sight
 from tidegate.comparison import ASSUMED, Counted
@@ -35,7 +36,6 @@ class Series:
 
 def counted(seen: Sight, series: Series) -> Counted:
     """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
-    # Asked here and not in the question, which would have to wait for a question.
     until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
     return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
 
@@ -139,7 +139,9 @@ def _rows(
             query = _query(series, template, chosen, path, tick)
             if time.monotonic() > until:
                 return NoData(NoDataReason.SLOW, seen.now, "the counts took too long")
-            points = _range(seen, query, start, end, tick)
+            # Several bounds and criteria share a whole.
+            asked = (query, start, end, tick)
+            points = seen.once(asked, partial(_range, seen, *asked))
             if isinstance(points, NoData):
                 return points
             columns.append({round(point.at.timestamp(), 3): point.value for point in points})

@@ -67,7 +67,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
-        known = _aside(lambda: mind_build(run, now))
+        known = _aside(lambda: mind_build(run, seen, now))
         _aside(lambda: _note_counts(run, seen, now))
         _aside(lambda: _note_evidence(run, seen))
         # While nobody can tell which build runs, nothing is credited.

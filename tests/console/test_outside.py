@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from blocks.web import Web
 from tasks.measures import measure
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.preflight_checks import preflight_checks, run_checks
-from tasks.sight import Sight
+from tasks.sight import Read, Sight
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
@@ -36,7 +37,9 @@ P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL,
 
 
 def asked(run: OpenRollout, criterion: Any, id_: str = "x.1") -> Finding:
-    return measure(Sight(run, max(run.state.wave, 1), utc_now(), {}, {}), InForce(id_, criterion))[0]
+    unread: Future[Read] = Future()  # no metric is asked for
+    unread.set_result(Read({}, {}))
+    return measure(Sight(run, max(run.state.wave, 1), utc_now(), unread), InForce(id_, criterion))[0]
 
 
 def of_plan(run: OpenRollout, kind: type, text: str = "") -> Any:
