@@ -30,6 +30,7 @@ from blocks.journal_rows import (
 from blocks.journal_tables import CLAIMS, ENTRIES, dispose, engine_for, transaction
 from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
 
+_OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
 _ENDING = (Kind.FINISHED, Kind.CLOSED)
 
 
@@ -61,6 +62,13 @@ class JournalStore(BaseModel):
             entry = make_entry(rollout, 1, at, Kind.OPENED, {**body, "flag": flag}, GENESIS)
             insert_entry(session, entry)
             return entry
+
+    def note(self, name: str, kind: Kind, body: Mapping[str, Any], at: datetime) -> Entry:
+        """Write a journal of one entry, which is no rollout's and owns no flag; raises Conflict for a taken name."""
+        entry = make_entry(name, 1, at, kind, body, GENESIS)
+        with self._write() as session:
+            insert_entry(session, entry)
+        return entry
 
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
         """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
@@ -107,7 +115,7 @@ class JournalStore(BaseModel):
         query = (
             select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, CLAIMS.c.flag.label("owned"))
             .outerjoin(CLAIMS, CLAIMS.c.owner == ENTRIES.c.rollout)
-            .where(ENTRIES.c.sequence == 1)
+            .where(*_OPENING)
             .order_by(ENTRIES.c.at.desc(), ENTRIES.c.rollout.desc())
         )
         if open_only:
@@ -192,7 +200,7 @@ class JournalStore(BaseModel):
         """A sentence saying what was found; raises Unreachable or Refused."""
         with self._write() as session:
             # Asked inside a write transaction: a journal that can only be read is no journal.
-            query = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.sequence == 1)
+            query = select(func.count()).select_from(ENTRIES).where(*_OPENING)
             counted = session.execute(query).scalar_one()
             return f"journal in {session.dialect.name} with {counted} rollouts"
 

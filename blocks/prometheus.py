@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
-from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label
+from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
@@ -19,6 +19,7 @@ _ID_LABEL = "tidegate_query"
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # Kept, since a thread costs more than a request; nothing that runs here asks a further question.
 _BESIDE = ThreadPoolExecutor(8, thread_name_prefix="prometheus")
+_POINTS_AT_ONCE = 10_000
 
 
 class Prometheus(Connection):
@@ -78,6 +79,21 @@ class Prometheus(Connection):
     def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Sample] | NoData:
         """The points of the query's one series; points that are not finite are left out."""
         return samples_of(self.get_client().query_range(query, start, end, step), end)
+
+    def history(self, query: str, start: datetime, end: datetime, step: timedelta) -> dict[int, float] | NoData:
+        """The query's one series over any length of time, by Unix milliseconds, NaN included; none is an empty one.
+
+        Asked in pieces, since Prometheus refuses more than 11,000 points at once.
+        """
+        found: dict[int, float] = {}
+        while start <= end:
+            last = min(end, start + step * (_POINTS_AT_ONCE - 1))
+            piece = values_of(self.get_client().query_range(query, start, last, step), last)
+            if isinstance(piece, NoData):
+                return piece
+            found |= piece
+            start = last + step
+        return found
 
     def alerts(self, labels: Mapping[str, str], at: datetime) -> AlertReading:
         """The firing alerts with these labels, and how many of their rules are healthy and were evaluated lately."""

@@ -15,6 +15,7 @@ _OTHERS = (
     "amend_commands",
     "rollout_commands",
     "drill_command",
+    "backtest_command",
     "gate_commands",
     "steering_commands",
     "approver_commands",

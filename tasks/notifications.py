@@ -12,6 +12,7 @@ from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, messages_of, silent_p
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.notices import Notice
+from tidegate.page_end import ended_page
 from tidegate.rollout_state import RolloutState
 from tidegate.wording import pager_silent
 
@@ -22,7 +23,8 @@ _log = logging.getLogger("tidegate.notices")
 
 def tell(run: OpenRollout, notice: Notice) -> None:
     """Queue the notice, once for its event id; `deliver` sends it."""
-    run.append(Kind.QUEUED, {"notice": notice.to_json()}, unless=lambda state: notice.event in state.queued)
+    whole = ended_page(run.plan, run.state, notice)
+    run.append(Kind.QUEUED, {"notice": whole.to_json()}, unless=lambda state: notice.event in state.queued)
 
 
 def undelivered(run: OpenRollout, now: datetime | None = None) -> list[Due]:
@@ -144,7 +146,8 @@ def page_now(run: OpenRollout, notice: Notice) -> str:
 
     The same notice is queued once the journal has what happened; its event id tells people that it is the same.
     """
-    ways = {due.channel: due for due in messages_of(run.plan, notice, _parts(run))}
+    whole = ended_page(run.plan, run.state, notice)
+    ways = {due.channel: due for due in messages_of(run.plan, whole, _parts(run))}
     for channel in (PAGERDUTY, SLACK, MAIL):
         if (due := ways.get(channel)) is None:
             continue

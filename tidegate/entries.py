@@ -49,6 +49,7 @@ class Kind(StrEnum):
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
+    BACKTESTED = "backtested"  # flag, by, and a BacktestResult: a journal of this one entry, which is no rollout's
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
     ORDERED = "ordered"  # what, by, via, refused (why, or empty); proof where a code was asked for (never the code)
     AMENDMENT = "amendment"  # plan, plan_hash, by, reason, changes: a change of the plan is proposed

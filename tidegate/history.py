@@ -321,6 +321,10 @@ def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
                 known.setdefault(row[0], Counts(*row))
 
 
+def _backtested(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
+    """No rollout's entry."""
+
+
 def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
     """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
     wave = body["wave"]
@@ -363,6 +367,7 @@ _APPLY = {
     Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
+    Kind.BACKTESTED: _backtested,
     Kind.REPORTED: _reported,
     Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
     Kind.AMENDMENT: proposed,

@@ -59,6 +59,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['text']}: {body['outcome'].replace('_', ' ')}. {body['output']}".strip()
         case Kind.DRILLED:
             return f"drill of {body['flag']} by {body['by']}: {body['sentence']}"
+        case Kind.BACKTESTED:
+            return f"back-test of {body['plan']} by {body['by']}, {body['start'][:10]} to {body['end'][:10]}"
         case Kind.QUEUED:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
@@ -70,11 +72,9 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:
-            span = format_duration(timedelta(seconds=body["extension_seconds"]))
-            return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
+            return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
-            ticks = max((len(rows) for rows in body["rows"].values()), default=0)
-            return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}" if reviews else ""
+            return _counted(body) if reviews else ""
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -99,6 +99,15 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
         case Kind.AMENDED:
             return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+
+
+def _longer(body: Mapping[str, Any]) -> str:
+    return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _counted(body: Mapping[str, Any]) -> str:
+    ticks = max((len(rows) for rows in body["rows"].values()), default=0)
+    return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}"
 
 
 def _reference(body: Mapping[str, Any]) -> str:

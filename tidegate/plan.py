@@ -14,6 +14,7 @@ from tidegate.exposure import Exposure, Layer
 from tidegate.plan_actions import Action
 from tidegate.plan_base import (
     NAME,
+    Address,
     Channel,
     Contradiction,
     Day,
@@ -161,6 +162,7 @@ class Channels(Model):
     second_after: PositiveDuration = Field(
         default=timedelta(minutes=5), description="A channel that fails for longer is replaced by another (mail)."
     )
+    dashboard: Address | None = Field(default=None, description="Where people reach the dashboard; each page links it.")
 
 
 class OnBlind(StrEnum):

@@ -112,6 +112,14 @@ EXAMPLES: dict[str, str] = {
   proof: drill
   fresh: 30d
 """,
+    "BacktestProof": """\
+- text: Criteria tried on the past month
+  role: engineering-lead
+  proof: backtest
+  fresh: 14d
+  covers: 28d
+  at_most: 5%
+""",
     "RolesProof": """\
 - text: Incident commander identified for each wave
   role: incident-commander

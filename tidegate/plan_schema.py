@@ -208,6 +208,7 @@ _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",
     "^#": "a channel such as #alerts-critical",
+    "^https": "an address such as https://tidegate.example.com",
     "^[a-zA-Z_]": "a label name",
 }
 

@@ -55,6 +55,7 @@ MISTAKES: dict[str, tuple[str, str, str, str]] = {
     "time zone outside": ("timezone: Europe/Berlin", "timezone: ../../etc/passwd #!", "timezone", "IANA time zone"),
     "e-mail address": ("boss@example.com", "boss at example", "roles.boss.0", "found 'boss at example', allowed is an e-mail address"),
     "channel": ("approvals: open", "approvals: open\nchannels: { critical: alerts } #!", "channels.critical", "a channel such as #alerts-critical"),
+    "address": ("approvals: open", "approvals: open\nchannels: { dashboard: tidegate } #!", "channels.dashboard", "an address such as https://"),
     "name with capitals": ("name: small", "name: Small Plan #!", "name", "a name of small letters"),
     "name of a key": ("  latency:\n", "  Latency X: #!\n", "metrics.Latency X", "found the key 'Latency X', allowed is a name"),
     "name twice": ("name: two", "name: one #!", "waves.1.name", "stands 2 times, allowed is once"),

@@ -290,7 +290,7 @@ def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
     different = {key for key in (*real, *rehearsed) if real.get(key) != rehearsed.get(key)}
     assert different == {
         "name", "title", "summary", "pace", "scrape_interval", "traffic", "metrics", "post_rollout",
-        "roles", "checklist", "readiness",
+        "roles", "checklist", "readiness", "channels",
     }  # fmt: skip
     assert proofs(REHEARSAL) == proofs(PLAN)
     aside = [i.text for items in REHEARSAL.checklist.values() for i in items if i.not_applicable is not None]

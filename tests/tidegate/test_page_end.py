@@ -1,0 +1,55 @@
+"""How a page ends: exposure, one command, one address."""
+
+import pytest
+
+from tests.tidegate.builders import ROLLOUT, in_wave, opened, plan_of
+from tidegate.entries import Kind
+from tidegate.notices import Loudness, Notice
+from tidegate.page_end import ended_page
+
+PLAN = plan_of()
+LINKED = plan_of({"channels": {"dashboard": "https://tidegate.example.com/"}})
+
+
+def page(loudness: Loudness = Loudness.PAGE, *, resolves: bool = False) -> Notice:
+    return Notice("e", ROLLOUT, loudness, "Title", "What broke.", problem="p", resolves=resolves)
+
+
+def test_a_page_about_an_exposed_flag_names_the_way_back() -> None:
+    state = in_wave(1, PLAN).state
+    assert ended_page(PLAN, state, page()).body.splitlines() == [
+        "What broke.",
+        f"Exposure now, by the journal: {state.exposure}.",
+        f"If in doubt, turn back: tidegate rollback {ROLLOUT}",
+    ]
+
+
+def test_a_page_at_zero_asks_to_look_and_links_the_dashboard() -> None:
+    state = opened(LINKED).state
+    assert ended_page(LINKED, state, page()).body.splitlines() == [
+        "What broke.",
+        "Exposure now, by the journal: 0% (nobody).",
+        f"Where it stands: tidegate status {ROLLOUT}",
+        f"Look: https://tidegate.example.com/rollouts/{ROLLOUT}",
+    ]
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_zero_that_was_not_written_is_never_called_zero(written: bool) -> None:
+    body = {} if written else {"zero_at": None}
+    state = in_wave(1, PLAN).extend((Kind.ROLLING_BACK, body)).state
+    said = ended_page(PLAN, state, page()).body
+    assert ("NOT known to be zero" in said) is not written
+    assert (f"tidegate rollback {ROLLOUT}" in said) is not written
+
+
+def test_a_raise_under_way_names_both() -> None:
+    journal = in_wave(1, PLAN)
+    exposure = PLAN.exposure_at(2)
+    state = journal.extend((Kind.RAISING, {"wave": 2, "exposure": exposure.to_json(), "epoch": 1})).state
+    assert f"{PLAN.exposure_at(1)}, or {exposure}, which was being written." in ended_page(PLAN, state, page()).body
+
+
+@pytest.mark.parametrize("notice", [page(Loudness.INFO), page(Loudness.WARNING), page(resolves=True)])
+def test_what_is_no_page_or_is_over_stays_as_it_is(notice: Notice) -> None:
+    assert ended_page(LINKED, in_wave(1, LINKED).state, notice) == notice

@@ -1,0 +1,38 @@
+"""How every page ends: where the exposure stands, one command, one address. Read at 3 a.m."""
+
+from dataclasses import replace
+
+from tidegate.exposure import ZERO
+from tidegate.notices import Loudness, Notice
+from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
+
+
+def ended_page(plan: Plan, state: RolloutState, notice: Notice) -> Notice:
+    """The notice; a page that asks somebody to look says what is exposed now, what to type, and where to look."""
+    if notice.loudness is not Loudness.PAGE or notice.resolves:
+        return notice
+    lines = (notice.body.rstrip(), _exposure(state), _command(state), _address(plan, state))
+    return replace(notice, body="\n".join(line for line in lines if line))
+
+
+def _exposure(state: RolloutState) -> str:
+    back = state.rollback
+    if back is not None and back.zero_at is None:
+        return f"Exposure now: NOT known to be zero; last known {state.exposure}."
+    if state.intended is not None:
+        return f"Exposure now: {state.exposure}, or {state.intended}, which was being written."
+    return f"Exposure now, by the journal: {state.exposure}."
+
+
+def _command(state: RolloutState) -> str:
+    back = state.rollback
+    at_zero = state.exposure == ZERO and state.intended is None and (back is None or back.zero_at is not None)
+    if at_zero:
+        return f"Where it stands: tidegate status {state.rollout}"
+    return f"If in doubt, turn back: tidegate rollback {state.rollout}"
+
+
+def _address(plan: Plan, state: RolloutState) -> str:
+    base = plan.channels.dashboard
+    return f"Look: {base.rstrip('/')}/rollouts/{state.rollout}" if base else ""
