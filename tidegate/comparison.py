@@ -3,18 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from tidegate.criteria import no_data_words, on_dry_run
+from tidegate.evidence_curves import curve_of
 from tidegate.inference import (
     HARM,
     HOUR,
     Counts,
-    Question,
     WaveCounts,
     averaged,
     bound,
-    evidence_curve,
     go_question,
     log_mixture,
 )
@@ -45,12 +43,6 @@ class Counted:
     def rows(self) -> list[Counts]:
         """The rows of all waves in order of time that have both sides."""
         return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
-
-
-@lru_cache(maxsize=256)
-def curve_of(waves: tuple[WaveCounts, ...], question: Question) -> tuple[tuple[float, float], ...]:
-    """The evidence at each tick from the raw counts; the same counts are not worked out again at every guard."""
-    return tuple(evidence_curve(waves, question))
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
