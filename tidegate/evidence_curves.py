@@ -1,9 +1,7 @@
 """The evidence at each tick from the raw counts alone; what was worked out once goes on from there."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 
 from tidegate.inference import Counts, Evidence, Question, WaveCounts
 
@@ -13,52 +11,53 @@ _MOST = 256
 _BACK = 3  # so many rows may have come since the last look
 
 
-@dataclass(slots=True)
-class _Grown:
-    """The evidence after all rows of some waves, and the way there."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The evidence after all rows of some waves, and the way there; nobody changes it, going on makes another."""
 
     evidence: Evidence
-    curve: list[tuple[float, float]] = field(default_factory=list)
+    curve: Curve = ()
 
-    def begin(self, wave: WaveCounts) -> None:
-        self.evidence.begin_wave(wave.cohorts)
-        self.take(wave.rows)
+    def and_wave(self, wave: WaveCounts) -> "_Known":
+        evidence = self.evidence.branch()
+        evidence.begin_wave(wave.cohorts)
+        return _Known(evidence, (*self.curve, *_taken(evidence, wave.rows)))
 
-    def take(self, rows: Sequence[Counts]) -> None:
-        self.curve += [(row.end, self.evidence.add(row)) for row in sorted(rows) if row.has_both]
+    def and_rows(self, rows: Sequence[Counts]) -> "_Known":
+        evidence = self.evidence.branch()
+        return _Known(evidence, (*self.curve, *_taken(evidence, rows)))
 
 
-_kept: OrderedDict[tuple[Waves, Question], _Grown] = OrderedDict()
-_lock = Lock()
+def _taken(evidence: Evidence, rows: Sequence[Counts]) -> list[tuple[float, float]]:
+    return [(row.end, evidence.add(row)) for row in sorted(rows) if row.has_both]
+
+
+_known: dict[tuple[Waves, Question], _Known] = {}
 
 
 def curve_of(waves: Waves, question: Question) -> Curve:
     """(end, log e-value) at each tick; the same counts, or those of the look before, are not worked out again."""
-    with _lock:
-        grown = _kept.get((waves, question)) or _gone_on(waves, question)
-        if grown is None:
-            grown = _Grown(Evidence(question))
-            for wave in waves:
-                grown.begin(wave)
-        _kept[waves, question] = grown
-        _kept.move_to_end((waves, question))
-        while len(_kept) > _MOST:
-            _kept.popitem(last=False)
-        return tuple(grown.curve)
+    key = (waves, question)
+    known = _known.get(key)
+    if known is None:
+        known = _gone_on(waves, question)
+        _known[key] = known
+        for oldest in list(_known)[:-_MOST]:
+            _known.pop(oldest, None)
+    return known.curve
 
 
-def _gone_on(waves: Waves, question: Question) -> _Grown | None:
-    """What was known of the same waves a few rows ago, with these rows added; None where nothing was."""
+def _gone_on(waves: Waves, question: Question) -> _Known:
+    """From what was known of the same waves a few rows ago, where something was; else from the beginning."""
     if not waves:
-        return None
+        return _Known(Evidence(question))
     *before, last = waves
     for back in range(1, min(_BACK, len(last.rows)) + 1):
         old, new = last.rows[:-back], last.rows[-back:]
         if old and max(old) >= min(new):
             continue  # late rows belong between others
         was = (*before, WaveCounts(last.cohorts, old)) if old else tuple(before)
-        grown = _kept.pop((was, question), None)
-        if grown is not None:
-            grown.take(new) if old else grown.begin(last)
-            return grown
-    return None
+        known = _known.pop((was, question), None)
+        if known is not None:
+            return known.and_rows(new) if old else known.and_wave(last)
+    return _gone_on(tuple(before), question).and_wave(last)

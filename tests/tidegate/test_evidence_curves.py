@@ -29,7 +29,7 @@ def test_looks_that_grow_agree_with_all_counts_at_once(
     question: Question,
     data: st.DataObject,
 ) -> None:
-    evidence_curves._kept.clear()
+    evidence_curves._known.clear()
     early, late = spread(one, 1), spread(two, len(one) + 1)
     seen = 0
     while seen < len(early) + len(late):
