@@ -19,6 +19,7 @@ from demo.processes import PartFailed, Process, free_ports, is_running, start_pr
 from demo.provision import find_prometheus
 from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
 from tasks.approvers import approvers_path
+from tasks.rollback_worker import ROLLBACK_POOL
 
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
@@ -211,7 +212,7 @@ def _workers(environment: dict[str, str]) -> list[Process]:
     return [
         start_process(
             f"worker {pool}",
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
+            [*_urgency(pool), sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
             # Runs stand in the project's folder, which need not be the one whose home is meant.
             {**environment, "TIDEGATE_APPROVERS": str(approvers_path())},
             home() / "logs" / f"worker-{pool}.log",
@@ -219,6 +220,11 @@ def _workers(environment: dict[str, str]) -> list[Process]:
         )
         for pool in POOLS
     ]
+
+
+def _urgency(pool: str) -> list[str]:
+    """The way back goes before all else on a busy machine; without the right to that, `nice` goes on as usual."""
+    return ["nice", "-n", "-10"] if pool == ROLLBACK_POOL and shutil.which("nice") else []
 
 
 def write_demo_kit(folder: Path, parts: Parts) -> None:

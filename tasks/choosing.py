@@ -1,6 +1,6 @@
 """Which rollout is meant when nobody says, and whether there is something to turn back."""
 
-from blocks.connections import OpenConnections
+from blocks.journal_store import JournalStore
 from tasks.open_rollout import OpenRollout
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
@@ -10,12 +10,12 @@ class NotOne(LookupError):
     """There is not exactly one open rollout; says which there are."""
 
 
-def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> str:
+def the_open_rollout(journal: JournalStore, flag: str | None = None) -> str:
     """The name of the one open rollout (of this flag); raises NotOne otherwise."""
-    rows = connections.journal.rollouts(flag=flag, open_only=True)
+    rows = journal.rollouts(flag=flag, open_only=True)
     of = f" of {flag}" if flag else ""
     if not rows:
-        last = next(iter(connections.journal.rollouts(flag=flag)), None)
+        last = next(iter(journal.rollouts(flag=flag)), None)
         hint = f"; a finished one is turned back by its name, the last one was {last.rollout}" if last else ""
         raise NotOne(f"no rollout{of} is open{hint}")
     if len(rows) > 1:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from tasks.accounts import account
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -22,6 +23,7 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     """Finish a rollout whose post-rollout time is over once nothing is missing; until then ask, and guard on."""
     findings = (_exercised(run, now), *readiness_findings(run.plan, run.state))
     if is_ready(findings):
+        account(run, run.state.wave, now)
         body = {"reason": reason, "production_grade": True, "findings": [f.to_json() for f in findings]}
         if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
             tell(run, finished(run.plan, run.state))

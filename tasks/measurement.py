@@ -111,7 +111,7 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     # A definition that was written anew and means the same is no drift either.
     if as_written or intended or seen.exposure == state.exposure:
         return None, ""
-    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO), ""
+    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
 
 
 def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:

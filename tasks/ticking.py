@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
+from tasks.lease import renew_lease
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -75,8 +77,13 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if isinstance(decision, RollBack):
+        # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
+        _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
+        if seen.judged.drift is None and not seen.judged.unreadable:
+            _aside(lambda: renew_lease(run, now))
         _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
 
@@ -114,6 +121,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                _aside(lambda: account(run, wave, now))
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
             graduate(run, reason, now)
@@ -149,10 +157,10 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
             tell(run, bound_crossed(run.plan, run.state, line))
 
 
-def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
-        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 
 
 def _note_evidence(run: OpenRollout, seen: Look) -> None:

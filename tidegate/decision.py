@@ -56,6 +56,7 @@ class Drift:
     was: str
     now: str
     is_zero: bool
+    expired: bool = False  # the lease ran out
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     """What this look leads to, in the order: triggers, blindness, drift, holds, soak."""
     if (fired := judged.fired) is not None:
         return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+    if judged.drift is not None and judged.drift.expired:
+        return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
     if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
 from tidegate.plan_actions import Action, action_words
+from tidegate.plan_cost_words import costs_document
 from tidegate.plan_rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan_words import (
     criterion_sentence,
@@ -36,6 +37,7 @@ def plan_document(plan: Plan) -> str:
         *(_wave(plan, wave) for wave in plan.waves),
         _post_rollout(plan, plan.post_rollout),
         _rollback(plan),
+        costs_document(plan),
         _people(plan),
         _timeline(plan),
     )

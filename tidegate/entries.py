@@ -49,6 +49,10 @@ class Kind(StrEnum):
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
+    ACCOUNTED = "accounted"  # wave, start, end, figures, reasons: amounts used, requests by path
+    LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
+    LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back
+    LEASED = "leased"  # until, epoch: the exposure's end was put off; raised and lowered say lease_until themselves
     BACKTESTED = "backtested"  # flag, by, and a BacktestResult: a journal of this one entry, which is no rollout's
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
     ORDERED = "ordered"  # what, by, via, refused (why, or empty); proof where a code was asked for (never the code)

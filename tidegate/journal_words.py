@@ -32,6 +32,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
+        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
+            return _lowered(entry, reviews)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -49,10 +51,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.SOAKED:
             return f"wave {body['wave']} has collected its soak"
         case Kind.ROLLING_BACK:
-            if not body["zero_at"]:
-                return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
-            took = _seconds(body["ordered_at"], body["zero_at"])
-            return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
+            return _rolling_back(body)
         case Kind.PROVEN:
             return str(body["sentence"])
         case Kind.STEP:
@@ -75,6 +74,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
             return _counted(body) if reviews else ""
+        case Kind.ACCOUNTED:
+            return _accounted(body)
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -101,8 +102,28 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
 
 
+def _rolling_back(body: Mapping[str, Any]) -> str:
+    if not body["zero_at"]:
+        return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
+    return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+
+
+def _lowered(entry: Entry, every: bool) -> str:
+    if entry.kind is Kind.LEASED:
+        return f"exposure lasts until {entry.body['until'][:19]} UTC unless renewed" if every else ""
+    body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
+    if entry.kind is Kind.LOWERING:
+        return f"about to step back to wave {body['wave']}: {exposure}"
+    return f"back in wave {body['wave']}: exposure {exposure}, read back, by {body['by']}: {body['reason']}"
+
+
 def _longer(body: Mapping[str, Any]) -> str:
     return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _accounted(body: Mapping[str, Any]) -> str:
+    lost = f"; not known: {', '.join(body['reasons'])}" if body["reasons"] else ""
+    return f"the accounts of wave {body['wave']}: {len(body['figures'])} figures{lost}"
 
 
 def _counted(body: Mapping[str, Any]) -> str:

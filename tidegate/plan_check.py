@@ -12,7 +12,7 @@ from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, Wh
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_contradictions
 from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
-from tidegate.plan_outside import Synthetic
+from tidegate.plan_outside import Cost, Synthetic
 from tidegate.units import format_duration
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
                 yield from _known(criterion.role, plan.roles, (*here, "role"))
             case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
                 yield from inference_contradictions(plan, here, criterion)
+            case Cost() if criterion.is_of_the_plan and plan.costs is None:
+                yield here, "found neither source nor query, allowed in a plan with costs:"
             case Synthetic():
                 yield from _callers(plan, here, criterion)
             case EarlierWaves():

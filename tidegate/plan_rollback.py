@@ -143,6 +143,9 @@ class Rollback(Model):
 
     proof: Proof = Field(description="How it is proven.")
     within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
+    step_back: bool = Field(
+        default=False, description="Whether people may lower exposure to an earlier wave instead of zero."
+    )
     snapshot: Name | None = Field(
         default=None, description="The command that prints the snapshot's name; asked before wave 1, for restore."
     )

@@ -198,6 +198,7 @@ class RolloutState:
     exposure: Exposure = ZERO
     intended: Exposure | None = None
     revision: str | None = None
+    lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
     waves: dict[int, WaveRecord] = field(default_factory=dict)
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
@@ -231,6 +232,7 @@ class RolloutState:
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
+    accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 

@@ -25,6 +25,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
         "wave": min(state.wave, len(plan.waves)),
         "exposure": str(state.exposure),
         "percent": state.exposure.percent,
+        "lease_until": state.lease_until.isoformat() if state.lease_until else None,
         "holds": {cause.value: reason for cause, reason in state.holds.items()},
         "waves": [_wave(plan, state, timing, number) for number in range(1, len(plan.waves) + 2)],
         "gate": None

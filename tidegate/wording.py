@@ -204,6 +204,13 @@ def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
     )
 
 
+def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str) -> Notice:
+    """Exposure was taken back to an earlier wave, which soaks again."""
+    title = f"{plan.flag.key} is back in wave {wave} at {state.exposure}"
+    then = f"Wave {wave} soaks again from the beginning; raising it again needs the gate before wave {wave + 1}."
+    return _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
+
+
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
     """The way back is proven."""
     back = state.rollback

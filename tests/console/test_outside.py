@@ -127,8 +127,6 @@ def test_a_source_that_drips_is_given_up(tmp_path: Path, prometheus_server: Prom
         (Count, "Customer escalations", "support", "escalations", 6),
         (Count, "Multiple simultaneous", "support", "issues", 2),
         (Count, "Customer-reported data loss", "support", "data_loss_reports", 1),
-        (Cost, "Cost analysis", "cost", "projected_monthly_usd", 250),
-        (Cost, "Cost < $300", "cost", "projected_monthly_usd", 300),
     ],
 )
 def test_the_reference_plans_figures_are_told_by_the_demos_desk(
@@ -157,6 +155,16 @@ def test_a_cost_is_worked_out_from_prometheus(tmp_path: Path, prometheus_server:
     assert asked(run, example("cost", query="sum(outside_instances)", price="$50")).verdict is F
     assert asked(run, example("cost", query="sum(outside_nothing)")).verdict is E
     assert asked(run, example("cost", query="outside_instances")).verdict is E
+
+
+def test_a_cost_is_that_of_the_plans_own_model(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    run = opened(tmp_path, prometheus_server)
+    analysis, limit = of_plan(run, Cost, "Cost analysis"), of_plan(run, Cost, "Cost < $300")
+    assert asked(run, analysis).verdict is E
+    for instances, expected in ((2, (P, P)), (3, (F, P)), (7, (F, F))):
+        labels = [{"__name__": "batch_patches_build_info", "path": "new", "instance": str(n)} for n in range(instances)]
+        prometheus_server.write([(each, [(time.time(), 1.0)]) for each in labels])
+        assert (asked(run, analysis).verdict, asked(run, limit).verdict) == expected
 
 
 # Known requests
@@ -354,7 +362,7 @@ def test_preflight_looks_for_everything_that_the_plan_names_outside_of_prometheu
         connected(run, web=demo.web, **demo.alarms)
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by="a@b.c", now=utc_now())
     own = [c for c in checks if c.name.partition(".")[0] in ("figure", "known", "command")]
-    assert len(own) == 6
+    assert len(own) == 5
     for finding in run_checks(tuple(own)):
         assert finding.verdict is P if given else finding.verdict in (E, F)
         assert given or "to the kit" in finding.sentence or "of the kit" in finding.sentence
@@ -379,6 +387,6 @@ def test_where_all_is_well_everything_passes(
     sources = dict.fromkeys(("batch-patches", "support-desk", "cost-report"), server.url)
     run = connected(in_wave_one(tmp_path, prometheus_server), web=Web(sources=sources))
     criteria = [c for step in (*run.plan.waves, run.plan.post_rollout) for c in step.criteria]
-    own = [c for c in criteria if isinstance(c, Count | Cost | Synthetic)]
-    assert len(own) == 6
+    own = [c for c in criteria if isinstance(c, Count | Synthetic)]
+    assert len(own) == 4
     assert {asked(run, criterion).verdict for criterion in own} == {P}

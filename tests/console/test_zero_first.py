@@ -27,7 +27,7 @@ def watched(*order):
     done = early(*order)
     print("early", done is not None, sorted({m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}))
     sys.exit(0)
-console.rollback_command.zero_early = watched
+console.zero_first.zero_early = watched
 main()
 """
 

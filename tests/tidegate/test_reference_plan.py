@@ -9,10 +9,13 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from tidegate.costs import monthly as costed
+from tidegate.costs import planned_amounts
 from tidegate.criteria import in_force
 from tidegate.document import plan_document
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
 from tidegate.plan_actions import Automatic, ScheduledNotice, Standby, Task
+from tidegate.plan_costs import break_even_after
 from tidegate.plan_file import load_plan
 from tidegate.plan_outside import Cost
 from tidegate.plan_reference import plan_reference
@@ -277,12 +280,38 @@ def test_what_asks_outside_of_prometheus_asks_for_what_the_line_says() -> None:
     (monthly,) = (c for c in PLAN.post_rollout.criteria if c.text == "Cost < $300/month")
     assert isinstance(monthly, Cost)
     assert monthly.below == "$300"
-    assert criterion(3, "Cost analysis shows acceptable impact").kind == "cost"
+    impact = criterion(3, "Cost analysis shows acceptable impact")
+    assert (impact.kind, impact.below) == ("cost", "$201")
+    assert impact.is_of_the_plan
+    assert monthly.is_of_the_plan
     assert criterion(1, "All ALARM tests pass").when == (When.ENTER,)
     known = criterion(1, "Run synthetic tests (generate load with known patches)")
     assert (known.kind, known.new.group, known.legacy.group) == ("synthetic", "synthetic", "synthetic-control")
     for number in range(1, len(PLAN.waves) + 2):
         assert known in [item.criterion for item in in_force(PLAN, number, When.DURING)]
+
+
+def test_the_cost_analysis_of_the_reference_plan() -> None:
+    analysis, costs = section("## Cost Analysis"), PLAN.costs
+    assert costs is not None
+    for item in costs.items.values():
+        assert item.text in analysis or item.text.startswith("Load balancing")
+    assert [f"- {item.text}" for item in costs.items.values() if item.existing] == re.findall(
+        r"- .*already .*", analysis
+    )
+    assert f"~{costs.expected.at_least:$>4}-{costs.expected.at_most}" in analysis
+    month = costed(costs, planned_amounts(costs)).total
+    assert month is not None
+    assert costs.expected.at_least <= month <= costs.expected.at_most
+    assert costs.limit == 300
+    benefit = costs.benefit
+    assert benefit is not None
+    assert f"**Benefit:** {benefit.text}" in analysis
+    assert "Break-even in 2-3 weeks" in analysis
+    for bound in (costs.expected.at_least, costs.expected.at_most):
+        after = break_even_after(benefit, bound)
+        assert after is not None
+        assert timedelta(weeks=2) <= after <= timedelta(weeks=3)
 
 
 def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
