@@ -11,6 +11,7 @@ from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.lease import renew_lease
+from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -84,6 +85,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
             _aside(lambda: renew_lease(run, now))
+        _aside(lambda: mind_legacy(run, now))
         _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
 
