@@ -3,18 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from tidegate.criteria import no_data_words, on_dry_run
+from tidegate.evidence_curves import curve_of
 from tidegate.inference import (
     HARM,
     HOUR,
     Counts,
-    Question,
     WaveCounts,
     averaged,
     bound,
-    evidence_curve,
     go_question,
     log_mixture,
 )
@@ -61,12 +59,6 @@ def counted_of(
         measured &= cohorts is not None
         waves.append(WaveCounts(cohorts or ASSUMED, tuple(rows[number].values())))
     return Counted(what, tuple(waves), trouble, noun, measured)
-
-
-@lru_cache(maxsize=256)
-def curve_of(waves: tuple[WaveCounts, ...], question: Question) -> tuple[tuple[float, float], ...]:
-    """The evidence at each tick from the raw counts; the same counts are not worked out again at every guard."""
-    return tuple(evidence_curve(waves, question))
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
@@ -122,10 +114,20 @@ def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: f
         log_e = log_sample_ratio((new, old), (percent, 100 - percent))
         peak = max(peak, log_e)
     verdict = Verdict.FAIL if peak >= needed else Verdict.PASS
-    seen = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, planned is"
-    odds = f"; the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
-    sentence = f"{seen} {format_percent(percent)}{odds if verdict is Verdict.FAIL else ''}."
+    asked = format_percent(percent)
+    sentence = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, {asked} was asked"
+    if verdict is Verdict.FAIL:
+        odds = f"the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
+        sentence += f" (sample ratio mismatch): {odds}. Who is compared is not who was meant, so the wave is held"
+    sentence += "."
     return on_dry_run(item, _found(id_, item, verdict, sentence, peak, needed, new + old))
+
+
+def stays(finding: Finding) -> bool:
+    """Whether this is evidence that holds the wave and never clears by itself, so that people must act."""
+    split = finding.query == "sample_ratio" and finding.verdict is Verdict.FAIL
+    small = finding.query == "versus_control" and finding.verdict is Verdict.INCONCLUSIVE and finding.required
+    return split or small
 
 
 def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
