@@ -33,6 +33,7 @@ from tidegate.plan_costs import Costs
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
+from tidegate.plan_success import Success
 from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
@@ -248,6 +249,9 @@ class Plan(Model):
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")
     costs: Costs | None = Field(default=None, description="What it costs and what it is worth.")
+    success: tuple[Success, ...] = Field(
+        default=(), description="What the journal must show before the release is production-grade."
+    )
     readiness: tuple[Readiness, ...] = Field(
         default=(), description="What people state after the post-rollout days: production-grade."
     )
