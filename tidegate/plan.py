@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
-from tidegate.plan_actions import Action
+from tidegate.plan_actions import Action, DailyStandup
 from tidegate.plan_base import (
     NAME,
     Address,
@@ -231,6 +231,7 @@ class Plan(Model):
     allow_others_of_service: bool = Field(
         default=False, description="Whether another rollout of the service may be open, if that one's plan says so too."
     )
+    standup: DailyStandup | None = Field(default=None, description="The meeting of every day of the rollout.")
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
     channels: Channels = Field(default=Channels(), description="Where notices go.")

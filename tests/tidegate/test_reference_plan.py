@@ -14,7 +14,7 @@ from tidegate.costs import planned_amounts
 from tidegate.criteria import in_force
 from tidegate.document import plan_document
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
-from tidegate.plan_actions import Automatic, ScheduledNotice, Standby, Task
+from tidegate.plan_actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
 from tidegate.plan_costs import break_even_after
 from tidegate.plan_file import load_plan
 from tidegate.plan_outside import Cost
@@ -253,7 +253,7 @@ def test_every_action_of_the_reference_plan_has_somebody_or_something_that_does_
     for wanted in (
         "automatic: a review at least every 15m",
         "task of engineering-lead, asked for at the next gate",
-        "notice to incident-commander, engineering-lead daily at 9:00 and 17:00",
+        "standup report to incident-commander, engineering-lead daily at 9:00 and 17:00",
         "incident-commander stands by, somebody on call for batch-patches",
         "Cost attribution — task of product-manager, handed over at the start",
     ):
@@ -300,6 +300,18 @@ def test_the_cost_analysis_of_the_reference_plan() -> None:
         after = break_even_after(benefit, bound)
         assert after is not None
         assert timedelta(weeks=2) <= after <= timedelta(weeks=3)
+
+
+def test_the_stand_up_is_at_nine_every_day_and_wave_3_meets_again_at_five() -> None:
+    assert section("### Daily Standup Format").count("9:00 AM PT") == 1
+    met = [
+        [at for _, meeting in meetings_of(PLAN, step) if meeting.report is Report.STANDUP for at in meeting.at]
+        for step in (*PLAN.waves, PLAN.post_rollout)
+    ]
+    assert met == [["9:00"], ["9:00"], ["9:00", "17:00"], ["9:00"], ["9:00"]]
+    assert PLAN.timezone == "America/Los_Angeles"
+    [back] = [m for _, m in meetings_of(PLAN, PLAN.waves[3]) if m.report is Report.RETROSPECTIVE]
+    assert back.text == "Daily post-rollout retrospective"
 
 
 def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:

@@ -27,6 +27,7 @@ from tidegate.plan import Plan
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
 from tidegate.reports.closeout_page import closeout_markdown
 from tidegate.reports.record import mean_of, reviews_in, spells_in
+from tidegate.reports.retrospective import retrospective_markdown
 from tidegate.reports.standup import standup, standup_markdown
 from tidegate.reports.success import success
 from tidegate.verdict import Verdict
@@ -183,6 +184,25 @@ def test_what_waits_at_a_gate_is_a_next_action() -> None:
     actions = told(opened().extend((Kind.GATE_OPENED, {"wave": 1, "attempt": 1})))["next_actions"]
     assert any(a["text"].startswith("Decide:") and ANN in a["owner"] for a in actions)
     assert {"text": "State: The team is there", "owner": "lead"} in actions
+
+
+def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
+    journal = review(failed(in_wave()), line(1.0))
+    journal.append(Kind.HELD, {}, after=HOUR)
+    text = standup_markdown(told(journal), PLAN)
+    assert "Ended: a review passed again at 19:00:00 UTC." in text
+    assert "operator: wait Not over." in text
+    journal.append(Kind.RESUMED, {}, after=HOUR)
+    assert f"Ended: ended by {ANN} at 21:00:00 UTC: go on." in standup_markdown(told(journal), PLAN)
+
+
+def test_the_retrospective_asks_the_same_figures_backwards() -> None:
+    journal = failed(two_days())
+    text = retrospective_markdown(told(journal), PLAN)
+    well, badly = text.index("## What went well"), text.index("## What did not")
+    assert well < text.index("23 of 24 reviews passed since yesterday.") < badly
+    assert badly < text.index("Error rate is worse than yesterday")
+    assert badly < text.index("wave 1: FAIL")
 
 
 # --- Success criteria
