@@ -116,24 +116,6 @@ def load_connections(name: str) -> OpenConnections:
     return cast(Connections, _load(Connections, name)).open()
 
 
-@dataclass(frozen=True)
-class ZeroBlocks:
-    """The two connections that zero needs."""
-
-    journal: Journal
-    flags: FlagBackend
-
-
-def load_zero_parts(name: str) -> ZeroBlocks:
-    """Of the block document `name` only what zero needs; raises Unreachable or Refused."""
-    named = cast(Connections, _load(Connections, name))
-    journal, flags = (
-        must_be(part, _load(Block, reference), f"block {reference}")
-        for part, reference in (("journal", named.journal), ("flags", named.flags))
-    )
-    return ZeroBlocks(cast(Journal, journal), cast(FlagBackend, flags))
-
-
 def must_be(part: str, connection: object, where: str) -> object:
     """The connection, if it can serve as that part; raises Refused."""
     if not isinstance(connection, PARTS[part]) or not isinstance(connection, Connection):

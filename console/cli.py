@@ -16,6 +16,7 @@ _OTHERS = (
     "rollout_commands",
     "drill_command",
     "backtest_command",
+    "explain_command",
     "gate_commands",
     "steering_commands",
     "approver_commands",

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tasks.sight import Sight
-from tidegate.comparison import ASSUMED, Counted
-from tidegate.inference import Counts, WaveCounts
-from tidegate.nuisance import cohorts_of
+from tidegate.comparison import Counted, counted_of
+from tidegate.inference import Counts
 from tidegate.query import selector
 from tidegate.rollout_state import WaveRecord
 from tidegate.samples import NoData, NoDataReason, Sample
@@ -45,12 +44,7 @@ def _counted(seen: Sight, series: Series, until: float) -> Counted:
                 trouble = found
             else:
                 _note(seen, series, found, known)
-    waves, measured = [], True
-    for number in sorted(known):
-        cohorts = cohorts_of(before.get(number, {}).values())
-        measured &= cohorts is not None
-        waves.append(WaveCounts(cohorts or ASSUMED, tuple(known[number].values())))
-    return Counted(series.what, tuple(waves), trouble, series.noun, measured)
+    return counted_of(series.what, series.noun, known, before, trouble)
 
 
 def _note(

@@ -8,12 +8,10 @@ from tidegate.comparison import (
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
-    watched,
 )
 from tidegate.criteria import Breach, InForce
 from tidegate.plan_inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
-from tidegate.series import Series, series_of_histogram, series_of_metric
-from tidegate.units import format_duration
+from tidegate.series import bounds_watched, series_of_histogram, series_of_metric, series_of_users
 from tidegate.verdict import Finding, Verdict
 
 Judged = tuple[Finding, Breach | None]
@@ -42,8 +40,7 @@ def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> 
     """Users first seen on each path, against the shares that the wave asks for."""
     if finding := _without_control(seen, item, criterion):
         return finding, None
-    name = f"{item.id}/{format_duration(criterion.tick)}"
-    series = Series(name, "users", criterion.exposures, criterion.tick)
+    series = series_of_users(criterion, item.id)
     percent = seen.run.plan.waves[seen.wave - 1].percent
     return judge_sample_ratio(item.id, criterion, counted(seen, series), percent), None
 
@@ -57,15 +54,11 @@ def measure_breaker(seen: Sight, item: InForce, criterion: Breaker) -> Judged:
 def _slow(seen: Sight, item: VersusControl) -> list[Counted]:
     """The counts at the bounds that the day before the first wave chose, which stay chosen for the rollout."""
     every = series_of_histogram(item)
-    state = seen.run.state
-    first = [state.counts_before.get(series.name, {}) for series in every]
-    if not all(first):
+    chosen = bounds_watched(every, seen.run.state.counts_before)
+    if chosen is None:
         # The first look of a rollout asks for the day at every bound; from then on the chosen ones are known.
         return [counted(seen, series) for series in every]
-    days = [list(days[min(days)].values()) for days in first]
-    named = {series.name: series for series in every}
-    chosen = watched([Counted(series.name, ()) for series in every], days)
-    return [counted(seen, named[one.what]) for one in chosen or [Counted(series.name, ()) for series in every]]
+    return [counted(seen, series) for series in chosen] or [Counted(series.name, ()) for series in every]
 
 
 def _without_control(seen: Sight, item: InForce, criterion: Inference) -> Finding | None:

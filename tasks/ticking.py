@@ -11,6 +11,7 @@ from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.lease import renew_lease
+from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -75,10 +76,14 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if isinstance(decision, RollBack):
+        # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
+        _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
             _aside(lambda: renew_lease(run, now))
+        _aside(lambda: mind_legacy(run, now))
         _aside(lambda: carry_out(run, now))
         _aside(lambda: settle_accounts(run))
         if review:
@@ -164,10 +169,10 @@ def _note_broken(run: OpenRollout) -> None:
                 tell(run, notice)
 
 
-def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
-        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

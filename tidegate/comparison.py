@@ -1,7 +1,7 @@
 """How counts on two paths become findings: harm, safety, the split of users, and the breaker."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from tidegate.inference import (
     go_question,
     log_mixture,
 )
-from tidegate.nuisance import Cohorts
+from tidegate.nuisance import Cohorts, cohorts_of
 from tidegate.plan_inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.sample_ratio import log_sample_ratio
 from tidegate.samples import NoData
@@ -45,6 +45,22 @@ class Counted:
     def rows(self) -> list[Counts]:
         """The rows of all waves in order of time that have both sides."""
         return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
+
+
+def counted_of(
+    what: str,
+    noun: str,
+    rows: Mapping[int, Mapping[float, Counts]],
+    before: Mapping[int, Mapping[float, Counts]],
+    trouble: NoData | None = None,
+) -> Counted:
+    """What is known by wave, and of the day before each: as a tick judges it, and whoever explains it later."""
+    waves, measured = [], True
+    for number in sorted(rows):
+        cohorts = cohorts_of(before.get(number, {}).values())
+        measured &= cohorts is not None
+        waves.append(WaveCounts(cohorts or ASSUMED, tuple(rows[number].values())))
+    return Counted(what, tuple(waves), trouble, noun, measured)
 
 
 @lru_cache(maxsize=256)

@@ -87,6 +87,8 @@ class Evidence:
     _bad_control: float = 0.0
     _cohorts: Cohorts = UNKNOWN_NOTHING
     _nodes: Nodes = field(init=False)
+    # Per null and ratio, and node: ln(rho) and rho - 1, which no tick changes.
+    _rates: list[list[tuple[float, float]]] = field(default_factory=list)
     _null: list[float] = field(default_factory=list)  # per node
     _alternative: list[list[float]] = field(default_factory=list)  # per ratio and node
     _starts: list[list[float]] = field(default_factory=list)  # per ratio and node: weights of the starts, as logs
@@ -132,6 +134,9 @@ class Evidence:
         self._nodes = nodes_of(self._cohorts, fine)
         size = len(self._nodes.ratios)
         self._count = self._starts_before_wave
+        scales = [ratio * self.question.null for ratio in (1.0, *self.question.ratios)]
+        rhos = [[scale * theta for theta in self._nodes.ratios] for scale in scales]
+        self._rates = [[(math.log(rho), rho - 1) for rho in row] for row in rhos]
         self._null = [0.0] * size
         self._alternative = [[0.0] * size for _ in self.question.ratios]
         self._starts = [[carried] * size for carried in self._carried]
@@ -145,12 +150,10 @@ class Evidence:
             return
         share = row.n_canary / (row.n_canary + row.n_control)
         phi = self._cohorts.phi
-        rows = [(1.0, self._null), *zip(self.question.ratios, self._alternative, strict=True)]
-        for ratio, sums in rows:
-            scale = ratio * self.question.null
-            for j, theta in enumerate(self._nodes.ratios):
-                rho = scale * theta
-                sums[j] += (row.bad_canary * math.log(rho) - bad * math.log1p(share * (rho - 1))) / phi
+        canary, log1p = row.bad_canary, math.log1p
+        for rates, sums in zip(self._rates, (self._null, *self._alternative), strict=True):
+            for j, (log_rho, excess) in enumerate(rates):
+                sums[j] += (canary * log_rho - bad * log1p(share * excess)) / phi
 
     def _start(self, number: int) -> None:
         weight = -math.log(2 * number * (number + 1))

@@ -177,3 +177,19 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
     digest = hashlib.sha256("/".join(f"{f.criterion}={f.verdict}" for f in findings).encode()).hexdigest()[:8]
     title = f"{plan.title}: is it production-grade?"
     return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people)
+
+
+def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
+    """Whether legacy could take everybody back has changed."""
+    able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
+    then = "" if state.legacy_ready else "\nUntil it is, a rollback asks first (`tidegate rollback --anyway`)."
+    loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
+    title = f"{plan.flag.key}: legacy {able}"
+    return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")
+
+
+def retired(plan: Plan, state: RolloutState) -> Notice:
+    """The old path is gone, and with it the way back."""
+    title = f"{plan.flag.key}: the old path is retired"
+    body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
+    return Notice("retired", state.rollout, Loudness.INFO, title, body)

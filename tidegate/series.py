@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tidegate.comparison import Counted, watched
 from tidegate.inference import Counts
 from tidegate.plan import Plan
-from tidegate.plan_inference import CohortLabels, Inference, VersusControl
+from tidegate.plan_inference import CohortLabels, Inference, SampleRatio, VersusControl
 from tidegate.query import render
+from tidegate.rollout_state import Tally
 from tidegate.units import format_duration
 
 
@@ -75,6 +77,22 @@ def series_of_histogram(item: VersusControl) -> list[Series]:
         )
         for limit in item.bounds
     ]
+
+
+def series_of_users(item: SampleRatio, id_: str) -> Series:
+    """Users first seen, without bad ones."""
+    return Series(f"{id_}/{format_duration(item.tick)}", "users", item.exposures, item.tick)
+
+
+def bounds_watched(series: Sequence[Series], before: Tally) -> list[Series] | None:
+    """The bounds that the day before the first wave chose, which stay chosen; None until every bound has that day."""
+    first = [before.get(one.name, {}) for one in series]
+    if not all(first):
+        return None
+    days = [list(days[min(days)].values()) for days in first]
+    named = {one.name: one for one in series}
+    chosen = watched([Counted(one.name, ()) for one in series], days)
+    return [named[one.what] for one in chosen]
 
 
 def _labels(cohorts: Mapping[str, CohortLabels]) -> Mapping[str, tuple[str, str]]:

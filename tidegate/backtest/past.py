@@ -32,7 +32,7 @@ class Grid:
         """Instants at whole multiples of the step, so that each later question hits the same ones."""
         size = step.total_seconds()
         first = datetime.fromtimestamp(math.ceil(start.timestamp() / size) * size, start.tzinfo)
-        return cls(first, step, max(0, int((end - first) / step) + 1))
+        return cls(first, step, max(0, (end - first) // step + 1))
 
     @property
     def end(self) -> datetime:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from tidegate.backtest.past import Grid
 from tidegate.samples import NoDataReason, Reading, Sample
@@ -14,6 +15,7 @@ from tidegate.verdict import Finding, Verdict
 # One byte an instant, so that a month can be counted and searched at once.
 CODES = {Verdict.PASS: 0, Verdict.NOT_APPLICABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.ERROR: 2, Verdict.FAIL: 3}
 UNSURE, BLIND, FAIL = b"\x01", b"\x02", b"\x03"
+_value = attrgetter("value")
 _SPELL = re.compile(b"\x02+")
 
 
@@ -32,14 +34,16 @@ class Seen:
 
 def codes_by_value(readings: Sequence[Reading], judge: Callable[[Reading], Verdict]) -> bytes:
     """What the judge says of each reading; one bound divides all values in two, and is found by bisecting them."""
-    values = {reading.value: reading for reading in readings if isinstance(reading, Sample)}
-    order = sorted(values)
-    first = CODES[judge(values[order[0]])] if order else 0
-    last = CODES[judge(values[order[-1]])] if order else 0
-    place = len(order)
-    if first != last:
-        place = bisect_left(order, True, key=lambda value: CODES[judge(values[value])] != first)
-    divide = order[place] if place < len(order) else math.inf
+    found = [reading for reading in readings if isinstance(reading, Sample)]
+    first = last = 0
+    divide = math.inf
+    if found:
+        least, most = min(found, key=_value), max(found, key=_value)
+        first, last = CODES[judge(least)], CODES[judge(most)]
+        if first != last:
+            order = sorted(found, key=_value)
+            place = bisect_left(order, True, key=lambda reading: CODES[judge(reading)] != first)
+            divide = order[place].value
     lost: dict[NoDataReason, int] = {}
     codes = bytearray()
     for reading in readings:
