@@ -25,22 +25,32 @@ def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], t
     # The last wave's audience is the widest: everybody but the senders of known requests.
     asked = traffic_queries(plan, len(plan.waves), span)
     found |= {f"requests_{path}": asked[name] for path, name in PATHS.items()}
-    for key, query, bound in _up(plan, window):
-        # A path that nobody takes has no points: there is nothing to be up for.
+    for key, query, whole, bound in _up(plan, span, window):
+        # A path that nobody takes has no points: there is nothing to be up for. Where each window alone holds too few
+        # requests, as in a small first wave, all of them together still say something.
+        found[f"{key}_whole"] = f"(({whole}) {bound})"
         found[f"{key}_good"] = f"sum_over_time((({query}) {bound})\n{over})"
         found[f"{key}_seen"] = f"count_over_time(({query})\n{over})"
     return found
 
 
-def _up(plan: Plan, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str]]:
-    """Each path of each metric that says whether it is up: its name, its query, and the comparison that means up."""
+def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str, str]]:
+    """Each path of each metric that says whether it is up: its name, its query in windows and as a whole, and what up is."""
     for item in plan.success:
         if isinstance(item, Available):
             metric = plan.metrics[item.metric]
             limit = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
             for path, variant in ((PathName.NEW, plan.variants.canary), (PathName.OLD, plan.variants.control)):
-                query = joined_query(plan, item.metric, len(plan.waves), window(metric.window), variant)
-                yield up_key(item.metric, path.value), query, f"{'<' if item.above is None else '>'} bool {limit:g}"
+                query, whole = (
+                    joined_query(plan, item.metric, len(plan.waves), over, variant)
+                    for over in (window(metric.window), span)
+                )
+                yield (
+                    up_key(item.metric, path.value),
+                    query,
+                    whole,
+                    f"{'<' if item.above is None else '>'} bool {limit:g}",
+                )
 
 
 def up_key(metric: str, path: str) -> str:

@@ -151,6 +151,8 @@ def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
         figures = account["figures"] if account else {}
         key = up_key(item.metric, path.value)
         seen, good = figures.get(f"{key}_seen"), figures.get(f"{key}_good")
+        if not seen and (whole := figures.get(f"{key}_whole")) is not None:
+            seen, good = 1.0, whole
         if account is None or not seen or good is None:
             # Once everybody is on the new path nobody takes the old one.
             idle = path is PathName.OLD and facts.plan.exposure_at(min(number, len(facts.plan.waves))).percent >= 100
