@@ -35,7 +35,7 @@ def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], t
 
 
 def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str, str]]:
-    """Each path of each metric that says whether it is up: its name, its query in windows and as a whole, and what up is."""
+    """Each path of each metric that says whether it is up: name, query in windows and as a whole, and what up is."""
     for item in plan.success:
         if isinstance(item, Available):
             metric = plan.metrics[item.metric]
