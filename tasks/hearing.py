@@ -34,9 +34,9 @@ class Ordered:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Ordered | None":
-        """The order for zero that these parameters are; None for a step back, or anything not understood."""
+        """The order for zero that these parameters are; None for a step back, for more, or anything not understood."""
         known = {name: given.get(name, "") for name in ("rollout", "reason", "by")}
-        if given.get("to_wave") or not all(isinstance(value, str) for value in known.values()):
+        if given.get("to_wave") or given.get("full") or not all(isinstance(value, str) for value in known.values()):
             return None
         reason = known["reason"] or "Ordered in the Prefect UI."
         by = known["by"] or "somebody in the Prefect UI"

@@ -55,6 +55,7 @@ def test_name_and_reason_are_those_of_the_form(world: World) -> None:
     ("order", "age"),
     [
         ({"to_wave": 1}, timedelta(0)),
+        ({"full": True}, timedelta(0)),  # its run takes further steps, and must find the rollout open
         ({"rollout": "another-1"}, timedelta(0)),
         ({"rollout": 7}, timedelta(0)),
         ({}, timedelta(days=1)),  # meant for a rollout before this one
