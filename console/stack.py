@@ -259,6 +259,7 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            "status_page": {"page": "demo", "api_key": "demo", "url": f"{parts.inbox_url}/status", **rehearsal},
             "commands": {"commands": named_commands(parts), "folder": str(folder), "timeout_seconds": 600, **rehearsal},
             "web": {"sources": named_sources(parts), **rehearsal},
             "evidence": {"folder": parts.evidence, **rehearsal},

@@ -5,9 +5,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from tasks.choosing import may_turn_back
-from tasks.connected import open_run
+from tasks.connected import connected, open_run
 from tasks.full_rollback import full_rollback
-from tasks.open_rollout import utc_now
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.prefect_runs import created_at
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove, record_rollback, roll_back
 from tasks.step_back import step_back
@@ -33,9 +34,24 @@ def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, re
     proof = prove(run)
     reporter.flush()
     run.release_claim()
+    return _proven(run) or Failed(message=proof.sentence if proof else "Not proven.")
+
+
+def heard_and_done(connections: str, this_run: str) -> State | None:
+    """How the rollback ended that the watch carried out for this run's order before its process came to it."""
+    ordered_at, journal = created_at(this_run), connected(connections).journal
+    newest = next(iter(journal.rollouts()), None)
+    if ordered_at is None or newest is None:
+        return None
+    run = open_run(connections, newest.rollout)
+    back = run.state.rollback
+    return _proven(run) if back is not None and back.ordered_at >= ordered_at else None
+
+
+def _proven(run: OpenRollout) -> State | None:
     back = run.state.rollback
     if back is None or not back.proven:
-        return Failed(message=proof.sentence if proof else "Not proven.")
+        return None
     zero, proven = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
     return Completed(message=f"{run.flag} is at zero: {zero} to zero, {proven} to the proof.")
 

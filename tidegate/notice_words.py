@@ -21,6 +21,16 @@ def _at(instant: datetime) -> str:
     return instant.strftime("%Y%m%dT%H%M%S")
 
 
+def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
+    """A comparison of the paths holds the wave, and time alone will not change it."""
+    body = (
+        f"{finding.text}: {finding.sentence}\nExposure stays at {state.exposure}; guarding goes on. What was shown "
+        f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
+    )
+    title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
+    return Notice(f"evidence-{state.wave}-{finding.criterion}", state.rollout, Loudness.WARNING, title, body)
+
+
 def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:
     """A gate still waits; `people` are its approvers, and the contacts reached so far are asked, too."""
     since = gate.since or gate.opened_at

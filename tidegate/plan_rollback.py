@@ -147,6 +147,21 @@ class Drill(Model):
     interval: PositiveDuration = Field(default=timedelta(seconds=1), description="Time between two requests.")
 
 
+class PublicWords(Model):
+    """What customers read on the status page when the way back is taken."""
+
+    title: Text = Field(description="The incident's title.")
+    begun: Text = Field(description="What is said when the flag was ordered to zero.")
+    over: Text = Field(description="What is said once that is proven.")
+
+
+class PostMortem(Model):
+    """The meeting after a rollback."""
+
+    role: Name = Field(description="The role whose people call it.")
+    within: PositiveDuration = Field(default=timedelta(days=5), description="How soon it has to be held.")
+
+
 class Rollback(Model):
     """The way back."""
 
@@ -163,6 +178,11 @@ class Rollback(Model):
         default=None, description="Watched while everybody is exposed; while it says no, a rollback asks first."
     )
     drill: Drill | None = Field(default=None, description="How it is practised; without, there are no drills.")
+    status_page: PublicWords | None = Field(
+        default=None, description="Posted where there is a status page among the connections."
+    )
+    stakeholders: tuple[Name, ...] = Field(default=(), description="Roles whose people have it by mail, too.")
+    post_mortem: PostMortem | None = Field(default=None, description="Who calls the meeting, told once it is proven.")
     communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
 
     def contradictions(self) -> Iterator[Contradiction]:
