@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.criteria import no_data_words, on_dry_run
-from tidegate.evidence_curves import curve_of
+from tidegate.evidence_curves import curve_of, mean_curve
 from tidegate.inference import (
     HARM,
     HOUR,
     Counts,
     WaveCounts,
-    averaged,
     bound,
     go_question,
     log_mixture,
@@ -66,14 +65,14 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     needed = bound(item.alpha / 100)
     if finding := _without_counts(id_, item, counted, needed):
         return finding
-    curve = averaged([curve_of(one.waves, HARM) for one in counted])
+    curve = mean_curve(tuple(one.waves for one in counted), HARM)
     at, peak = max(curve, key=lambda point: point[1])
     worst = max(counted, key=lambda one: max((e for end, e in curve_of(one.waves, HARM) if end <= at), default=0.0))
     shown = peak >= needed
     rows = [row for row in worst.rows if row.end <= at] if shown else worst.rows
     rows = list(_since_onset(rows)) if shown else rows
     ratio, points, sums = _compared(rows, worst.waves[-1].cohorts)
-    much = f"At the new path {ratio} {worst.noun} {_often(worst, sums)}"
+    much = _much(worst, ratio, sums)
     material = points >= item.at_least
     if shown:
         sentence = f"{much}; the odds that a healthy release ever shows this are below 1 in {100 / item.alpha:.0f}"
@@ -97,7 +96,7 @@ def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
     ratio, _, sums = _compared(counted.rows, counted.waves[-1].cohorts)
     state = "shown" if shown else "not shown yet"
     safe = f"{state} to be less than {item.worse_than:g} times as bad (evidence {log_e:.1f} of {needed:.1f})"
-    sentence = _guessed(f"At the new path {ratio} {counted.noun} {_often(counted, sums)}; {safe}.", [counted])
+    sentence = _guessed(f"{_much(counted, ratio, sums)}; {safe}.", [counted])
     verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
     return on_dry_run(item, _found(id_, item, verdict, sentence, log_e, needed, sums[1]))
 
@@ -172,13 +171,16 @@ def _since_onset(rows: Sequence[Counts]) -> Sequence[Counts]:
 def _compared(rows: Sequence[Counts], cohorts: Cohorts) -> tuple[str, float, tuple[float, float, float, float]]:
     bad_c, n_c, bad_t, n_t = (sum(column) for column in list(zip(*rows, strict=True))[1:])
     expected = math.exp(cohorts.lr) * bad_t / n_t
-    ratio = f"{bad_c / n_c / expected:.2g} times as many" if expected else "some" if bad_c else "as many"
+    ratio = f"{bad_c / n_c / expected:.2g} times as many" if expected else "" if bad_c else "as many"
     return ratio, 100 * (bad_c / n_c - expected), (bad_c, n_c, bad_t, n_t)
 
 
-def _often(counted: Counted, sums: tuple[float, float, float, float]) -> str:
+def _much(counted: Counted, ratio: str, sums: tuple[float, float, float, float]) -> str:
     bad_c, n_c, bad_t, n_t = sums
-    return f"as beside it ({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
+    counts = f"({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
+    if not ratio:
+        return f"At the new path are {counted.noun}, beside it none {counts}"
+    return f"At the new path {ratio} {counted.noun} as beside it {counts}"
 
 
 def _guessed(sentence: str, counted: Sequence[Counted]) -> str:
@@ -201,7 +203,7 @@ def _without_counts(id_: str, item: Inference, counted: Sequence[Counted], neede
     blind = next((one.trouble for one in counted if one.trouble is not None and one.trouble.reason.is_blindness), None)
     compared = bool(counted) and all(one.rows for one in counted)
     if isinstance(item, VersusControl) and compared:
-        curve = averaged([curve_of(one.waves, HARM) for one in counted])
+        curve = mean_curve(tuple(one.waves for one in counted), HARM)
         if max(log_e for _, log_e in curve) >= needed:
             return None
     if blind is None and compared:

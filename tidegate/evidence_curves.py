@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from tidegate.inference import Counts, Evidence, Question, WaveCounts
+from tidegate.inference import Counts, Evidence, Question, WaveCounts, averaged
 
 Waves = tuple[WaveCounts, ...]
 Curve = tuple[tuple[float, float], ...]
@@ -45,6 +46,12 @@ def curve_of(waves: Waves, question: Question) -> Curve:
         for oldest in list(_known)[:-_MOST]:
             _known.pop(oldest, None)
     return known.curve
+
+
+@lru_cache(maxsize=64)
+def mean_curve(found: tuple[Waves, ...], question: Question) -> Curve:
+    """The mean of the e-values of several counts of the same ticks."""
+    return tuple(averaged([curve_of(waves, question) for waves in found]))
 
 
 def _gone_on(waves: Waves, question: Question) -> _Known:

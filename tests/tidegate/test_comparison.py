@@ -66,7 +66,7 @@ def judged(item: Inference, counted: Counted, percent: float = 10) -> Finding:
         ("versus_control", counts((0, 200, 0, 1800)), P, "as many errors as beside it"),
         ("versus_control", counts(*[FIVEFOLD] * 10), F, "5 times as many errors as beside it"),
         ("versus_control", counts(*[FIVEFOLD] * 10), F, "the odds that a healthy release ever shows this are below 1 in 100."),
-        ("versus_control", counts((30, 200, 0, 1800)), F, "some errors as beside it (Error rate: 30 of 200 against 0 of 1,800)"),
+        ("versus_control", counts((30, 200, 0, 1800)), F, "At the new path are errors, beside it none (Error rate: 30 of 200 against 0 of 1,800)"),
         ("versus_control", counts(*[FIVEFOLD] * 10, *[HEALTHY] * 500), F, "5 times as many"),
         ("versus_control", counts(*[FIVEFOLD] * 10, trouble=GONE), F, "5 times as many"),
         ("versus_control", counts(*[HEALTHY] * 10, trouble=GONE), E, "unreachable: ConnectError"),
