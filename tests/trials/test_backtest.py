@@ -9,10 +9,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect import get_client
+from pydantic import SecretStr
 
+from blocks.connections import OpenConnections
+from blocks.flagd_file import FlagdFile
+from blocks.journal import Journal
+from blocks.prometheus import Prometheus
 from console.cli import main
+from console.plan_commands import plan_from
 from demo.processes import free_ports
 from demo.provision import PROMETHEUS, provide
+from flows.backtest import backtest
+from tasks.backtest import newest_backtest
 from tests.e2e.waiting import wait_for
 
 DAYS, PER_MINUTE = 8, 120
@@ -146,3 +155,25 @@ def test_the_reference_plan_on_history_from_blocks(
         assert row["reason"]
     assert "Customer data corruption detected" in picture.read_text()
     assert result["waves"][0]["turned_back"]["happened"] == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_deployment_records_it_and_leaves_a_table(
+    prometheus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    via = OpenConnections(
+        Journal(url=SecretStr(f"sqlite:///{tmp_path}/journal.db")),
+        FlagdFile(path=str(tmp_path / "flags.json")),
+        Prometheus(url=prometheus),
+    )
+    monkeypatch.setattr("flows.backtest.connected", lambda _: via)
+    name = backtest("batch-patches-v1.yaml", "ann@company.com", END - timedelta(hours=60), END, ["error_rate=5"])
+    plan = plan_from("batch-patches-v1.yaml")
+    kept = newest_backtest(via.journal, plan, END - DAY)
+    assert kept is not None
+    assert name.startswith("backtest-batch-patches-v1-")
+    assert [wave["wave"] for wave in kept[1]["waves"]] == [1, 2, 3, 4]
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts()
+    [page] = [one for one in found if one.key == "backtest-batch-patches-v1"]
+    assert "## Wave 4: Full Production" in str(page.data)
