@@ -1,4 +1,4 @@
-"""What each safeguard costs in delay, on the streams of inference.py: `python benchmarks/delay_parts.py`, two minutes."""
+"""What each safeguard costs in delay, on the streams of inference.py: `python benchmarks/delay_parts.py`, minutes."""
 
 import argparse
 import math
