@@ -131,6 +131,14 @@ class JournalStore(BaseModel):
         with self._read() as session:
             return [entry_of(row) for row in session.execute(query).mappings()]
 
+    def newest(self, rollout: str, *kinds: Kind) -> Entry | None:
+        """The rollout's last entry of these kinds, without reading the others; raises Refused for an unreadable one."""
+        wanted = (ENTRIES.c.rollout == rollout, ENTRIES.c.kind.in_([kind.value for kind in kinds]))
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.sequence.desc()).limit(1)
+        with self._read() as session:
+            row = session.execute(query).mappings().first()
+        return None if row is None else entry_of(row)
+
     def claim(self, flag: str, rollout: str, holder: str, lease: timedelta) -> Claim:
         """Take or keep the right to write; raises ClaimHeld, or FlagBusy when the flag belongs to another rollout.
 

@@ -29,6 +29,7 @@ def rollback(
         int | None,
         typer.Option(help="Lower to this earlier wave instead, where the plan allows it."),
     ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Although legacy is not ready to take all back.")] = False,
     as_json: Json = False,
 ) -> None:
     """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
@@ -49,7 +50,7 @@ def rollback(
     _go_first()
     from console.zero_first import zero_early
 
-    early = zero_early(rollout, flag)
+    early = zero_early(rollout, flag, anyway=anyway)
 
     from console.after_zero import Order, turn_back
 

@@ -21,6 +21,8 @@ from demo.stack import Parts, named_commands, named_sources, start_parts, stop_p
 from tasks.approvers import approvers_path
 from tasks.rollback_worker import ROLLBACK_POOL
 
+# The way back goes before all else on a busy machine; without the right to that, `nice` goes on as usual.
+_FIRST = ("nice", "-n", "-10") if shutil.which("nice") else ()
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
 
@@ -196,7 +198,7 @@ def _use(environment: dict[str, str]) -> None:
 
 
 def _prefect(name: str, port: int, environment: dict[str, str]) -> Process:
-    argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    argv = [*_FIRST, sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     own = {**environment, "PREFECT_SERVER_API_HOST": "127.0.0.1"}
     own |= {"PREFECT_UI_API_URL": environment["PREFECT_API_URL"], "PREFECT_UI_URL": f"http://127.0.0.1:{port}"}
     return start_process(name, argv, own, home() / "logs" / f"{name}.log", cwd=PROJECT)
@@ -212,7 +214,18 @@ def _workers(environment: dict[str, str]) -> list[Process]:
     return [
         start_process(
             f"worker {pool}",
-            [*_urgency(pool), sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
+            [
+                *(_FIRST if pool == ROLLBACK_POOL else ()),
+                sys.executable,
+                "-m",
+                "prefect",
+                "worker",
+                "start",
+                "--pool",
+                pool,
+                "--name",
+                pool,
+            ],
             # Runs stand in the project's folder, which need not be the one whose home is meant.
             {**environment, "TIDEGATE_APPROVERS": str(approvers_path())},
             home() / "logs" / f"worker-{pool}.log",
@@ -220,11 +233,6 @@ def _workers(environment: dict[str, str]) -> list[Process]:
         )
         for pool in POOLS
     ]
-
-
-def _urgency(pool: str) -> list[str]:
-    """The way back goes before all else on a busy machine; without the right to that, `nice` goes on as usual."""
-    return ["nice", "-n", "-10"] if pool == ROLLBACK_POOL and shutil.which("nice") else []
 
 
 def write_demo_kit(folder: Path, parts: Parts) -> None:
@@ -251,6 +259,7 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            "status_page": {"page": "demo", "api_key": "demo", "url": f"{parts.inbox_url}/status", **rehearsal},
             "commands": {"commands": named_commands(parts), "folder": str(folder), "timeout_seconds": 600, **rehearsal},
             "web": {"sources": named_sources(parts), **rehearsal},
             "evidence": {"folder": parts.evidence, **rehearsal},

@@ -1,9 +1,13 @@
-"""Which rollout is meant when nobody says, and whether there is something to turn back."""
+"""Which rollout is meant when nobody says, and whether there is something to turn back. Imports little."""
+
+from typing import TYPE_CHECKING
 
 from blocks.journal_store import JournalStore
-from tasks.open_rollout import OpenRollout
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
+
+if TYPE_CHECKING:
+    from tasks.open_rollout import OpenRollout
 
 
 class NotOne(LookupError):
@@ -24,7 +28,7 @@ def the_open_rollout(journal: JournalStore, flag: str | None = None) -> str:
     return rows[0].rollout
 
 
-def may_turn_back(run: OpenRollout, *, full: bool = False) -> bool:
+def may_turn_back(run: "OpenRollout", *, full: bool = False) -> bool:
     """Whether a rollback has something to do: the rollout is open, or ended exposed and its flag has no new owner.
 
     A full rollback has also after a rollback, for steps that were asked for and are confirmed now.

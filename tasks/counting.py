@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from tasks.sight import Sight
 from tidegate.comparison import Counted, counted_of
@@ -20,7 +21,6 @@ BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
 
 def counted(seen: Sight, series: Series) -> Counted:
     """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
-    # Asked here and not in the question, which would have to wait for a question.
     until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
     return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
 
@@ -114,7 +114,9 @@ def _rows(
         for query in series.queries(chosen, path, tick) if path else ():
             if time.monotonic() > until:
                 return NoData(NoDataReason.SLOW, seen.now, "the counts took too long")
-            points = _range(seen, query, start, end, tick)
+            # Several bounds and criteria share a whole.
+            asked = (query, start, end, tick)
+            points = seen.once(asked, partial(_range, seen, *asked))
             if isinstance(points, NoData):
                 return points
             columns.append({round(point.at.timestamp(), 3): point.value for point in points})

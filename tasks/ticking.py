@@ -11,6 +11,7 @@ from tasks.accounts import account
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.lease import renew_lease
+from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -19,9 +20,11 @@ from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
+from tidegate.comparison import stays
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import already_counted
+from tidegate.notice_words import evidence_holds
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
@@ -67,8 +70,9 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
-        known = _aside(lambda: mind_build(run, now))
+        known = _aside(lambda: mind_build(run, seen, now))
         _aside(lambda: _note_counts(run, seen, now))
+        _aside(lambda: _note_evidence(run, seen))
         # While nobody can tell which build runs, nothing is credited.
         if review and known:
             _record(run, seen, now)
@@ -81,6 +85,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
             _aside(lambda: renew_lease(run, now))
+        _aside(lambda: mind_legacy(run, now))
         _aside(lambda: carry_out(run, now))
     return Ticked(now, decision, seen, review)
 
@@ -158,6 +163,13 @@ def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = 
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
         run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
+
+
+def _note_evidence(run: OpenRollout, seen: Look) -> None:
+    """Tell people, once, of evidence that holds the wave for good."""
+    for finding in (*seen.judged.during, *seen.judged.triggers):
+        if stays(finding):
+            tell(run, evidence_holds(run.plan, run.state, finding))
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

@@ -152,6 +152,17 @@ def _leased(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.lease_until = datetime.fromisoformat(body["until"])
 
 
+def _legacy_looked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.legacy_ready, state.legacy_seen = body["ready"], body["seen"]
+    if body["ready"]:
+        state.holds.pop(HoldCause.LEGACY, None)
+        state.held_at.pop(HoldCause.LEGACY, None)
+
+
+def _retired(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.retired = f"{body['by']} on {entry.at:%Y-%m-%d %H:%M} UTC: {body['reason']}"
+
+
 def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.intended = Exposure.from_json(body["exposure"])
 
@@ -160,6 +171,7 @@ def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     """Back in an earlier wave: it soaks from the beginning, and whatever comes after it needs its gate again."""
     wave = state.wave = state.approved_wave = body["wave"]
     state.phase, state.gate, state.approved_at = Phase.WAVE, None, None
+    state.legacy_ready, state.legacy_seen = None, ""  # looked at anew once everybody is exposed again
     state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
     state.revision, state.orphaned, state.lease_until = body["revision"], 0, _lease_of(body)
     for later in [n for n in state.waves if n > wave]:
@@ -377,6 +389,8 @@ _APPLY = {
     Kind.LOWERING: _lowering,
     Kind.LOWERED: _lowered,
     Kind.LEASED: _leased,
+    Kind.LEGACY_LOOKED: _legacy_looked,
+    Kind.RETIRED: _retired,
     Kind.REVIEWED: _reviewed,
     Kind.BLINDED: _blinded,
     Kind.SIGHTED: _sighted,

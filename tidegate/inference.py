@@ -13,6 +13,7 @@ until then, harm since", so what was seen before a start still tells about theta
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -107,6 +108,17 @@ class Evidence:
         self._rows, self._bad_canary, self._bad_control = [], 0.0, 0.0
         self._cohorts, self._starts_before_wave = cohorts, self._count
         self._lay(1)
+
+    def branch(self) -> "Evidence":
+        """The same evidence, to go on from; this one stays as it is."""
+        other = copy(self)
+        other._detach()  # noqa: SLF001 - one of ours
+        return other
+
+    def _detach(self) -> None:
+        self._rows, self._null = list(self._rows), list(self._null)
+        self._alternative = [list(sums) for sums in self._alternative]
+        self._starts = [list(starts) for starts in self._starts]
 
     def add(self, row: Counts) -> float:
         """One more tick; the log e-value now. What cannot be compared changes nothing."""

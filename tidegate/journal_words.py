@@ -34,6 +34,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
         case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
             return _lowered(entry, reviews)
+        case Kind.LEGACY_LOOKED | Kind.RETIRED:
+            return _late(entry)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -106,6 +108,13 @@ def _rolling_back(body: Mapping[str, Any]) -> str:
     if not body["zero_at"]:
         return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
     return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+
+
+def _late(entry: Entry) -> str:
+    body = entry.body
+    if entry.kind is Kind.RETIRED:
+        return f"the old path was retired by {body['by']}: {body['reason']}; there is no way back any more"
+    return f"legacy {'could' if body['ready'] else 'could NOT'} take everybody back: {body['seen']}"
 
 
 def _lowered(entry: Entry, every: bool) -> str:

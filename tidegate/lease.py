@@ -14,8 +14,7 @@ def lease_end(plan: Plan, exposure: Exposure, now: datetime) -> datetime | None:
     lease = plan.flag.lease
     if lease is None or exposure.is_zero:
         return None
-    everybody = any(layer.groups is None and layer.percent >= 100 for layer in exposure.layers)
-    return None if everybody and not lease.at_full else now + lease.lasts
+    return None if exposure.is_everybody and not lease.at_full else now + lease.lasts
 
 
 def renewal_due(plan: Plan, until: datetime | None, now: datetime) -> bool:

@@ -19,6 +19,16 @@ def _at(instant: datetime) -> str:
     return instant.strftime("%Y%m%dT%H%M%S")
 
 
+def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
+    """A comparison of the paths holds the wave, and time alone will not change it."""
+    body = (
+        f"{finding.text}: {finding.sentence}\nExposure stays at {state.exposure}; guarding goes on. What was shown "
+        f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
+    )
+    title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
+    return Notice(f"evidence-{state.wave}-{finding.criterion}", state.rollout, Loudness.WARNING, title, body)
+
+
 def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:
     """A gate still waits; `people` are its approvers, and the contacts reached so far are asked, too."""
     since = gate.since or gate.opened_at
@@ -153,3 +163,19 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
     digest = hashlib.sha256("/".join(f"{f.criterion}={f.verdict}" for f in findings).encode()).hexdigest()[:8]
     title = f"{plan.title}: is it production-grade?"
     return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people)
+
+
+def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
+    """Whether legacy could take everybody back has changed."""
+    able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
+    then = "" if state.legacy_ready else "\nUntil it is, a rollback asks first (`tidegate rollback --anyway`)."
+    loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
+    title = f"{plan.flag.key}: legacy {able}"
+    return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")
+
+
+def retired(plan: Plan, state: RolloutState) -> Notice:
+    """The old path is gone, and with it the way back."""
+    title = f"{plan.flag.key}: the old path is retired"
+    body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
+    return Notice("retired", state.rollout, Loudness.INFO, title, body)

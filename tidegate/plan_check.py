@@ -54,6 +54,10 @@ def _people(plan: "Plan") -> Iterator[Contradiction]:
         yield from _known(role, plan.roles, ("sign_off", role))
         if not statements:
             yield ("sign_off", role), "nothing is to be stated, allowed is at least one statement"
+    for at, role in enumerate(plan.rollback.stakeholders):
+        yield from _known(role, plan.roles, ("rollback", "stakeholders", at))
+    if plan.rollback.post_mortem is not None:
+        yield from _known(plan.rollback.post_mortem.role, plan.roles, ("rollback", "post_mortem", "role"))
     for position, one in enumerate(plan.readiness):
         yield from _known(one.role, plan.roles, ("readiness", position, "role"))
 

@@ -48,6 +48,7 @@ class HoldCause(StrEnum):
     BLIND_SPENT = "blind_spent"
     GATE_TIMEOUT = "gate_timeout"
     NEW_BUILD = "new_build"
+    LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
 
 
 @dataclass(slots=True)
@@ -199,6 +200,9 @@ class RolloutState:
     intended: Exposure | None = None
     revision: str | None = None
     lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
+    legacy_ready: bool | None = None  # whether it could take everybody back, as looked at while all are exposed
+    legacy_seen: str = ""
+    retired: str = ""  # who retired the old path, when and why
     waves: dict[int, WaveRecord] = field(default_factory=dict)
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)

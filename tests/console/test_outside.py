@@ -5,8 +5,9 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from blocks.web import Web
 from tasks.measures import measure
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.preflight_checks import preflight_checks, run_checks
-from tasks.sight import Sight
+from tasks.sight import Read, Sight
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
@@ -35,8 +36,10 @@ from tidegate.verdict import Finding, Verdict
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 
 
-def asked(run: OpenRollout, criterion: Any, id_: str = "x.1") -> Finding:
-    return measure(Sight(run, max(run.state.wave, 1), utc_now(), {}, {}), InForce(id_, criterion))[0]
+def asked(run: OpenRollout, criterion: Any, id_: str = "x.1", later: timedelta = timedelta(0)) -> Finding:
+    unread: Future[Read] = Future()  # no metric is asked for
+    unread.set_result(Read({}, {}))
+    return measure(Sight(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion))[0]
 
 
 def of_plan(run: OpenRollout, kind: type, text: str = "") -> Any:
@@ -250,6 +253,33 @@ def test_no_known_request_is_sent_once_the_way_back_has_begun(
 
 
 KNOWN = json.dumps([{"id": "one", "body": {"q": 1}, "answer": {"a": 1}}]).encode()
+
+
+def test_right_answers_are_good_for_a_minute_and_others_are_asked_again_at_once(
+    tmp_path: Path, prometheus_server: PrometheusServer, server: Answering
+) -> None:
+    sent: list[str] = []
+    right = True
+
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Any:
+        if method == "GET":
+            return 200, KNOWN, {}
+        sent.append(path)
+        new = headers["x-user-group"] == "synthetic"
+        return 200, b'{"a": 1}' if right or not new else b'{"a": 2}', {"X-Path": "new" if new else "legacy"}
+
+    server.answer = answer
+    run = connected(in_wave_one(tmp_path, prometheus_server), web=Web(sources={"shop": server.url}))
+    criterion = example("synthetic", patience="1s")
+    assert asked(run, criterion).verdict is P
+    assert len(sent) == 2
+    right = False
+    assert asked(run, criterion, later=timedelta(seconds=50)).verdict is P
+    assert len(sent) == 2
+    assert asked(run, criterion, later=timedelta(seconds=61)).verdict is F
+    right = True
+    assert asked(run, criterion, later=timedelta(seconds=62)).verdict is P
+    assert len(sent) == 6
 
 
 @pytest.mark.parametrize(

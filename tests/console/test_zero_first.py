@@ -23,8 +23,8 @@ import sys
 from console.cli import main
 import console.zero_first
 early = console.zero_first.zero_early
-def watched(*order):
-    done = early(*order)
+def watched(*order, **more):
+    done = early(*order, **more)
     print("early", done is not None, sorted({m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}))
     sys.exit(0)
 console.zero_first.zero_early = watched

@@ -237,6 +237,8 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.RAISED: {"epoch": 1, "revision": "r"},
         Kind.LOWERING: {"before": 2, "epoch": 2, "by": ANN, "reason": "too slow"},
         Kind.LOWERED: {"before": 2, "epoch": 2, "revision": "l", "by": ANN, "reason": "too slow"},
+        Kind.LEGACY_LOOKED: {"ready": False, "seen": "legacy answered 503, healthy is 200"},
+        Kind.RETIRED: {"by": ANN, "reason": "the old code is deleted"},
         Kind.LEASED: {"until": (now + 10 * MINUTE).isoformat(), "epoch": 1},
         Kind.REVIEWED: {"verdict": "PASS", "findings": [], "metrics": [], "raw": {}},
         Kind.BLINDED: {"reason": "Prometheus does not answer"},

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.tidegate.builders import MINUTE, T0, TIMING, in_wave, plan_of
+from tests.tidegate.builders import MINUTE, T0, TIMING, finding, in_wave, plan_of
 from tidegate.decision import Drift, Judged, RollBack, decide
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.lease import lease_end, renewal_due
 from tidegate.plan import Plan
+from tidegate.verdict import Verdict
 
 LEASED = plan_of({"flag.lease": {"lasts": "10m"}})
 TEN = 10 * MINUTE
@@ -50,7 +51,8 @@ def test_without_a_lease_nothing_is_renewed() -> None:
 def test_one_that_ran_out_is_a_rollback() -> None:
     state = in_wave(1, LEASED).state
     gone = Drift(str(state.exposure), "it ended by itself", is_zero=True, expired=True)
-    decision = decide(state, Judged(T0, (), (), gone), TIMING)
+    starved = finding(Verdict.FAIL, "starved")  # which follows from it
+    decision = decide(state, Judged(T0, (starved,), (), gone), TIMING)
     assert isinstance(decision, RollBack)
     assert decision.criterion == "lease"
     assert "Nobody renewed" in decision.reason

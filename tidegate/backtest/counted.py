@@ -16,13 +16,13 @@ from tidegate.backtest.span import Span
 from tidegate.comparison import (
     ASSUMED,
     Counted,
-    curve_of,
     judge_breaker,
     judge_go_evidence,
     judge_versus_control,
     watched,
 )
 from tidegate.criteria import InForce
+from tidegate.evidence_curves import curve_of
 from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
 from tidegate.nuisance import cohorts_of
 from tidegate.pace import DAY

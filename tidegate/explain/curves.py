@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.comparison import Counted, curve_of
+from tidegate.comparison import Counted
 from tidegate.criteria import InForce
+from tidegate.evidence_curves import curve_of
 from tidegate.inference import HARM, averaged, bound, go_question
 from tidegate.plan import Plan, Threshold
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
