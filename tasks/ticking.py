@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, Unreachable
-from tasks.accounts import account
+from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
 from tasks.lease import renew_lease
@@ -24,7 +24,7 @@ from tidegate.comparison import stays
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import already_counted
-from tidegate.notice_words import evidence_holds
+from tidegate.notice_words import broken_throughout, evidence_holds
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
@@ -87,6 +87,9 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _aside(lambda: renew_lease(run, now))
         _aside(lambda: mind_legacy(run, now))
         _aside(lambda: carry_out(run, now))
+        _aside(lambda: settle_accounts(run))
+        if review:
+            _aside(lambda: _note_broken(run))
     return Ticked(now, decision, seen, review)
 
 
@@ -157,6 +160,15 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
         body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
         if run.append(Kind.CROSSED, body, now) and beyond:
             tell(run, bound_crossed(run.plan, run.state, line))
+
+
+def _note_broken(run: OpenRollout) -> None:
+    """The first review beyond what must hold throughout is told when it happens: it cannot be made good again."""
+    for number, kept in run.state.kept.items():
+        if kept.broken_at is not None:
+            notice = broken_throughout(run.plan, run.state, number, kept)
+            if notice.event not in run.state.queued:
+                tell(run, notice)
 
 
 def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:

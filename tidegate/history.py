@@ -23,6 +23,7 @@ from tidegate.rollout_state import (
     TestRecord,
     WaveRecord,
 )
+from tidegate.throughout import gather
 from tidegate.verdict import Verdict
 
 
@@ -183,6 +184,7 @@ def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
 
 
 def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    gather(state.kept, state.plan, entry.at, body)
     record = state.waves.get(body["wave"])
     if record is not None:
         if body["credit"] > 0:

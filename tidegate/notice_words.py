@@ -7,7 +7,9 @@ from datetime import datetime
 from tidegate.gate_clock import GateDue
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
+from tidegate.plan_success import Throughout, success_words
 from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
+from tidegate.throughout import Kept
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import wave_words
@@ -147,6 +149,27 @@ def new_build(plan: Plan, state: RolloutState, before: Sequence[str], versions: 
     return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
+def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: Kept) -> Notice:
+    """A success criterion that must hold at every review does not any more."""
+    item = plan.success[number - 1]
+    metric = plan.metrics[item.metric] if isinstance(item, Throughout) else None
+    value = f"{metric.title} was {metric.unit.format(kept.broken_value)}" if metric else f"{kept.broken_value:g}"
+    body = (
+        f"{value} in wave {state.wave} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
+        "but by this plan it can no longer be called production-grade: decide whether it is to go on."
+    )
+    title = f"Broken for the first time: {item.text}"
+    return Notice(f"broken-{number}", state.rollout, Loudness.WARNING, title, body)
+
+
+def _never(findings: Sequence[Finding], rollout: str) -> list[str]:
+    """What to do where something failed for good."""
+    if all(f.verdict is not Verdict.FAIL for f in findings):
+        return []
+    close = f"tidegate close {rollout} --as EMAIL --leave-exposed"
+    return [f"What has failed stays so; to end the rollout without that name: {close}"]
+
+
 def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding]) -> Notice:
     """The post-rollout time is over; people say whether the release is production-grade."""
     missing = [f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
@@ -157,6 +180,7 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
             "The post-rollout time is over. Before this is production-grade, missing:",
             *lines,
             f"tidegate graduate {state.rollout} --as EMAIL --state NUMBER",
+            *_never(findings, state.rollout),
             f"Journal head: {state.head[:12]}",
         ]
     )

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
-from tidegate.plan_actions import Action
+from tidegate.plan_actions import Action, DailyStandup
 from tidegate.plan_base import (
     NAME,
     Address,
@@ -33,6 +33,7 @@ from tidegate.plan_costs import Costs
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
+from tidegate.plan_success import Success
 from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
@@ -230,6 +231,7 @@ class Plan(Model):
     allow_others_of_service: bool = Field(
         default=False, description="Whether another rollout of the service may be open, if that one's plan says so too."
     )
+    standup: DailyStandup | None = Field(default=None, description="The meeting of every day of the rollout.")
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
     channels: Channels = Field(default=Channels(), description="Where notices go.")
@@ -248,6 +250,9 @@ class Plan(Model):
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")
     costs: Costs | None = Field(default=None, description="What it costs and what it is worth.")
+    success: tuple[Success, ...] = Field(
+        default=(), description="What the journal must show before the release is production-grade."
+    )
     readiness: tuple[Readiness, ...] = Field(
         default=(), description="What people state after the post-rollout days: production-grade."
     )

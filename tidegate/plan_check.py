@@ -13,6 +13,7 @@ from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusCont
 from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
 from tidegate.plan_outside import Cost, Synthetic
+from tidegate.plan_success import success_contradictions
 from tidegate.units import format_duration
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
                 "found enter, allowed are during and trigger (there is no gate)",
             )
     yield from action_contradictions(plan)
+    yield from success_contradictions(plan)
     yield from _ids(plan)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tidegate.entries import GENESIS
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
+from tidegate.throughout import Kept
 from tidegate.verdict import Verdict
 
 # By series, wave and the end of the tick: raw counts, each once.
@@ -238,6 +239,7 @@ class RolloutState:
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
     accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
+    kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property

@@ -223,6 +223,7 @@ def test_a_notice_carries_nothing_but_its_words() -> None:
         "threaded",
         "public",
         "public_title",
+        "report",
     }
     said = json.dumps([NOTICES[event]().to_json() for event in NOTICES]).lower()
     assert not re.search(r"secret|token|passw|api.?key|routing.?key|seed|https?://", said)

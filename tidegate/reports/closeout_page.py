@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidegate.reports.closeout import sha256_of
+from tidegate.reports.costs_page import costs_markdown
+from tidegate.units import Unit
 from tidegate.wording import one_line, table_row
 
 
@@ -44,12 +46,31 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         )
     success = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]
     parts += ["## Success criteria", _table(("Criterion", "Verdict", "Evidence"), success)]
+    parts += ["## Performance against the baseline", _table(*_performance(report))]
+    if report["costs"] is not None:
+        # One level below this page's own headings.
+        parts.append(
+            costs_markdown(report["costs"]).strip().replace("\n## ", "\n### ").replace("# Costs", "## Costs", 1)
+        )
     parts += ["## What remains", "\n".join(f"- {one_line(x)}" for x in report["remains"]) or "Nothing."]
     journal = report["journal"]
     parts.append(
         f"Journal: {journal['entries']} entries, head `{journal['head'][:12]}`. SHA-256 `{sha256_of(report)}`."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _performance(report: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Each metric: the baseline, every wave, and the last one's change."""
+    waves = [w["wave"] for w in report["judged"]]
+    rows = []
+    for line in report["performance"]:
+        unit = Unit(line["unit"])
+        values = [line["baseline"], *(line["waves"].get(str(n)) for n in waves)]
+        change = "-" if line["change_percent"] is None else f"{line['change_percent']:+g}%"
+        rows.append((line["title"], *("-" if v is None else unit.format(v) for v in values), change))
+    titles = (w["title"].split(":")[0] for w in report["judged"])
+    return ("Metric", "Baseline", *titles, "Last against baseline"), rows
 
 
 def _shown(evidence: Sequence[dict[str, Any]]) -> str:

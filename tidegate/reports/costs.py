@@ -25,8 +25,7 @@ def cost_report(plan: Plan, state: RolloutState, timing: Timing, until: datetime
     if costs is None:
         raise ValueError(f"the plan {plan.name} has no costs:, allowed is a plan that says what it pays for")
     planned, newest = planned_amounts(costs), _newest(state)
-    measured = _amounts(costs, newest)
-    month = monthly(costs, measured).total
+    measured, month = _amounts(costs, newest), projected_month(costs, state)
     verdict, sentence = against_bounds(costs, month)
     waves = [_wave(plan, state, timing, number, start, end) for number, start, end in _spans(state, until)]
     return {
@@ -51,8 +50,13 @@ def cost_report(plan: Plan, state: RolloutState, timing: Timing, until: datetime
     }
 
 
+def projected_month(costs: Costs, state: RolloutState) -> Decimal | None:
+    """What a month costs at the amounts of the newest account; None where one of them is not known."""
+    return monthly(costs, _amounts(costs, _newest(state))).total
+
+
 def _newest(state: RolloutState) -> Mapping[str, Any] | None:
-    return state.accounts[max(state.accounts)] if state.accounts else None
+    return max(state.accounts.values(), key=lambda account: str(account["end"]), default=None)
 
 
 def _amounts(costs: Costs, account: Mapping[str, Any] | None) -> dict[str, Decimal | None]:
