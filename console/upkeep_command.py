@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.exits import Exit
 from console.home import connections
-from console.plan_commands import Json
+from console.options import Json
 from console.rollout_commands import Rollout, email
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
