@@ -43,6 +43,7 @@ def _of(way: str, service: str, runs: int) -> list[Figure]:
     from console.home import connections
     from console.prefect_runs import start_run
     from tasks.open_rollout import OpenRollout
+    from tasks.watching import WATCH
 
     def typed() -> subprocess.Popen[bytes] | None:
         argv = [str(Path(sys.executable).with_name("tidegate")), "rollback", "--reason", "benchmark", "--as", "bench"]
@@ -54,6 +55,8 @@ def _of(way: str, service: str, runs: int) -> list[Figure]:
 
     order: Callable[[], subprocess.Popen[bytes] | None] = typed if way == "command" else clicked
     via = connections()
+    # Otherwise the first orders would be given on a stack that is still starting.
+    _until(lambda: (claim := via.journal.current_claim(WATCH)) is not None and claim[1] > 0)
     zeros: list[float] = []
     lasts: list[float] = []
     proofs: list[float] = []
