@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blocks.prometheus import Prometheus
     from blocks.running import CommandResult
     from blocks.slack import Slack
+    from blocks.status_page import StatusPage
     from blocks.web import Web, WebAnswer
 
 _HOME = {
@@ -45,6 +46,7 @@ _HOME = {
     "Prometheus": "blocks.prometheus",
     "RolloutRow": "blocks.journal",
     "Slack": "blocks.slack",
+    "StatusPage": "blocks.status_page",
     "Web": "blocks.web",
     "WebAnswer": "blocks.web",
     "load_connections": "blocks.connections",
@@ -74,6 +76,7 @@ __all__ = [
     "Prometheus",
     "RolloutRow",
     "Slack",
+    "StatusPage",
     "Web",
     "WebAnswer",
     "load_connections",

@@ -21,6 +21,7 @@ from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
+from blocks.status_page import StatusPage
 from blocks.web import Web
 
 _REFERENCE = r"^[a-z0-9-]+/[a-zA-Z0-9_-]+$"
@@ -41,6 +42,7 @@ class OpenConnections:
     evidence: Evidence | None = None
     load_balancer: NginxSplit | None = None
     cache: Cache | None = None
+    status_page: StatusPage | None = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""
@@ -75,6 +77,7 @@ PARTS: dict[str, type] = {
     "evidence": Evidence,
     "load_balancer": NginxSplit,
     "cache": Cache,
+    "status_page": StatusPage,
 }
 REQUIRED = ("journal", "flags", "prometheus")
 FLAG_BACKENDS = (FlagdFile, CommandFlag)  # known to Prefect by their slugs once they are imported
@@ -100,6 +103,9 @@ class Connections(Block):
         default=None, description="The load balancer's block, as type/name.", pattern=_REFERENCE
     )
     cache: str | None = Field(default=None, description="The cache's block, as type/name.", pattern=_REFERENCE)
+    status_page: str | None = Field(
+        default=None, description="The status page's block, as type/name.", pattern=_REFERENCE
+    )
 
     def open(self) -> OpenConnections:
         """Load every named block; raises Unreachable or Refused."""

@@ -1,7 +1,7 @@
 """What Tidegate asks of a feature-flag system."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tidegate.exposure import Exposure
@@ -17,6 +17,8 @@ class FlagReading:
     exposure: Exposure | None
     revision: str
     description: str
+    lease_until: datetime | None = None  # when it ends by itself
+    expired: bool = False  # it has ended by itself
 
 
 @runtime_checkable
@@ -49,3 +51,14 @@ class FlagBackend(Protocol):
 
     def check(self) -> str:
         """A sentence saying what was found; raises ConnectionFault."""
+
+
+@runtime_checkable
+class Leasing(Protocol):
+    """A flag backend whose evaluators know the time, so that exposure can end by itself."""
+
+    def write_until(self, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
+        """As `write`, but nobody is served from `until` on unless that is put off."""
+
+    def renew(self, flag: str, epoch: int, until: datetime) -> None:
+        """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""

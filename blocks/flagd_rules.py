@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from blocks.flag_backend import FlagReading
@@ -10,14 +11,15 @@ from tidegate.exposure import ZERO, Exposure, Layer
 
 Json = dict[str, Any]
 
-EXPOSURE_KEY, EPOCH_KEY = "tidegateExposure", "tidegateEpoch"
+EXPOSURE_KEY, EPOCH_KEY, LEASE_KEY = "tidegateExposure", "tidegateEpoch", "tidegateLeaseUntil"
 _SERVED = ("state", "variants", "defaultVariant", "targeting")
 _MOST_SAID = 6
+_CLOCK = "$flagd.timestamp"
 _SHARES = 1000  # flagd takes whole weights only; a fraction silently serves the default to everybody
 
 
-def render(exposure: Exposure) -> Json:
-    """The flagd definition that serves exactly this exposure.
+def render(exposure: Exposure, until: int | None = None) -> Json:
+    """The flagd definition that serves exactly this exposure, until an instant (Unix seconds) if one is given.
 
     The largest share among the audiences that have a user is the user's share, and all shares use the same bucket.
     """
@@ -31,7 +33,8 @@ def render(exposure: Exposure) -> Json:
             rules += [_is_one_of(exposure.attribute, groups), answer]
     for layer in sorted(exposure.layers, key=lambda layer: layer.percent, reverse=True):
         rules += [True if layer.groups is None else _is_one_of(exposure.attribute, layer.groups), _share(layer)]
-    served["targeting"] = {"if": [*rules, "off"]}
+    lasting = {"if": [*rules, "off"]}
+    served["targeting"] = lasting if until is None else {"if": [{"<": [{"var": _CLOCK}, until]}, lasting, "off"]}
     return served
 
 
@@ -47,17 +50,23 @@ def _share(layer: Layer) -> Any:
     return {"fractional": [["on", weight], ["off", _SHARES - weight]]}
 
 
-def define(exposure: Exposure, epoch: int, before: Mapping[str, Any]) -> Json:
+def define(exposure: Exposure, epoch: int, before: Mapping[str, Any], until: int | None = None) -> Json:
     """The flag's new definition; what others keep in the old one beside the rules stays."""
-    metadata = dict(_metadata(before))
+    metadata = {key: value for key, value in _metadata(before).items() if key != LEASE_KEY}
+    if until is not None:
+        metadata[LEASE_KEY] = until
     metadata[EXPOSURE_KEY] = _text(exposure.to_json())
     metadata[EPOCH_KEY] = epoch
-    return {**before, **render(exposure), "metadata": metadata}
+    return {**before, **render(exposure, until), "metadata": metadata}
 
 
 def revision_of(definition: Mapping[str, Any]) -> str:
-    """SHA-256 of the definition without its epoch, so that it changes only when what is served does."""
-    metadata = {key: value for key, value in _metadata(definition).items() if key != EPOCH_KEY}
+    """SHA-256 of the definition without its epoch and its end, so that it changes only when what is served does."""
+    metadata = {key: value for key, value in _metadata(definition).items() if key not in (EPOCH_KEY, LEASE_KEY)}
+    until = lease_of(definition)
+    match definition.get("targeting"):
+        case {"if": [{"<": [{"var": clock}, end]}, lasting, "off"]} if (clock, end) == (_CLOCK, until):
+            definition = {**definition, "targeting": lasting}
     return hashlib.sha256(_text({**definition, "metadata": metadata}).encode()).hexdigest()
 
 
@@ -67,12 +76,19 @@ def epoch_of(definition: Mapping[str, Any]) -> int:
     return epoch if isinstance(epoch, int) else 0
 
 
+def lease_of(definition: Mapping[str, Any]) -> int | None:
+    """When the exposure ends, as written there in Unix seconds; None where it stays."""
+    until = _metadata(definition).get(LEASE_KEY)
+    return until if isinstance(until, int) and not isinstance(until, bool) else None
+
+
 def recognise(definition: Mapping[str, Any]) -> FlagReading:
     """What a definition serves; only a definition that we would write ourselves is taken as an exposure."""
     revision = revision_of(definition)
     stored = _stored_exposure(definition)
-    if stored is not None and _text(_served(definition)) == _text(render(stored)):
-        return FlagReading(stored, revision, str(stored))
+    until = lease_of(definition)
+    if stored is not None and _text(_served(definition)) == _text(render(stored, until)):
+        return FlagReading(stored, revision, str(stored), None if until is None else datetime.fromtimestamp(until, UTC))
     if definition.get("state") == "DISABLED":
         return FlagReading(ZERO, revision, "switched off by hand (state DISABLED)")
     if not _may_be_on(definition):

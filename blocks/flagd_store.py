@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, Field
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
 from blocks.flagd_fence import Fence, sync_folder
-from blocks.flagd_rules import define, epoch_of, is_boolean, recognise, revision_of
+from blocks.flagd_rules import define, epoch_of, is_boolean, lease_of, recognise, revision_of
 from tidegate.exposure import ZERO, Exposure
 
 _EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
@@ -43,7 +44,7 @@ class FlagdStore(BaseModel):
             definition = _flags(self._load()).get(flag)
         if definition is None:
             return FlagReading(ZERO, "absent", f"flag {flag} is not in {self.path}")
-        return recognise(definition)
+        return _as_of(recognise(definition), time.time())
 
     def fence(self, flag: str, epoch: int) -> None:
         """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
@@ -59,6 +60,23 @@ class FlagdStore(BaseModel):
                     raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
                 self._replace(flag, exposure, epoch)
             return self._read_back(flag, exposure)
+
+    def write_until(self, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
+        """As `write`, but nobody is served from `until` on (in whole seconds) unless that is put off."""
+        with _faults(self._file):
+            self._fence.must_stand(flag, epoch)
+            with self._locked(self.timeout_seconds) as locked:
+                if not locked:
+                    raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
+                self._replace(flag, exposure, epoch, int(until.timestamp()))
+            return self._read_back(flag, exposure)
+
+    def renew(self, flag: str, epoch: int, until: datetime) -> None:
+        """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""
+        seen = self.read(flag)
+        if seen.lease_until is None or seen.exposure is None or seen.expired:
+            raise NotTaken(f"{self.path}: flag {flag} has no lease that can be renewed ({seen.description})")
+        self.write_until(flag, seen.exposure, epoch, until)
 
     def zero(self, flag: str, epoch: int | None) -> str:
         """Serve nobody; without an epoch it takes the highest known one + 1; raises as `write` does."""
@@ -113,17 +131,18 @@ class FlagdStore(BaseModel):
             raise Refused(f"{self.path}, line 1: found no object named flags, allowed is a flagd flag file")
         return document  # type: ignore[no-any-return]
 
-    def _replace(self, flag: str, exposure: Exposure, epoch: int) -> None:
+    def _replace(self, flag: str, exposure: Exposure, epoch: int, until: int | None = None) -> None:
         with self._fence.staged(flag, epoch) as staged:
             # Read only after staging: whoever goes ahead of us removes the staged file, and the move below fails.
             document = self._load()
             before = _flags(document).get(flag, {})
             reading = recognise(before) if before else None
-            if reading is not None and reading.exposure == exposure and _is_ours(before, exposure):
+            as_wanted = reading is not None and reading.exposure == exposure and lease_of(before) == until
+            if as_wanted and _is_ours(before, exposure):
                 return
             if not exposure.is_zero and not is_boolean(before):
                 raise Refused(f"{self.path}: flag {flag} has variants that are not boolean")
-            document["flags"] = {**_flags(document), flag: define(exposure, epoch, before)}
+            document["flags"] = {**_flags(document), flag: define(exposure, epoch, before, until)}
             self._write_staged(staged, document)
             try:
                 staged.rename(self._file)
@@ -182,6 +201,15 @@ def _lock(descriptor: int, until: float) -> bool:
             time.sleep(0.01)
         else:
             return True
+
+
+def _as_of(reading: FlagReading, now: float) -> FlagReading:
+    """What is served at that instant: nobody once the lease has run out, whatever stands in the file."""
+    until = reading.lease_until
+    if until is None or now < until.timestamp():
+        return reading
+    words = f"it ended by itself at {until:%Y-%m-%d %H:%M:%S} UTC"
+    return replace(reading, exposure=ZERO, revision=f"expired {reading.revision}", description=words, expired=True)
 
 
 def _flags(document: Mapping[str, Any]) -> dict[str, Any]:

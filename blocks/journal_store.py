@@ -30,6 +30,7 @@ from blocks.journal_rows import (
 from blocks.journal_tables import CLAIMS, ENTRIES, dispose, engine_for, transaction
 from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
 
+_OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
 _ENDING = (Kind.FINISHED, Kind.CLOSED)
 
 
@@ -61,6 +62,13 @@ class JournalStore(BaseModel):
             entry = make_entry(rollout, 1, at, Kind.OPENED, {**body, "flag": flag}, GENESIS)
             insert_entry(session, entry)
             return entry
+
+    def note(self, name: str, kind: Kind, body: Mapping[str, Any], at: datetime) -> Entry:
+        """Write a journal of one entry, which is no rollout's and owns no flag; raises Conflict for a taken name."""
+        entry = make_entry(name, 1, at, kind, body, GENESIS)
+        with self._write() as session:
+            insert_entry(session, entry)
+        return entry
 
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
         """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
@@ -107,7 +115,7 @@ class JournalStore(BaseModel):
         query = (
             select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, CLAIMS.c.flag.label("owned"))
             .outerjoin(CLAIMS, CLAIMS.c.owner == ENTRIES.c.rollout)
-            .where(ENTRIES.c.sequence == 1)
+            .where(*_OPENING)
             .order_by(ENTRIES.c.at.desc(), ENTRIES.c.rollout.desc())
         )
         if open_only:
@@ -122,6 +130,14 @@ class JournalStore(BaseModel):
         query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.at, ENTRIES.c.rollout, ENTRIES.c.sequence)
         with self._read() as session:
             return [entry_of(row) for row in session.execute(query).mappings()]
+
+    def newest(self, rollout: str, *kinds: Kind) -> Entry | None:
+        """The rollout's last entry of these kinds, without reading the others; raises Refused for an unreadable one."""
+        wanted = (ENTRIES.c.rollout == rollout, ENTRIES.c.kind.in_([kind.value for kind in kinds]))
+        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.sequence.desc()).limit(1)
+        with self._read() as session:
+            row = session.execute(query).mappings().first()
+        return None if row is None else entry_of(row)
 
     def claim(self, flag: str, rollout: str, holder: str, lease: timedelta) -> Claim:
         """Take or keep the right to write; raises ClaimHeld, or FlagBusy when the flag belongs to another rollout.
@@ -192,7 +208,7 @@ class JournalStore(BaseModel):
         """A sentence saying what was found; raises Unreachable or Refused."""
         with self._write() as session:
             # Asked inside a write transaction: a journal that can only be read is no journal.
-            query = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.sequence == 1)
+            query = select(func.count()).select_from(ENTRIES).where(*_OPENING)
             counted = session.execute(query).scalar_one()
             return f"journal in {session.dialect.name} with {counted} rollouts"
 

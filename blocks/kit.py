@@ -26,6 +26,7 @@ from blocks.nginx_split import NginxSplit
 from blocks.pagerduty import PagerDuty
 from blocks.prometheus import Prometheus
 from blocks.slack import Slack
+from blocks.status_page import StatusPage
 from blocks.web import Web
 
 __all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
@@ -42,6 +43,7 @@ _USUAL: dict[str, type[Connection]] = {
     "evidence": Evidence,
     "load_balancer": NginxSplit,
     "cache": Cache,
+    "status_page": StatusPage,
 }
 
 

@@ -11,13 +11,15 @@ from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
-from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label
+from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 _ID_LABEL = "tidegate_query"
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_AT_ONCE = 8
+# Kept, since a thread costs more than a request; nothing that runs here asks a further question.
+_BESIDE = ThreadPoolExecutor(8, thread_name_prefix="prometheus")
+_POINTS_AT_ONCE = 10_000
 
 
 class Prometheus(Connection):
@@ -78,6 +80,21 @@ class Prometheus(Connection):
         """The points of the query's one series; points that are not finite are left out."""
         return samples_of(self.get_client().query_range(query, start, end, step), end)
 
+    def history(self, query: str, start: datetime, end: datetime, step: timedelta) -> dict[int, float] | NoData:
+        """The query's one series over any length of time, by Unix milliseconds, NaN included; none is an empty one.
+
+        Asked in pieces, since Prometheus refuses more than 11,000 points at once.
+        """
+        found: dict[int, float] = {}
+        while start <= end:
+            last = min(end, start + step * (_POINTS_AT_ONCE - 1))
+            piece = values_of(self.get_client().query_range(query, start, last, step), last)
+            if isinstance(piece, NoData):
+                return piece
+            found |= piece
+            start = last + step
+        return found
+
     def alerts(self, labels: Mapping[str, str], at: datetime) -> AlertReading:
         """The firing alerts with these labels, and how many of their rules are healthy and were evaluated lately."""
         wrong = [name for name in labels if _LABEL_NAME.fullmatch(name) is None]
@@ -86,10 +103,9 @@ class Prometheus(Connection):
             return AlertReading(at, (), 0, NoData(NoDataReason.REFUSED, at, detail))
         matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in labels.items())
         query = f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
-        with ThreadPoolExecutor(2) as pool:
-            asked = pool.submit(self.get_client().query, query, at)
-            rules = self.get_client().rules(at)
-            firing = asked.result()
+        asked = _BESIDE.submit(self.get_client().query, query, at)
+        rules = self.get_client().rules(at)
+        firing = asked.result()
         warnings = "; ".join((*firing.warnings, *rules.warnings))
         warned = NoData(NoDataReason.PARTIAL, at, warnings) if warnings else None
         problem = firing.problem or rules.problem or warned
@@ -121,9 +137,8 @@ class Prometheus(Connection):
         client = self.get_client()
         if len(queries) < 2:
             return {name: reading_of(client.query(query, at), at) for name, query in queries.items()}
-        with ThreadPoolExecutor(min(_AT_ONCE, len(queries))) as pool:
-            asked = {name: pool.submit(client.query, query, at) for name, query in queries.items()}
-            return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
+        asked = {name: _BESIDE.submit(client.query, query, at) for name, query in queries.items()}
+        return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
 
 
 def _escaped(value: str) -> str:

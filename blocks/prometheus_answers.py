@@ -65,6 +65,27 @@ def samples_of(answer: Answer, at: datetime) -> list[Sample] | NoData:
     return finite or NoData(NoDataReason.NAN, at, "no point of the range is a finite number")
 
 
+def values_of(answer: Answer, at: datetime) -> dict[int, float] | NoData:
+    """Every point of an answer's one series by Unix milliseconds, NaN included; or why it cannot be told."""
+    if answer.problem is not None:
+        return answer.problem
+    if answer.warnings:
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+    match answer.result:
+        case []:
+            return {}
+        case [{"values": [*points]}]:
+            pass
+        case [{"values": _}, *_] as many:
+            return NoData(NoDataReason.MANY_SERIES, at, f"{len(many)} series match the query, allowed is one")
+        case _:
+            return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+    try:
+        return {round(float(instant) * 1000): float(number) for instant, number in points}
+    except (TypeError, ValueError):
+        return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+
+
 def split_by_label(result: Any, label: str) -> dict[str, list[Any]] | None:
     """The series of a vector by the value of one label, or None where it is no such vector."""
     series: dict[str, list[Any]] = {}

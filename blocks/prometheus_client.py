@@ -8,6 +8,8 @@ from typing import Any
 from blocks.prometheus_answers import Answer
 from tidegate.samples import NoData, NoDataReason
 
+_KEPT = 32
+
 
 class Asking:
     """A prometheus-api-client with a time-out, no retries of its own, and the warnings it throws away."""
@@ -16,6 +18,8 @@ class Asking:
         # Imported here: the client brings requests, which a process that only rolls back does not need.
         import requests
         from prometheus_api_client import PrometheusConnect
+        from requests.adapters import HTTPAdapter
+        from requests.utils import get_netrc_auth
         from urllib3.util.retry import Retry
 
         class FormSession(requests.Session):
@@ -36,6 +40,13 @@ class Asking:
         self._client = PrometheusConnect(
             url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds, method="POST"
         )
+        # A look asks everything at once: as many connections are kept as there are questions.
+        self._session.mount(url, HTTPAdapter(max_retries=Retry(total=0), pool_maxsize=_KEPT))
+        # Proxies, certificates and logins of the environment are read once, not from disk at each request.
+        found = self._session.merge_environment_settings(url, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.auth = None if token else get_netrc_auth(url)
+        self._session.trust_env = False
 
     def query(self, query: str, at: datetime | None) -> Answer:
         """The result of an instant query; without an instant, Prometheus' own now."""

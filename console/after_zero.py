@@ -20,6 +20,7 @@ from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
+from tasks.step_back import step_back
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.status import status_json
@@ -60,7 +61,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         key, name = flag_of(via, order.rollout, order.flag)
         zeroed = _zero(via, key, name) if key else None
     try:
-        run = OpenRollout(via, name or the_open_rollout(via, order.flag))
+        run = OpenRollout(via, name or the_open_rollout(via.journal, order.flag))
         merge_quietly(run)
         if zeroed is None:
             if not may_turn_back(run, full=order.full):
@@ -77,6 +78,22 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
             raise
         _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({fault})")
     _after_zero(run, zeroed, order)
+
+
+def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason: str, as_json: bool) -> None:
+    """Take exposure back to an earlier wave, and say what follows."""
+    via = connections()
+    run = OpenRollout(via, rollout or the_open_rollout(via.journal, flag))
+    step_back(run, wave, by=who, reason=reason)
+    beside = Beside()
+    beside.do("notices", lambda: _deliver(run))
+    beside.flush()
+    _release(run)
+    if as_json:
+        print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+    else:
+        again = f"wave {wave} soaks again, and wave {wave + 1} needs its gate"
+        out.print(f"{run.flag} is back at {run.state.exposure}, read back; {again}", soft_wrap=True)
 
 
 def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:

@@ -41,6 +41,7 @@ def _head(view: RolloutView) -> Text:
     text.append("Status: ").append(str(view.status), style=_STYLES[view.status.tone])
     text.append(f"  {view.status.why}" if view.status.why else "")
     text.append(f"\nExposure: {view.exposure}")
+    text.append(f", {view.lease}" if view.lease else "")
     text.append(" (as planned)" if view.as_planned else f", the plan has {view.exposure_planned}")
     text.append(f"\nTraffic: {view.traffic}" if view.traffic else "")
     return text

@@ -11,6 +11,7 @@ from demo.processes import PartFailed
 from demo.provision import PartMissing
 from tasks.approvers import ApproversError
 from tasks.choosing import NotOne
+from tasks.late import TooLate
 from tasks.open_rollout import UnknownRollout
 from tasks.opening import NotAllowed
 from tidegate.plan_file import PlanError
@@ -25,7 +26,18 @@ class Exit(IntEnum):
     UNREACHABLE = 3
 
 
-_BAD_INPUT = (PlanError, KitError, NotAllowed, UnknownRollout, NotOne, FlagBusy, Refused, NotFound, ApproversError)
+_BAD_INPUT = (
+    PlanError,
+    KitError,
+    NotAllowed,
+    UnknownRollout,
+    NotOne,
+    FlagBusy,
+    Refused,
+    NotFound,
+    ApproversError,
+    TooLate,
+)
 _UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
 
 

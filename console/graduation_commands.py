@@ -8,8 +8,10 @@ from rich.console import Console
 from console.home import connections
 from console.rollout_commands import As, Rollout, email
 from tasks.graduation import state_readiness
+from tasks.legacy_ready import retire
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
+from tasks.orders import Given
 from tasks.ticking import hold
 from tidegate.graduation import readiness_key, statements_for
 
@@ -17,8 +19,9 @@ out = Console(highlight=False)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(graduate)
+    app.command("retire")(retire_old_path)
 
 
 def graduate(
@@ -49,5 +52,17 @@ def graduate(
     if not run.plan.readiness:
         out.print("the plan asks for no statements")
     for finding in run.state.graduation:
-        if finding["criterion"] == "exercised":
+        if not finding["criterion"].startswith("readiness."):
             out.print(f"{finding['text']}: {finding['verdict']}. {finding['sentence']}", markup=False)
+
+
+def retire_old_path(
+    rollout: Rollout,
+    who: As,
+    reason: Annotated[str, typer.Option(help="Why, e.g. which change removed the old code.")],
+    code: Annotated[str, typer.Option(help="Your one-time code, where the plan asks for one; on the worker.")] = "",
+) -> None:
+    """Record that the old path's code is gone: from then on a rollback is refused. Approvers only."""
+    run = OpenRollout(connections(), rollout)
+    retire(run, email(who), reason, Given(code=code))
+    out.print(f"{run.flag}: the old path is retired; a rollback is refused from now on", markup=False)

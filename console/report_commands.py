@@ -11,12 +11,16 @@ from console.exits import Exit
 from console.home import connections
 from console.options import Json
 from console.rollout_commands import Rollout
+from tasks.accounts import account
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tidegate.entries import Kind
 from tidegate.reports.closeout import NAME as CLOSEOUT
 from tidegate.reports.closeout import closeout, reported_body, why_not_the_recorded
 from tidegate.reports.closeout_page import closeout_markdown
+from tidegate.reports.costs import NAME as COSTS
+from tidegate.reports.costs import cost_report
+from tidegate.reports.costs_page import costs_markdown
 from tidegate.reports.postmortem import postmortem
 from tidegate.reports.standup import standup, standup_markdown
 
@@ -28,6 +32,7 @@ class Report(StrEnum):
 
     STANDUP = "standup"
     CLOSEOUT = CLOSEOUT
+    COSTS = COSTS
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     rollout: Rollout,
-    which: Annotated[Report, typer.Argument(help="standup, or close-out once the rollout has ended.")],
+    which: Annotated[Report, typer.Argument(help="standup, costs, or close-out once the rollout has ended.")],
     as_json: Json = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Close-out: does the journal still give the report whose hash it keeps?")
@@ -52,10 +57,23 @@ def report(
         entries = run.connections.journal.entries(rollout)[: run.state.sequence]
         body = standup(run.plan, run.state, run.timing, utc_now(), entries)
         print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else standup_markdown(body, run.plan))
+    elif which is Report.COSTS:
+        _costs(run, as_json=as_json)
     elif verify:
         _verify(run)
     else:
         _close_out(run, as_json=as_json)
+
+
+def _costs(run: OpenRollout, *, as_json: bool) -> None:
+    if run.plan.costs is None:
+        raise NotAllowed(f"the plan of {run.rollout} has no costs:, allowed is a plan that says what it pays for")
+    now = utc_now()
+    # What has ended was accounted for at its end.
+    if run.state.phase.is_open and run.state.rollback is None and run.state.wave:
+        account(run, run.state.wave, now)
+    body = cost_report(run.plan, run.state, run.timing, now)
+    print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else costs_markdown(body))
 
 
 def _close_out(run: OpenRollout, *, as_json: bool) -> None:

@@ -1,11 +1,12 @@
 """`tidegate rollback`: zero first, from the flag's key alone; everything else, imports included, comes after it."""
 
+import contextlib
+import os
 from typing import Annotated
 
 import typer
 
 from console.options import Json
-from console.zero_first import zero_early
 
 STEPS = ("load_balancer", "stop_service", "flush_cache", "restore")
 
@@ -24,6 +25,11 @@ def rollback(
     confirm_step: Annotated[
         list[str] | None, typer.Option(help="With --full: do this step that is asked for, e.g. restore.")
     ] = None,
+    to_wave: Annotated[
+        int | None,
+        typer.Option(help="Lower to this earlier wave instead, where the plan allows it."),
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Although legacy is not ready to take all back.")] = False,
     as_json: Json = False,
 ) -> None:
     """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
@@ -34,11 +40,27 @@ def rollback(
         _refuse(f"--confirm-step: found {unknown[0]!r}, allowed are {', '.join(STEPS)}")
     if confirmed and not full:
         _refuse("found --confirm-step without --full, allowed are both")
-    early = zero_early(rollout, flag)
+    if to_wave is not None and (full or confirmed):
+        _refuse("found --to-wave with --full or --confirm-step, allowed is one of them")
+    if to_wave is not None:
+        from console.after_zero import lower
+
+        lower(rollout, flag, to_wave, who=who, reason=reason, as_json=as_json)
+        return
+    _go_first()
+    from console.zero_first import zero_early
+
+    early = zero_early(rollout, flag, anyway=anyway)
 
     from console.after_zero import Order, turn_back
 
     turn_back(Order(rollout, flag, reason, who, full, confirmed, as_json), early)
+
+
+def _go_first() -> None:
+    """Before other work of a busy machine, where the system allows it; what remains is mostly imports."""
+    with contextlib.suppress(OSError):
+        os.nice(-10)
 
 
 def _refuse(sentence: str) -> None:

@@ -19,6 +19,7 @@ from console.plan_commands import PlanPath, plan_from
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
+from tasks.reuse import reuse_check
 from tasks.way_back_checks import way_back_checks
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
@@ -91,6 +92,7 @@ def preflight(
     checks = (
         *preflight_checks(via, loaded, timing, started_by=started_by, now=now),
         *way_back_checks(via, loaded),
+        reuse_check(via, loaded, now),
     )
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))

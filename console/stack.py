@@ -1,4 +1,4 @@
-"""The local stack: Prefect server and workers beside the demo's parts, started side by side, ended exactly."""
+"""The local stack: Prefect server, workers, dashboard and the demo's parts, started side by side, ended exactly."""
 
 import json
 import os
@@ -15,11 +15,14 @@ from prefect.context import refresh_global_settings_context
 from blocks.kit import write_kit
 from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
-from demo.processes import PartFailed, Process, free_port, is_running, start_process, stop_processes, wait_ready
+from demo.processes import PartFailed, Process, free_ports, is_running, start_process, stop_processes, wait_ready
 from demo.provision import find_prometheus
 from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
 from tasks.approvers import approvers_path
+from tasks.rollback_worker import ROLLBACK_POOL
 
+# The way back goes before all else on a busy machine; without the right to that, `nice` goes on as usual.
+_FIRST = ("nice", "-n", "-10") if shutil.which("nice") else ()
 SERVER_SECONDS = 180.0  # a busy machine needs longer than the usual eleven
 
 
@@ -30,7 +33,9 @@ class Stack:
     parts: Parts
     server: Process
     workers: tuple[Process, ...]
+    dashboard: Process
     prefect_url: str
+    dashboard_url: str
 
     @property
     def api(self) -> str:
@@ -40,6 +45,7 @@ class Stack:
     def urls(self) -> dict[str, str]:
         """Every page a person may open."""
         return {
+            "Dashboard": self.dashboard_url,
             "Prefect": self.prefect_url,
             "Prometheus": self.parts.prometheus_url,
             "Inbox": self.parts.inbox_url,
@@ -49,7 +55,7 @@ class Stack:
     @property
     def is_running(self) -> bool:
         """Whether every process of it lives."""
-        return all(is_running(p) for p in (self.server, *self.workers, *self.parts.processes))
+        return all(is_running(p) for p in (self.server, *self.workers, self.dashboard, *self.parts.processes))
 
 
 def _file() -> Path:
@@ -66,7 +72,9 @@ def running_stack() -> Stack | None:
         Parts.from_json(body["parts"]),
         Process(**body["server"]),
         tuple(Process(**w) for w in body["workers"]),
+        Process(**body["dashboard"]),
         body["prefect_url"],
+        body["dashboard_url"],
     )
 
 
@@ -79,8 +87,11 @@ def the_stack() -> Stack:
 
 
 def prefect_environment(api: str) -> dict[str, str]:
-    """The settings with which Prefect's server, workers and runs are started."""
+    """The settings with which Prefect's server, workers and runs are started; a log-in asked for is theirs, too."""
+    asked = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    log_in = {"PREFECT_SERVER_API_AUTH_STRING": asked, "PREFECT_API_AUTH_STRING": asked} if asked else {}
     return {
+        **log_in,
         "PREFECT_HOME": str(home() / "prefect"),
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -107,8 +118,8 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    port, dashboard_port = free_ports(2)
+    url, dashboard_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{dashboard_port}"
     environment = prefect_environment(f"{url}/api")
     from console.prefect_runs import start_run
 
@@ -128,16 +139,21 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
                 # Whatever becomes of the server, what the other side has started must be known, to be ended.
                 parts = waiting.result()
         write_demo_kit(folder, parts)
-        say("starting the workers, registering blocks, deploying flows")
+        say("starting the workers and the dashboard, registering blocks, deploying flows")
+        dashboard = _dashboard(dashboard_port, environment)
+        started.append(dashboard)
         _use(environment)
         # On SQLite the automations make the server stall; the watch's schedule does the same a little later.
         deploy(kit_path(), say, before_flows=lambda: started.extend(_workers(environment)), automations=False)
-        stack = Stack(parts, server, tuple(started[1:]), url)
+        wait_ready(dashboard_url, SERVER_SECONDS, dashboard)
+        stack = Stack(parts, server, tuple(started[2:]), dashboard, url, dashboard_url)
         body = {
             "parts": parts.to_json(),
             "server": asdict(server),
             "workers": [asdict(w) for w in stack.workers],
+            "dashboard": asdict(dashboard),
             "prefect_url": url,
+            "dashboard_url": dashboard_url,
         }
         _file().write_text(json.dumps(body, indent=1))
         # The schedule starts the watch within a minute; the first one need not wait for it.
@@ -156,8 +172,8 @@ def down(say: Callable[[str], None]) -> bool:
     stack = running_stack()
     if stack is None:
         return False
-    say("stopping workers, server and parts")
-    stop_processes(stack.workers)
+    say("stopping workers, dashboard, server and parts")
+    stop_processes([*stack.workers, stack.dashboard])
     stop_processes([stack.server])
     stop_parts(stack.parts)
     _file().unlink(missing_ok=True)
@@ -182,17 +198,34 @@ def _use(environment: dict[str, str]) -> None:
 
 
 def _prefect(name: str, port: int, environment: dict[str, str]) -> Process:
-    argv = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    argv = [*_FIRST, sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     own = {**environment, "PREFECT_SERVER_API_HOST": "127.0.0.1"}
     own |= {"PREFECT_UI_API_URL": environment["PREFECT_API_URL"], "PREFECT_UI_URL": f"http://127.0.0.1:{port}"}
     return start_process(name, argv, own, home() / "logs" / f"{name}.log", cwd=PROJECT)
+
+
+def _dashboard(port: int, environment: dict[str, str]) -> Process:
+    argv = [sys.executable, "-m", "console", "dashboard", "--port", str(port)]
+    own = {**environment, "TIDEGATE_KIT": str(kit_path())}
+    return start_process("dashboard", argv, own, home() / "logs" / "dashboard.log", cwd=PROJECT)
 
 
 def _workers(environment: dict[str, str]) -> list[Process]:
     return [
         start_process(
             f"worker {pool}",
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", pool],
+            [
+                *(_FIRST if pool == ROLLBACK_POOL else ()),
+                sys.executable,
+                "-m",
+                "prefect",
+                "worker",
+                "start",
+                "--pool",
+                pool,
+                "--name",
+                pool,
+            ],
             # Runs stand in the project's folder, which need not be the one whose home is meant.
             {**environment, "TIDEGATE_APPROVERS": str(approvers_path())},
             home() / "logs" / f"worker-{pool}.log",
@@ -226,6 +259,7 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
                 "sender": "tidegate@example.com",
                 **rehearsal,
             },
+            "status_page": {"page": "demo", "api_key": "demo", "url": f"{parts.inbox_url}/status", **rehearsal},
             "commands": {"commands": named_commands(parts), "folder": str(folder), "timeout_seconds": 600, **rehearsal},
             "web": {"sources": named_sources(parts), **rehearsal},
             "evidence": {"folder": parts.evidence, **rehearsal},

@@ -38,7 +38,7 @@ def up(
     day: Annotated[float, typer.Option(help="Seconds that one day of the load's daily curve takes.")] = 15.0,
     as_json: Json = False,
 ) -> None:
-    """Start the local stack (Prefect server, workers, deployments, Prometheus, demo service, load, inbox)."""
+    """Start the local stack (Prefect server, workers, dashboard, Prometheus, demo service, load, inbox)."""
     from console.stack import up as start_stack
 
     stack = start_stack(day, say)

@@ -1,12 +1,17 @@
 """Zero before the rest of Tidegate is even imported: from the kit file's journal and flags alone."""
 
+import sys
 from dataclasses import dataclass
+
+import typer
 
 from blocks.bounded import bounded
 from blocks.errors import ConnectionFault, Unreachable
+from blocks.journal_store import JournalStore
 from blocks.kit_values import zero_kit
 from console.home import kit_path
 from tasks.holder import utc_now
+from tasks.late import NotReady, must_not_be_late
 from tasks.zeroing import Zeroed, ZeroParts, zero_flag
 
 _LOOK_UP_SECONDS = 2.0
@@ -21,13 +26,26 @@ class EarlyZero:
     zeroed: Zeroed
 
 
-def zero_early(rollout: str | None, flag: str | None) -> EarlyZero | None:
-    """Zero the flag that is meant; None where the kit file or the order has to be understood first."""
+def zero_early(rollout: str | None, flag: str | None, *, anyway: bool = False) -> EarlyZero | None:
+    """Zero the flag that is meant; None where the kit file or the order has to be understood first.
+
+    Raises TooLate where there is no way back any more, or people have to say that it must be taken all the same.
+    """
     via = zero_kit(kit_path())
     if via is None:
         return None
+    ask_first(via.journal, rollout, flag, anyway=anyway)
     key, name = flag_of(via, rollout, flag)
     return EarlyZero(key, name, zero_flag(via, key, name, utc_now())) if key else None
+
+
+def ask_first(journal: JournalStore, rollout: str | None, flag: str | None, *, anyway: bool) -> None:
+    """Where legacy is not ready, ask whoever sits there; raises TooLate where nobody does, or they say no."""
+    try:
+        must_not_be_late(journal, rollout=rollout or "", flag=flag or "", anyway=anyway)
+    except NotReady as late:
+        if not sys.stdin.isatty() or not typer.confirm(f"{late}\nRoll back all the same?"):
+            raise
 
 
 def flag_of(via: ZeroParts, rollout: str | None, flag: str | None) -> tuple[str, str]:

@@ -55,8 +55,16 @@ def rate_at(seconds: float, *, rate: float, day_seconds: float) -> float:
 class Load:
     """Sends users' and synthetic requests, each independent of the answers to the others."""
 
-    def __init__(self, client: HttpClient, registry: CollectorRegistry, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        registry: CollectorRegistry,
+        *,
+        in_flight: int = MAX_IN_FLIGHT,
+        seed: int | None = None,
+    ) -> None:
         self._client = client
+        self._in_flight = in_flight
         self._random = random.Random(seed)
         self._users = users()
         self._internal = tuple(user for user in self._users if user.group == "internal")
@@ -89,7 +97,7 @@ class Load:
             await asyncio.sleep(min(next_request, next_synthetic) - loop.time())
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
-        if len(self._running) >= MAX_IN_FLIGHT:
+        if len(self._running) >= self._in_flight:
             work.close()
             return
         task = asyncio.ensure_future(work)
@@ -146,7 +154,7 @@ async def wait_for_target(client: HttpClient, deadline: float) -> None:
 
 
 async def _load(client: HttpClient, registry: CollectorRegistry, options: argparse.Namespace) -> None:
-    load = Load(client, registry)
+    load = Load(client, registry, in_flight=options.in_flight)
     await wait_for_target(client, TARGET_DEADLINE_SECONDS)
     await load.run(options.rate, options.day_seconds)
 
@@ -177,6 +185,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=160.0, help="mean requests per second")
     parser.add_argument("--day-seconds", type=float, default=86400.0, help="length of the daily curve")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_SECONDS, help="seconds until a request is given up")
+    parser.add_argument(
+        "--in-flight", type=int, default=MAX_IN_FLIGHT, help="requests that may wait at once; more are not sent"
+    )
     asyncio.run(_run(parser.parse_args()))
 
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -23,6 +23,7 @@ from starlette.routing import Route
 from demo.cohorts import FirstSeen, cohort_of
 from demo.faults import KINDS, Faults, Kind
 from demo.flag import FLAG, Assignment, Flag
+from demo.idle_flags import IdleFlags, idle_flags
 from demo.metrics import GROUPS, VERSIONS, ServiceMetrics, Track
 from demo.metrics import Path as RequestPath
 from demo.patches import (
@@ -57,6 +58,7 @@ class Service:
         faults: Faults,
         *,
         error_rate: float = HEALTHY_ERROR_RATE,
+        idle: Sequence[str] = (),
         seed: int | None = None,
     ) -> None:
         self.flag = flag
@@ -64,6 +66,7 @@ class Service:
         self.faults = faults
         self.error_rate = error_rate
         self._users = FirstSeen()
+        self._idle = IdleFlags(flag, idle, metrics.registry) if idle else None
         self._random = random.Random(seed)
         self._outage_over = asyncio.Event()
 
@@ -92,7 +95,10 @@ class Service:
             answer = await self._answer(http, path, request, track)
         except Gone:
             return JSONResponse({"error": "the new path is down"}, status_code=503)
-        track.duration.observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        track.duration.observe(seconds)
+        if self._idle:
+            self._idle.count(user, group, seconds, failed=answer is None)
         (track.error if answer is None else track.ok).inc()
         headers = {"x-path": path}
         if answer is None:
@@ -218,8 +224,15 @@ def main() -> None:
     parser.add_argument(
         "--error-rate", type=float, default=HEALTHY_ERROR_RATE, help="share of requests that fail on either path"
     )
+    parser.add_argument("--idle-flags", type=int, default=0, help="how many flags that do nothing are counted as well")
     options = parser.parse_args()
-    service = Service(Flag(options.flags), ServiceMetrics(options.new_version), Faults(), error_rate=options.error_rate)
+    service = Service(
+        Flag(options.flags),
+        ServiceMetrics(options.new_version),
+        Faults(),
+        error_rate=options.error_rate,
+        idle=idle_flags(options.idle_flags),
+    )
     uvicorn.run(
         create_app(service),
         host="127.0.0.1",

@@ -41,7 +41,16 @@ class Parts:
         return cls(**{**data, "processes": tuple(Process(**process) for process in data["processes"])})
 
 
-def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: float, rate: float = 160.0) -> Parts:
+def start_parts(
+    home: Path,
+    flag_file: Path,
+    *,
+    prometheus: Path,
+    day_seconds: float,
+    rate: float = 160.0,
+    service_options: Sequence[object] = (),
+    load_options: Sequence[object] = (),
+) -> Parts:
     """Start the parts and return when all are ready; if one fails, end the others and raise PartFailed."""
     home.mkdir(parents=True, exist_ok=True)
     write_initial_flag(flag_file)
@@ -53,12 +62,13 @@ def start_parts(home: Path, flag_file: Path, *, prometheus: Path, day_seconds: f
     write_config(folder, {"batch-patches": f"127.0.0.1:{service}", "load": f"127.0.0.1:{load}"})
     commands: dict[str, tuple[Sequence[str], str]] = {
         "service": (
-            _module("service", "--port", service, "--flags", flag_file.absolute()),
+            _module("service", "--port", service, "--flags", flag_file.absolute(), *service_options),
             f"{local}:{service}/health",
         ),
         "load": (
             _module(
-                "load", "--target", f"{local}:{service}", "--port", load, "--rate", rate, "--day-seconds", day_seconds
+                *("load", "--target", f"{local}:{service}", "--port", load),
+                *("--rate", rate, "--day-seconds", day_seconds, *load_options),
             ),
             f"{local}:{load}/metrics",
         ),
@@ -123,7 +133,7 @@ def stop_parts(parts: Parts) -> None:
     stop_processes(parts.processes)
 
 
-def _module(name: str, *arguments: object) -> list[str]:
+def _module(name: object, *arguments: object) -> list[str]:
     # -P: a folder named demo where the user stands must not be taken for this package.
     return [sys.executable, "-P", "-m", f"demo.{name}", *map(str, arguments)]
 

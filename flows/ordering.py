@@ -27,7 +27,7 @@ def run_name() -> str:
 
 def meant(rollout: str, connections: str) -> OpenRollout:
     """The named rollout, or the one that is open."""
-    return open_run(connections, rollout or the_open_rollout(connected(connections)))
+    return open_run(connections, rollout or the_open_rollout(connected(connections).journal))
 
 
 def given(code: str) -> Given:

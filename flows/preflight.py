@@ -1,5 +1,6 @@
 """Preflight: look at everything before wave 1; no effect on the flag."""
 
+from datetime import datetime
 from typing import Annotated
 
 from prefect import flow, get_run_logger
@@ -7,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
+from blocks.connections import OpenConnections
 from flows.forms import DURATION, EMAIL
 from tasks.approval_checks import approval_checks
 from tasks.begin import PLANS
@@ -16,6 +18,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import plan_below
 from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.progress import Reporter
+from tasks.reuse import reuse_check
 from tasks.rollback_worker import rollback_worker_check
 from tasks.way_back_checks import snapshot_body, way_back_checks
 from tidegate.checklist import checklist_rows
@@ -43,10 +46,10 @@ def preflight(
 
     """
     loaded = plan_below(PLANS, plan)
-    now = utc_now()
+    via, now = connected(connections), utc_now()
     timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
-    checks = preflight_checks(connected(connections), loaded, timing, started_by=started_by, now=now)
-    findings = run_checks((*checks, *way_back_checks(connected(connections), loaded), *_on_this_worker(loaded)))
+    checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
+    findings = run_checks((*checks, *_way_back(via, loaded, now), *_on_this_worker(loaded)))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -62,7 +65,7 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     run.wait_for_claim()
     now = utc_now()
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
-    findings = run_checks((*checks, *way_back_checks(run.connections, run.plan), *_on_this_worker(run.plan)))
+    findings = run_checks((*checks, *_way_back(run.connections, run.plan, now), *_on_this_worker(run.plan)))
     verdict = _show(run.plan, findings)
     body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings], **snapshot_body(findings)}
     run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
@@ -71,6 +74,10 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
         run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)
         tell(run, closed(run.plan, run.state))
     reporter.update(run, now)
+
+
+def _way_back(via: OpenConnections, plan: Plan, now: datetime) -> tuple[Check, ...]:
+    return (*way_back_checks(via, plan), reuse_check(via, plan, now))
 
 
 def _on_this_worker(plan: Plan) -> tuple[Check, ...]:

@@ -1,18 +1,20 @@
-"""The way back: zero first, then the proof. Needs nothing but a name."""
+"""The way back: zero first, then the proof. Needs nothing but a name.
 
-from prefect import flow, get_run_logger
+Only what writes zero is imported at the top: the rest takes longer than that, and is imported after it.
+"""
+
+from typing import Annotated
+
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Failed
+from pydantic import Field
 
-from tasks.choosing import may_turn_back, the_open_rollout
-from tasks.connected import connected, open_run
-from tasks.full_rollback import full_rollback
-from tasks.open_rollout import utc_now
-from tasks.progress import reporter_for
-from tasks.rollback_steps import prove, record_rollback, roll_back
+from blocks.zero_blocks import load_zero_parts
+from tasks.choosing import NotOne, the_open_rollout
+from tasks.late import TooLate, must_not_be_late
 from tasks.zeroing import zero_open_flag
-from tidegate.wording import seconds_between
 
 
 def _run_name() -> str:
@@ -25,6 +27,8 @@ def rollback(
     reason: str = "Ordered in the Prefect UI.",
     by: str = "somebody in the Prefect UI",
     full: bool = False,
+    to_wave: Annotated[int, Field(ge=0, le=20)] = 0,
+    anyway: bool = False,
     connections: str = "default",
 ) -> State:
     """Take the flag to zero for everybody, and prove by measurement that the new path is chosen no more.
@@ -34,31 +38,32 @@ def rollback(
         reason: Why, in a sentence.
         by: Your name.
         full: Take the plan's further steps too: load balancer, stop, and whatever else it lists as automatic.
+        to_wave: Lower to this earlier wave instead, where the plan allows it; it soaks again. 0: to zero.
+        anyway: Turn back although legacy is not ready to take everybody back.
         connections: The name of the connections block.
 
     """
-    via = connected(connections)
-    name = rollout or the_open_rollout(via)
-    # Before the journal is read to its end: a long one must not hold up the flag.
+    # Before the other connections are loaded and the journal is read to its end: neither must hold up the flag.
+    via = load_zero_parts(connections)
+    ordered_at = flow_run.scheduled_start_time
+    try:
+        name = rollout or the_open_rollout(via.journal, ordered_at=ordered_at)
+    except NotOne:
+        from flows.after_zero import heard_and_done
+
+        if (done := heard_and_done(connections, ordered_at)) is None:
+            raise
+        return done
+    if to_wave:
+        from flows.after_zero import lower
+
+        return lower(connections, name, to_wave, by=by, reason=reason)
+    try:
+        must_not_be_late(via.journal, rollout=name, anyway=anyway)
+    except TooLate as late:
+        return Failed(message=str(late))
     zeroed = zero_open_flag(via, name)
-    run = open_run(connections, name)
-    if not may_turn_back(run, full=full):
-        return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
-    reporter = reporter_for(run)
-    if zeroed is None:
-        roll_back(run, reason=reason, criterion="by hand", by=by)
-    else:
-        run.claim = zeroed.claim
-        record_rollback(run, zeroed, reason=reason, criterion="by hand", by=by)
-    get_run_logger().warning("%s is at zero", run.flag)
-    reporter.update(run, utc_now())
-    if full:
-        full_rollback(run, by=by)
-    proof = prove(run)
-    reporter.flush()
-    run.release_claim()
-    back = run.state.rollback
-    if back is None or not back.proven:
-        return Failed(message=proof.sentence if proof else "Not proven.")
-    zero, proven = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
-    return Completed(message=f"{run.flag} is at zero: {zero} to zero, {proven} to the proof.")
+
+    from flows.after_zero import turn_back
+
+    return turn_back(connections, name, zeroed, by=by, reason=reason, full=full)

@@ -1,12 +1,18 @@
 """The effects of a wave's actions: notices queued once, and people looked up who have to stand by."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from blocks.bounded import bounded
 from blocks.errors import ConnectionFault
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.report_files import keep_report
 from tidegate.actions import due_notices, due_standbys, standby_notice
+from tidegate.notices import Notice
+from tidegate.plan_actions import Report
+from tidegate.reports.retrospective import retrospective_markdown
+from tidegate.reports.standup import standup, standup_markdown
 
 _LOOK_UP_SECONDS = 2.0  # once in a wave, in the guard's way, so it must be short
 
@@ -14,12 +20,22 @@ _LOOK_UP_SECONDS = 2.0  # once in a wave, in the guard's way, so it must be shor
 def carry_out(run: OpenRollout, now: datetime) -> None:
     """Queue what the actions of the wave under way have made due; repeated, it finds nothing more to do."""
     for notice in due_notices(run.plan, run.state, run.timing, now):
-        tell(run, notice)
+        tell(run, _with_report(run, notice, now) if notice.report else notice)
     for due in due_standbys(run.plan, run.state):
         on_call, problem = "", ""
         if due.action.service is not None:
             on_call, problem = _on_call(run, due.action.service, now)
         tell(run, standby_notice(run.plan, run.state, due, on_call, problem))
+
+
+def _with_report(run: OpenRollout, notice: Notice, now: datetime) -> Notice:
+    """The notice with what the meeting looks at; kept as a file, too. Trouble with the file keeps nobody from it."""
+    entries = run.connections.journal.entries(run.rollout)[: run.state.sequence]
+    body = standup(run.plan, run.state, run.timing, now, entries)
+    write = retrospective_markdown if notice.report == Report.RETROSPECTIVE else standup_markdown
+    text = write(body, run.plan)
+    keep_report(run.rollout, notice.event, text)
+    return replace(notice, body=f"{notice.body}\n\n{text}")
 
 
 def _on_call(run: OpenRollout, service: str, now: datetime) -> tuple[str, str]:

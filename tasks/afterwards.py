@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from tasks.legacy_ready import mind_legacy
 from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
 from tasks.waiting import settle
@@ -50,6 +51,8 @@ class Afterwards:
         # Only the newest rollout of a flag can say what the flag should be.
         if is_newest and run.state.phase is Phase.ROLLED_BACK:
             mind_raise(run)
+        if is_newest and run.state.phase is Phase.FINISHED:
+            mind_legacy(run, now)
         settle(run)
         deliver(run, now)
 

@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.backtest import newest_backtest
 from tasks.drills import last_drill
 from tasks.evidence import Missing, commands_of, content_of, evidence_of, file_content, newest_backup, web_of
+from tidegate.backtest.proof import judge_backtest
 from tidegate.calendar import minimum_duration
 from tidegate.checklist import (
     ChecklistLine,
@@ -40,6 +42,7 @@ from tidegate.checklist_reports import (
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.plan_checklist import (
+    BacktestProof,
     BackupProof,
     BaseProof,
     BenchmarkProof,
@@ -161,6 +164,8 @@ def _judged(scene: Scene, item: BaseProof, limit: float) -> Finding:
             return judge_dns(item, {name: _addresses(name) for name in item.names})
         case DrillProof():
             return judge_drill(item, newest_drill(via, scene.plan.flag.key), now)
+        case BacktestProof():
+            return judge_backtest(item, scene.plan, newest_backtest(via.journal, scene.plan, now - item.fresh), now)
         case RolesProof():
             return judge_roles(item, scene.plan)
     return found(item, Verdict.ERROR, f"Nothing looks at proofs of kind {type(item).__name__}.")

@@ -1,21 +1,32 @@
-"""Which rollout is meant when nobody says, and whether there is something to turn back."""
+"""Which rollout is meant when nobody says, and whether there is something to turn back. Imports little."""
 
-from blocks.connections import OpenConnections
-from tasks.open_rollout import OpenRollout
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from blocks.journal_store import JournalStore
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
+
+if TYPE_CHECKING:
+    from tasks.open_rollout import OpenRollout
 
 
 class NotOne(LookupError):
     """There is not exactly one open rollout; says which there are."""
 
 
-def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> str:
-    """The name of the one open rollout (of this flag); raises NotOne otherwise."""
-    rows = connections.journal.rollouts(flag=flag, open_only=True)
+def the_open_rollout(journal: JournalStore, flag: str | None = None, ordered_at: datetime | None = None) -> str:
+    """The name of the one open rollout (of this flag); raises NotOne otherwise.
+
+    One that was opened after `ordered_at` cannot have been meant: an order that comes late was for the one before.
+    """
+    found = journal.rollouts(flag=flag, open_only=True)
+    rows = [row for row in found if ordered_at is None or row.opened_at <= ordered_at]
     of = f" of {flag}" if flag else ""
+    if not rows and found:
+        raise NotOne(f"no rollout{of} was open when this was ordered; {found[0].rollout} was opened later: name it")
     if not rows:
-        last = next(iter(connections.journal.rollouts(flag=flag)), None)
+        last = next(iter(journal.rollouts(flag=flag)), None)
         hint = f"; a finished one is turned back by its name, the last one was {last.rollout}" if last else ""
         raise NotOne(f"no rollout{of} is open{hint}")
     if len(rows) > 1:
@@ -24,7 +35,7 @@ def the_open_rollout(connections: OpenConnections, flag: str | None = None) -> s
     return rows[0].rollout
 
 
-def may_turn_back(run: OpenRollout, *, full: bool = False) -> bool:
+def may_turn_back(run: "OpenRollout", *, full: bool = False) -> bool:
     """Whether a rollback has something to do: the rollout is open, or ended exposed and its flag has no new owner.
 
     A full rollback has also after a rollback, for steps that were asked for and are confirmed now.

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from tasks.sight import Sight
-from tidegate.comparison import ASSUMED, Counted
-from tidegate.inference import Counts, WaveCounts
-from tidegate.nuisance import cohorts_of
-from tidegate.query import render, selector
+from tidegate.comparison import Counted, counted_of
+from tidegate.inference import Counts
+from tidegate.query import selector
 from tidegate.rollout_state import WaveRecord
 from tidegate.samples import NoData, NoDataReason, Sample
+from tidegate.series import Series
 
 DAY = timedelta(days=1)
 LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for
@@ -19,23 +19,8 @@ MOST_TICKS = 288  # asked for at once, after a long silence
 BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What is counted under which name: templates of the bad and of all requests (or users, without bad ones)."""
-
-    name: str
-    what: str
-    whole: str
-    tick: timedelta
-    noun: str = "errors"
-    bad: str | None = None
-    good: str | None = None  # in place of bad: what of the whole is not bad
-    cohorts: Mapping[str, tuple[str, str]] | None = None  # by wave: matchers of canary and control
-
-
 def counted(seen: Sight, series: Series) -> Counted:
     """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
-    # Asked here and not in the question, which would have to wait for a question.
     until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
     return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
 
@@ -59,12 +44,7 @@ def _counted(seen: Sight, series: Series, until: float) -> Counted:
                 trouble = found
             else:
                 _note(seen, series, found, known)
-    waves, measured = [], True
-    for number in sorted(known):
-        cohorts = cohorts_of(before.get(number, {}).values())
-        measured &= cohorts is not None
-        waves.append(WaveCounts(cohorts or ASSUMED, tuple(known[number].values())))
-    return Counted(series.what, tuple(waves), trouble, series.noun, measured)
+    return counted_of(series.what, series.noun, known, before, trouble)
 
 
 def _note(
@@ -128,41 +108,20 @@ def _rows(
     tick: timedelta,
     until: float,
 ) -> list[Counts] | NoData:
-    columns: list[dict[float, float]] = []
+    sides: list[list[dict[float, float]]] = []
     for chosen, path in zip(selectors, paths, strict=True):
-        for template in (series.bad, series.good, series.whole):
-            if template is None:
-                continue
-            if not path:
-                columns.append({})
-                continue
-            query = _query(series, template, chosen, path, tick)
+        columns: list[dict[float, float]] = []
+        for query in series.queries(chosen, path, tick) if path else ():
             if time.monotonic() > until:
                 return NoData(NoDataReason.SLOW, seen.now, "the counts took too long")
-            points = _range(seen, query, start, end, tick)
+            # Several bounds and criteria share a whole.
+            asked = (query, start, end, tick)
+            points = seen.once(asked, partial(_range, seen, *asked))
             if isinstance(points, NoData):
                 return points
             columns.append({round(point.at.timestamp(), 3): point.value for point in points})
-    *bad_c, n_c = columns[: len(columns) // 2]
-    *bad_t, n_t = columns[len(columns) // 2 :]
-    ends = sorted(n_t.keys() & n_c.keys()) if paths[0] else sorted(n_t)
-    found = (Counts(at, *_side(series, bad_c, n_c, at), *_side(series, bad_t, n_t, at)) for at in ends)
-    return [row for row in found if row is not None]
-
-
-def _side(series: Series, bad: list[dict[float, float]], n: dict[float, float], at: float) -> tuple[float, float]:
-    whole = n.get(at, 0.0)
-    part = bad[0].get(at, 0.0) if bad else 0.0
-    # Extrapolated counts of the two may differ by a hair.
-    return min(max(whole - part if series.good else part, 0.0), whole), whole
-
-
-def _query(series: Series, template: str, chosen: str, path: str, tick: timedelta) -> str:
-    query = render(template, selector=chosen, path=path, window=tick)
-    if template == series.whole:
-        return query
-    # No error yet means no series yet; with requests that is none, without it is no data.
-    return f"({query}) or 0 * ({render(series.whole, selector=chosen, path=path, window=tick)})"
+        sides.append(columns)
+    return series.rows(*sides)
 
 
 def _range(seen: Sight, query: str, start: datetime, end: datetime, tick: timedelta) -> list[Sample] | NoData:

@@ -4,6 +4,7 @@ import threading
 from datetime import datetime
 
 from blocks.errors import NotTaken, Unreachable
+from tasks.lease import write_exposure
 from tasks.measurement import drift_of
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.decision import STOPS_SOAK
@@ -49,14 +50,14 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
         if written is None:
             raise Superseded(forbids_raising(run.state, wave))
     backend = run.connections.flags
-    revision = _written(run, exposure, claim.epoch)
+    revision, lease = _written(run, exposure, claim.epoch)
     seen = backend.read(run.flag)
     if seen.exposure != exposure:
         raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
     at: datetime = utc_now()
     recorded = run.append(
         Kind.RAISED,
-        body | {"revision": revision},
+        body | {"revision": revision} | lease,
         at,
         unless=lambda state: state.phase is not Phase.RAISING,
         fenced=True,
@@ -66,12 +67,12 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     return True
 
 
-def _written(run: OpenRollout, exposure: Exposure, epoch: int) -> str:
+def _written(run: OpenRollout, exposure: Exposure, epoch: int) -> tuple[str, dict[str, str]]:
     """Write, trying again while the backend is merely unreachable; writing the same again is harmless."""
     for wait in (0.2, 1.0, 3.0):
         try:
-            return run.connections.flags.write(run.flag, exposure, epoch)
+            return write_exposure(run, exposure, epoch, utc_now())
         except Unreachable:
             threading.Event().wait(wait)
             run.keep_claim()
-    return run.connections.flags.write(run.flag, exposure, epoch)
+    return write_exposure(run, exposure, epoch, utc_now())

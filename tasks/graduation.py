@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from tasks.accounts import account
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -11,16 +12,18 @@ from tidegate.criteria import traffic_queries
 from tidegate.entries import Kind
 from tidegate.graduation import exercised, is_ready, readiness_findings, readiness_key, statements_for
 from tidegate.notice_words import graduation_asked
+from tidegate.reports.success import success
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import finished
 
 _seen: dict[str, tuple[datetime, Finding]] = {}
+_judged: dict[str, tuple[datetime, tuple[Finding, ...]]] = {}
 
 
 def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     """Finish a rollout whose post-rollout time is over once nothing is missing; until then ask, and guard on."""
-    findings = (_exercised(run, now), *readiness_findings(run.plan, run.state))
+    findings = (_exercised(run, now), *_successes(run, now), *readiness_findings(run.plan, run.state))
     if is_ready(findings):
         body = {"reason": reason, "production_grade": True, "findings": [f.to_json() for f in findings]}
         if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
@@ -34,6 +37,18 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     if said != {f["criterion"]: f["verdict"] for f in run.state.graduation}:
         run.append(Kind.GRADUATION_ASKED, {"findings": [f.to_json() for f in findings]}, now, fenced=True)
         tell(run, graduation_asked(run.plan, run.state, findings))
+
+
+def _successes(run: OpenRollout, now: datetime) -> tuple[Finding, ...]:
+    """The plan's own success criteria, from the whole journal; not read anew at every guard."""
+    known = _judged.get(run.rollout)
+    if not run.plan.success or (known is not None and now - known[0] < max(LOOK_AGAIN, run.timing.guard)):
+        return known[1] if known and run.plan.success else ()
+    account(run, run.state.wave, now)
+    entries = run.connections.journal.entries(run.rollout)[: run.state.sequence]
+    found = success(run.plan, run.state, entries, is_over=True)
+    _judged[run.rollout] = (now, found)
+    return found
 
 
 def _exercised(run: OpenRollout, now: datetime) -> Finding:

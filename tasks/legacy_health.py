@@ -4,10 +4,10 @@ from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from tidegate.plan_rollback import VerifyLegacy
+from tidegate.plan_rollback import Health
 
 
-def look_at_legacy(via: OpenConnections, step: VerifyLegacy) -> tuple[bool, str]:
+def look_at_legacy(via: OpenConnections, step: Health) -> tuple[bool, str]:
     """Whether legacy is healthy, and what was seen; whatever is not seen to be well is not well."""
     if via.web is None:
         return False, "there are no web sources among the connections"

@@ -1,6 +1,7 @@
 """One look at a rollout: every question asked at once, every answer judged."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +17,7 @@ from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
 from tidegate.plan import When
 from tidegate.reference import BASELINE
-from tidegate.samples import Reading, Sample
+from tidegate.samples import NoData, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 
 _POINTS = 60
@@ -30,6 +31,7 @@ class Look:
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
     counted: Mapping[str, Any] | None = None
+    versions: Future[frozenset[str] | NoData] | None = None
 
     def raw_json(self) -> dict[str, float | str]:
         """The raw values, or the reason why there is none."""
@@ -45,6 +47,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
     during = in_force(plan, state.wave, When.DURING)
     triggers = in_force(plan, state.wave, When.TRIGGER)
     seen = open_eyes(run, state.wave, now)
+    versions = _versions(seen)
     found = _measured(seen, (*during, *triggers))
     judged = Judged(
         now,
@@ -57,7 +60,16 @@ def look(run: OpenRollout, now: datetime) -> Look:
         metric_line(name, metric, seen.metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
-    return Look(judged, lines, seen.raw, _counts_body(seen))
+    return Look(judged, lines, seen.raw, _counts_body(seen), versions)
+
+
+def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
+    """The builds that serve the new path, asked for beside everything else."""
+    version = seen.run.plan.version
+    if version is None:
+        return None
+    prometheus = seen.run.connections.prometheus
+    return seen.ask(lambda: prometheus.label_values(version.query, version.label, seen.now))
 
 
 def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
@@ -99,7 +111,7 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     # A definition that was written anew and means the same is no drift either.
     if as_written or intended or seen.exposure == state.exposure:
         return None, ""
-    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO), ""
+    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
 
 
 def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:

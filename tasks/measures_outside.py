@@ -6,8 +6,9 @@ from blocks.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from tasks.sight import Sight
+from tidegate.costs import cost_queries
 from tidegate.criteria import Breach, InForce
-from tidegate.outside import figure_in, judge_cost, judge_count, priced
+from tidegate.outside import figure_in, judge_cost, judge_count, model_cost, priced
 from tidegate.plan_outside import Cost, Count
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding
@@ -21,9 +22,12 @@ def measure_count(seen: Sight, item: InForce, criterion: Count) -> tuple[Finding
 
 
 def measure_cost(seen: Sight, item: InForce, criterion: Cost) -> tuple[Finding, Breach | None]:
-    """The monthly cost that the source projects, or that follows from what Prometheus answers."""
+    """The monthly cost by the plan's model, or by a source, or by one query and its price."""
     if criterion.source is not None:
         reading = _figure(seen, criterion.source, criterion.pointer or "")
+    elif criterion.query is None and (costs := seen.run.plan.costs) is not None:
+        queries = cost_queries(costs)
+        reading = model_cost(costs, seen.instant(queries) if queries else {}, seen.now)
     else:
         reading = priced(seen.instant({"cost": criterion.query or ""})["cost"], criterion.price or "")
     return judge_cost(item.id, criterion, reading), None

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from blocks.errors import ClaimHeld, ConnectionFault, Refused
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
-from tidegate.delivery import MAIL, PAGERDUTY, SLACK, Due, messages_of, silent_pager, thread_of
+from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, silent_pager, thread_of
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.notices import Notice
@@ -136,6 +136,8 @@ def _send(run: OpenRollout, due: Due, thread: str = "") -> str | None:
         if notice.acknowledges:
             return via.pagerduty.acknowledge(notice)
         return via.pagerduty.resolve(notice) if notice.resolves else via.pagerduty.page(notice)
+    if due.channel == STATUS and via.status_page is not None:
+        return via.status_page.resolve(notice) if notice.resolves else via.status_page.open(notice)
     if due.channel == MAIL and via.mail is not None:
         return via.mail.send(due.to, notice)
     return None

@@ -36,6 +36,7 @@ class OpenRollout:
         self.connections = connections
         self.rollout = rollout
         self.claim: Claim | None = None
+        self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")

@@ -5,12 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from blocks.connections import OpenConnections
+from blocks.flag_backend import Leasing
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.approval import unsatisfiable
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.lease import SHORTEST_IN_PRODUCTION
 from tidegate.plan import Approvals, Plan
 from tidegate.plan_file import load_plan
+from tidegate.units import format_duration
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
@@ -44,8 +47,16 @@ def refusal(
     if not connections.is_rehearsal:
         if pace is not None:
             return "pace: a rehearsal pace is allowed only where every connection says environment: rehearsal"
+        lease = plan.flag.lease
+        if lease is not None and lease.lasts < SHORTEST_IN_PRODUCTION:
+            shortest, found = format_duration(SHORTEST_IN_PRODUCTION), format_duration(lease.lasts)
+            return f"flag.lease.lasts: found {found}, allowed is {shortest} or longer outside rehearsals"
         if auto_approve:
             return "approve: auto is allowed only where every connection says environment: rehearsal"
+    if plan.flag.lease is not None and not isinstance(connections.flags, Leasing):
+        return (
+            f"flag.lease: found with {type(connections.flags).__name__}, allowed is a flagd file, which knows the time"
+        )
     if auto_approve and plan.approvals is not Approvals.OPEN:
         return f"approve: auto is allowed only where approvals are open; in this plan they are {plan.approvals.value}"
     return unsatisfiable(plan, started_by)

@@ -1,7 +1,8 @@
 """Prefect runs as the effects need them: start a deployment, and wake a run that waits at its gate."""
 
 import threading
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -114,3 +115,39 @@ def ended_as(run: UUID) -> tuple[bool, str] | None:
     if state is None or not state.is_final():
         return None
     return state.is_completed(), str(state.message or state.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRunSeen:
+    """A run as Prefect's server has it: when it was ordered, and with which parameters."""
+
+    id: str
+    created: datetime
+    parameters: dict[str, Any]
+
+
+def runs_that_start(flow: str) -> list[FlowRunSeen]:
+    """The runs of this flow that were ordered and have not begun, those planned for later left out.
+
+    Raises Unreachable.
+    """
+    from prefect.client.schemas import filters, sorting
+    from prefect.client.schemas.objects import StateType
+
+    waiting = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            found = client.read_flow_runs(
+                flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])),
+                flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=waiting)),
+                sort=sorting.FlowRunSort.EXPECTED_START_TIME_DESC,
+                limit=10,
+            )
+    except httpx.HTTPError as error:
+        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+    now = datetime.now(UTC)
+    return [
+        FlowRunSeen(str(run.id), datetime.fromisoformat(run.created.isoformat()), run.parameters)
+        for run in found
+        if run.created is not None and run.expected_start_time is not None and run.expected_start_time <= now
+    ]

@@ -9,6 +9,7 @@ from blocks.errors import Refused
 from blocks.web import Web
 from tasks.measures_outside import LONGEST
 from tasks.open_rollout import utc_now
+from tidegate.costs import cost_queries
 from tidegate.criteria import no_data_words, steps
 from tidegate.outside import figure_in, known_requests
 from tidegate.plan import Plan
@@ -33,6 +34,10 @@ def outside_looks(connections: OpenConnections, plan: Plan) -> Iterator[Look]:
             case AlarmTest():
                 name, text = f"command.{criterion.rules}", f"The command {criterion.rules} is known"
                 found[name] = (name, text, partial(_command, connections, name, text, criterion))
+            case Cost() if criterion.is_of_the_plan and plan.costs is not None:
+                for item, query in cost_queries(plan.costs).items():
+                    name, text = f"amount.{item}", f"Prometheus tells how many {item} there are"
+                    found[name] = (name, text, partial(_amount, connections, name, text, query))
             case _:
                 pass
     yield from found.values()
@@ -51,6 +56,13 @@ def _figure(connections: OpenConnections, name: str, text: str, source: str, poi
     if isinstance(reading, NoData):
         return Finding(name, text, Verdict.FAIL, f"No figure: {no_data_words(reading)}.")
     return Finding(name, text, Verdict.PASS, f"It answers {reading.value:g}.", reading.value)
+
+
+def _amount(connections: OpenConnections, name: str, text: str, query: str) -> Finding:
+    reading = connections.prometheus.instant({name: query}, utc_now())[name]
+    if isinstance(reading, NoData):
+        return Finding(name, text, Verdict.FAIL, f"No amount: {no_data_words(reading)}.", query=query)
+    return Finding(name, text, Verdict.PASS, f"It answers {reading.value:g}.", reading.value, query=query)
 
 
 def _known(connections: OpenConnections, name: str, text: str, criterion: Synthetic) -> Finding:

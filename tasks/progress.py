@@ -23,12 +23,14 @@ class Reporter:
         self._shown_at: datetime | None = None
         self._shown_phase = ""
         self._queued = 0
+        self._reported = ""
 
     def update(self, run: OpenRollout, now: datetime) -> None:
         """Ask for what is due; returns at once."""
         if len(run.state.queued) != self._queued:
             self._queued = len(run.state.queued)
             self._beside.do("notices", self._deliver)
+            self._beside.do("report", self._show_report)
         phase = f"{run.state.phase}{run.state.wave}"
         if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= _EVERY:
             self._shown_at, self._shown_phase = now, phase
@@ -54,6 +56,16 @@ class Reporter:
         key = "rollout-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
         page = progress_page(run.plan, run.state, run.timing, utc_now())
         create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
+
+    def _show_report(self) -> None:
+        """The newest meeting's report as an artifact of its own; a later one replaces it."""
+        run = self._latest()
+        told = [notice for notice in run.state.queued.values() if notice.get("report")]
+        if told and told[-1]["event"] != self._reported:
+            newest = told[-1]
+            key = f"{newest['report']}-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+            create_markdown_artifact(newest["body"], key=key, description=newest["title"])
+            self._reported = newest["event"]
 
 
 _reporters: dict[str, Reporter] = {}

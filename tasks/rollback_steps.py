@@ -21,7 +21,7 @@ from tidegate.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.query import render, selector
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import NoData
-from tidegate.wording import proof_missing, rolled_back, rolling_back
+from tidegate.wording import post_mortem_task, proof_missing, rolled_back, rolling_back
 
 ZERO_PATIENCE = timedelta(minutes=5)
 _log = logging.getLogger("tidegate.rollback")
@@ -198,4 +198,6 @@ def _record(run: OpenRollout, proof: Proof) -> Proof:
 
     if run.append(Kind.PROVEN, _proof_body(proof), unless=known) is not None:
         tell(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
+        if proof.proven and (task := post_mortem_task(run.plan, run.state)) is not None:
+            tell(run, task)
     return proof

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import metric_queries, metric_reading, traffic_queries
@@ -17,29 +17,58 @@ _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="measure")
 _QUESTIONS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="question")
 
 
+class Read(NamedTuple):
+    """Every metric of the plan, and the answers that it was made from."""
+
+    metrics: Mapping[str, Reading]
+    raw: Mapping[str, Reading]
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look: every metric of the plan as read at `now`, and the further questions that criteria may ask."""
+    """One look: every metric of the plan as read at `now`, and the further questions that criteria may ask.
+
+    All questions are asked at once; whoever needs an answer waits for that one.
+    """
 
     run: OpenRollout
     wave: int
     now: datetime
-    metrics: Mapping[str, Reading]
-    raw: Mapping[str, Reading]
+    read: Future[Read]
     noted: list[tuple[str, str, list[list[float]]]] = field(
         default_factory=list
     )  # counts that are not in the journal yet
     _asked: dict[object, Future[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
+    @property
+    def metrics(self) -> Mapping[str, Reading]:
+        """Every metric of the plan as read at this instant."""
+        return self.read.result().metrics
+
+    @property
+    def raw(self) -> Mapping[str, Reading]:
+        """The answers that the metrics were made from."""
+        return self.read.result().raw
+
     def once(self, key: object, question: Callable[[], T]) -> T:
         """The answer to a question that is asked once in this look, however many criteria want to know."""
         with self._lock:
-            asked = self._asked.get(key)
+            asked: Future[T] | None = self._asked.get(key)
+            mine = asked is None
             if asked is None:
-                asked = self._asked[key] = _POOL.submit(question)
-        answer: T = asked.result()
-        return answer
+                asked = self._asked[key] = Future()
+        if mine:
+            # Asked by whoever comes first, in their own thread: a question may then lead to others.
+            try:
+                asked.set_result(question())
+            except BaseException as error:  # noqa: BLE001 - handed over to all who wait
+                asked.set_exception(error)
+        return asked.result()
+
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """Ask a question without waiting for its answer."""
+        return _POOL.submit(question)
 
     def alerts(self, labels: Mapping[str, str]) -> AlertReading:
         """The alerts with these labels."""
@@ -72,7 +101,12 @@ class Sight:
 
 
 def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
-    """Read every metric of the plan, in one round trip, and once more over a longer time where events are too few."""
+    """Begin to read every metric of the plan; other questions need not wait for it."""
+    return Sight(run, wave, now, _POOL.submit(_read, run, wave, now))
+
+
+def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
+    """Every metric of the plan in one round trip, and once more over a longer time where events are too few."""
     plan, timing = run.plan, run.timing
     queries = traffic_queries(plan, wave, timing.window(plan.traffic.window))
     for name, metric in plan.metrics.items():
@@ -90,7 +124,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
     if wider:
         raw |= answers_at(run, wider, now)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
-    return Sight(run, wave, now, metrics, raw)
+    return Read(metrics, raw)
 
 
 def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, Unreachable
+from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
+from tasks.lease import renew_lease
+from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -17,9 +20,11 @@ from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.waiting import mind_build, mind_people
 from tidegate.bounds import Level
+from tidegate.comparison import stays
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import already_counted
+from tidegate.notice_words import broken_throughout, evidence_holds
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.wording import blinded, bound_crossed, held, soaked
 
@@ -65,16 +70,26 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
         _note_bounds(run, seen, now)
-        known = _aside(lambda: mind_build(run, now))
+        known = _aside(lambda: mind_build(run, seen, now))
         _aside(lambda: _note_counts(run, seen, now))
+        _aside(lambda: _note_evidence(run, seen))
         # While nobody can tell which build runs, nothing is credited.
         if review and known:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
     _act(run, decision, now)
+    if isinstance(decision, RollBack):
+        # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
+        _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
     if not isinstance(decision, RollBack):
+        if seen.judged.drift is None and not seen.judged.unreadable:
+            _aside(lambda: renew_lease(run, now))
+        _aside(lambda: mind_legacy(run, now))
         _aside(lambda: carry_out(run, now))
+        _aside(lambda: settle_accounts(run))
+        if review:
+            _aside(lambda: _note_broken(run))
     return Ticked(now, decision, seen, review)
 
 
@@ -111,6 +126,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                _aside(lambda: account(run, wave, now))
                 tell(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
             graduate(run, reason, now)
@@ -146,10 +162,26 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
             tell(run, bound_crossed(run.plan, run.state, line))
 
 
-def _note_counts(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_broken(run: OpenRollout) -> None:
+    """The first review beyond what must hold throughout is told when it happens: it cannot be made good again."""
+    for number, kept in run.state.kept.items():
+        if kept.broken_at is not None:
+            notice = broken_throughout(run.plan, run.state, number, kept)
+            if notice.event not in run.state.queued:
+                tell(run, notice)
+
+
+def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
-        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=True)
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
+
+
+def _note_evidence(run: OpenRollout, seen: Look) -> None:
+    """Tell people, once, of evidence that holds the wave for good."""
+    for finding in (*seen.judged.during, *seen.judged.triggers):
+        if stays(finding):
+            tell(run, evidence_holds(run.plan, run.state, finding))
 
 
 def _record(run: OpenRollout, seen: Look, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tasks.measurement import entry_findings
+from tasks.measurement import Look, entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
@@ -123,12 +123,12 @@ def _mind_drift(run: OpenRollout, judged: Judged) -> None:
         tell(run, drift_moved(run.plan, run.state, since, judged.drift.was, judged.drift.now))
 
 
-def mind_build(run: OpenRollout, now: datetime) -> None:
+def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
     """See which versions the new path runs; what was not there before holds, begins the soak anew, or is told."""
     version, state = run.plan.version, run.state
-    if version is None or state.wave == 0 or state.goes_no_further:
+    if version is None or look.versions is None or state.wave == 0 or state.goes_no_further:
         return
-    seen = run.connections.prometheus.label_values(version.query, version.label, now)
+    seen = look.versions.result()
     if isinstance(seen, NoData):
         return  # what cannot be seen is blindness, which has its own rules
     versions, before = tuple(sorted(seen)), state.versions

@@ -12,6 +12,7 @@ from tasks.afterwards import Afterwards
 from tasks.beside import Beside
 from tasks.drills import abandon_drill, is_drill
 from tasks.gates import given_to_prefect
+from tasks.hearing import Hearing
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
 from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
@@ -40,7 +41,8 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
     """Guard until `end` or until the claim is lost; returns how many guards were made."""
     runs: dict[str, OpenRollout] = {}
     orphans, afterwards = Orphans(), Afterwards()
-    guards, after = 0, Beside()
+    guards, after, hearing = 0, Beside(), Hearing(connections)
+    hearing.start()
     while (now := utc_now()) < end:
         try:
             connections.journal.renew(claim, LEASE)
@@ -61,6 +63,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
         after.do("afterwards", partial(afterwards.look, connections, now))
         beat = min([BEAT, *(run.timing.guard for run in runs.values())])
         threading.Event().wait(max(0.0, (now + beat - utc_now()).total_seconds()))
+    hearing.end()
     for run in runs.values():
         run.release_claim()
     connections.journal.release(claim)

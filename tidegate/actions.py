@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan, PostRollout, Wave, timezone_of
-from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of
+from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
 from tidegate.rollout_state import Phase, RolloutState
 
 # While the rollout is being turned back, or is over, nobody is reminded of anything.
@@ -48,7 +48,10 @@ def due_notices(plan: Plan, state: RolloutState, timing: Timing, now: datetime) 
     record = state.record
     if record is None or state.phase not in _GOES_ON:
         return ()
-    found = [*_handed_over(plan, state), *_scheduled(plan, state, timing, record.raised_at, now)]
+    # A rehearsal's days pass while people think at a gate; one meeting tells them what the next would.
+    waits = state.phase is Phase.GATE and timing.pace.factor > 1 and state.gate is not None
+    until = min(now, state.gate.opened_at + timing.pace.real(DAY)) if waits and state.gate is not None else now
+    found = [*_handed_over(plan, state), *_scheduled(plan, state, timing, record.raised_at, until)]
     return tuple(notice for notice in found if notice.event not in state.queued)
 
 
@@ -100,14 +103,14 @@ def _scheduled(plan: Plan, state: RolloutState, timing: Timing, raised_at: datet
     """The reminders that came since the raise, and not more than a day ago: an old one reminds of nothing."""
     planned = timing.pace.plan_time(now)
     since = max(timing.pace.plan_time(raised_at), planned - DAY)
-    for number, action in enumerate(_step(plan, state.wave).actions, start=1):
-        if isinstance(action, ScheduledNotice):
-            people = tuple(dict.fromkeys(email for role in action.roles for email in plan.roles[role]))
-            for at, words in _occurrences(plan, action, since, planned):
-                event = f"notice-{state.wave}-{number}-{words}"
-                title = f"{_title(plan, state.wave)}: {action.text} ({at:%a %d %b, %H:%M})"
-                body = f"Due {at:%A, %Y-%m-%d %H:%M} ({plan.timezone}), day {_day(state, timing, at)} of the rollout."
-                yield Notice(event, state.rollout, Loudness.INFO, title, body, to=people)
+    for place, action in meetings_of(plan, _step(plan, state.wave)):
+        people = tuple(dict.fromkeys(email for role in action.roles for email in plan.roles[role]))
+        for at, words in _occurrences(plan, action, since, planned):
+            event = f"notice-{state.wave}-{place}-{words}"
+            title = f"{_title(plan, state.wave)}: {action.text} ({at:%a %d %b, %H:%M})"
+            body = f"Due {at:%A, %Y-%m-%d %H:%M} ({plan.timezone}), day {_day(state, timing, at)} of the rollout."
+            report = action.report.value if action.report else ""
+            yield Notice(event, state.rollout, Loudness.INFO, title, body, to=people, report=report)
 
 
 def _occurrences(

@@ -1,24 +1,21 @@
 """How counts on two paths become findings: harm, safety, the split of users, and the breaker."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from tidegate.criteria import no_data_words, on_dry_run
+from tidegate.evidence_curves import curve_of, mean_curve
 from tidegate.inference import (
     HARM,
     HOUR,
     Counts,
-    Question,
     WaveCounts,
-    averaged,
     bound,
-    evidence_curve,
     go_question,
     log_mixture,
 )
-from tidegate.nuisance import Cohorts
+from tidegate.nuisance import Cohorts, cohorts_of
 from tidegate.plan_inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.sample_ratio import log_sample_ratio
 from tidegate.samples import NoData
@@ -47,10 +44,20 @@ class Counted:
         return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
 
 
-@lru_cache(maxsize=256)
-def curve_of(waves: tuple[WaveCounts, ...], question: Question) -> tuple[tuple[float, float], ...]:
-    """The evidence at each tick from the raw counts; the same counts are not worked out again at every guard."""
-    return tuple(evidence_curve(waves, question))
+def counted_of(
+    what: str,
+    noun: str,
+    rows: Mapping[int, Mapping[float, Counts]],
+    before: Mapping[int, Mapping[float, Counts]],
+    trouble: NoData | None = None,
+) -> Counted:
+    """What is known by wave, and of the day before each: as a tick judges it, and whoever explains it later."""
+    waves, measured = [], True
+    for number in sorted(rows):
+        cohorts = cohorts_of(before.get(number, {}).values())
+        measured &= cohorts is not None
+        waves.append(WaveCounts(cohorts or ASSUMED, tuple(rows[number].values())))
+    return Counted(what, tuple(waves), trouble, noun, measured)
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
@@ -58,14 +65,14 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     needed = bound(item.alpha / 100)
     if finding := _without_counts(id_, item, counted, needed):
         return finding
-    curve = averaged([curve_of(one.waves, HARM) for one in counted])
+    curve = mean_curve(tuple(one.waves for one in counted), HARM)
     at, peak = max(curve, key=lambda point: point[1])
     worst = max(counted, key=lambda one: max((e for end, e in curve_of(one.waves, HARM) if end <= at), default=0.0))
     shown = peak >= needed
     rows = [row for row in worst.rows if row.end <= at] if shown else worst.rows
     rows = list(_since_onset(rows)) if shown else rows
     ratio, points, sums = _compared(rows, worst.waves[-1].cohorts)
-    much = f"At the new path {ratio} {worst.noun} {_often(worst, sums)}"
+    much = _much(worst, ratio, sums)
     material = points >= item.at_least
     if shown:
         sentence = f"{much}; the odds that a healthy release ever shows this are below 1 in {100 / item.alpha:.0f}"
@@ -89,7 +96,7 @@ def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
     ratio, _, sums = _compared(counted.rows, counted.waves[-1].cohorts)
     state = "shown" if shown else "not shown yet"
     safe = f"{state} to be less than {item.worse_than:g} times as bad (evidence {log_e:.1f} of {needed:.1f})"
-    sentence = _guessed(f"At the new path {ratio} {counted.noun} {_often(counted, sums)}; {safe}.", [counted])
+    sentence = _guessed(f"{_much(counted, ratio, sums)}; {safe}.", [counted])
     verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
     return on_dry_run(item, _found(id_, item, verdict, sentence, log_e, needed, sums[1]))
 
@@ -106,10 +113,20 @@ def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: f
         log_e = log_sample_ratio((new, old), (percent, 100 - percent))
         peak = max(peak, log_e)
     verdict = Verdict.FAIL if peak >= needed else Verdict.PASS
-    seen = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, planned is"
-    odds = f"; the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
-    sentence = f"{seen} {format_percent(percent)}{odds if verdict is Verdict.FAIL else ''}."
+    asked = format_percent(percent)
+    sentence = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, {asked} was asked"
+    if verdict is Verdict.FAIL:
+        odds = f"the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
+        sentence += f" (sample ratio mismatch): {odds}. Who is compared is not who was meant, so the wave is held"
+    sentence += "."
     return on_dry_run(item, _found(id_, item, verdict, sentence, peak, needed, new + old))
+
+
+def stays(finding: Finding) -> bool:
+    """Whether this is evidence that holds the wave and never clears by itself, so that people must act."""
+    split = finding.query == "sample_ratio" and finding.verdict is Verdict.FAIL
+    small = finding.query == "versus_control" and finding.verdict is Verdict.INCONCLUSIVE and finding.required
+    return split or small
 
 
 def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
@@ -154,13 +171,16 @@ def _since_onset(rows: Sequence[Counts]) -> Sequence[Counts]:
 def _compared(rows: Sequence[Counts], cohorts: Cohorts) -> tuple[str, float, tuple[float, float, float, float]]:
     bad_c, n_c, bad_t, n_t = (sum(column) for column in list(zip(*rows, strict=True))[1:])
     expected = math.exp(cohorts.lr) * bad_t / n_t
-    ratio = f"{bad_c / n_c / expected:.2g} times as many" if expected else "some" if bad_c else "as many"
+    ratio = f"{bad_c / n_c / expected:.2g} times as many" if expected else "" if bad_c else "as many"
     return ratio, 100 * (bad_c / n_c - expected), (bad_c, n_c, bad_t, n_t)
 
 
-def _often(counted: Counted, sums: tuple[float, float, float, float]) -> str:
+def _much(counted: Counted, ratio: str, sums: tuple[float, float, float, float]) -> str:
     bad_c, n_c, bad_t, n_t = sums
-    return f"as beside it ({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
+    counts = f"({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
+    if not ratio:
+        return f"At the new path are {counted.noun}, beside it none {counts}"
+    return f"At the new path {ratio} {counted.noun} as beside it {counts}"
 
 
 def _guessed(sentence: str, counted: Sequence[Counted]) -> str:
@@ -183,7 +203,7 @@ def _without_counts(id_: str, item: Inference, counted: Sequence[Counted], neede
     blind = next((one.trouble for one in counted if one.trouble is not None and one.trouble.reason.is_blindness), None)
     compared = bool(counted) and all(one.rows for one in counted)
     if isinstance(item, VersusControl) and compared:
-        curve = averaged([curve_of(one.waves, HARM) for one in counted])
+        curve = mean_curve(tuple(one.waves for one in counted), HARM)
         if max(log_e for _, log_e in curve) >= needed:
             return None
     if blind is None and compared:

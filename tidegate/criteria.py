@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
@@ -57,6 +58,28 @@ def in_force(plan: Plan, wave: int, when: When) -> tuple[InForce, ...]:
     Triggers of earlier waves stay in force; `earlier_waves` brings their during criteria along. What asks
     the same twice is asked once.
     """
+    return _in_force(_This(plan), wave, when)
+
+
+class _This:
+    """A plan as a key: this very object, which nothing changes."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def __hash__(self) -> int:
+        return id(self.plan)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _This) and self.plan is other.plan
+
+
+@lru_cache(maxsize=128)
+def _in_force(this: _This, wave: int, when: When) -> tuple[InForce, ...]:
+    # Worked out once, not at every look: what is in force follows from the plan alone.
+    plan = this.plan
     found: dict[str, InForce] = {}
     waves = range(1, wave + 1) if when is When.TRIGGER else [wave]
     asked = [x for number in waves for x in _expanded(plan, number, when)]

@@ -56,6 +56,7 @@ class Drift:
     was: str
     now: str
     is_zero: bool
+    expired: bool = False  # the lease ran out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,14 @@ class Judged:
 
 SOAKING = frozenset({Phase.WAVE, Phase.POST_ROLLOUT})
 STOPS_SOAK = frozenset(
-    {HoldCause.OPERATOR, HoldCause.DRIFT, HoldCause.BLIND_SPENT, HoldCause.GATE_TIMEOUT, HoldCause.NEW_BUILD}
+    {
+        HoldCause.OPERATOR,
+        HoldCause.DRIFT,
+        HoldCause.BLIND_SPENT,
+        HoldCause.GATE_TIMEOUT,
+        HoldCause.NEW_BUILD,
+        HoldCause.LEGACY,
+    }
 )
 
 
@@ -112,8 +120,12 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
 
 
 def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
-    """What this look leads to, in the order: triggers, blindness, drift, holds, soak."""
+    """What this look leads to, in the order: a lease that ran out, triggers, blindness, drift, holds, soak."""
+    if judged.drift is not None and judged.drift.expired:
+        return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if (fired := judged.fired) is not None:
+        if state.legacy_ready is False:
+            return _asks_first(state, f"{fired.text}: {fired.sentence}")
         return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
@@ -134,6 +146,17 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         cause = min(blocking)
         return Continue(f"held ({cause.value}): {state.holds[cause]}")
     return _by_soak(state, judged, timing)
+
+
+def _asks_first(state: RolloutState, reason: str) -> Decision:
+    """Everybody is exposed and legacy cannot take them back: which of the two is worse is for people to say."""
+    if HoldCause.LEGACY in state.holds:
+        return Continue(f"held (legacy): {state.holds[HoldCause.LEGACY]}")
+    return Hold(
+        HoldCause.LEGACY,
+        f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
+        "`tidegate rollback --anyway` does it all the same; it is done by itself once legacy is ready.",
+    )
 
 
 def _by_soak(state: RolloutState, judged: Judged, timing: Timing) -> Decision:

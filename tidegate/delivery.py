@@ -10,7 +10,7 @@ from tidegate.rollout_state import RolloutState
 
 # As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
 # one message in the channel of the notice's loudness.
-SLACK, THREAD, PAGERDUTY, MAIL = "slack", "thread", "pagerduty", "mail"
+SLACK, THREAD, PAGERDUTY, MAIL, STATUS = "slack", "thread", "pagerduty", "mail", "status_page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[
             yield Due(notice, THREAD, progress, in_thread=True)
     if PAGERDUTY in parts and (notice.loudness is Loudness.PAGE or notice.acknowledges):
         yield Due(notice, PAGERDUTY)
+    if STATUS in parts and notice.public:
+        yield Due(notice, STATUS)
     contacts = tuple(contact.email for contact in plan.contacts) if notice.loudness is Loudness.PAGE else ()
     if MAIL in parts and (people := tuple(dict.fromkeys((*contacts, *notice.to)))):
         yield Due(notice, MAIL, to=people)

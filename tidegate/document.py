@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
 from tidegate.plan_actions import Action, action_words
+from tidegate.plan_cost_words import costs_document
 from tidegate.plan_rollback import ByHand, Mode, Restore, RollbackStep
+from tidegate.plan_success import success_words
+from tidegate.plan_upkeep import upkeep_words
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -36,6 +39,9 @@ def plan_document(plan: Plan) -> str:
         *(_wave(plan, wave) for wave in plan.waves),
         _post_rollout(plan, plan.post_rollout),
         _rollback(plan),
+        costs_document(plan),
+        _success(plan),
+        _upkeep(plan),
         _people(plan),
         _timeline(plan),
     )
@@ -184,6 +190,27 @@ def _asked(step: RollbackStep) -> str:
             return f" (asked first: {loses})"
         case _:
             return " (asked first)" if step.mode is Mode.ASK else ""
+
+
+def _success(plan: Plan) -> Iterator[str]:
+    """What decides whether it is production-grade."""
+    if plan.success or plan.readiness:
+        yield "## Success"
+        yield ""
+        yield "Production-grade, after the post-rollout days, once all of this holds:"
+        yield ""
+        yield from (f"- {markdown_text(f'{item.text} — {success_words(item)}')}" for item in plan.success)
+        yield from (f"- {markdown_text(f'{one.text} — stated by {one.role}')}" for one in plan.readiness)
+        yield ""
+
+
+def _upkeep(plan: Plan) -> Iterator[str]:
+    """What goes on after it."""
+    if plan.upkeep:
+        yield "## Upkeep"
+        yield ""
+        yield from (f"- [ ] {markdown_text(f'{item.text} — {upkeep_words(item)}')}" for item in plan.upkeep)
+        yield ""
 
 
 def _people(plan: Plan) -> Iterator[str]:

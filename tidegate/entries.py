@@ -49,6 +49,14 @@ class Kind(StrEnum):
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
+    UPKEPT = "upkept"  # item, work, by, note, file, verdict, sentence: one line of the plan's upkeep was done
+    ACCOUNTED = "accounted"  # wave, start, end, figures, reasons: amounts used, requests by path, how long each was up
+    LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
+    LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back
+    LEGACY_LOOKED = "legacy_looked"  # ready, seen: whether legacy could take everybody back has changed
+    RETIRED = "retired"  # by, reason: the old code is gone, there is no way back
+    LEASED = "leased"  # until, epoch: the exposure's end was put off; raised and lowered say lease_until themselves
+    BACKTESTED = "backtested"  # flag, by, and a BacktestResult: a journal of this one entry, which is no rollout's
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]
     ORDERED = "ordered"  # what, by, via, refused (why, or empty); proof where a code was asked for (never the code)
     AMENDMENT = "amendment"  # plan, plan_hash, by, reason, changes: a change of the plan is proposed

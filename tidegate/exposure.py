@@ -36,6 +36,11 @@ class Exposure:
         return not self.always_on and all(layer.percent == 0 for layer in self.layers)
 
     @property
+    def is_everybody(self) -> bool:
+        """Whether a share of everyone is the whole of it."""
+        return any(layer.groups is None and layer.percent >= 100 for layer in self.layers)
+
+    @property
     def percent(self) -> float:
         """The share of the newest layer, 0 when nobody is exposed."""
         return self.layers[-1].percent if self.layers else 0.0

@@ -23,6 +23,7 @@ from tidegate.rollout_state import (
     TestRecord,
     WaveRecord,
 )
+from tidegate.throughout import gather
 from tidegate.verdict import Verdict
 
 
@@ -137,12 +138,53 @@ def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.wave = Phase.WAVE, body["wave"]
     state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
     state.revision, state.gate = body["revision"], None
+    state.lease_until = _lease_of(body)
     state.first_raise_at = state.first_raise_at or entry.at
     state.orphaned = 0
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
 
 
+def _lease_of(body: Mapping[str, Any]) -> datetime | None:
+    until = body.get("lease_until")
+    return datetime.fromisoformat(until) if until else None
+
+
+def _leased(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.lease_until = datetime.fromisoformat(body["until"])
+
+
+def _legacy_looked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.legacy_ready, state.legacy_seen = body["ready"], body["seen"]
+    if body["ready"]:
+        state.holds.pop(HoldCause.LEGACY, None)
+        state.held_at.pop(HoldCause.LEGACY, None)
+
+
+def _retired(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.retired = f"{body['by']} on {entry.at:%Y-%m-%d %H:%M} UTC: {body['reason']}"
+
+
+def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.intended = Exposure.from_json(body["exposure"])
+
+
+def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    """Back in an earlier wave: it soaks from the beginning, and whatever comes after it needs its gate again."""
+    wave = state.wave = state.approved_wave = body["wave"]
+    state.phase, state.gate, state.approved_at = Phase.WAVE, None, None
+    state.legacy_ready, state.legacy_seen = None, ""  # looked at anew once everybody is exposed again
+    state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
+    state.revision, state.orphaned, state.lease_until = body["revision"], 0, _lease_of(body)
+    for later in [n for n in state.waves if n > wave]:
+        del state.waves[later]
+    state.waves[wave] = WaveRecord(wave, entry.at, entry.at)
+    for said in (state.approvals, state.stated, state.broken_glass):
+        for later in [n for n in said if n > wave]:
+            del said[later]
+
+
 def _reviewed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    gather(state.kept, state.plan, entry.at, body)
     record = state.waves.get(body["wave"])
     if record is not None:
         if body["credit"] > 0:
@@ -224,6 +266,7 @@ def _rolling_back(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> Non
         state.rollback.zero_at = datetime.fromisoformat(body["zero_at"])
     if body["zero_at"]:
         state.exposure, state.intended, state.revision = ZERO, None, body["revision"]
+        state.lease_until = None
     state.phase = Phase.ROLLING_BACK
 
 
@@ -271,6 +314,14 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.reports[body["report"]] = body
+
+
+def _upkept(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.upkept[body["item"]] = {**body, "at": entry.at.isoformat()}
+
+
+def _accounted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    state.accounts[body["wave"]] = body
 
 
 def _extended(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -321,6 +372,10 @@ def _counted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
                 known.setdefault(row[0], Counts(*row))
 
 
+def _backtested(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
+    """No rollout's entry."""
+
+
 def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
     """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
     wave = body["wave"]
@@ -337,6 +392,11 @@ _APPLY = {
     Kind.GATE_DECIDED: _gate_decided,
     Kind.RAISING: _raising,
     Kind.RAISED: _raised,
+    Kind.LOWERING: _lowering,
+    Kind.LOWERED: _lowered,
+    Kind.LEASED: _leased,
+    Kind.LEGACY_LOOKED: _legacy_looked,
+    Kind.RETIRED: _retired,
     Kind.REVIEWED: _reviewed,
     Kind.BLINDED: _blinded,
     Kind.SIGHTED: _sighted,
@@ -363,11 +423,26 @@ _APPLY = {
     Kind.READINESS_STATED: _readiness_stated,
     Kind.TESTED: _tested,
     Kind.COUNTED: _counted,
+    Kind.BACKTESTED: _backtested,
     Kind.REPORTED: _reported,
+    Kind.ACCOUNTED: _accounted,
+    Kind.UPKEPT: _upkept,
     Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,
 }
 
 
-_ONWARD = frozenset({Kind.GATE_OPENED, Kind.RAISING, Kind.RAISED, Kind.SOAKED, Kind.FINISHED, Kind.AMENDED})
+_ONWARD = frozenset(
+    {
+        Kind.GATE_OPENED,
+        Kind.RAISING,
+        Kind.RAISED,
+        Kind.LOWERING,  # to more than nothing, once all was taken back
+        Kind.LOWERED,
+        Kind.LEASED,
+        Kind.SOAKED,
+        Kind.FINISHED,
+        Kind.AMENDED,
+    }
+)

@@ -13,6 +13,7 @@ until then, harm since", so what was seen before a start still tells about theta
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -87,6 +88,8 @@ class Evidence:
     _bad_control: float = 0.0
     _cohorts: Cohorts = UNKNOWN_NOTHING
     _nodes: Nodes = field(init=False)
+    # Per null and ratio, and node: ln(rho) and rho - 1, which no tick changes.
+    _rates: list[list[tuple[float, float]]] = field(default_factory=list)
     _null: list[float] = field(default_factory=list)  # per node
     _alternative: list[list[float]] = field(default_factory=list)  # per ratio and node
     _starts: list[list[float]] = field(default_factory=list)  # per ratio and node: weights of the starts, as logs
@@ -105,6 +108,17 @@ class Evidence:
         self._rows, self._bad_canary, self._bad_control = [], 0.0, 0.0
         self._cohorts, self._starts_before_wave = cohorts, self._count
         self._lay(1)
+
+    def branch(self) -> "Evidence":
+        """The same evidence, to go on from; this one stays as it is."""
+        other = copy(self)
+        other._detach()  # noqa: SLF001 - one of ours
+        return other
+
+    def _detach(self) -> None:
+        self._rows, self._null = list(self._rows), list(self._null)
+        self._alternative = [list(sums) for sums in self._alternative]
+        self._starts = [list(starts) for starts in self._starts]
 
     def add(self, row: Counts) -> float:
         """One more tick; the log e-value now. What cannot be compared changes nothing."""
@@ -132,6 +146,9 @@ class Evidence:
         self._nodes = nodes_of(self._cohorts, fine)
         size = len(self._nodes.ratios)
         self._count = self._starts_before_wave
+        scales = [ratio * self.question.null for ratio in (1.0, *self.question.ratios)]
+        rhos = [[scale * theta for theta in self._nodes.ratios] for scale in scales]
+        self._rates = [[(math.log(rho), rho - 1) for rho in row] for row in rhos]
         self._null = [0.0] * size
         self._alternative = [[0.0] * size for _ in self.question.ratios]
         self._starts = [[carried] * size for carried in self._carried]
@@ -145,12 +162,10 @@ class Evidence:
             return
         share = row.n_canary / (row.n_canary + row.n_control)
         phi = self._cohorts.phi
-        rows = [(1.0, self._null), *zip(self.question.ratios, self._alternative, strict=True)]
-        for ratio, sums in rows:
-            scale = ratio * self.question.null
-            for j, theta in enumerate(self._nodes.ratios):
-                rho = scale * theta
-                sums[j] += (row.bad_canary * math.log(rho) - bad * math.log1p(share * (rho - 1))) / phi
+        canary, log1p = row.bad_canary, math.log1p
+        for rates, sums in zip(self._rates, (self._null, *self._alternative), strict=True):
+            for j, (log_rho, excess) in enumerate(rates):
+                sums[j] += (canary * log_rho - bad * log1p(share * excess)) / phi
 
     def _start(self, number: int) -> None:
         weight = -math.log(2 * number * (number + 1))

@@ -32,6 +32,10 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
+        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
+            return _lowered(entry, reviews)
+        case Kind.LEGACY_LOOKED | Kind.RETIRED:
+            return _late(entry)
         case Kind.REVIEWED:
             return _review(body, reviews)
         case Kind.BLINDED:
@@ -49,16 +53,15 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.SOAKED:
             return f"wave {body['wave']} has collected its soak"
         case Kind.ROLLING_BACK:
-            if not body["zero_at"]:
-                return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
-            took = _seconds(body["ordered_at"], body["zero_at"])
-            return f"{body['reason']} (by {body['by']}); flag at zero after {took}"
+            return _rolling_back(body)
         case Kind.PROVEN:
             return str(body["sentence"])
         case Kind.STEP:
             return f"{body['text']}: {body['outcome'].replace('_', ' ')}. {body['output']}".strip()
         case Kind.DRILLED:
             return f"drill of {body['flag']} by {body['by']}: {body['sentence']}"
+        case Kind.BACKTESTED:
+            return f"back-test of {body['plan']} by {body['by']}, {body['start'][:10]} to {body['end'][:10]}"
         case Kind.QUEUED:
             return f"notice: {body['notice']['title']}"
         case Kind.SENT:
@@ -70,11 +73,11 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.FINISHED | Kind.CLOSED:
             return str(body["reason"]) + (" It is production-grade." if body.get("production_grade") else "")
         case Kind.EXTENDED:
-            span = format_duration(timedelta(seconds=body["extension_seconds"]))
-            return f"wave {body['wave']} soaks {span} longer, by {body['by']}: {body['reason']}"
+            return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
-            ticks = max((len(rows) for rows in body["rows"].values()), default=0)
-            return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}" if reviews else ""
+            return _counted(body) if reviews else ""
+        case Kind.UPKEPT | Kind.ACCOUNTED:
+            return _upkept(body) if entry.kind is Kind.UPKEPT else _accounted(body)
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -99,6 +102,46 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
         case Kind.AMENDED:
             return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+
+
+def _rolling_back(body: Mapping[str, Any]) -> str:
+    if not body["zero_at"]:
+        return f"{body['reason']} (by {body['by']}); the flag could NOT be set to zero: {body['problem']}"
+    return f"{body['reason']} (by {body['by']}); flag at zero after {_seconds(body['ordered_at'], body['zero_at'])}"
+
+
+def _late(entry: Entry) -> str:
+    body = entry.body
+    if entry.kind is Kind.RETIRED:
+        return f"the old path was retired by {body['by']}: {body['reason']}; there is no way back any more"
+    return f"legacy {'could' if body['ready'] else 'could NOT'} take everybody back: {body['seen']}"
+
+
+def _lowered(entry: Entry, every: bool) -> str:
+    if entry.kind is Kind.LEASED:
+        return f"exposure lasts until {entry.body['until'][:19]} UTC unless renewed" if every else ""
+    body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
+    if entry.kind is Kind.LOWERING:
+        return f"about to step back to wave {body['wave']}: {exposure}"
+    return f"back in wave {body['wave']}: exposure {exposure}, read back, by {body['by']}: {body['reason']}"
+
+
+def _longer(body: Mapping[str, Any]) -> str:
+    return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _upkept(body: Mapping[str, Any]) -> str:
+    return f"upkeep {body['item']} ({body['work']}) by {body['by']}: {body['sentence']} {body['note']}".rstrip()
+
+
+def _accounted(body: Mapping[str, Any]) -> str:
+    lost = f"; not known: {', '.join(body['reasons'])}" if body["reasons"] else ""
+    return f"the accounts of wave {body['wave']}: {len(body['figures'])} figures{lost}"
+
+
+def _counted(body: Mapping[str, Any]) -> str:
+    ticks = max((len(rows) for rows in body["rows"].values()), default=0)
+    return f"wave {body['wave']}: {ticks} ticks counted of {', '.join(body['rows'])}"
 
 
 def _reference(body: Mapping[str, Any]) -> str:

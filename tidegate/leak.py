@@ -44,11 +44,11 @@ class Floors:
     days: int
 
 
-def floors(plan: Plan, item: Leak, wave: int, timing: Timing) -> Floors:
+def floors(plan: Plan, item: Leak, wave: int, timing: Timing, variant: str | None = None) -> Floors:
     """The minimum of each hour, for the window and the day before it."""
     hour = timing.pace.real(_HOUR, plan.scrape_interval)
     look = max(hour / _LOOKS_AN_HOUR, plan.scrape_interval)
-    inner = joined_query(plan, item.metric, wave, timing.window(plan.metrics[item.metric].window))
+    inner = joined_query(plan, item.metric, wave, timing.window(plan.metrics[item.metric].window), variant)
     query = f"min_over_time(({inner})[{_ms(hour)}:{_ms(look)}])"
     return Floors(query, hour, round(timing.pace.real(DAY) / hour), max(1, round(item.window / DAY)))
 

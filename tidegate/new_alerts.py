@@ -16,11 +16,16 @@ def new_alerts_query(labels: Mapping[str, str], elapsed: timedelta, soak: timede
 
     An alert that fired when the wave began, ended and came again is not told from one that went on.
     """
-    matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
-    alerts = f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
+    alerts = firing_alerts(labels)
     span = max(min(elapsed, soak), timedelta(seconds=1))
     before = f"max_over_time({alerts}[{_ms(_STALE)}] offset {_ms(max(elapsed, timedelta(seconds=1)))})"
     return f"count(max_over_time({alerts}[{_ms(span)}]) unless {before}) or vector(0)"
+
+
+def firing_alerts(labels: Mapping[str, str]) -> str:
+    """The series of alerts with these labels that fire, without our own."""
+    matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
+    return f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
 
 
 def _escaped(value: str) -> str:

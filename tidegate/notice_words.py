@@ -7,7 +7,9 @@ from datetime import datetime
 from tidegate.gate_clock import GateDue
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
+from tidegate.plan_success import Throughout, success_words
 from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
+from tidegate.throughout import Kept
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 from tidegate.wording import wave_words
@@ -17,6 +19,16 @@ _CHANGES_TOLD = 20
 
 def _at(instant: datetime) -> str:
     return instant.strftime("%Y%m%dT%H%M%S")
+
+
+def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
+    """A comparison of the paths holds the wave, and time alone will not change it."""
+    body = (
+        f"{finding.text}: {finding.sentence}\nExposure stays at {state.exposure}; guarding goes on. What was shown "
+        f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
+    )
+    title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
+    return Notice(f"evidence-{state.wave}-{finding.criterion}", state.rollout, Loudness.WARNING, title, body)
 
 
 def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:
@@ -137,6 +149,27 @@ def new_build(plan: Plan, state: RolloutState, before: Sequence[str], versions: 
     return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
+def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: Kept) -> Notice:
+    """A success criterion that must hold at every review does not any more."""
+    item = plan.success[number - 1]
+    metric = plan.metrics[item.metric] if isinstance(item, Throughout) else None
+    value = f"{metric.title} was {metric.unit.format(kept.broken_value)}" if metric else f"{kept.broken_value:g}"
+    body = (
+        f"{value} in wave {state.wave} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
+        "but by this plan it can no longer be called production-grade: decide whether it is to go on."
+    )
+    title = f"Broken for the first time: {item.text}"
+    return Notice(f"broken-{number}", state.rollout, Loudness.WARNING, title, body)
+
+
+def _never(findings: Sequence[Finding], rollout: str) -> list[str]:
+    """What to do where something failed for good."""
+    if all(f.verdict is not Verdict.FAIL for f in findings):
+        return []
+    close = f"tidegate close {rollout} --as EMAIL --leave-exposed"
+    return [f"What has failed stays so; to end the rollout without that name: {close}"]
+
+
 def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding]) -> Notice:
     """The post-rollout time is over; people say whether the release is production-grade."""
     missing = [f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
@@ -147,9 +180,26 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
             "The post-rollout time is over. Before this is production-grade, missing:",
             *lines,
             f"tidegate graduate {state.rollout} --as EMAIL --state NUMBER",
+            *_never(findings, state.rollout),
             f"Journal head: {state.head[:12]}",
         ]
     )
     digest = hashlib.sha256("/".join(f"{f.criterion}={f.verdict}" for f in findings).encode()).hexdigest()[:8]
     title = f"{plan.title}: is it production-grade?"
     return Notice(f"graduation-{digest}", state.rollout, Loudness.INFO, title, body, to=people)
+
+
+def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
+    """Whether legacy could take everybody back has changed."""
+    able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
+    then = "" if state.legacy_ready else "\nUntil it is, a rollback asks first (`tidegate rollback --anyway`)."
+    loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
+    title = f"{plan.flag.key}: legacy {able}"
+    return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")
+
+
+def retired(plan: Plan, state: RolloutState) -> Notice:
+    """The old path is gone, and with it the way back."""
+    title = f"{plan.flag.key}: the old path is retired"
+    body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
+    return Notice("retired", state.rollout, Loudness.INFO, title, body)

@@ -30,6 +30,9 @@ class Notice:
     to: tuple[str, ...] = ()
     concerns: tuple[str, ...] = ()  # who has it by mail only where Slack stays away; nobody here: the contacts
     acknowledges: bool = False  # somebody has taken the problem's page in hand
+    report: str = ""  # the body holds this report, in Markdown
+    public: str = ""  # what a status page says; empty: nothing is posted there
+    public_title: str = ""
     threaded: bool = True  # entries of older releases, which knew no threads, read False
 
     def to_json(self) -> dict[str, Any]:
@@ -46,6 +49,8 @@ class Notice:
             "concerns": list(self.concerns),
             "acknowledges": self.acknowledges,
             "threaded": self.threaded,
+            **({"report": self.report} if self.report else {}),
+            **({"public": self.public, "public_title": self.public_title} if self.public else {}),
         }
 
     @classmethod

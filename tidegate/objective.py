@@ -32,16 +32,18 @@ def slo_spans(item: Slo, plan: Plan, timing: Timing, exposed: timedelta) -> dict
     }
 
 
-def slo_queries(item: Slo, plan: Plan, wave: int, timing: Timing, spans: Mapping[str, timedelta]) -> dict[str, str]:
+def slo_queries(
+    item: Slo, plan: Plan, wave: int, timing: Timing, spans: Mapping[str, timedelta], variant: str | None = None
+) -> dict[str, str]:
     """Both windows' counts by measurement id: `long_part`, `long_whole`, `short_part`, `short_whole`."""
     found: dict[str, str] = {}
     for name, span in spans.items():
         if item.part is not None:
-            asked = metric_queries(plan, item.metric, wave, span)
+            asked = metric_queries(plan, item.metric, wave, span, variant)
             found |= {f"{name}_{role}": asked[f"{item.metric}_{role}"] for role in ("part", "whole")}
             continue
         metric = plan.metrics[item.metric]
-        inner = joined_query(plan, item.metric, wave, timing.window(metric.window))
+        inner = joined_query(plan, item.metric, wave, timing.window(metric.window), variant)
         sign, bound = ("<", item.below) if item.below is not None else (">", item.above)
         step = max(span / _INSTANTS, min(timing.window(metric.window), span / _AN_INSTANT), plan.scrape_interval)
         over = f"[{_ms(span)}:{_ms(step)}])"

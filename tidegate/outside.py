@@ -2,18 +2,20 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tidegate.costs import amount_in, projected
 from tidegate.criteria import no_data_words, on_dry_run
 from tidegate.json_pointer import at_pointer
 from tidegate.plan import When
+from tidegate.plan_costs import Costs
 from tidegate.plan_outside import Cost, Count, Synthetic, bound_words
 from tidegate.samples import NoData, NoDataReason, Reading, sample
-from tidegate.units import Unit, quantity_in
+from tidegate.units import parse_money, quantity_in
 from tidegate.verdict import Finding, Verdict
 
 MOST_KNOWN = 25
@@ -70,22 +72,26 @@ def judge_count(id_: str, item: Count, reading: Reading) -> Finding:
 def judge_cost(id_: str, item: Cost, reading: Reading) -> Finding:
     """Whether the projected monthly cost keeps its bound."""
     where = f"{item.source} {item.pointer}".strip() if item.source else f"({item.query}) * {item.price}"
+    where = "the plan's costs" if item.is_of_the_plan else where
     return _judge_figure(id_, item, reading, "The projected monthly cost is", where)
 
 
 def priced(units: Reading, price: str) -> Reading:
     """The monthly cost of so many units at this price."""
-    if isinstance(units, NoData):
-        return units
-    if units.value < 0:
-        return NoData(NoDataReason.REFUSED, units.at, f"found {units.value:g} units, allowed is 0 or more")
-    return sample(units.value * quantity_in(price, Unit.US_DOLLARS), units.at)
+    amount = amount_in(units)
+    return amount if isinstance(amount, NoData) else sample(float(amount * parse_money(price)), units.at)
+
+
+def model_cost(costs: Costs, answers: Mapping[str, Reading], at: datetime) -> Reading:
+    """What a month costs by the plan's model, from what its queries answered."""
+    month = projected(costs, answers)
+    return month if isinstance(month, NoData) else sample(float(month), at)
 
 
 def _judge_figure(id_: str, item: Count | Cost, reading: Reading, words: str, where: str) -> Finding:
     bound = bound_words(item)
     if isinstance(reading, NoData):
-        sentence = f"{item.source or 'The query'} gave no figure ({no_data_words(reading)})."
+        sentence = f"{item.source or 'Prometheus'} gave no figure ({no_data_words(reading)})."
         return on_dry_run(item, Finding(id_, item.text, Verdict.ERROR, sentence, bound=bound, query=where))
     limit = quantity_in((item.above if item.above is not None else item.below) or "", item.unit)
     beyond = reading.value > limit if item.above is not None else reading.value < limit

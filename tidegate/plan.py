@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
-from tidegate.plan_actions import Action
+from tidegate.plan_actions import Action, DailyStandup
 from tidegate.plan_base import (
     NAME,
     Address,
@@ -29,9 +29,12 @@ from tidegate.plan_base import (
 from tidegate.plan_calendar import Freeze, Raising
 from tidegate.plan_check import whole_plan_contradictions
 from tidegate.plan_checklist import ChecklistItem, HumanProof
+from tidegate.plan_costs import Costs
 from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
+from tidegate.plan_success import Success
+from tidegate.plan_upkeep import UpkeepItem
 from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
@@ -87,6 +90,24 @@ def parse_pace(text: object) -> timedelta:
 Pace = Annotated[timedelta, BeforeValidator(parse_pace), PlainSerializer(format_duration, str), DURATION_SCHEMA]
 
 
+SHORTEST_LEASE = timedelta(seconds=5)
+
+
+def _a_lease(lasts: timedelta) -> timedelta:
+    if lasts < SHORTEST_LEASE:
+        raise ValueError(f"found {format_duration(lasts)}, allowed is {format_duration(SHORTEST_LEASE)} or longer")
+    return lasts
+
+
+class Lease(Model):
+    """Exposure that ends by itself unless a living Tidegate renews it; for backends with a clock (flagd)."""
+
+    lasts: Annotated[PositiveDuration, AfterValidator(_a_lease)] = Field(
+        description="How long after the last renewal it ends; in production at least 10m. Real time at any pace."
+    )
+    at_full: bool = Field(default=False, description="Whether everybody's exposure ends so, too.")
+
+
 class Flag(Model):
     """The feature flag that a rollout raises."""
 
@@ -94,6 +115,7 @@ class Flag(Model):
     attribute: Name = Field(default="group", description="The evaluation-context attribute that names a user's group.")
     always_on: tuple[Name, ...] = Field(default=(), description="Groups exposed from wave 1 on, whatever the percent.")
     always_off: tuple[Name, ...] = Field(default=(), description="Groups held out (control group); off in every wave.")
+    lease: Lease | None = Field(default=None, description="Exposure that ends unless it is renewed; absent: it stays.")
 
     def contradictions(self) -> Iterator[Contradiction]:
         """A group that is always on and always off."""
@@ -210,6 +232,7 @@ class Plan(Model):
     allow_others_of_service: bool = Field(
         default=False, description="Whether another rollout of the service may be open, if that one's plan says so too."
     )
+    standup: DailyStandup | None = Field(default=None, description="The meeting of every day of the rollout.")
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
     channels: Channels = Field(default=Channels(), description="Where notices go.")
@@ -227,6 +250,11 @@ class Plan(Model):
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
     rollback: Rollback = Field(description="The way back.")
+    costs: Costs | None = Field(default=None, description="What it costs and what it is worth.")
+    success: tuple[Success, ...] = Field(
+        default=(), description="What the journal must show before the release is production-grade."
+    )
+    upkeep: tuple[UpkeepItem, ...] = Field(default=(), description="What goes on after the rollout.")
     readiness: tuple[Readiness, ...] = Field(
         default=(), description="What people state after the post-rollout days: production-grade."
     )

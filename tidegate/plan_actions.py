@@ -25,6 +25,13 @@ Clock = Annotated[
 ]
 
 
+class Report(StrEnum):
+    """What a meeting looks at, written from the journal when it begins."""
+
+    STANDUP = "standup"
+    RETROSPECTIVE = "retrospective"
+
+
 class By(StrEnum):
     """The part of a rollout that does an automatic action."""
 
@@ -74,11 +81,20 @@ class ScheduledNotice(_BaseAction):
     do: Literal["notice"] = Field(description="Tells the actions apart.")
     at: tuple[Clock, ...] = Field(min_length=1, description="Times of day in the plan's time zone.")
     roles: tuple[Name, ...] = Field(default=(), description="Who is told by mail, too.")
+    report: Report | None = Field(default=None, description="What the notice holds: standup or retrospective.")
 
     def contradictions(self) -> Iterator[Contradiction]:
         """The same time twice."""
         if len({clock_of(text) for text in self.at}) < len(self.at):
             yield ("at",), f"found {', '.join(self.at)}, allowed is each time once"
+
+
+class DailyStandup(Model):
+    """The meeting of every day of the rollout, in each wave that has no meeting with a report at that time itself."""
+
+    text: Text = Field(default="Daily stand-up", description="How the meeting is called.")
+    at: tuple[Clock, ...] = Field(min_length=1, description="Times of day in the plan's time zone.")
+    roles: tuple[Name, ...] = Field(default=(), description="Who is told by mail, too.")
 
 
 class Standby(_BaseAction):
@@ -102,6 +118,21 @@ Action = Annotated[
 ]
 
 
+def meetings_of(plan: "Plan", step: "Wave | PostRollout") -> tuple[tuple[str, ScheduledNotice], ...]:
+    """The step's scheduled notices by their place in the list, and the plan's stand-up at its remaining times."""
+    numbered = enumerate(step.actions, start=1)
+    own = [(str(number), action) for number, action in numbered if isinstance(action, ScheduledNotice)]
+    if plan.standup is None:
+        return tuple(own)
+    taken = {clock_of(at) for _, action in own if action.report is not None for at in action.at}
+    if free := tuple(at for at in plan.standup.at if clock_of(at) not in taken):
+        daily = ScheduledNotice(
+            do="notice", text=plan.standup.text, at=free, roles=plan.standup.roles, report=Report.STANDUP
+        )
+        own.append(("standup", daily))
+    return tuple(own)
+
+
 def clock_of(text: str) -> time:
     """`9:00` as a time of day."""
     hours, minutes = text.split(":")
@@ -120,7 +151,8 @@ def action_words(action: Action, *, gate_follows: bool) -> str:
             return f"task of {action.role}, {'asked for at the next gate' if asked else 'handed over at the start'}"
         case ScheduledNotice():
             who = f" to {', '.join(action.roles)}" if action.roles else ""
-            return f"notice{who} daily at {' and '.join(action.at)}"
+            what = f"{action.report.value} report" if action.report else "notice"
+            return f"{what}{who} daily at {' and '.join(action.at)}"
         case Standby():
             on_call = f", somebody on call for {action.service}" if action.service else ""
             return f"{action.role} stands by{on_call}"
@@ -138,6 +170,8 @@ _DONE_BY = {
 def action_contradictions(plan: "Plan") -> Iterator[Contradiction]:
     """Actions of people who are not named, and automatic ones without the part that does them."""
     steps: tuple[Wave | PostRollout, ...] = (*plan.waves, plan.post_rollout)
+    for at, role in enumerate(plan.standup.roles if plan.standup else ()):
+        yield from _role(plan, role, ("standup", "roles", at))
     for number, step in enumerate(steps):
         where: FieldPath = ("waves", number) if number < len(plan.waves) else ("post_rollout",)
         for position, action in enumerate(step.actions):

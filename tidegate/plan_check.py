@@ -12,7 +12,9 @@ from tidegate.plan_criteria import Criterion, EarlierWaves, Human, Threshold, Wh
 from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl, inference_contradictions
 from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
-from tidegate.plan_outside import Synthetic
+from tidegate.plan_outside import Cost, Synthetic
+from tidegate.plan_success import success_contradictions
+from tidegate.plan_upkeep import upkeep_contradictions
 from tidegate.units import format_duration
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
                 "found enter, allowed are during and trigger (there is no gate)",
             )
     yield from action_contradictions(plan)
+    yield from success_contradictions(plan)
+    yield from upkeep_contradictions(plan)
     yield from _ids(plan)
 
 
@@ -54,6 +58,10 @@ def _people(plan: "Plan") -> Iterator[Contradiction]:
         yield from _known(role, plan.roles, ("sign_off", role))
         if not statements:
             yield ("sign_off", role), "nothing is to be stated, allowed is at least one statement"
+    for at, role in enumerate(plan.rollback.stakeholders):
+        yield from _known(role, plan.roles, ("rollback", "stakeholders", at))
+    if plan.rollback.post_mortem is not None:
+        yield from _known(plan.rollback.post_mortem.role, plan.roles, ("rollback", "post_mortem", "role"))
     for position, one in enumerate(plan.readiness):
         yield from _known(one.role, plan.roles, ("readiness", position, "role"))
 
@@ -129,6 +137,8 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
                 yield from _known(criterion.role, plan.roles, (*here, "role"))
             case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
                 yield from inference_contradictions(plan, here, criterion)
+            case Cost() if criterion.is_of_the_plan and plan.costs is None:
+                yield here, "found neither source nor query, allowed in a plan with costs:"
             case Synthetic():
                 yield from _callers(plan, here, criterion)
             case EarlierWaves():

@@ -19,9 +19,10 @@ from tidegate.plan_evidence import (
     ReviewsProof,
 )
 from tidegate.plan_metrics import bound_problems
-from tidegate.units import Bound, PositiveDuration, Unit
+from tidegate.units import Bound, Percent, PositiveDuration, Unit
 
 __all__ = [
+    "BacktestProof",
     "BackupProof",
     "BaseProof",
     "BenchmarkProof",
@@ -155,6 +156,22 @@ class DrillProof(BaseProof):
     fresh: PositiveDuration = Field(default=timedelta(days=30), description="How long ago it may have been.")
 
 
+class BacktestProof(BaseProof):
+    """The plan's own criteria were tried on the past lately, and turned back few of the healthy waves there."""
+
+    proof: Literal["backtest"] = Field(description="A back-test in the journal.")
+    fresh: PositiveDuration = Field(default=timedelta(days=30), description="How long ago it may have been made.")
+    covers: PositiveDuration = Field(default=timedelta(days=14), description="How much of the past it must cover.")
+    at_most: Percent = Field(
+        default="5%",  # type: ignore[assignment]  # read as it would be written
+        description="In how many of the waves of the past any one trigger that decides may have fired.",
+    )
+    blind_at_most: Percent = Field(
+        default="5%",  # type: ignore[assignment]  # read as it would be written
+        description="In how many of its looks such a trigger may have seen nothing.",
+    )
+
+
 class RolesProof(BaseProof):
     """Every named role has at least one person, and may speak at the gates where that is asked."""
 
@@ -183,6 +200,7 @@ ChecklistItem = Annotated[
     | BackupProof
     | DnsProof
     | DrillProof
+    | BacktestProof
     | RolesProof,
     Field(discriminator="proof", description="One line and its proof."),
     BeforeValidator(_human_if_absent),

@@ -4,6 +4,25 @@ The name of a model, and a list item of that kind in YAML. Tests read each with 
 """
 
 EXAMPLES: dict[str, str] = {
+    "Costs": """\
+expected: { at_least: $150, at_most: $200 }
+limit: $300
+items:
+  instances:
+    text: 2 x t3.medium
+    amount: 2
+    unit: instances
+    price: $0.0416
+    per: hour
+    query: count(up{job="shop"}) # how many there really are; without it the planned amount counts
+  disks: { text: 50 GB of disks, amount: 50, unit: GB, price: $0.08 }
+  balancer: { text: Load balancer, amount: 1, price: $22, path: shared } # divided by the requests of each path
+  prometheus: { text: Prometheus, amount: 1, existing: true } # costs nothing more
+benefit:
+  text: No manual work
+  monthly: $290
+  break_even: { at_least: 14d, at_most: 21d }
+""",
     "HumanProof": """\
 - text: Response runbooks reviewed by team
   role: operations-lead
@@ -111,6 +130,14 @@ EXAMPLES: dict[str, str] = {
   role: incident-commander
   proof: drill
   fresh: 30d
+""",
+    "BacktestProof": """\
+- text: Criteria tried on the past month
+  role: engineering-lead
+  proof: backtest
+  fresh: 14d
+  covers: 28d
+  at_most: 5%
 """,
     "RolesProof": """\
 - text: Incident commander identified for each wave

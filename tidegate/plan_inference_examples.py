@@ -22,7 +22,7 @@ worse_than: 1.5
 kind: sample_ratio
 when: during
 text: Users arrive in the planned shares
-exposures: sum(increase(users_first_seen_total{ {{ selector }} }[{{ window }}]))
+exposures: clamp_min(sum(users_total{ {{ selector }} }) - sum(users_total{ {{ selector }} } offset {{ window }}), 0)
 """,
     "breaker": """\
 kind: breaker

@@ -67,30 +67,35 @@ class Count(_Figure):
 
 
 class Cost(_Figure):
-    """A projected monthly cost: told by a web source, or worked out from a Prometheus query and a price."""
+    """The projected monthly cost: of the plan's `costs`; or told by a web source, or of one query and its price."""
 
     kind: Literal["cost"]
-    source: Name | None = Field(default=None, description="The web source's name in the connections; or query.")
+    source: Name | None = Field(default=None, description="The web source's name; without any, the plan's costs.")
     pointer: Pointer | None = Field(default=None, description="Where the cost stands in its JSON answer; with source.")
-    query: FixedQuery | None = Field(default=None, description="PromQL giving the number of priced units; or source.")
+    query: FixedQuery | None = Field(default=None, description="PromQL giving the number of priced units, with price.")
     price: Bound | None = Field(default=None, description="What one of them costs a month, e.g. $30.37; with query.")
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Two ways of knowing the cost, none, or half of one."""
+        """Two ways of knowing the cost, or half of one."""
         yield from super().contradictions()
         asked, worked_out = (self.source, self.pointer), (self.query, self.price)
         found = [name for name in ("source", "pointer", "query", "price") if getattr(self, name) is not None]
-        if not (None not in asked and worked_out == (None, None)) and not (
-            None not in worked_out and asked == (None, None)
-        ):
-            words = " and ".join(found) or "neither"
-            yield (), f"found {words}, allowed are source and pointer, or query and price"
+        told = None not in asked and worked_out == (None, None)
+        priced = None not in worked_out and asked == (None, None)
+        if found and not told and not priced:
+            words = " and ".join(found)
+            yield (), f"found {words}, allowed are none (the plan's costs), source and pointer, or query and price"
         if self.price is not None:
             try:
                 if quantity_in(self.price, Unit.US_DOLLARS) <= 0:
                     yield ("price",), f"found {self.price}, allowed is a price above $0"
             except ValueError:
                 yield ("price",), f"found {self.price!r}, allowed is an amount such as $30.37"
+
+    @property
+    def is_of_the_plan(self) -> bool:
+        """Whether the plan's own cost model is asked."""
+        return self.source is None and self.query is None
 
     @property
     def unit(self) -> Unit:
@@ -176,6 +181,8 @@ def outside_sentence(criterion: Count | Cost | Synthetic | AlarmTest) -> str:
     match criterion:
         case Count():
             return f"the count at {criterion.pointer or 'the top'} of {criterion.source} {bound_words(criterion)}"
+        case Cost(source=None, query=None):
+            return f"the projected monthly cost of the plan's cost model {bound_words(criterion)}"
         case Cost(source=None):
             return f"({criterion.query}) at {criterion.price} each a month, {bound_words(criterion)}"
         case Cost():

@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.calendar import minimum_duration
 from tidegate.plan import Human, HumanProof, Plan, PostRollout, Wave
 from tidegate.plan_base import dotted
+from tidegate.plan_cost_words import cost_lines
 from tidegate.plan_words import gate_words
 from tidegate.units import format_duration
 
@@ -36,6 +37,7 @@ class PlanReport:
     pending: tuple[PendingLine, ...]
     costs: tuple[str, ...]
     gates: tuple[str, ...]
+    money: tuple[str, ...]
     did_not_take_seconds: float
     proof_seconds: float
     promised_seconds: float
@@ -58,6 +60,7 @@ class PlanReport:
             *(f"warning: {warning}" for warning in self.warnings),
             *self.costs,
             *self.gates,
+            *self.money,
             f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
             f"({self.backend}); the full rollback begins then",
             f"a rollback is proven or called unproven {self.proof_seconds:g}s after zero at the latest "
@@ -84,6 +87,7 @@ def plan_report(
         pending=pending_lines(plan),
         costs=tuple(_cost(step, number) for number, step in enumerate(steps, start=1)),
         gates=tuple(f"gate before wave {n}: {gate_words(wave.gate, plan)}" for n, wave in enumerate(plan.waves, 1)),
+        money=cost_lines(plan),
         did_not_take_seconds=deadline.total_seconds(),
         proof_seconds=_proof_bound(plan, deadline).total_seconds(),
         backend=backend,

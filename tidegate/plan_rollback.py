@@ -70,24 +70,33 @@ class Restore(BaseStep):
     mode: Mode = Field(default=Mode.ASK, description="Done at once, or asked for.")
 
 
-class VerifyLegacy(BaseStep):
-    """Legacy is asked whether it is healthy; looked at before traffic is moved, too."""
+class Health(Model):
+    """How legacy says that it is well."""
 
-    step: Literal["verify_legacy"]
     source: Name = Field(description="The source's name in the web connection.")
     status: Whole = Field(default=200, ge=100, le=599, description="The HTTP status of a healthy answer.")
     pointer: Annotated[str, StringConstraints(pattern=r"^/", max_length=200)] | None = Field(
         default=None, description="JSON pointer into the answer, such as /status; needs equals."
     )
     equals: Text | None = Field(default=None, description="What stands there when legacy is healthy.")
-    timeout: PositiveDuration = Field(default=timedelta(seconds=10), description="How long it may take.")
-    mode: Literal[Mode.AUTOMATIC] = Field(default=Mode.AUTOMATIC, description="Always automatic: it changes nothing.")
 
     def contradictions(self) -> Iterator[Contradiction]:
         """A place without a value, or a value without a place."""
         if (self.pointer is None) != (self.equals is None):
             found, other = ("pointer", "equals") if self.equals is None else ("equals", "pointer")
             yield (found,), f"found without {other}, allowed are both or neither"
+
+
+class LegacyReady(Health):
+    """How legacy says that it could take everybody back: watched while everybody is exposed."""
+
+
+class VerifyLegacy(Health, BaseStep):
+    """Legacy is asked whether it is healthy; looked at before traffic is moved, too."""
+
+    step: Literal["verify_legacy"]
+    timeout: PositiveDuration = Field(default=timedelta(seconds=10), description="How long it may take.")
+    mode: Literal[Mode.AUTOMATIC] = Field(default=Mode.AUTOMATIC, description="Always automatic: it changes nothing.")
 
 
 class ByHand(Model):
@@ -138,16 +147,42 @@ class Drill(Model):
     interval: PositiveDuration = Field(default=timedelta(seconds=1), description="Time between two requests.")
 
 
+class PublicWords(Model):
+    """What customers read on the status page when the way back is taken."""
+
+    title: Text = Field(description="The incident's title.")
+    begun: Text = Field(description="What is said when the flag was ordered to zero.")
+    over: Text = Field(description="What is said once that is proven.")
+
+
+class PostMortem(Model):
+    """The meeting after a rollback."""
+
+    role: Name = Field(description="The role whose people call it.")
+    within: PositiveDuration = Field(default=timedelta(days=5), description="How soon it has to be held.")
+
+
 class Rollback(Model):
     """The way back."""
 
     proof: Proof = Field(description="How it is proven.")
     within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
+    step_back: bool = Field(
+        default=False, description="Whether people may lower exposure to an earlier wave instead of zero."
+    )
     snapshot: Name | None = Field(
         default=None, description="The command that prints the snapshot's name; asked before wave 1, for restore."
     )
     full: tuple[RollbackStep, ...] = Field(default=(), description="Steps when the flag does not take, in order.")
+    legacy_ready: LegacyReady | None = Field(
+        default=None, description="Watched while everybody is exposed; while it says no, a rollback asks first."
+    )
     drill: Drill | None = Field(default=None, description="How it is practised; without, there are no drills.")
+    status_page: PublicWords | None = Field(
+        default=None, description="Posted where there is a status page among the connections."
+    )
+    stakeholders: tuple[Name, ...] = Field(default=(), description="Roles whose people have it by mail, too.")
+    post_mortem: PostMortem | None = Field(default=None, description="Who calls the meeting, told once it is proven.")
     communication: tuple[Text, ...] = Field(default=(), description="Who is told, and how.")
 
     def contradictions(self) -> Iterator[Contradiction]:

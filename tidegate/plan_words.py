@@ -7,6 +7,7 @@ from typing import assert_never
 
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Gate, Human, Limit, Metric, Plan, Threshold, Wave, When
 from tidegate.plan_checklist import (
+    BacktestProof,
     BackupProof,
     BaseProof,
     BenchmarkProof,
@@ -122,6 +123,8 @@ def proof_words(item: BaseProof) -> str:
             return f"{', '.join(item.names)} resolve"
         case DrillProof():
             return f"a rollback drill in the last {format_duration(item.fresh)}"
+        case BacktestProof():
+            return f"a back-test in the last {format_duration(item.fresh)}, over {format_duration(item.covers)} or more"
         case RolesProof():
             where = " as approver of every gate" if item.each_wave else ""
             return f"somebody is named for {', '.join(item.roles)}{where}"

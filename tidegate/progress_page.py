@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tidegate.lease import lease_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import Phase, RolloutState
@@ -36,7 +37,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     parts = [
         f"# {plan.title}",
         f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.phase.value.replace('_', ' ')}**, "
-        f"exposure **{state.exposure}**. {now:%Y-%m-%d %H:%M:%S} UTC.",
+        f"exposure **{state.exposure}**{_lease(state)}. {now:%Y-%m-%d %H:%M:%S} UTC.",
     ]
     if timing.pace.factor != 1:
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
@@ -75,3 +76,8 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     if state.end_reason:
         parts.append(one_line(state.end_reason))
     return "\n\n".join(parts)
+
+
+def _lease(state: RolloutState) -> str:
+    words = lease_words(state.lease_until)
+    return f" ({words})" if words else ""

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -71,6 +71,7 @@ def check_matchers(text: str) -> None:
     raise ValueError(f'found {text!r}, allowed are label matchers such as cohort=~"internal|staging"')
 
 
+@lru_cache(maxsize=4096)
 def render(template: str, *, selector: str, path: str, window: timedelta) -> str:
     """The query for one selection of series; `window` becomes milliseconds, which PromQL reads.
 

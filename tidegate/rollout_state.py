@@ -9,6 +9,7 @@ from typing import Any
 from tidegate.entries import GENESIS
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
+from tidegate.throughout import Kept
 from tidegate.verdict import Verdict
 
 # By series, wave and the end of the tick: raw counts, each once.
@@ -48,6 +49,7 @@ class HoldCause(StrEnum):
     BLIND_SPENT = "blind_spent"
     GATE_TIMEOUT = "gate_timeout"
     NEW_BUILD = "new_build"
+    LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
 
 
 @dataclass(slots=True)
@@ -198,6 +200,10 @@ class RolloutState:
     exposure: Exposure = ZERO
     intended: Exposure | None = None
     revision: str | None = None
+    lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
+    legacy_ready: bool | None = None  # whether it could take everybody back, as looked at while all are exposed
+    legacy_seen: str = ""
+    retired: str = ""  # who retired the old path, when and why
     waves: dict[int, WaveRecord] = field(default_factory=dict)
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
@@ -231,7 +237,10 @@ class RolloutState:
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
+    accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
+    upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
+    kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -167,4 +168,35 @@ Bound = Annotated[
     str,
     BeforeValidator(parse_quantity),
     WithJsonSchema({"type": ["string", "number"], "examples": ["5%", "500ms", 0]}),
+]
+
+
+_MONEY = re.compile(r"\$([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+
+
+def parse_money(text: object) -> Decimal:
+    """The exact amount written as `$30.37`, zero or more; raises ValueError for anything else."""
+    if isinstance(text, Decimal):
+        return text
+    match = _MONEY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"found {text!r}, allowed is an amount such as $30.37")
+    return Decimal(match[1])
+
+
+def format_money(amount: Decimal) -> str:
+    """`$30.37`, `$0.0416`, `-$4`: cents at least where there are any, and nothing that was written is lost."""
+    number = f"{abs(amount):f}"
+    if "." in number:
+        whole, part = number.split(".")
+        part = part.rstrip("0")
+        number = f"{whole}.{part.ljust(2, '0')}" if part else whole
+    return f"{'-' if amount < 0 else ''}${number}"
+
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(parse_money),
+    PlainSerializer(format_money, str),
+    WithJsonSchema({"type": "string", "pattern": r"^\$[0-9]{1,9}(\.[0-9]{1,6})?$", "examples": ["$30.37"]}),
 ]

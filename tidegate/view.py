@@ -12,6 +12,7 @@ from tidegate.criteria import in_force
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import ZERO
 from tidegate.health import Status, levels, status_of
+from tidegate.lease import lease_words
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan, When, timezone_of
 from tidegate.progress_page import wave_status
@@ -46,6 +47,7 @@ class RolloutView:
     pace: str
     exposure: str
     exposure_planned: str
+    lease: str
     as_planned: bool
     traffic: str
     incidents: int
@@ -96,6 +98,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         pace="" if timing.pace.factor == 1 else f"rehearsal: one plan day takes {format_duration(_a_day(timing))}",
         exposure=str(state.exposure),
         exposure_planned=planned,
+        lease=lease_words(state.lease_until),
         as_planned=str(state.exposure) == planned,
         traffic="" if share is None else f"{share:.1f}% of the audience's requests took the new path",
         incidents=_incidents(plan, state, course),

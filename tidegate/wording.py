@@ -194,14 +194,37 @@ def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
         took = seconds_between(back.ordered_at, back.zero_at) if back else "?"
         body = f"Flag at zero {took} after the order. Proof by measurement follows."
     who = f"By {back.by}. " if back else ""
-    return _notice(
-        state,
-        "rolling-back" + ("-failed" if problem else ""),
-        Loudness.PAGE,
-        title,
-        f"{reason}\n{who}{body}",
-        problem="rollback",
+    event = "rolling-back" + ("-failed" if problem else "")
+    told = _notice(state, event, Loudness.PAGE, title, f"{reason}\n{who}{body}", problem="rollback")
+    words = plan.rollback.status_page
+    public = (words.begun, words.title) if words else ("", "")
+    return replace(told, to=stakeholders(plan), public=public[0], public_title=public[1])
+
+
+def stakeholders(plan: Plan) -> tuple[str, ...]:
+    """Who has the beginning and the end of a rollback by mail."""
+    return tuple(dict.fromkeys(person for role in plan.rollback.stakeholders for person in plan.roles[role]))
+
+
+def post_mortem_task(plan: Plan, state: RolloutState) -> Notice | None:
+    """Somebody has to call the meeting; None where the plan names nobody."""
+    wanted, back = plan.rollback.post_mortem, state.rollback
+    if wanted is None or back is None:
+        return None
+    due = back.ordered_at + wanted.within
+    body = (
+        f"To be held by {due:%Y-%m-%d}. Its draft (timeline, evidence, decisions, seconds): "
+        f"tidegate postmortem {state.rollout}\nReason of the rollback: {back.reason}"
     )
+    title = f"Task for {wanted.role}: schedule the post-mortem of {plan.flag.key}"
+    return replace(_notice(state, "post-mortem", Loudness.INFO, title, body), to=plan.roles[wanted.role])
+
+
+def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str) -> Notice:
+    """Exposure was taken back to an earlier wave, which soaks again."""
+    title = f"{plan.flag.key} is back in wave {wave} at {state.exposure}"
+    then = f"Wave {wave} soaks again from the beginning; raising it again needs the gate before wave {wave + 1}."
+    return _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
 
 
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
@@ -216,7 +239,10 @@ def rolled_back(plan: Plan, state: RolloutState) -> Notice:
         f"{plan.rollback.within.total_seconds():.0f} s)."
     )
     title = f"Rollback of {plan.flag.key} proven: {back.sentence}"
-    return _notice(state, "rollback-proven", Loudness.PAGE, title, body, problem="rollback", resolves=True)
+    told = _notice(state, "rollback-proven", Loudness.PAGE, title, body, problem="rollback", resolves=True)
+    words = plan.rollback.status_page
+    public = (words.over, words.title) if words else ("", "")
+    return replace(told, to=stakeholders(plan), public=public[0], public_title=public[1])
 
 
 def proof_missing(plan: Plan, state: RolloutState) -> Notice:

@@ -15,6 +15,7 @@ from console.rollout_commands import email
 from tasks.choosing import may_turn_back
 from tasks.commands import end_holds
 from tasks.gates import boxes
+from tasks.late import TooLate, must_not_be_late
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
@@ -73,6 +74,10 @@ def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> 
     except ConnectionFault:
         # The way back never waits for the journal: what was read before is enough to write zero.
         run = _apart(board.of(rollout).run)
+    try:
+        must_not_be_late(board.connections.journal, rollout=rollout)
+    except TooLate as late:
+        return Said(f"{late}. `tidegate rollback {rollout} --anyway` does it all the same.", good=False)
     reason = _text(form, "reason") or "Ordered on the dashboard."
     zeroed = roll_back(run, reason=reason, criterion="by hand", by=name)
     _prove_beside(run)

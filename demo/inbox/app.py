@@ -14,6 +14,7 @@ from demo.inbox.desk import Desk
 from demo.inbox.mail import start_mail_server
 from demo.inbox.pagerduty import PagerDuty
 from demo.inbox.slack import Slack
+from demo.inbox.status_page import StatusPage
 from demo.inbox.store import KINDS, Store
 
 
@@ -67,5 +68,6 @@ def create_app(store: Store, smtp_port: int) -> Starlette:
             *Desk().routes(),
             *Slack(store).routes(),
             *PagerDuty(store).routes(),
+            *StatusPage(store).routes(),
         ],
     )

@@ -132,7 +132,7 @@ class TestStandard(BlockStandardTestSuite):
 def test_every_block_has_a_stable_slug() -> None:
     parts = {"journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "connections"}
     parts |= {"commands", "web", "evidence"}
-    parts |= {"nginx-split", "cache", "command-flag"}
+    parts |= {"nginx-split", "cache", "command-flag", "status-page"}
     assert {kind.get_block_type_slug() for kind in EXPORTED} == {f"tidegate-{part}" for part in parts}
 
 

@@ -31,6 +31,7 @@ def queued(run: OpenRollout, prefix: str) -> list[str]:
 def with_first_actions(run: OpenRollout, *actions: dict[str, Any]) -> OpenRollout:
     body = run.plan.to_json()
     body["waves"][0]["actions"] = list(actions)  # type: ignore[index]
+    body.pop("standup")
     run.plan = Plan.model_validate(body)
     return run
 
@@ -82,6 +83,35 @@ def test_a_reminder_is_queued_once_on_its_day_and_sent_by_mail_to_its_roles(
         (["product@company.com"], True)
     ] * len(events)
     assert {m["channel"] for m in demo.messages("slack")} == {"releases"}
+
+
+def test_a_meeting_gets_its_report_in_the_thread_by_mail_and_as_a_file(
+    tmp_path: Path, prometheus_server: PrometheusServer, demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_KIT", str(tmp_path / "kit.yaml"))
+    meeting = {"do": "notice", "at": ["0:00", "12:00"], "roles": ["product-manager"], "text": "Sync"}
+    run = with_first_actions(in_wave_one(tmp_path, prometheus_server), {**meeting, "report": "standup"})
+    run.connections = replace(
+        run.connections,
+        slack=Slack(token="xoxb-demo", base_url=f"{demo.inbox}/slack/api/"),
+        mail=Mail(host="127.0.0.1", port=demo.smtp, starttls=False, sender="tidegate@example.com"),
+    )
+    carry_out(run, datetime.now(UTC) + timedelta(hours=13))
+    event = queued(run, "notice-1-1-")[-1]
+    run.keep_claim()
+    assert deliver(run) == 0
+    report = (tmp_path / "reports" / run.rollout / f"{event}.md").read_text()
+    for part in (
+        "# Stand-up: ",
+        "## 1. Health",
+        "## 2. Issues",
+        "## 3. Decision",
+        "## 4. Next actions",
+        "Next stand-up",
+    ):
+        assert part in report
+    assert report in run.state.queued[event]["body"]
+    assert any("## 3. Decision" in m["text"] for m in demo.messages("slack"))
 
 
 @pytest.mark.parametrize(

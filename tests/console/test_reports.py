@@ -53,3 +53,11 @@ def test_the_close_out_is_kept_once_and_verified(run: OpenRollout, typed: Typed,
 @pytest.mark.parametrize("which", ["standup", "close-out"])
 def test_an_unknown_rollout_is_bad_input(run: OpenRollout, typed: Typed, which: str) -> None:
     assert typed("report", "no-such-rollout", which)[0] == 2
+
+
+def test_the_cost_report_says_what_it_does_not_know(run: OpenRollout, typed: Typed) -> None:
+    code, text = typed("report", NAME, "costs")
+    assert (code, "# Costs:" in text, "It is not known what a month costs" in text) == (0, True, True)
+    code, text = typed("report", NAME, "costs", "--json")
+    assert (code, json.loads(text)["projected_month"], json.loads(text)["planned_month"]) == (0, None, "175.04")
+    assert [e.kind for e in run.connections.journal.entries(NAME)][-2:] == [Kind.ACCOUNTED] * 2

@@ -23,11 +23,11 @@ import sys
 from console.cli import main
 import console.zero_first
 early = console.zero_first.zero_early
-def watched(*order):
-    done = early(*order)
+def watched(*order, **more):
+    done = early(*order, **more)
     print("early", done is not None, sorted({m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}))
     sys.exit(0)
-console.rollback_command.zero_early = watched
+console.zero_first.zero_early = watched
 main()
 """
 

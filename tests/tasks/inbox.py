@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from blocks.mail import Mail
 from blocks.pagerduty import PagerDuty
 from blocks.slack import Slack
+from blocks.status_page import StatusPage
 from demo.inbox.app import create_app
 from demo.inbox.store import Message, Store
 
@@ -26,6 +27,7 @@ class Inbox:
         key = SecretStr("demo")
         self.slack = Slack(token=key, base_url=f"{url}/slack/api/", timeout_seconds=1)
         self.pagerduty = PagerDuty(routing_key=key, url=f"{url}/pagerduty", timeout_seconds=1)
+        self.status_page = StatusPage(page="demo", api_key=key, url=f"{url}/status", timeout_seconds=1)
         self.mail = Mail(host="127.0.0.1", port=smtp_port, starttls=False, sender="tidegate@example.com")
 
     def slack_in(self, channel: str) -> list[Message]:

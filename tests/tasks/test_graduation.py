@@ -24,13 +24,20 @@ POST: dict[str, Any] = {
     "interval": "15m",
     "criteria": [{"kind": "threshold", "when": "during", "metric": "errors", "below": "2%", "text": "Few errors"}],
 }
-Make = Callable[[list[dict[str, str]]], World]
+FEW = {"kind": "throughout", "text": "Few errors throughout", "metric": "errors", "events": 500}
+UP = {"kind": "available", "text": "Up", "metric": "errors", "below": "50%", "objective": "99%", "paths": ["new"]}
+Make = Callable[..., World]
 
 
 @pytest.fixture
 def after_the_waves(tmp_path: Path, prometheus_server: PrometheusServer) -> Make:
-    def make(readiness: list[dict[str, str]]) -> World:
-        changes = {"readiness": readiness, "post_rollout": POST, "waves.1.criteria": POST["criteria"]}
+    def make(readiness: list[dict[str, str]], success: tuple[dict[str, Any], ...] = ()) -> World:
+        changes = {
+            "readiness": readiness,
+            "success": list(success),
+            "post_rollout": POST,
+            "waves.1.criteria": POST["criteria"],
+        }
         world = World(tmp_path, prometheus_server, no_alerts(changes))
         run, epoch = world.run, world.run.keep_claim().epoch
         exposure = world.plan.exposure_at(2)
@@ -105,3 +112,26 @@ def test_a_path_that_nobody_used_is_not_production_grade(after_the_waves: Make) 
     assert missing["verdict"] == "INCONCLUSIVE"
     (asked,) = [n for event, n in world.run.state.queued.items() if event.startswith("graduation-")]
     assert "Not one request" in asked["body"]
+
+
+def test_what_the_journal_shows_decides_too(after_the_waves: Make) -> None:
+    world = after_the_waves([], ({**FEW, "below": "2%"},))
+    world.pass_time(80 * MINUTE, healthy, guard=GUARD)
+    assert world.run.state.phase is Phase.FINISHED
+    [done] = [e for e in world.via.journal.entries(world.run.rollout) if e.kind is Kind.FINISHED]
+    assert [f["criterion"] for f in done.body["findings"]] == ["exercised", "success.1"]
+
+
+def test_what_was_broken_once_is_told_at_once_and_is_never_production_grade(after_the_waves: Make) -> None:
+    world = after_the_waves([], ({**FEW, "below": "0.4%"}, UP))
+    world.pass_time(20 * MINUTE, healthy, guard=GUARD)
+    assert world.told("Broken for the first time") == 1
+    world.pass_time(60 * MINUTE, healthy, guard=GUARD)
+    assert world.told("Broken for the first time") == 1
+    assert world.run.state.phase is Phase.POST_ROLLOUT
+    found = {f["criterion"]: f for f in world.run.state.graduation}
+    assert found["success.1"]["verdict"] == "FAIL"
+    # The waves before were written by hand: nobody accounted for them, and what is not known is no pass.
+    assert "was up 100.000% of the time" in found["success.2"]["sentence"]
+    assert found["success.2"]["verdict"] == "INCONCLUSIVE"
+    assert world.run.state.accounts[3]["figures"]["requests_new"] > 0

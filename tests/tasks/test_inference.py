@@ -163,6 +163,7 @@ def test_a_split_that_is_not_as_asked_holds_and_never_rolls_back(
     assert "5.01% of" in split.sentence
     assert half.run.state.rollback is None
     assert half.soaked == timedelta(0)
+    assert (half.told("held by evidence"), world.told("held by evidence")) == (1, 0)
 
 
 def test_the_day_before_tells_how_the_cohorts_compare(tmp_path: Path, prometheus_server: PrometheusServer) -> None:

@@ -18,12 +18,12 @@ from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.plan_actions import Action, Task
+from tidegate.plan_actions import Action, DailyStandup, Task
 from tidegate.plan_file import PlanError
 from tidegate.plan_outside_examples import ACTION_EXAMPLES
 
 READ: TypeAdapter[Action] = TypeAdapter(Action)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PACIFIC = ZoneInfo("America/Los_Angeles")
 NOTICE = {"do": "notice", "at": ["9:00", "17:00"], "text": "Sync", "roles": ["lead"]}
 TASK = {"do": "task", "role": "lead", "text": "Read the logs"}
@@ -273,3 +273,32 @@ def test_an_old_notice_of_the_journal_is_still_read() -> None:
     del body["to"]
     assert Notice.from_json(body).to == ()
     assert PLAN.waves[0].actions == ()
+
+
+def meeting_daily(plan: Plan, journal: Journal, now: datetime, pace: Pace | None = None) -> list[str]:
+    timing = Timing(plan, pace or Pace(T0))
+    return [n.event for n in due_notices(plan, journal.state, timing, now) if n.report == "standup"]
+
+
+def test_the_stand_up_comes_in_every_wave_but_not_twice_where_the_wave_meets_itself() -> None:
+    daily = {"at": ["9:00"], "roles": ["lead"]}
+    for own, expected in (
+        ([], ["notice-1-standup-2026-03-02-0900"]),
+        ([{**NOTICE, "report": "standup"}], ["notice-1-1-2026-03-02-0900"]),
+        ([NOTICE], ["notice-1-standup-2026-03-02-0900"]),
+    ):
+        plan = plan_of({"waves.0.actions": own}).model_copy(update={"standup": DailyStandup.model_validate(daily)})
+        journal = raised_at("2026-03-02 08:00", plan)
+        assert meeting_daily(plan, journal, at("2026-03-02 10:00")) == expected
+
+
+def test_at_the_gate_of_a_rehearsal_the_next_days_meeting_is_the_last() -> None:
+    """One plan day takes a minute: an hour at the gate would be sixty meetings."""
+    plan = plan_of({"standup": {"at": ["9:00"]}})
+    journal = raised_at("2026-03-02 08:00", plan)
+    journal.append(Kind.SOAKED, {"wave": 1}, after=MINUTE)
+    journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
+    pace = Pace.of(journal.entries[0].at, MINUTE)
+    assert len(meeting_daily(plan, journal, journal.now + MINUTE, pace)) == 1
+    later = meeting_daily(plan, journal, journal.now + 60 * MINUTE, pace)
+    assert later == meeting_daily(plan, journal, journal.now + MINUTE, pace)

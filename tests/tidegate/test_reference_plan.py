@@ -9,14 +9,17 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from tidegate.costs import monthly as costed
+from tidegate.costs import planned_amounts
 from tidegate.criteria import in_force
 from tidegate.document import plan_document
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
-from tidegate.plan_actions import Automatic, ScheduledNotice, Standby, Task
+from tidegate.plan_actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
+from tidegate.plan_costs import break_even_after
 from tidegate.plan_file import load_plan
 from tidegate.plan_outside import Cost
 from tidegate.plan_reference import plan_reference
-from tidegate.plan_report import pending_lines
+from tidegate.plan_report import pending_lines, plan_check_lines
 from tidegate.plan_schema import model_schema, plan_schema
 from tidegate.units import format_signed_percent
 
@@ -25,21 +28,7 @@ FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")
 REFERENCE = (Path(__file__).parent / "reference-plan.md").read_text()
 PLAN = load_plan(ROOT / "plans" / FILES[0], Path.read_bytes)
 REHEARSAL = load_plan(ROOT / "plans" / FILES[1], Path.read_bytes)
-KINDS = {
-    "change",
-    "trend",
-    "leak",
-    "new_alerts",
-    "synthetic",
-    "alarm_test",
-    "starved",
-    "count",
-    "resource_spike",
-    "slo",
-    "cost",
-    "coverage",
-    "success",
-}
+DOWNTIME = "Estimated Downtime: 0 (zero-downtime deployment)"
 
 
 def section(heading: str, text: str = REFERENCE) -> str:
@@ -205,10 +194,12 @@ def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_pla
     tasks = re.findall(r"^- \[ \] (.*)$", section("## Post-Deployment Tasks"), re.MULTILINE)
     assert len(post) == 5
     assert len(tasks) == 13
-    assert {line.lower() for line in (*post, *tasks)} <= {action.text.lower() for action in PLAN.post_rollout.actions}
+    assert [action.text for action in PLAN.post_rollout.actions] == post
+    assert [item.text for item in PLAN.upkeep] == tasks
     success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
     assert len(success) == 10
-    assert set(success) <= {c.text for c in (*PLAN.post_rollout.criteria, *PLAN.readiness)}
+    assert set(success) == {item.text for item in (*PLAN.success, *PLAN.readiness)} - {DOWNTIME}
+    assert DOWNTIME.replace("Downtime:", "Downtime:**") in REFERENCE.replace("**Estimated", "Estimated")
     steps = re.findall(r"^# \d\. (.*)$", REFERENCE[REFERENCE.index("### Full Rollback") :], re.MULTILINE)
     assert [step.text for step in PLAN.rollback.full if step.step != "load_balancer"] == steps
     assert list(PLAN.rollback.communication) == lines_below("### Communication", REFERENCE)
@@ -247,8 +238,9 @@ def test_what_prometheus_and_the_journal_answer_waits_no_more() -> None:
     assert {line.kind for line in waiting} & answered == set()
 
 
-def test_pending_lines_wait_for_known_kinds_and_never_decide() -> None:
-    assert {line.kind for line in pending_lines(PLAN)} <= KINDS
+def test_no_line_waits_for_a_kind_of_check() -> None:
+    assert pending_lines(PLAN) == ()
+    assert "no line waits for a kind of check" in plan_check_lines(PLAN)
     for step in (*PLAN.waves, PLAN.post_rollout):
         for asked in step.criteria:
             assert isinstance(asked, Human) or not hasattr(asked, "pending")
@@ -262,7 +254,7 @@ def test_every_action_of_the_reference_plan_has_somebody_or_something_that_does_
     for wanted in (
         "automatic: a review at least every 15m",
         "task of engineering-lead, asked for at the next gate",
-        "notice to incident-commander, engineering-lead daily at 9:00 and 17:00",
+        "standup report to incident-commander, engineering-lead daily at 9:00 and 17:00",
         "incident-commander stands by, somebody on call for batch-patches",
         "Cost attribution — task of product-manager, handed over at the start",
     ):
@@ -277,12 +269,50 @@ def test_what_asks_outside_of_prometheus_asks_for_what_the_line_says() -> None:
     (monthly,) = (c for c in PLAN.post_rollout.criteria if c.text == "Cost < $300/month")
     assert isinstance(monthly, Cost)
     assert monthly.below == "$300"
-    assert criterion(3, "Cost analysis shows acceptable impact").kind == "cost"
+    impact = criterion(3, "Cost analysis shows acceptable impact")
+    assert (impact.kind, impact.below) == ("cost", "$201")
+    assert impact.is_of_the_plan
+    assert monthly.is_of_the_plan
     assert criterion(1, "All ALARM tests pass").when == (When.ENTER,)
     known = criterion(1, "Run synthetic tests (generate load with known patches)")
     assert (known.kind, known.new.group, known.legacy.group) == ("synthetic", "synthetic", "synthetic-control")
     for number in range(1, len(PLAN.waves) + 2):
         assert known in [item.criterion for item in in_force(PLAN, number, When.DURING)]
+
+
+def test_the_cost_analysis_of_the_reference_plan() -> None:
+    analysis, costs = section("## Cost Analysis"), PLAN.costs
+    assert costs is not None
+    for item in costs.items.values():
+        assert item.text in analysis or item.text.startswith("Load balancing")
+    assert [f"- {item.text}" for item in costs.items.values() if item.existing] == re.findall(
+        r"- .*already .*", analysis
+    )
+    assert f"~{costs.expected.at_least:$>4}-{costs.expected.at_most}" in analysis
+    month = costed(costs, planned_amounts(costs)).total
+    assert month is not None
+    assert costs.expected.at_least <= month <= costs.expected.at_most
+    assert costs.limit == 300
+    benefit = costs.benefit
+    assert benefit is not None
+    assert f"**Benefit:** {benefit.text}" in analysis
+    assert "Break-even in 2-3 weeks" in analysis
+    for bound in (costs.expected.at_least, costs.expected.at_most):
+        after = break_even_after(benefit, bound)
+        assert after is not None
+        assert timedelta(weeks=2) <= after <= timedelta(weeks=3)
+
+
+def test_the_stand_up_is_at_nine_every_day_and_wave_3_meets_again_at_five() -> None:
+    assert section("### Daily Standup Format").count("9:00 AM PT") == 1
+    met = [
+        [at for _, meeting in meetings_of(PLAN, step) if meeting.report is Report.STANDUP for at in meeting.at]
+        for step in (*PLAN.waves, PLAN.post_rollout)
+    ]
+    assert met == [["9:00"], ["9:00"], ["9:00", "17:00"], ["9:00"], ["9:00"]]
+    assert PLAN.timezone == "America/Los_Angeles"
+    [back] = [m for _, m in meetings_of(PLAN, PLAN.waves[3]) if m.report is Report.RETROSPECTIVE]
+    assert back.text == "Daily post-rollout retrospective"
 
 
 def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:

@@ -216,7 +216,15 @@ def test_a_notice_is_read_back_from_the_journal(event: str) -> None:
 
 def test_a_notice_carries_nothing_but_its_words() -> None:
     words = {"event", "rollout", "loudness", "title", "body", "problem", "resolves"}
-    assert {f.name for f in fields(Notice)} == words | {"to", "concerns", "acknowledges", "threaded"}
+    assert {f.name for f in fields(Notice)} == words | {
+        "to",
+        "concerns",
+        "acknowledges",
+        "threaded",
+        "public",
+        "public_title",
+        "report",
+    }
     said = json.dumps([NOTICES[event]().to_json() for event in NOTICES]).lower()
     assert not re.search(r"secret|token|passw|api.?key|routing.?key|seed|https?://", said)
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.approval import statements
@@ -10,14 +11,17 @@ from tidegate.criteria import steps
 from tidegate.entries import Entry, Kind, canonical
 from tidegate.exposure import ZERO, Exposure
 from tidegate.history import fold
+from tidegate.pace import Pace, Timing
 from tidegate.plan import Human, Plan
-from tidegate.reports.record import Review, reviews_in, spells_in
-from tidegate.reports.success import PENDING, success
+from tidegate.reports.costs import cost_report
+from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
+from tidegate.reports.success import success
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.verdict import Verdict, worst
+from tidegate.view import baseline_of
 from tidegate.wording import OPEN_APPROVALS, seconds_between
 
-FORM = 1  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 2  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
 
 
@@ -55,6 +59,9 @@ def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
         "success": [
             {"text": f.text, "verdict": f.verdict.value, "sentence": f.sentence} for f in success(plan, state, entries)
         ],
+        "performance": list(_performance(plan, state, reviews)),
+        "costs": _costs(plan, state, entries),
+        "stated": {"readiness": dict(state.readiness), "gates": {str(n): dict(x) for n, x in state.stated.items()}},
         "remains": list(_remains(plan, state, entries)),
         "journal": {"entries": state.sequence, "head": state.head},
     }
@@ -83,6 +90,33 @@ def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[st
     if found == recorded["sha256"]:
         return ""
     return f"its SHA-256 was {recorded['sha256'][:12]}, the journal gives {found[:12]}"
+
+
+def _performance(plan: Plan, state: RolloutState, reviews: Sequence[Review]) -> Iterator[dict[str, Any]]:
+    """Each metric's mean in every wave beside the baseline."""
+    for name, metric in plan.metrics.items():
+        means = {n: mean_of([r for r in reviews if r.wave == n], name) for n in sorted(state.waves)}
+        last = next((mean for mean in reversed(means.values()) if mean is not None), None)
+        baseline = baseline_of(state, name)
+        change = None if last is None or not baseline else round(100 * (last - baseline) / baseline, 1)
+        yield {
+            "metric": name,
+            "title": metric.title,
+            "unit": metric.unit.value,
+            "baseline": baseline,
+            "waves": {str(n): mean for n, mean in means.items()},
+            "change_percent": change,
+        }
+
+
+def _costs(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> dict[str, Any] | None:
+    """What it has cost until its end; None for a plan that does not say what it pays for."""
+    if plan.costs is None or state.opened_at is None:
+        return None
+    pace = Pace.of(state.opened_at, None if state.pace_seconds is None else timedelta(seconds=state.pace_seconds))
+    ended = _ended_at(state, entries)
+    until = datetime.fromisoformat(ended) if ended else entries[-1].at
+    return cost_report(plan, state, Timing(plan, pace), until)
 
 
 def _ended_at(state: RolloutState, entries: Sequence[Entry]) -> str | None:
@@ -189,7 +223,7 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
             yield f"It is not recorded who stated what before {plan.waves[wave - 1].title}"
     for step in steps(plan):
         for c in step.criteria:
-            if isinstance(c, Human) and c.pending is not None and c.pending != PENDING:
+            if isinstance(c, Human) and c.pending is not None:
                 yield f"Not measured by anything: {c.text} ({c.role})"
     if plan.approvals == "open" and any(e.kind is Kind.GATE_DECIDED for e in entries):
         yield OPEN_APPROVALS

@@ -6,10 +6,10 @@ from typing import Any
 
 from tidegate.course import Event, follow
 from tidegate.direction import rises_are_bad
-from tidegate.entries import Entry
+from tidegate.entries import Entry, Kind
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Metric, Plan, timezone_of
-from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of
+from tidegate.plan_actions import Standby, Task, clock_of, meetings_of
 from tidegate.reports.record import Review, between, mean_of, reviews_in
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.view import RolloutView, baseline_of, rollout_view
@@ -41,7 +41,9 @@ def standup(plan: Plan, state: RolloutState, timing: Timing, now: datetime, entr
         "incidents": view.incidents,
         "alerts": view.alerts,
         "health": [_trend(name, m, state, today, yesterday) for name, m in plan.metrics.items()],
-        "issues": [_issue(event) for event in reversed(course.events) if event.at > now - day and _is_issue(event)],
+        "issues": [
+            _issue(event, entries) for event in reversed(course.events) if event.at > now - day and _is_issue(event)
+        ],
         "decision": _decision(view),
         "next_actions": [{"text": text, "owner": owner} for text, owner in _next_actions(plan, state, view)],
         "next_meeting": _next_meeting(plan, state, timing, now).isoformat() if view.is_open else None,
@@ -85,8 +87,44 @@ def _is_issue(event: Event) -> bool:
     return event.kind.value in ("reviewed", "blinded", "held", "rolling_back", "orphaned", "crossed")
 
 
-def _issue(event: Event) -> dict[str, str]:
-    return {"at": event.at.isoformat(), "what": event.words}
+def _issue(event: Event, entries: Sequence[Entry]) -> dict[str, str]:
+    return {"at": event.at.isoformat(), "what": event.words, "ended": _ended(event, entries)}
+
+
+def _ended(event: Event, entries: Sequence[Entry]) -> str:
+    """How it came to its end, as the journal has it; empty while it goes on."""
+    begun = next(e for e in entries if e.sequence == event.sequence)
+    for later in entries:
+        if later.sequence <= event.sequence:
+            continue
+        at = f"{later.at:%H:%M:%S} UTC"
+        match begun.kind, later.kind:
+            case Kind.REVIEWED, Kind.REVIEWED if later.body["verdict"] == "PASS":
+                return f"a review passed again at {at}"
+            case Kind.REVIEWED, Kind.ROLLING_BACK:
+                return f"rolled back at {at}"
+            case Kind.BLINDED, Kind.SIGHTED:
+                return f"sight was back at {at}"
+            case Kind.HELD, Kind.RESUMED if later.body["cause"] == begun.body["cause"]:
+                return f"ended by {later.body['by']} at {at}: {later.body['reason']}"
+            case Kind.CROSSED, Kind.CROSSED if (
+                not later.body["crossed"] and later.body["metric"] == begun.body["metric"]
+            ):
+                return f"back within its bound at {at}"
+            case Kind.ROLLING_BACK, Kind.PROVEN if later.body["proven"]:
+                return f"proven at {at}"
+            case Kind.ORPHANED, Kind.CARRIED:
+                return f"a new run carries it since {at}"
+            case _:
+                pass
+    return ""
+
+
+def issue_line(issue: dict[str, str]) -> str:
+    """What happened, and how it ended or that it goes on."""
+    return f"- {moment(issue['at'])}: {one_line(issue['what'])} {'Ended' if issue['ended'] else 'Not over'}" + (
+        f": {one_line(issue['ended'])}." if issue["ended"] else "."
+    )
 
 
 def _decision(view: RolloutView) -> dict[str, Any]:
@@ -137,7 +175,7 @@ def _next_meeting(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     zone = timezone_of(plan)
     step = plan.waves[min(max(state.wave, 1), len(plan.waves)) - 1]
     last = plan.post_rollout if state.phase is Phase.POST_ROLLOUT else step
-    times = sorted(clock_of(at) for a in last.actions if isinstance(a, ScheduledNotice) for at in a.at) or [MEETING]
+    times = sorted(clock_of(at) for _, meeting in meetings_of(plan, last) for at in meeting.at) or [MEETING]
     planned = timing.pace.plan_time(now).astimezone(zone)
     days = (planned.date() + timedelta(days=n) for n in range(2))
     meetings = (datetime.combine(day, at, zone) for day in days for at in times)
@@ -152,7 +190,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
         f"# Stand-up: {one_line(report['title'])}",
         f"Rollout `{report['rollout']}`, {day}, "
         f"wave {report['wave']}, exposure {report['exposure']}"
-        f"{'' if report['as_planned'] else ' (NOT as planned)'}. {_moment(report['at'])}.",
+        f"{'' if report['as_planned'] else ' (NOT as planned)'}. {moment(report['at'])}.",
         f"## 1. Health: {report['status']['word']}",
     ]
     parts += [one_line(report["status"]["why"])] if report["status"]["why"] else []
@@ -169,19 +207,20 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
         rows.append(table_row(line["title"], shown[0], shown[1], against[0], shown[2], against[1]))
     parts.append("\n".join(rows))
     parts.append("## 2. Issues and resolutions")
-    issues = [f"- {_moment(x['at'])}: {one_line(x['what'])}" for x in report["issues"]]
+    issues = [issue_line(issue) for issue in report["issues"]]
     parts.append("\n".join(issues) or "None since yesterday.")
     if issues:
-        parts.append("Root cause and fix: _to be told_.")
+        parts.append("Root cause, and what was changed for good: _to be told by the owner_.")
     parts.append("## 3. Decision")
     choices = "".join(f"\n- [ ] {choice}" for choice in report["decision"]["choices"])
     parts.append(f"{one_line(report['decision']['asked'])}{chr(10) if choices else ''}{choices}")
     parts.append("## 4. Next actions")
     actions = [f"- {one_line(x['text'])}: {one_line(x['owner'])}" for x in report["next_actions"]]
     parts.append("\n".join(actions) or "None.")
-    parts.append(f"Next stand-up: {_moment(met)}." if met else "No further stand-up.")
+    parts.append(f"Next stand-up: {moment(met)}." if met else "No further stand-up.")
     return "\n\n".join(parts) + "\n"
 
 
-def _moment(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}"
+def moment(text: str) -> str:
+    """For people, with the time zone."""
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M (%Z)}"

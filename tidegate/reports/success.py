@@ -1,56 +1,95 @@
-"""The plan's success criteria, judged from the journal; what it cannot tell is left to people and says so."""
+"""The plan's success criteria, judged from the journal; no evidence is never a pass."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import assert_never
 
-from tidegate.approval import statements
-from tidegate.criteria import steps
+from tidegate.accounts import up_key
+from tidegate.costs import against_bounds
 from tidegate.entries import Entry
-from tidegate.plan import Human, Plan
-from tidegate.reports.record import Review, Spell, reviews_in, spells_in, values_of
+from tidegate.plan import Plan
+from tidegate.plan_success import (
+    Affordable,
+    Available,
+    FullTraffic,
+    Handled,
+    NoRollback,
+    PathName,
+    Recovery,
+    Success,
+    Throughout,
+    lasted_words,
+    success_words,
+)
+from tidegate.reports.costs import projected_month
+from tidegate.reports.record import Spell, spells_in
 from tidegate.rollout_state import Phase, RolloutState
-from tidegate.units import format_duration, quantity_in
-from tidegate.verdict import Finding, Verdict
+from tidegate.throughout import Kept
+from tidegate.units import format_percent
+from tidegate.verdict import Finding, Verdict, worst
 
-PENDING = "success"
+Answer = tuple[Verdict, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
     plan: Plan
     state: RolloutState
-    reviews: tuple[Review, ...]
     spells: tuple[Spell, ...]
+    is_over: bool
+
+    @property
+    def reviewed(self) -> bool:
+        return any(record.looked for record in self.state.waves.values())
 
 
-def success(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> tuple[Finding, ...]:
-    """A finding for each of the plan's lines that wait for the end; `state` is the fold of `entries`."""
-    facts = _Facts(plan, state, reviews_in(entries), spells_in(plan, entries))
-    return tuple(_judged(f"success.{n}", text, role, facts) for n, (text, role) in enumerate(_lines(plan), start=1))
+def success_key(number: int) -> str:
+    """The journal's name of a success criterion; they are numbered from 1 in the plan's order."""
+    return f"success.{number}"
 
 
-def _lines(plan: Plan) -> list[tuple[str, str]]:
-    """The plan's own lines; where it has none, what any rollout is asked."""
-    own = [
-        (c.text, c.role) for step in steps(plan) for c in step.criteria if isinstance(c, Human) and c.pending == PENDING
-    ]
-    return own or [("100% traffic on the new path", ""), ("Zero unplanned rollbacks", "")]
+def success(plan: Plan, state: RolloutState, entries: Sequence[Entry], *, is_over: bool = False) -> tuple[Finding, ...]:
+    """A finding for each of them; `state` is the fold of `entries`, and `is_over` says that nothing more will come."""
+    done = is_over or state.phase is Phase.FINISHED
+    facts = _Facts(plan, state, spells_in(plan, entries), done)
+    found = []
+    for number, item in enumerate(_asked(plan), start=1):
+        verdict, sentence = _judge(item, facts, number)
+        found.append(Finding(success_key(number), item.text, verdict, sentence, bound=success_words(item)))
+    return tuple(found)
 
 
-def _judged(name: str, text: str, role: str, facts: _Facts) -> Finding:
-    for pattern, judge in _QUESTIONS:
-        match = pattern.search(text)
-        if match is not None:
-            verdict, sentence = judge(facts, match)
-            return Finding(name, text, verdict, sentence)
-    said = f"The journal cannot tell; {role or 'somebody'} states it."
-    asked = any(s.text == text for n in range(1, len(facts.plan.waves) + 1) for s in statements(facts.plan, n))
-    return Finding(name, text, Verdict.INCONCLUSIVE, f"{said} It stands at a gate." if asked else said)
+def _asked(plan: Plan) -> tuple[Success, ...]:
+    """The plan's own; where it has none, what any rollout is asked."""
+    return plan.success or (
+        FullTraffic(kind="full_traffic", text="100% traffic on the new path"),
+        NoRollback(kind="no_rollback", text="Zero unplanned rollbacks"),
+    )
 
 
-def _full_traffic(facts: _Facts, _: re.Match[str]) -> tuple[Verdict, str]:
+def _judge(item: Success, facts: _Facts, number: int) -> Answer:
+    match item:
+        case FullTraffic():
+            return _full_traffic(facts)
+        case NoRollback():
+            return _no_rollback(facts)
+        case Handled(within=within):
+            return _recovered([s for s in facts.spells if s.critical], facts, "CRITICAL spell", within, mean=False)
+        case Recovery(within=within):
+            return _recovered(list(facts.spells), facts, "spell of failing reviews", within, mean=True)
+        case Throughout():
+            return _throughout(item, facts, facts.state.kept.get(number, Kept()))
+        case Available():
+            answers = [_available(item, facts, path) for path in item.paths]
+            return worst(v for v, _ in answers), " ".join(sentence for _, sentence in answers)
+        case Affordable():
+            return _affordable(facts)
+    assert_never(item)
+
+
+def _full_traffic(facts: _Facts) -> Answer:
     state, last = facts.state, facts.plan.exposure_at(len(facts.plan.waves))
     reached = f"Exposure is {state.exposure}"
     if state.exposure == last and last.percent == 100:
@@ -60,78 +99,88 @@ def _full_traffic(facts: _Facts, _: re.Match[str]) -> tuple[Verdict, str]:
     return Verdict.FAIL, f"{reached}; the rollout is {state.phase.value.replace('_', ' ')}."
 
 
-def _no_rollback(facts: _Facts, _: re.Match[str]) -> tuple[Verdict, str]:
+def _no_rollback(facts: _Facts) -> Answer:
     back = facts.state.rollback
     if back is not None:
-        return Verdict.FAIL, f"Rolled back on {back.ordered_at:%Y-%m-%d %H:%M} UTC by {back.by}: {back.reason}"
-    if facts.state.phase is Phase.FINISHED:
+        return Verdict.FAIL, f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}"
+    if facts.is_over:
         return Verdict.PASS, "None occurred."
     return Verdict.INCONCLUSIVE, "None so far, but the rollout did not finish."
 
 
-def _handled(facts: _Facts, match: re.Match[str]) -> tuple[Verdict, str]:
-    return _recovered([s for s in facts.spells if s.critical], facts, "CRITICAL spell", _minutes(match), mean=False)
-
-
-def _mttr(facts: _Facts, match: re.Match[str]) -> tuple[Verdict, str]:
-    return _recovered(list(facts.spells), facts, "spell of failing reviews", _minutes(match), mean=True)
-
-
-def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta, *, mean: bool) -> tuple[Verdict, str]:
-    if not facts.reviews:
+def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta, *, mean: bool) -> Answer:
+    if not facts.reviewed:
         return Verdict.INCONCLUSIVE, "Nothing was ever reviewed."
     if not spells:
-        return Verdict.PASS, f"No {what} occurred in {len(facts.reviews)} reviews."
+        return Verdict.PASS, f"No {what} occurred."
     lasted = [s.lasted for s in spells if s.lasted is not None]
     if len(lasted) < len(spells):
-        return Verdict.FAIL, f"One began at {spells[-1].start:%Y-%m-%d %H:%M} UTC and has not ended: {spells[-1].what}"
+        return Verdict.FAIL, f"One began at {_moment(spells[-1].start)} and has not ended: {spells[-1].what}"
     taken = sum(lasted, timedelta(0)) / len(lasted) if mean else max(lasted)
     word = "mean" if mean else "longest"
-    taken = timedelta(seconds=round(taken.total_seconds()))
-    sentence = f"{len(lasted)} of them, the {word} {format_duration(taken)}, from review to review or to zero."
+    sentence = f"{len(lasted)} of them, the {word} {lasted_words(taken)}, from review to review or to zero."
     return (Verdict.PASS if taken < within else Verdict.FAIL), sentence
 
 
-def _throughout(facts: _Facts, match: re.Match[str]) -> tuple[Verdict, str]:
-    title, side, bound = match["title"].strip().casefold(), match["side"], match["bound"]
-    named = {m.title.casefold(): (name, m) for name, m in facts.plan.metrics.items()}
-    if title not in named:
-        return Verdict.ERROR, f"The plan has no metric called {match['title'].strip()!r}."
-    name, metric = named[title]
-    try:
-        limit = quantity_in(bound, metric.unit)
-    except ValueError as error:
-        return Verdict.ERROR, f"The line's bound: {error}."
-    seen = list(values_of(facts.reviews, name))
-    if not seen:
-        return Verdict.INCONCLUSIVE, "It was measured in no review."
-    at, wave, value = max(seen, key=lambda x: x[2]) if side == "<" else min(seen, key=lambda x: x[2])
-    within = value < limit if side == "<" else value > limit
-    blank = len(facts.reviews) - len(seen)
+def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
+    unit = facts.plan.metrics[item.metric].unit
+    if kept.worst is None or kept.worst_at is None:
+        few = f"; fewer than {item.events} events in all" if kept.measured else ""
+        return Verdict.INCONCLUSIVE, f"It was measured in {kept.measured or 'no'} review{few}."
+    side = "Highest" if item.above is None else "Lowest"
+    together = f", at least {item.events} events taken together" if item.events > 1 else ""
+    blank = f"; {kept.blank} more had no data" if kept.blank else ""
     sentence = (
-        f"{'Highest' if side == '<' else 'Lowest'} {metric.unit.format(value)} in wave {wave} on "
-        f"{at:%Y-%m-%d %H:%M} UTC, of {len(seen)} reviews"
-        f"{f'; {blank} more had no data' if blank else ''}."
+        f"{side} {unit.format(kept.worst)} in wave {kept.worst_wave} on {_moment(kept.worst_at)}, of "
+        f"{kept.measured} reviews{together}{blank}."
     )
-    if not within:
-        return Verdict.FAIL, sentence
-    dark = sorted({r.wave for r in facts.reviews} - {wave for _, wave, _ in seen})
-    if dark:
+    if kept.broken_at is not None:
+        return Verdict.FAIL, f"{sentence} First broken on {_moment(kept.broken_at)}: {unit.format(kept.broken_value)}."
+    if dark := sorted(kept.waves - kept.waves_measured):
         return Verdict.INCONCLUSIVE, f"{sentence} It was never measured in wave {', '.join(map(str, dark))}."
-    if facts.state.phase is not Phase.FINISHED:
+    if not facts.is_over:
         return Verdict.INCONCLUSIVE, f"{sentence} The rollout did not finish."
     return Verdict.PASS, sentence
 
 
-def _minutes(match: re.Match[str]) -> timedelta:
-    return timedelta(minutes=int(match["minutes"]))
+def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
+    """Over the accounts of all waves, each weighed by its time; without requests there is nothing to be up for."""
+    down, used, missing = timedelta(0), timedelta(0), []
+    for number in sorted(facts.state.waves):
+        account = facts.state.accounts.get(number)
+        figures = account["figures"] if account else {}
+        key = up_key(item.metric, path.value)
+        seen, good = figures.get(f"{key}_seen"), figures.get(f"{key}_good")
+        if not seen and (whole := figures.get(f"{key}_whole")) is not None:
+            seen, good = 1.0, whole
+        if account is None or not seen or good is None:
+            # Once everybody is on the new path nobody takes the old one.
+            idle = path is PathName.OLD and facts.plan.exposure_at(min(number, len(facts.plan.waves))).percent >= 100
+            missing += [] if idle and account is not None else [number]
+            continue
+        span = datetime.fromisoformat(account["end"]) - datetime.fromisoformat(account["start"])
+        used, down = used + span, down + span * (1 - good / seen)
+    name = f"The {path.value} path"
+    if not used:
+        return Verdict.INCONCLUSIVE, f"{name} was measured in no wave."
+    share, budget = 100 * (1 - down / used), used * (1 - item.objective / 100)
+    spent = f"{lasted_words(down)} down of {lasted_words(used)}, the budget is {lasted_words(budget)}"
+    sentence = f"{name} was up {share:.3f}% of the time ({spent})."
+    if share < item.objective - 1e-9:
+        return Verdict.FAIL, f"{sentence} That is less than {format_percent(item.objective)}."
+    if missing:
+        return Verdict.INCONCLUSIVE, f"{sentence} It is not known for wave {', '.join(map(str, missing))}."
+    return (Verdict.PASS if facts.is_over else Verdict.INCONCLUSIVE), sentence
 
 
-# A small language of lines, so that no plan's names are known here.
-_QUESTIONS: tuple[tuple[re.Pattern[str], Callable[[_Facts, re.Match[str]], tuple[Verdict, str]]], ...] = (
-    (re.compile(r"^100 ?% traffic\b", re.IGNORECASE), _full_traffic),
-    (re.compile(r"^(zero|no|0) unplanned rollbacks?\b", re.IGNORECASE), _no_rollback),
-    (re.compile(r"\bcritical alerts handled < ?(?P<minutes>[0-9]{1,5}) ?min\b", re.IGNORECASE), _handled),
-    (re.compile(r"^MTTR\b.*< ?(?P<minutes>[0-9]{1,5}) ?min\b", re.IGNORECASE), _mttr),
-    (re.compile(r"^(?P<title>[^<>]+)(?P<side>[<>]) ?(?P<bound>\S+) throughout$", re.IGNORECASE), _throughout),
-)
+def _affordable(facts: _Facts) -> Answer:
+    costs = facts.plan.costs
+    month: Decimal | None = None if costs is None else projected_month(costs, facts.state)
+    if costs is None or month is None:
+        return Verdict.INCONCLUSIVE, "What a month costs was not measured."
+    _, sentence = against_bounds(costs, month)
+    return (Verdict.PASS if month < costs.limit else Verdict.FAIL), sentence
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

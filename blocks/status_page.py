@@ -1,0 +1,72 @@
+"""A public status page: one incident per problem of a rollout, as Atlassian Statuspage's API has it."""
+
+from typing import Any, ClassVar
+
+import httpx
+from pydantic import Field, SecretStr
+
+from blocks.connection import Connection
+from blocks.errors import Refused, Unreachable
+from tidegate.notices import Notice
+
+_SERVER_ERRORS, _TOO_MANY = 500, 429
+_MOST_TEXT = 25_000
+
+
+class StatusPage(Connection):
+    """A status page that customers read; only what a plan words for them is posted."""
+
+    _block_type_name: ClassVar[str | None] = "Tidegate Status Page"
+    _block_type_slug: ClassVar[str | None] = "tidegate-status-page"
+    _description: ClassVar[str | None] = "A public status page with Atlassian Statuspage's API."
+
+    page: str = Field(description="The page's id.", pattern=r"^[A-Za-z0-9_-]+$")
+    api_key: SecretStr = Field(description="A key that may write incidents.")
+    url: str = Field(default="https://api.statuspage.io", description="The API's address.", pattern=r"^https?://")
+    timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for an answer.")
+
+    def open(self, notice: Notice) -> str:
+        """Open the problem's incident, or find it where it is open already, and return its id.
+
+        Raises Unreachable or Refused.
+        """
+        if found := self._unresolved(notice):
+            return found
+        mark = {"rollout": notice.rollout, "problem": notice.problem}
+        incident = {"name": notice.public_title, "body": notice.public[:_MOST_TEXT], "status": "investigating"}
+        return str(self._ask("POST", "incidents", {"incident": incident | {"metadata": {"tidegate": mark}}})["id"])
+
+    def resolve(self, notice: Notice) -> str:
+        """Resolve the problem's incident and return its id, empty where none is open; raises Unreachable or Refused."""
+        found = self._unresolved(notice)
+        if found:
+            incident = {"status": "resolved", "body": notice.public[:_MOST_TEXT]}
+            self._ask("PATCH", f"incidents/{found}", {"incident": incident})
+        return found
+
+    def check(self) -> str:
+        """A sentence saying what was found; raises Unreachable or Refused."""
+        found = self._ask("GET", "incidents/unresolved")
+        return f"status page {self.page} with {len(found)} open incidents"
+
+    def _unresolved(self, notice: Notice) -> str:
+        mark = {"rollout": notice.rollout, "problem": notice.problem}
+        for incident in self._ask("GET", "incidents/unresolved"):
+            if (incident.get("metadata") or {}).get("tidegate") == mark:
+                return str(incident["id"])
+        return ""
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        address = f"{self.url.rstrip('/')}/v1/pages/{self.page}/{path}"
+        headers = {"authorization": f"OAuth {self.api_key.get_secret_value()}"}
+        try:
+            answer = httpx.request(method, address, json=body, headers=headers, timeout=self.timeout_seconds)
+            if answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
+                raise Unreachable(f"the status page answered {answer.status_code}")
+            if not answer.is_success:
+                raise Refused(f"the status page answered {answer.status_code}")
+            return answer.json()
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the status page does not answer ({type(error).__name__})") from error
+        except ValueError as error:
+            raise Refused("the status page's answer is no JSON") from error

@@ -1,0 +1,68 @@
+"""What follows zero in a rollback's run: the record, the notices, the further steps, and the proof."""
+
+from datetime import datetime
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from tasks.choosing import may_turn_back
+from tasks.connected import connected, open_run
+from tasks.full_rollback import full_rollback
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.progress import reporter_for
+from tasks.rollback_steps import prove, record_rollback, roll_back
+from tasks.step_back import step_back
+from tasks.zeroing import Zeroed
+from tidegate.wording import seconds_between
+
+
+def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, reason: str, full: bool) -> State:
+    """Record and prove what was zeroed; without, zero a rollout that has ended exposed, or say that all is done."""
+    run = open_run(connections, name)
+    if not may_turn_back(run, full=full):
+        return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
+    reporter = reporter_for(run)
+    if zeroed is None:
+        roll_back(run, reason=reason, criterion="by hand", by=by)
+    else:
+        run.claim = zeroed.claim
+        record_rollback(run, zeroed, reason=reason, criterion="by hand", by=by)
+    get_run_logger().warning("%s is at zero", run.flag)
+    reporter.update(run, utc_now())
+    if full:
+        full_rollback(run, by=by)
+    proof = prove(run)
+    reporter.flush()
+    run.release_claim()
+    return _proven(run) or Failed(message=proof.sentence if proof else "Not proven.")
+
+
+def heard_and_done(connections: str, ordered_at: datetime) -> State | None:
+    """How the rollback ended that the watch carried out for this order before its own process came to it."""
+    before = (row for row in connected(connections).journal.rollouts() if row.opened_at <= ordered_at)
+    newest = next(before, None)
+    if newest is None:
+        return None
+    run = open_run(connections, newest.rollout)
+    back = run.state.rollback
+    return _proven(run) if back is not None and back.ordered_at >= ordered_at else None
+
+
+def _proven(run: OpenRollout) -> State | None:
+    back = run.state.rollback
+    if back is None or not back.proven:
+        return None
+    zero, proven = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
+    return Completed(message=f"{run.flag} is at zero: {zero} to zero, {proven} to the proof.")
+
+
+def lower(connections: str, rollout: str, wave: int, *, by: str, reason: str) -> State:
+    """Take exposure back to an earlier wave."""
+    run = open_run(connections, rollout)
+    step_back(run, wave, by=by, reason=reason)
+    reporter = reporter_for(run)
+    reporter.update(run, utc_now())
+    reporter.flush()
+    run.release_claim()
+    return Completed(message=f"{run.flag} is back at {run.state.exposure}; wave {wave} soaks again.")

@@ -1,0 +1,100 @@
+"""Rollbacks ordered in Prefect are heard by the watch: zero is written while their own run's process still starts.
+
+The run does all else, and writes zero itself where no watch lives. Prefect is asked beside the watch's loop.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
+from tasks.choosing import NotOne, the_open_rollout
+from tasks.late import TooLate, must_not_be_late
+from tasks.open_rollout import OpenRollout, UnknownRollout
+from tasks.prefect_runs import FlowRunSeen, runs_that_start
+from tasks.rollback_steps import roll_back
+
+EVERY_SECONDS = 0.5
+Starting = Callable[[str], Iterable[FlowRunSeen]]
+_log = logging.getLogger("tidegate.watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What the form of a rollback's run says."""
+
+    rollout: str
+    reason: str
+    by: str
+    anyway: bool
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> "Ordered | None":
+        """The order for zero that these parameters are; None for a step back, for more, or anything not understood."""
+        known = {name: given.get(name, "") for name in ("rollout", "reason", "by")}
+        if given.get("to_wave") or given.get("full") or not all(isinstance(value, str) for value in known.values()):
+            return None
+        reason = known["reason"] or "Ordered in the Prefect UI."
+        by = known["by"] or "somebody in the Prefect UI"
+        return cls(known["rollout"], reason, by, given.get("anyway") is True)
+
+
+class Hearing:
+    """Hears the rollback orders that Prefect's server knows, each once."""
+
+    def __init__(
+        self, via: OpenConnections, starting: Callable[[str], Iterable[FlowRunSeen]] = runs_that_start
+    ) -> None:
+        self._via, self._starting = via, starting
+        self._heard: set[str] = set()
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Listen, in a thread that does not keep the process from ending."""
+        threading.Thread(target=self._listen, name="hearing", daemon=True).start()
+
+    def end(self) -> None:
+        """Listen no more."""
+        self._over.set()
+
+    def listen_once(self) -> list[str]:
+        """The rollouts that were turned back for orders not heard before; raises Unreachable without Prefect."""
+        done = []
+        for seen in self._starting("rollback"):
+            if seen.id in self._heard:
+                continue
+            self._heard.add(seen.id)
+            order = Ordered.of(seen.parameters)
+            if order is not None and (turned := self._obey(order, seen.created)):
+                done.append(turned)
+        return done
+
+    def _obey(self, order: Ordered, ordered_at: datetime) -> str:
+        try:
+            name = order.rollout or the_open_rollout(self._via.journal, ordered_at=ordered_at)
+            must_not_be_late(self._via.journal, rollout=name, anyway=order.anyway)
+            run = OpenRollout(self._via, name)
+        except (NotOne, TooLate, UnknownRollout, ConnectionFault, ValueError) as unclear:
+            _log.info("a rollback is left to its own run: %s", unclear)
+            return ""
+        opened = run.state.opened_at
+        # An order that is older than the rollout was meant for another one; what has ended is its own run's business.
+        if run.state.goes_no_further or opened is None or ordered_at < opened:
+            return ""
+        roll_back(run, reason=order.reason, criterion="by hand", by=order.by)
+        try:
+            run.release_claim()
+        except ConnectionFault as fault:
+            _log.info("the claim of %s runs out by itself: %s", run.flag, fault)
+        return name
+
+    def _listen(self) -> None:
+        while not self._over.wait(EVERY_SECONDS):
+            try:
+                self.listen_once()
+            except Exception as error:  # noqa: BLE001 - without it a rollback still has its own run
+                _log.info("rollback orders cannot be heard: %s", error)

@@ -1,0 +1,65 @@
+"""Exposure back to an earlier wave: fenced like a rollback, read back, recorded; that wave soaks again."""
+
+from blocks.errors import Fenced, NotTaken
+from tasks.lease import write_exposure
+from tasks.measurement import drift_of
+from tasks.notifications import tell
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.opening import NotAllowed
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.rollout_state import RolloutState
+from tidegate.step_back import forbids_stepping_back
+from tidegate.wording import lowered
+
+_ATTEMPTS = 8
+
+
+def step_back(run: OpenRollout, wave: int, *, by: str, reason: str) -> None:
+    """Lower the flag to exactly this earlier wave's exposure and prove it; whoever raises at that moment loses.
+
+    Raises NotAllowed before any effect, NotTaken, or what the journal and the flag's backend raise: unlike zero, an
+    exposure is never written without its record.
+    """
+    if refusal := forbids_stepping_back(run.plan, run.refresh(), wave):
+        raise NotAllowed(refusal)
+    epoch = _seized(run)
+
+    def forbidden(state: RolloutState) -> bool:
+        return bool(forbids_stepping_back(run.plan, state, wave))
+
+    run.refresh()
+    _must_not_raise(run)
+    exposure = run.plan.exposure_at(wave)
+    body = {"wave": wave, "before": run.state.wave, "exposure": exposure.to_json(), "epoch": epoch}
+    body |= {"by": by, "reason": reason}
+    if run.append(Kind.LOWERING, body, unless=forbidden, fenced=True) is None:
+        raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
+    revision, lease = write_exposure(run, exposure, epoch, utc_now())
+    seen = run.connections.flags.read(run.flag)
+    if seen.exposure != exposure:
+        raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
+    if run.append(Kind.LOWERED, body | {"revision": revision} | lease, unless=forbidden, fenced=True) is None:
+        raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
+    tell(run, lowered(run.plan, run.state, wave, by, reason))
+
+
+def _seized(run: OpenRollout) -> int:
+    """The epoch under which this process alone may write from now on."""
+    for _ in range(_ATTEMPTS):
+        run.claim = run.connections.journal.seize(run.flag, run.rollout, HOLDER, LEASE)
+        try:
+            run.connections.flags.fence(run.flag, run.claim.epoch)
+        except Fenced:
+            continue  # a zero that was written while the journal did not answer took epochs of its own
+        return run.claim.epoch
+    raise Fenced(f"the backend of {run.flag} knows a much newer epoch than the journal")
+
+
+def _must_not_raise(run: OpenRollout) -> None:
+    """A flag that somebody has lowered, or that cannot be read, is not written: that might expose more."""
+    drift, unreadable = drift_of(run)
+    if drift is None and not unreadable and run.connections.flags.read(run.flag).exposure != ZERO:
+        return
+    found = unreadable or (f"it is {drift.now}" if drift else "it is at zero")
+    raise NotAllowed(f"{run.flag} is not as the journal has it ({found}); allowed is a rollback to zero")

@@ -1,0 +1,66 @@
+"""A step back on a real journal and flag: fenced, read back, and never a raise."""
+
+from pathlib import Path
+
+import pytest
+
+from blocks.errors import Fenced
+from blocks.flagd_file import FlagdFile
+from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
+from tasks.rollback_steps import roll_back
+from tasks.step_back import step_back
+from tests.conftest import PrometheusServer
+from tests.tasks.world import World, no_alerts
+from tests.tidegate.builders import ANN, BOB
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.rollout_state import Phase
+
+
+@pytest.fixture
+def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
+    """A rollout in wave 2 whose plan allows a step back."""
+    made = World(tmp_path, prometheus_server, no_alerts({"rollback.step_back": True, "allow_others_of_service": True}))
+    run, claim = made.run, made.run.keep_claim()
+    run.append(Kind.SOAKED, {"wave": 1})
+    exposure = made.plan.exposure_at(2)
+    body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch}
+    decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, decided)
+    revision = made.via.flags.write(run.flag, exposure, claim.epoch)
+    run.append(Kind.RAISED, {**body, "revision": revision})
+    return made
+
+
+def test_the_flag_is_lowered_read_back_and_the_raiser_is_fenced_off(world: World) -> None:
+    old = world.run
+    epoch = old.keep_claim().epoch
+    run = OpenRollout(world.via, old.rollout)
+    step_back(run, 1, by=BOB, reason="slow answers")
+    assert world.via.flags.read(run.flag).exposure == world.plan.exposure_at(1)
+    assert (run.state.phase, run.state.wave) == (Phase.WAVE, 1)
+    with pytest.raises(Fenced):
+        world.via.flags.write(run.flag, world.plan.exposure_at(2), epoch)
+    [told] = [n for n in run.state.queued.values() if n["event"].startswith("lowered")]
+    assert told["loudness"] == "page"
+    assert "slow answers" in told["body"]
+    assert "the gate before wave 2" in told["body"]
+    assert world.via.journal.verify() == []
+
+
+def test_a_flag_that_was_lowered_by_hand_is_not_raised_to_an_earlier_wave(world: World) -> None:
+    run = world.run
+    path = Path(world.via.flags.path) if isinstance(world.via.flags, FlagdFile) else Path()
+    path.write_text(path.read_text().replace('"ENABLED"', '"DISABLED"'))
+    with pytest.raises(NotAllowed, match="not as the journal has it"):
+        step_back(OpenRollout(world.via, run.rollout), 1, by=BOB, reason="slow")
+    assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_after_a_rollback_there_is_no_step_back(world: World) -> None:
+    run = OpenRollout(world.via, world.run.rollout)
+    roll_back(run, reason="bad", criterion="by hand", by=BOB)
+    with pytest.raises(NotAllowed, match="is rolling back"):
+        step_back(run, 1, by=BOB, reason="half way")
+    assert world.via.flags.read(run.flag).exposure == ZERO

@@ -1,0 +1,23 @@
+"""A process that guards one rollout of the kit's journal until it is killed, as a wave's run or the watch does."""
+
+import sys
+import threading
+
+from blocks.kit import read_kit
+from console.home import kit_path
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.ticking import tick
+
+
+def main() -> None:
+    """Look at every guard's beat."""
+    run = OpenRollout(read_kit(kit_path()), sys.argv[1])
+    run.wait_for_claim()
+    while True:
+        tick(run, utc_now(), review=False)
+        print("looked", flush=True)
+        threading.Event().wait(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Replaying what is judged from counts: two labelled cohorts of the old path (an A/A test), or the old path alone.
+
+A wave's evidence never looks ahead, so that it is worked out once and tells when the judge is to be asked.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tidegate.backtest.past import Asked, Column
+from tidegate.backtest.scene import Harm, Scene
+from tidegate.backtest.seen import Seen
+from tidegate.backtest.span import Span
+from tidegate.comparison import (
+    ASSUMED,
+    Counted,
+    judge_breaker,
+    judge_go_evidence,
+    judge_versus_control,
+    watched,
+)
+from tidegate.criteria import InForce
+from tidegate.evidence_curves import curve_of
+from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
+from tidegate.nuisance import cohorts_of
+from tidegate.pace import DAY
+from tidegate.plan_inference import Breaker, GoEvidence, VersusControl
+from tidegate.samples import NoData
+from tidegate.series import Series
+from tidegate.verdict import Finding, Verdict
+
+_ALL = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One thing that is counted: the questions of either side, in the order of its columns."""
+
+    series: Series
+    canary: tuple[Asked, ...]
+    control: tuple[Asked, ...]
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """Every question."""
+        return (*self.canary, *self.control)
+
+    def rows(self, scene: Scene) -> list[Counts] | NoData:
+        """Every tick of the whole past that both sides have, by its end."""
+        if self.asked not in scene.counts:
+            scene.counts[self.asked] = self._rows(scene)
+        return scene.counts[self.asked]
+
+    def _rows(self, scene: Scene) -> list[Counts] | NoData:
+        sides: list[list[dict[float, float]]] = []
+        for questions in (self.canary, self.control):
+            columns: list[dict[float, float]] = []
+            for question in questions:
+                column = scene.past.columns[question]
+                if isinstance(column, NoData):
+                    return column
+                columns.append(_finite(column))
+            sides.append(columns)
+        return self.series.rows(*sides)
+
+
+def _finite(column: Column) -> dict[float, float]:
+    return {ms / 1000: value for ms, value in column.items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True, slots=True)
+class OfCounts:
+    """One criterion on its series; a histogram has one for each bound."""
+
+    item: InForce
+    criterion: VersusControl | GoEvidence | Breaker
+    sides: tuple[Sides, ...]
+    tick: timedelta
+    harmed_by: str | None
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """Every question."""
+        return tuple(question for side in self.sides for question in side.asked)
+
+    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+        """What it would have said in that wave; a tick that was not counted is one without sight."""
+        factor = harm.factor if harm is not None and harm.metric == self.harmed_by else 1.0
+        raised, last = scene.grid.at(span.raised).timestamp(), scene.grid.at(span.last).timestamp()
+        day_before = raised - scene.timing.pace.real(DAY).total_seconds()
+        expected = int((last - raised) / self.tick.total_seconds())
+        found: list[Counted] = []
+        days: list[list[Counts]] = []
+        for sides in self.sides:
+            rows = sides.rows(scene)
+            if isinstance(rows, NoData):
+                return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
+            day = _between(rows, day_before, raised)
+            wave = tuple(_harmed(row, factor) for row in _between(rows, raised, last))
+            cohorts = cohorts_of(day)
+            waves = (WaveCounts(cohorts or ASSUMED, wave),)
+            found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts is not None))
+            days.append(day)
+        found = watched(found, days) if len(found) > 1 else found
+        ends = sorted({row.end for one in found for row in one.waves[0].rows})
+        if not ends:
+            return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
+        end = self._fires(found, ends)
+        unsure = 0 if end is not None else self._unsure(found)
+        missing = max(0, expected - len(ends))
+        spells = self._spells([raised, *ends, last], scene)
+        if end is None:
+            return Seen(expected, missing, unsure, 0, spells=spells)
+        finding = self._judge(_until(found, end))
+        at = datetime.fromtimestamp(end, scene.grid.start.tzinfo)
+        return Seen(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
+
+    def _spells(self, ends: Sequence[float], scene: Scene) -> tuple[tuple[datetime, datetime], ...]:
+        """From when to when ticks are missing."""
+        tick, zone = self.tick.total_seconds(), scene.grid.start.tzinfo
+        gaps = ((one + tick, other) for one, other in pairwise(ends) if other - one > 1.5 * tick)
+        return tuple((datetime.fromtimestamp(since, zone), datetime.fromtimestamp(to, zone)) for since, to in gaps)
+
+    def _judge(self, found: Sequence[Counted]) -> Finding:
+        match self.criterion:
+            case VersusControl():
+                return judge_versus_control(self.item.id, self.criterion, found)
+            case GoEvidence():
+                return judge_go_evidence(self.item.id, self.criterion, found[0])
+            case Breaker():
+                return judge_breaker(self.item.id, self.criterion, found[0])
+
+    def _fires(self, found: Sequence[Counted], ends: Sequence[float]) -> float | None:
+        """The end of the first tick at which the judge says FAIL; what it has once said so it goes on saying."""
+        match self.criterion:
+            case GoEvidence():
+                return None
+            case Breaker():
+                if self._judge(found).verdict is not Verdict.FAIL:
+                    return None
+                return ends[bisect_left(ends, True, key=lambda end: self._fails(found, end))]
+            case VersusControl():
+                highest, needed = -math.inf, bound(self.criterion.alpha / 100)
+                shown: list[float] = []
+                for end, log_e in averaged([curve_of(one.waves, HARM) for one in found]):
+                    if log_e > highest and log_e >= needed:
+                        shown.append(end)
+                    highest = max(highest, log_e)
+                # Harm that is shown may still be too small to matter; then it is asked again while evidence grows.
+                return next((end for end in _thinned(shown) if self._fails(found, end)), None)
+
+    def _fails(self, found: Sequence[Counted], end: float) -> bool:
+        return self._judge(_until(found, end)).verdict is Verdict.FAIL
+
+    def _unsure(self, found: Sequence[Counted]) -> int:
+        if not isinstance(self.criterion, GoEvidence):
+            return 0
+        needed = bound(self.criterion.alpha / 100)
+        curve = curve_of(found[0].waves, go_question(self.criterion.worse_than))
+        return sum(log_e < needed for _, log_e in curve)
+
+
+def _between(rows: list[Counts], after: float, until: float) -> list[Counts]:
+    first, last = (bisect_right(rows, at, key=lambda row: row.end) for at in (after, until))
+    return rows[first:last]
+
+
+def _harmed(row: Counts, factor: float) -> Counts:
+    return row if factor == 1 else row._replace(bad_canary=min(row.bad_canary * factor, row.n_canary))
+
+
+def _until(found: Sequence[Counted], end: float) -> list[Counted]:
+    """What was known at that tick."""
+    return [
+        replace(one, waves=tuple(replace(w, rows=tuple(r for r in w.rows if r.end <= end)) for w in one.waves))
+        for one in found
+    ]
+
+
+def _thinned(ends: Sequence[float]) -> list[float]:
+    """The first of them, and ever fewer of those that follow."""
+    return [end for number, end in enumerate(ends) if number < _ALL or number % _ALL == 0]

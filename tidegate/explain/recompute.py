@@ -1,0 +1,118 @@
+"""Judging again from the journal's rows, by the judge of the tick; what stands in no row is not judged again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tidegate.change import against_reference, has_control, judge_change
+from tidegate.comparison import (
+    Counted,
+    counted_of,
+    judge_breaker,
+    judge_go_evidence,
+    judge_sample_ratio,
+    judge_versus_control,
+)
+from tidegate.criteria import InForce, judge_threshold, metric_reading
+from tidegate.pace import Timing
+from tidegate.plan import Criterion, Plan, Threshold
+from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plan_kinds import Change
+from tidegate.rollout_state import RolloutState
+from tidegate.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.verdict import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What was known at a decision: the plan, the state before it, and a review's raw answers."""
+
+    plan: Plan
+    timing: Timing
+    state: RolloutState
+    wave: int
+    at: datetime
+    raw: Mapping[str, Any] | None
+
+
+def counts_of(then: Then, item: InForce) -> list[Counted]:
+    """What the criterion was judged from, a histogram's bounds each for itself; empty where nothing was counted."""
+    criterion, found = item.criterion, list[Series]()
+    match criterion:
+        case VersusControl(metric=None):
+            found = bounds_watched(series_of_histogram(criterion), then.state.counts_before) or []
+        case VersusControl() | GoEvidence():
+            found = [series_of_metric(then.plan, criterion.metric or "", criterion, criterion.cohorts)]
+        case Breaker():
+            found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
+        case SampleRatio():
+            found = [series_of_users(criterion, item.id)]
+    return [
+        counted_of(s.what, s.noun, then.state.counts.get(s.name, {}), then.state.counts_before.get(s.name, {}))
+        for s in found
+    ]
+
+
+def judged_again(then: Then, item: InForce) -> Finding | None:
+    """The finding as it follows from the journal's rows, or None where it rests on what no row holds."""
+    criterion, counted = item.criterion, counts_of(then, item)
+    if not isinstance(criterion, Breaker) and (any(not one.rows for one in counted) or _alone(then, criterion)):
+        return None
+    match criterion:
+        case VersusControl() if counted:
+            return judge_versus_control(item.id, criterion, counted)
+        case GoEvidence():
+            return judge_go_evidence(item.id, criterion, counted[0])
+        case Breaker() if any(wave.rows for wave in counted[0].waves):
+            return judge_breaker(item.id, criterion, counted[0])
+        case SampleRatio():
+            return judge_sample_ratio(item.id, criterion, counted[0], then.plan.waves[then.wave - 1].percent)
+        case Threshold() if (reading := reading_then(then, criterion.metric)) is not None:
+            return judge_threshold(item.id, criterion, then.plan.metrics[criterion.metric], reading, "")
+        case Change() if (reading := reading_then(then, criterion.metric)) is not None:
+            to = criterion.to
+            if to == "control":
+                if has_control(then.plan, then.wave) or criterion.substitute is None:
+                    return None
+                to = criterion.substitute
+            against = against_reference(then.state.references, criterion, to, then.wave)
+            return judge_change(item.id, criterion, then.plan, then.wave, then.timing, reading, against)[0]
+    return None
+
+
+def _alone(then: Then, criterion: Criterion) -> bool:
+    """At 100 % nobody is left to compare with, which the tick says without looking."""
+    waves = then.plan.waves
+    everybody = then.wave > len(waves) or waves[then.wave - 1].percent >= 100
+    return everybody and isinstance(criterion, VersusControl | GoEvidence | SampleRatio)
+
+
+def reading_then(then: Then, metric: str) -> Reading | None:
+    """The metric from a review's raw answers; None where there is no review, or where it could not be read."""
+    if then.raw is None:
+        return None
+    roles: Sequence[str] = ("query", "count", "part", "whole")
+    names = [f"{metric}_{role}" for role in roles if f"{metric}_{role}" in then.raw]
+    answers = {name: _reading(then.raw[name], then.at) for name in names}
+    if not answers or any(isinstance(reading, NoData) for reading in answers.values()):
+        return None
+    return metric_reading(then.plan, metric, answers)
+
+
+def _reading(stored: float | str, at: datetime) -> Reading:
+    return NoData(NoDataReason(stored), at) if isinstance(stored, str) else Sample(stored, at)
+
+
+def agrees(recorded: Mapping[str, Any], again: Finding) -> bool:
+    """Whether both say the same; a trigger's record also says how long its breach had lasted, and may wait for that."""
+    waits = again.verdict.value == "FAIL" and recorded["verdict"] == "INCONCLUSIVE"
+    same = recorded["verdict"] == again.verdict.value or waits
+    return same and _near(recorded["observed"], again.observed) and str(recorded["sentence"]).startswith(again.sentence)
+
+
+def _near(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= 1e-9 * max(1.0, abs(one))

@@ -1,0 +1,69 @@
+"""The cost report as people read it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from tidegate.costs import money
+from tidegate.wording import one_line, table_row
+
+
+def costs_markdown(report: dict[str, Any]) -> str:
+    """The report in Markdown."""
+    least, most = (_money(x) for x in report["expected"])
+    parts = [
+        f"# Costs: {one_line(report['title'])}",
+        f"Rollout `{report['rollout']}` of `{report['flag']}`, up to {report['until'][:16].replace('T', ' ')} UTC.",
+        f"**{report['verdict']}**: {report['sentence']}",
+        "## A month",
+        "\n".join(_items(report)),
+        f"Planned: {_money(report['planned_month'])}. Projected from what is used: "
+        f"**{_money(report['projected_month'])}**. Expected: {least} to {most}. Limit: {_money(report['limit'])}.",
+        "## What each wave has cost",
+        "\n".join(_waves(report)) if report["waves"] else "Nothing has been raised yet.",
+    ]
+    if report["months"]:
+        rows = [table_row(x["month"], _money(x["new"]), _money(x["old"])) for x in report["months"]]
+        parts += ["## By month", "\n".join([table_row("Month", "New path", "Old path"), "|---|---|---|", *rows])]
+    parts += ["## Is it worth it?", _benefit(report["benefit"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _items(report: dict[str, Any]) -> Iterator[str]:
+    yield table_row("Paid for", "Whose", "Planned", "Used", "Price", "A month")
+    yield "|---|---|---|---|---|---|"
+    for item in report["items"]:
+        used = item["measured"] or (f"unknown ({item['why_not']})" if item["why_not"] else "as planned")
+        price = "existing" if item["existing"] else f"{item['price']} per {item['per']}"
+        planned = f"{item['planned']} {item['unit'] or ''}".strip()
+        yield table_row(item["text"], item["path"], planned, used, price, _money(item["month"]))
+
+
+def _waves(report: dict[str, Any]) -> Iterator[str]:
+    yield table_row("Wave", "Hours", "Requests on the new path", "New path", "Old path", "1000 requests")
+    yield "|---|---|---|---|---|---|"
+    for x in report["waves"]:
+        requests = "not counted" if x["requests_new"] is None else f"{x['requests_new']:.0f} ({x['share_percent']}%)"
+        each = "unknown" if x["per_1000_requests"] is None else f"${x['per_1000_requests']}"
+        yield table_row(x["title"], x["hours"], requests, _money(x["new"]), _money(x["old"]), each)
+    total = report["total"]
+    yield table_row("All", "", "", _money(total["new"]), _money(total["old"]), "")
+
+
+def _benefit(benefit: dict[str, Any] | None) -> str:
+    if benefit is None:
+        return "The plan names no benefit."
+    once = f", and {_money(benefit['once'])} once before" if Decimal(benefit["once"]) else ""
+    words = f"{one_line(benefit['text'])}: worth {_money(benefit['month'])} a month{once}."
+    if benefit["left"] is None:
+        return f"{words} When it has paid for itself cannot be told while the cost is unknown."
+    days = benefit["break_even_days"]
+    even = "It never pays for itself at this cost." if days is None else f"It has paid for itself after {days:g} days"
+    if days is not None and benefit["expected"] is not None:
+        least, most = benefit["expected"]
+        even += f"; expected were {least} to {most}{'' if benefit['as_expected'] else ', so it takes TOO LONG'}"
+    return f"{words} A month leaves {_money(benefit['left'])}. {even}{'' if days is None else '.'}"
+
+
+def _money(amount: str | None) -> str:
+    return money(None if amount is None else Decimal(amount))

@@ -1,0 +1,23 @@
+"""When exposure may be lowered to an earlier wave, as pure rules."""
+
+from tidegate.plan import Plan
+from tidegate.rollout_state import Phase, RolloutState
+
+_EXPOSED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
+
+
+def forbids_stepping_back(plan: Plan, state: RolloutState, wave: int) -> str:
+    """Why exposure may not be taken back to this wave, or empty."""
+    instead = "allowed is a rollback to zero"
+    if not plan.rollback.step_back:
+        return f"--to-wave: the plan of {state.rollout} has no rollback.step_back, {instead}"
+    if state.goes_no_further:
+        return f"--to-wave: {state.rollout} is {state.phase.value.replace('_', ' ')}, allowed is an open rollout"
+    if state.phase not in _EXPOSED or state.wave == 0:
+        return f"--to-wave: {state.rollout} exposes nobody yet, {instead}"
+    # A wave that is about to be raised, or was perhaps raised already, may be taken back to the one before it.
+    reached = min(state.wave, len(plan.waves)) + (state.phase is Phase.RAISING)
+    if not 1 <= wave < reached:
+        earlier = ", ".join(map(str, range(1, reached))) or "none, since there is no earlier wave"
+        return f"--to-wave: found {wave}, allowed are earlier waves ({earlier}), or a rollback to zero"
+    return ""
