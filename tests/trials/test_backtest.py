@@ -62,6 +62,7 @@ def history() -> Iterator[str]:
     for moment in minutes:
         share = 0.15 if BAD[0] <= moment < BAD[1] else 0.005
         seen = not GAP[0] <= moment < GAP[1]
+        counted["requests"] = counted.get("requests", 0.0) + PER_MINUTE
         for cohort, part in SHARES.items():
             labels = f'path="legacy",group="internal",cohort="{cohort}"'
             requests = PER_MINUTE * part
@@ -77,6 +78,7 @@ def history() -> Iterator[str]:
                 at("batch_patches_duration_seconds_count", labels, done, moment)
         if seen:
             at("batch_patches_memory_bytes", 'path="legacy"', 150e6, moment)
+            at("batch_patches_cpu_seconds_total", 'path="legacy"', 0.005 * counted["requests"], moment)
             at("batch_patches_invariant_violations_total", 'path="legacy"', 0, moment)
             at("up", 'job="batch-patches"', 1, moment)
     for name, found in lines.items():
@@ -154,7 +156,8 @@ def test_the_reference_plan_on_history_from_blocks(
         assert row["fired"] is None
         assert row["reason"]
     assert "Customer data corruption detected" in picture.read_text()
-    assert result["waves"][0]["turned_back"]["happened"] == 1
+    # The bad hour turns one wave back; the four hours without sight, far beyond max_blind, hold another.
+    assert (result["waves"][0]["turned_back"]["happened"], result["waves"][0]["held_blind"]) == (1, 1)
 
 
 @pytest.mark.usefixtures("prefect_server")

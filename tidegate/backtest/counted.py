@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from tidegate.backtest.past import Asked, Column
 from tidegate.backtest.scene import Harm, Scene
@@ -96,7 +97,7 @@ class OfCounts:
         for sides in self.sides:
             rows = sides.rows(scene)
             if isinstance(rows, NoData):
-                return Seen(expected, expected, 0, 0)
+                return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
             day = _between(rows, day_before, raised)
             wave = tuple(_harmed(row, factor) for row in _between(rows, raised, last))
             cohorts = cohorts_of(day)
@@ -106,15 +107,22 @@ class OfCounts:
         found = watched(found, days) if len(found) > 1 else found
         ends = sorted({row.end for one in found for row in one.waves[0].rows})
         if not ends:
-            return Seen(expected, expected, 0, 0)
+            return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
         end = self._fires(found, ends)
         unsure = 0 if end is not None else self._unsure(found)
         missing = max(0, expected - len(ends))
+        spells = self._spells([raised, *ends, last], scene)
         if end is None:
-            return Seen(expected, missing, unsure, 0)
+            return Seen(expected, missing, unsure, 0, spells=spells)
         finding = self._judge(_until(found, end))
         at = datetime.fromtimestamp(end, scene.grid.start.tzinfo)
-        return Seen(expected, missing, unsure, sum(each >= end for each in ends), at, finding)
+        return Seen(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
+
+    def _spells(self, ends: Sequence[float], scene: Scene) -> tuple[tuple[datetime, datetime], ...]:
+        """From when to when ticks are missing."""
+        tick, zone = self.tick.total_seconds(), scene.grid.start.tzinfo
+        gaps = ((one + tick, other) for one, other in pairwise(ends) if other - one > 1.5 * tick)
+        return tuple((datetime.fromtimestamp(since, zone), datetime.fromtimestamp(to, zone)) for since, to in gaps)
 
     def _judge(self, found: Sequence[Counted]) -> Finding:
         match self.criterion:

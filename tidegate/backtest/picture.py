@@ -7,10 +7,10 @@ from tidegate.backtest.result import BacktestResult, CriterionResult
 from tidegate.backtest.waves import PARTS
 from tidegate.svg import box, drawing, text
 
-_LEFT, _STRIP, _RIGHT, _ROW, _TOP = 330, 480, 330, 20, 66
+_LEFT, _STRIP, _RIGHT, _ROW, _TOP = 360, 480, 330, 20, 66
 _NAMES = {"0": "well", "1": "unsure", "2": "blind", "3": "fired"}
 _LEGEND = (("well", "judged"), ("blind", "saw nothing"), ("fired", "fired on what was healthy"))
-_MOST_WORDS = 48
+_MOST_WORDS = 46
 
 
 def backtest_picture(result: BacktestResult) -> str:
@@ -37,7 +37,8 @@ def _parts(result: BacktestResult) -> Iterator[str]:
 
 def _row(row: CriterionResult, y: float) -> Iterator[str]:
     words = row.text if len(row.text) <= _MOST_WORDS else f"{row.text[: _MOST_WORDS - 1]}…"
-    yield text(20, y + 13, f"{words}{' (dry run)' if row.dry_run else ''}", "" if row.replayed else "quiet")
+    trial = " (dry run)" if row.dry_run else ""
+    yield text(20, y + 13, f"{words}{trial}", "" if row.replayed else "quiet")
     if row.fired is None:
         yield text(_LEFT, y + 13, f"not replayed: {row.reason}", "quiet")
         return
