@@ -23,6 +23,7 @@ _OTHERS = (
     "graduation_commands",
     "watch_commands",
     "report_commands",
+    "upkeep_command",
     "dashboard_commands",
     "journal_commands",
     "stack_commands",

@@ -52,7 +52,7 @@ def graduate(
     if not run.plan.readiness:
         out.print("the plan asks for no statements")
     for finding in run.state.graduation:
-        if finding["criterion"] == "exercised":
+        if not finding["criterion"].startswith("readiness."):
             out.print(f"{finding['text']}: {finding['verdict']}. {finding['sentence']}", markup=False)
 
 

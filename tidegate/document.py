@@ -8,6 +8,7 @@ from tidegate.plan_actions import Action, action_words
 from tidegate.plan_cost_words import costs_document
 from tidegate.plan_rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan_success import success_words
+from tidegate.plan_upkeep import upkeep_words
 from tidegate.plan_words import (
     criterion_sentence,
     days_words,
@@ -40,6 +41,7 @@ def plan_document(plan: Plan) -> str:
         _rollback(plan),
         costs_document(plan),
         _success(plan),
+        _upkeep(plan),
         _people(plan),
         _timeline(plan),
     )
@@ -199,6 +201,15 @@ def _success(plan: Plan) -> Iterator[str]:
         yield ""
         yield from (f"- {markdown_text(f'{item.text} — {success_words(item)}')}" for item in plan.success)
         yield from (f"- {markdown_text(f'{one.text} — stated by {one.role}')}" for one in plan.readiness)
+        yield ""
+
+
+def _upkeep(plan: Plan) -> Iterator[str]:
+    """What goes on after it."""
+    if plan.upkeep:
+        yield "## Upkeep"
+        yield ""
+        yield from (f"- [ ] {markdown_text(f'{item.text} — {upkeep_words(item)}')}" for item in plan.upkeep)
         yield ""
 
 

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
+    UPKEPT = "upkept"  # item, work, by, note, file, verdict, sentence: one line of the plan's upkeep was done
     ACCOUNTED = "accounted"  # wave, start, end, figures, reasons: amounts used, requests by path, how long each was up
     LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
     LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back

@@ -316,6 +316,10 @@ def _reported(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.reports[body["report"]] = body
 
 
+def _upkept(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+    state.upkept[body["item"]] = {**body, "at": entry.at.isoformat()}
+
+
 def _accounted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.accounts[body["wave"]] = body
 
@@ -422,6 +426,7 @@ _APPLY = {
     Kind.BACKTESTED: _backtested,
     Kind.REPORTED: _reported,
     Kind.ACCOUNTED: _accounted,
+    Kind.UPKEPT: _upkept,
     Kind.ORDERED: lambda *_: None,  # what it led to has an entry of its own
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,

@@ -76,8 +76,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"wave {body['wave']} soaks {_longer(body)} longer, by {body['by']}: {body['reason']}"
         case Kind.COUNTED:
             return _counted(body) if reviews else ""
-        case Kind.ACCOUNTED:
-            return _accounted(body)
+        case Kind.UPKEPT | Kind.ACCOUNTED:
+            return _upkept(body) if entry.kind is Kind.UPKEPT else _accounted(body)
         case Kind.CARRIED:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
@@ -128,6 +128,10 @@ def _lowered(entry: Entry, every: bool) -> str:
 
 def _longer(body: Mapping[str, Any]) -> str:
     return format_duration(timedelta(seconds=body["extension_seconds"]))
+
+
+def _upkept(body: Mapping[str, Any]) -> str:
+    return f"upkeep {body['item']} ({body['work']}) by {body['by']}: {body['sentence']} {body['note']}".rstrip()
 
 
 def _accounted(body: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Thres
 from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
 from tidegate.plan_rollback import Proof, Rollback
 from tidegate.plan_success import Success
+from tidegate.plan_upkeep import UpkeepItem
 from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
@@ -253,6 +254,7 @@ class Plan(Model):
     success: tuple[Success, ...] = Field(
         default=(), description="What the journal must show before the release is production-grade."
     )
+    upkeep: tuple[UpkeepItem, ...] = Field(default=(), description="What goes on after the rollout.")
     readiness: tuple[Readiness, ...] = Field(
         default=(), description="What people state after the post-rollout days: production-grade."
     )

@@ -14,6 +14,7 @@ from tidegate.plan_kind_check import change_limit_problems, kind_problems
 from tidegate.plan_metrics import bound_problems
 from tidegate.plan_outside import Cost, Synthetic
 from tidegate.plan_success import success_contradictions
+from tidegate.plan_upkeep import upkeep_contradictions
 from tidegate.units import format_duration
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
             )
     yield from action_contradictions(plan)
     yield from success_contradictions(plan)
+    yield from upkeep_contradictions(plan)
     yield from _ids(plan)
 
 

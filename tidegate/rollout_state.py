@@ -239,6 +239,7 @@ class RolloutState:
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
     accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
+    upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
     kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 

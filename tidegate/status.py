@@ -7,6 +7,7 @@ from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.progress_page import wave_status
 from tidegate.rollout_state import RolloutState
+from tidegate.upkeep import tasks_json
 
 
 def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
             "sentence": back.sentence,
         },
         "graduation": state.graduation,
+        "upkeep": tasks_json(plan, state, timing, state.updated_at) if state.updated_at else [],
         "production_grade": state.production_grade,
         "end_reason": state.end_reason,
         "journal": {"entries": state.sequence, "head": state.head},

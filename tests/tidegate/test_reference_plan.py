@@ -194,7 +194,8 @@ def test_post_wave_actions_success_criteria_rollback_and_contacts_are_in_the_pla
     tasks = re.findall(r"^- \[ \] (.*)$", section("## Post-Deployment Tasks"), re.MULTILINE)
     assert len(post) == 5
     assert len(tasks) == 13
-    assert {line.lower() for line in (*post, *tasks)} <= {action.text.lower() for action in PLAN.post_rollout.actions}
+    assert [action.text for action in PLAN.post_rollout.actions] == post
+    assert [item.text for item in PLAN.upkeep] == tasks
     success = re.findall(r"^- ✅ (.*)$", section("## Success Criteria"), re.MULTILINE)
     assert len(success) == 10
     assert set(success) == {item.text for item in (*PLAN.success, *PLAN.readiness)} - {DOWNTIME}

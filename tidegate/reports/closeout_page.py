@@ -15,17 +15,17 @@ def closeout_markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# Close-out: {one_line(report['title'])}",
         f"Rollout `{report['rollout']}` of `{report['flag']}`: **{report['outcome'].replace('_', ' ')}**. "
-        f"{one_line(report['reason'])}\n\nStarted by {one_line(report['started_by'])} at {report['opened_at']}, "
-        f"ended {report['ended_at'] or 'not yet'}. Plan `{report['plan']}` {report['plan_hash'][:12]}.",
+        f"{one_line(report['reason'])}\n\nStarted by {one_line(report['started_by'])} at {_at(report['opened_at'])}, "
+        f"ended {_at(report['ended_at']) or 'not yet'}. Plan `{report['plan']}` {report['plan_hash'][:12]}.",
         "## Who was exposed when",
         _table(
             ("Exposure", "From", "Until"),
-            [(x["exposure"], x["from"], x["until"] or "still") for x in report["exposure"]],
+            [(x["exposure"], _at(x["from"]), _at(x["until"]) or "still") for x in report["exposure"]],
         ),
         "## Who decided",
         _table(
             ("When", "What", "Who", "Why", "Evidence shown"),
-            [(x["at"], x["what"], x["by"], x["reason"], _shown(x["evidence"])) for x in report["decisions"]],
+            [(_at(x["at"]), x["what"], x["by"], x["reason"], _shown(x["evidence"])) for x in report["decisions"]],
         ),
         "## What was judged",
     ]
@@ -36,12 +36,14 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         parts.append(_table(("Criterion", "Asked", "Worst", "Last"), criteria))
     if report["spells"]:
         rows = [
-            (x["start"], x["end"] or "still", "CRITICAL" if x["critical"] else "", x["what"]) for x in report["spells"]
+            (_at(x["start"]), _at(x["end"]) or "still", "CRITICAL" if x["critical"] else "", x["what"])
+            for x in report["spells"]
         ]
         parts += ["## What went wrong", _table(("From", "Until", "", "What"), rows)]
     if (back := report["rollback"]) is not None:
         parts.append(
-            f"## Way back\n\nOrdered by {one_line(back['by'])} at {back['ordered_at']}: {one_line(back['reason'])} "
+            f"## Way back\n\nOrdered by {one_line(back['by'])} at {_at(back['ordered_at'])}: "
+            f"{one_line(back['reason'])} "
             f"Zero after {back['zero']}, last request after {back['last_request']}, proof after {back['proof']}."
         )
     success = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]
@@ -71,6 +73,11 @@ def _performance(report: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
         rows.append((line["title"], *("-" if v is None else unit.format(v) for v in values), change))
     titles = (w["title"].split(":")[0] for w in report["judged"])
     return ("Metric", "Baseline", *titles, "Last against baseline"), rows
+
+
+def _at(text: str | None) -> str:
+    """To the second; the JSON has it exactly."""
+    return f"{text[:19].replace('T', ' ')} UTC" if text else ""
 
 
 def _shown(evidence: Sequence[dict[str, Any]]) -> str:

@@ -223,4 +223,4 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
 
 def moment(text: str) -> str:
     """For people, with the time zone."""
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M %Z}"
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M (%Z)}"

@@ -1,0 +1,171 @@
+"""Upkeep of released rollouts: tasks of people asked for until done, and work done, recorded, kept and told."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
+from tasks.accounts import account
+from tasks.checklist import Scene, line_looks
+from tasks.drills import drill, drill_prefix
+from tasks.notifications import deliver, tell
+from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
+from tasks.report_files import keep_report
+from tidegate.costs import against_bounds
+from tidegate.criteria import joined_query
+from tidegate.entries import Kind
+from tidegate.exposure import ZERO
+from tidegate.plan_checklist import HumanProof
+from tidegate.plan_upkeep import UpkeepItem, Work
+from tidegate.reference import BASELINE, reference_reading
+from tidegate.reports.costs import cost_report, projected_month
+from tidegate.reports.costs_page import costs_markdown
+from tidegate.reports.thresholds import threshold_finding, threshold_review, thresholds_markdown
+from tidegate.samples import NoData, Sample
+from tidegate.upkeep import due_tasks, goes_on, open_tasks, outcome_notice
+from tidegate.verdict import Finding, Verdict, worst
+from tidegate.wording import one_line, table_row
+
+WEEK = timedelta(days=7)
+BY = "upkeep"
+_POINTS = 1_000
+Result = tuple[Finding, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was done for one rollout: the finding, and the page that people read."""
+
+    rollout: str
+    work: Work
+    finding: Finding
+    page: str
+
+
+def released(connections: OpenConnections) -> Iterator[OpenRollout]:
+    """The newest rollout of each flag, where it has been released."""
+    seen: set[str] = set()
+    for row in connections.journal.rollouts():
+        if row.flag in seen or row.rollout.startswith(f"{drill_prefix(row.flag)}-"):
+            continue
+        seen.add(row.flag)
+        run = OpenRollout(connections, row.rollout)
+        if goes_on(run.state):
+            yield run
+
+
+def keep_up(connections: OpenConnections, work: Work, now: datetime) -> list[Kept]:
+    """Do this work for every released rollout whose plan asks for it; trouble with one never stops the others."""
+    done: list[Kept] = []
+    for run in released(connections):
+        if work is Work.PEOPLE:
+            for notice in due_tasks(run.plan, run.state, run.timing, now):
+                tell(run, notice)
+        for number, item in enumerate(run.plan.upkeep, start=1):
+            if work is not Work.PEOPLE and item.work is work:
+                done.append(_do(run, number, item, now))
+        deliver(run, now)
+    return done
+
+
+def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> Kept:
+    """Done, recorded in the journal, kept as a file and told; what breaks is an ERROR, and never a pass."""
+    try:
+        finding, page = _WORKS[item.work](run, now)
+    except (ConnectionFault, NotAllowed, ValueError, LookupError) as fault:
+        finding = Finding("upkeep", item.text, Verdict.ERROR, f"It could not be done: {fault}")
+        page = f"# {one_line(item.text)}\n\n{one_line(finding.sentence)}\n"
+    path = keep_report(run.rollout, f"{item.work.value}-{now:%Y%m%dT%H%M%SZ}", page)
+    body = {"item": number, "work": item.work.value, "by": BY, "note": "", "file": path.name if path else ""}
+    run.append(Kind.UPKEPT, {**body, "verdict": finding.verdict.value, "sentence": finding.sentence}, now)
+    tell(run, outcome_notice(run.plan, run.state, item, finding, page))
+    return Kept(run.rollout, item.work, finding, page)
+
+
+def mark_done(run: OpenRollout, number: int, by: str, note: str, now: datetime) -> str:
+    """Record that a task of people is done, and its line; raises NotAllowed."""
+    open_now = {task.number: task for task in open_tasks(run.plan, run.refresh(), run.timing)}
+    if number not in open_now:
+        known = ", ".join(map(str, open_now)) or "none: nothing is open"
+        raise NotAllowed(f"--done: found {number}, allowed are {known}")
+    body = {"item": number, "work": Work.PEOPLE.value, "by": by, "note": note, "file": ""}
+    run.append(
+        Kind.UPKEPT,
+        {**body, "verdict": Verdict.PASS.value, "sentence": "Done."},
+        now,
+        unless=lambda s: number in s.upkept,
+    )
+    return open_now[number].item.text
+
+
+def _thresholds(run: OpenRollout, now: datetime) -> Result:
+    """The last week of each metric on the new path."""
+    plan, span = run.plan, run.timing.pace.real(WEEK)
+    start = max(now - span, run.state.first_raise_at or now - span)
+    step = max((now - start) / _POINTS, plan.scrape_interval)
+    values: dict[str, list[float]] = {}
+    for name, metric in plan.metrics.items():
+        query = joined_query(plan, name, len(plan.waves), run.timing.window(metric.window))
+        points = run.connections.prometheus.range(query, start, now, step)
+        values[name] = [] if isinstance(points, NoData) else [point.value for point in points]
+    was = {name: reference_reading(run.state.references, BASELINE, name) for name in plan.metrics}
+    baselines = {name: reading.value if isinstance(reading, Sample) else None for name, reading in was.items()}
+    review = threshold_review(plan, values, baselines)
+    since = f"{start:%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC"
+    return threshold_finding(review), thresholds_markdown(plan, review, since)
+
+
+def _costs(run: OpenRollout, now: datetime) -> Result:
+    """The amounts of now, in the journal, and the whole report from it."""
+    account(run, max(run.state.waves), now)
+    costs = run.plan.costs
+    if costs is None:
+        raise NotAllowed(f"the plan {run.plan.name} has no costs:")
+    verdict, sentence = against_bounds(costs, projected_month(costs, run.state))
+    page = costs_markdown(cost_report(run.plan, run.state, run.timing, now))
+    return Finding("upkeep", "What a month costs", verdict, sentence), page
+
+
+def _security(run: OpenRollout, now: datetime) -> Result:
+    """Every proof of the checklist that the security role answers for, looked at anew; people's are named."""
+    roles = {item.role for item in run.plan.upkeep if item.work is Work.SECURITY}
+    lines = [
+        (line, look)
+        for line, look in line_looks(Scene(run.connections, run.plan, run.timing, now))
+        if line.item.role in roles
+    ]
+    looked = [(line, look()) for line, look in lines if not isinstance(line.item, HumanProof)]
+    by_people = [line for line, _ in lines if isinstance(line.item, HumanProof)]
+    rows = [table_row(line.text, found.verdict.value, found.sentence) for line, found in looked]
+    rows += [table_row(line.text, "-", f"People look at it: {line.item.role}") for line in by_people]
+    verdict = worst(found.verdict for _, found in looked) if looked else Verdict.INCONCLUSIVE
+    bad = sum(found.verdict is not Verdict.PASS for _, found in looked)
+    sentence = f"{len(looked)} proofs looked at, {bad} of them no pass; {len(by_people)} lines are for people."
+    head = f"# Security audit: {one_line(run.plan.title)}\n\n{now:%Y-%m-%d %H:%M} UTC. {sentence}"
+    table = "\n".join([table_row("Line", "Verdict", "Found"), "|---|---|---|", *rows])
+    return Finding("upkeep", "The checklist's security proofs hold", verdict, sentence), f"{head}\n\n{table}\n"
+
+
+def _drill(run: OpenRollout, now: datetime) -> Result:
+    """The way back on synthetic users; never the full steps, which nobody takes unattended."""
+    flag = run.connections.flags.read(run.flag)
+    if flag.exposure != ZERO:
+        raise NotAllowed(
+            f"{run.flag} is at {flag.description}: a drill ends at zero for everybody, so nobody drills it unattended. "
+            "Drill on the staging flag: tidegate drill PLAN"
+        )
+    practised = drill(run.connections, run.plan, by=run.plan.roles[next(iter(run.plan.roles))][0]).state
+    found = practised.drilled or {"proven": False, "sentence": practised.end_reason}
+    verdict = Verdict.PASS if found["proven"] else Verdict.FAIL
+    page = f"# Recovery drill: {one_line(run.plan.title)}\n\n{now:%Y-%m-%d %H:%M} UTC. {one_line(found['sentence'])}\n"
+    return Finding("upkeep", "The way back is proven", verdict, found["sentence"]), page
+
+
+_WORKS: dict[Work, Callable[[OpenRollout, datetime], Result]] = {
+    Work.THRESHOLDS: _thresholds,
+    Work.COSTS: _costs,
+    Work.SECURITY: _security,
+    Work.DRILL: _drill,
+}

@@ -1,0 +1,42 @@
+"""`tidegate upkeep`, and the schedules of its deployment."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from tasks.open_rollout import OpenRollout
+from tests.console.test_watch import NAME, run, typed
+from tidegate.plan_upkeep import Work
+
+__all__ = ["run", "typed"]
+Typed = Callable[..., tuple[int, str]]
+
+
+def test_the_list_of_what_goes_on_after_it(run: OpenRollout, typed: Typed) -> None:
+    code, text = typed("upkeep", NAME)
+    assert (code, "1. Document lessons learned (incident-commander): once the last wave has soaked" in text) == (
+        0,
+        True,
+    )
+    assert "13. Semi-annual disaster recovery drill (operations-lead): on its schedule" in text
+    code, text = typed("upkeep", NAME, "--json")
+    assert (code, len(json.loads(text)), any(task["open"] for task in json.loads(text))) == (0, 13, False)
+    assert len(run.plan.upkeep) == 13
+
+
+def test_half_of_an_order_is_refused(run: OpenRollout, typed: Typed) -> None:
+    before = run.refresh().sequence
+    assert typed("upkeep", NAME, "--done", "1")[0] == 2
+    assert typed("upkeep", NAME, "--done", "1", "--as", "a@b.c")[0] == 2  # not open yet
+    assert typed("upkeep", NAME, "--run", "laundry")[0] == 2
+    assert run.refresh().sequence == before
+
+
+def test_each_work_has_one_schedule_that_is_active() -> None:
+    deployments = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
+    [upkeep] = [d for d in deployments if d["name"] == "upkeep"]
+    assert [s["parameters"]["work"] for s in upkeep["schedules"]] == [work.value for work in Work]
+    # Written out each time: a schedule once deployed as inactive stays so.
+    assert all(s["active"] is True and s["timezone"] == "America/Los_Angeles" for s in upkeep["schedules"])

@@ -1,0 +1,132 @@
+"""The weekly look at the metrics table: how often each bound would have fired, and which bound the figures suggest."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tidegate.plan import Limit, Metric, Plan
+from tidegate.units import quantity_in
+from tidegate.verdict import Finding, Verdict
+from tidegate.wording import one_line, table_row
+
+FEWEST = 50  # points; of fewer no distribution is told
+NOISY = 0.01  # of the points: a bound that fires more often is noise
+LOOSE = 5.0  # times the worst that was seen: a bound so far away sees nothing
+MARGIN = 1.25
+
+
+def threshold_review(
+    plan: Plan, values: Mapping[str, Sequence[float]], baselines: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """The review as data; a metric with too few points has no proposal, and says so."""
+    return {
+        "metrics": [_reviewed(name, m, values.get(name, ()), baselines.get(name)) for name, m in plan.metrics.items()]
+    }
+
+
+def _reviewed(name: str, metric: Metric, values: Sequence[float], baseline: float | None) -> dict[str, Any]:
+    seen = sorted(values)
+    enough = len(seen) >= FEWEST
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99} if enough else {}
+    return {
+        "metric": name,
+        "title": metric.title,
+        "unit": metric.unit.value,
+        "points": len(seen),
+        "distribution": {word: _quantile(seen, share) for word, share in shares.items()}
+        | ({"least": seen[0], "most": seen[-1]} if enough else {}),
+        "bounds": [
+            _bound(metric, level, limit, seen, baseline)
+            for level in ("warning", "critical")
+            if enough and (limit := getattr(metric, level)) is not None and limit.pending is None
+        ],
+    }
+
+
+def _bound(metric: Metric, level: str, limit: Limit, seen: Sequence[float], baseline: float | None) -> dict[str, Any]:
+    above, now = _side(metric, limit, baseline)
+    if now is None:
+        return {"level": level, "now": None, "fired": None, "proposed": None, "would_fire": None, "why": "no baseline"}
+    fired = _beyond(seen, above, now)
+    worst = seen[-1] if above else seen[0]
+    edge = _quantile(seen, 0.995 if above else 0.005)
+    why, proposed = "keep", None
+    if fired > NOISY * len(seen):
+        why, proposed = "fires too often", _rounded(edge * MARGIN if above else edge / MARGIN, up=above)
+    elif above and worst > 0 and now > LOOSE * worst:
+        why, proposed = "so far away that it sees little", _rounded(worst * 2, up=True)
+    return {
+        "level": level,
+        "now": now,
+        "above": above,
+        "fired": fired,
+        "proposed": proposed,
+        "would_fire": None if proposed is None else _beyond(seen, above, proposed),
+        "why": why,
+    }
+
+
+def _side(metric: Metric, limit: Limit, baseline: float | None) -> tuple[bool, float | None]:
+    """Whether the bound is an upper one, and where it lies now; a change lies beside the baseline."""
+    if limit.change is not None:
+        return limit.change >= 0, None if baseline is None else baseline * (1 + limit.change / 100)
+    above = limit.above is not None
+    return above, quantity_in((limit.above if above else limit.below) or "", metric.unit)
+
+
+def _beyond(seen: Sequence[float], above: bool, bound: float) -> int:
+    return sum(value > bound if above else value < bound for value in seen)
+
+
+def _quantile(seen: Sequence[float], share: float) -> float:
+    return seen[min(len(seen) - 1, math.ceil(share * len(seen)) - 1 if share > 0 else 0)]
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """To two digits, away from what was seen, so that a proposal is a number people would write."""
+    if value == 0:
+        return 0.0
+    step: float = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    return float(f"{(math.ceil if up else math.floor)(value / step) * step:.12g}")
+
+
+def threshold_finding(review: dict[str, Any]) -> Finding:
+    """What the review comes to; nothing known is never a pass."""
+    text = "The bounds of the metrics table fit what was measured"
+    blank = [m["title"] for m in review["metrics"] if m["points"] < FEWEST]
+    changed = [
+        f"{m['title']} ({b['level']})" for m in review["metrics"] for b in m["bounds"] if b["proposed"] is not None
+    ]
+    if len(blank) == len(review["metrics"]):
+        return Finding("upkeep", text, Verdict.INCONCLUSIVE, "Nothing was measured in this time.")
+    if changed:
+        return Finding("upkeep", text, Verdict.INCONCLUSIVE, f"Look at {', '.join(changed)}.")
+    few = f" Too few points of {', '.join(blank)}." if blank else ""
+    return Finding("upkeep", text, Verdict.INCONCLUSIVE if blank else Verdict.PASS, f"Each of them may stay.{few}")
+
+
+def thresholds_markdown(plan: Plan, review: dict[str, Any], since: str) -> str:
+    """The review for people; nothing is changed by it."""
+    rows = [
+        table_row("Metric", "Points", "p50", "p95", "p99", "Bound", "Now", "Fired", "Proposed", "Would fire", "Why")
+    ]
+    rows.append("|" + "---|" * 11)
+    for line in review["metrics"]:
+        unit, spread = plan.metrics[line["metric"]].unit, line["distribution"]
+        seen = [unit.format(spread[word]) if spread else "-" for word in ("p50", "p95", "p99")]
+        for bound in line["bounds"] or [{"level": "-", "why": "too few points" if not spread else "no bound"}]:
+            values = ["-" if bound.get(key) is None else unit.format(bound[key]) for key in ("now", "proposed")]
+            counts = ["-" if bound.get(key) is None else str(bound[key]) for key in ("fired", "would_fire")]
+            told = (bound["level"], values[0], counts[0], values[1], counts[1], bound["why"])
+            rows.append(table_row(line["title"], str(line["points"]), *seen, *told))
+    return (
+        "\n\n".join(
+            (
+                f"# Threshold review: {one_line(plan.title)}",
+                f"{since}. `Fired` counts the points beyond a bound. A proposal changes nothing: it is tried "
+                "in the plan, with `tidegate plan check`.",
+                "\n".join(rows),
+            )
+        )
+        + "\n"
+    )
