@@ -1,5 +1,7 @@
 """What follows zero in a rollback's run: the record, the notices, the further steps, and the proof."""
 
+from datetime import datetime
+
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
@@ -8,7 +10,6 @@ from tasks.choosing import may_turn_back
 from tasks.connected import connected, open_run
 from tasks.full_rollback import full_rollback
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.prefect_runs import created_at
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove, record_rollback, roll_back
 from tasks.step_back import step_back
@@ -37,11 +38,11 @@ def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, re
     return _proven(run) or Failed(message=proof.sentence if proof else "Not proven.")
 
 
-def heard_and_done(connections: str, this_run: str) -> State | None:
-    """How the rollback ended that the watch carried out for this run's order before its process came to it."""
-    ordered_at, journal = created_at(this_run), connected(connections).journal
-    newest = next(iter(journal.rollouts()), None)
-    if ordered_at is None or newest is None:
+def heard_and_done(connections: str, ordered_at: datetime) -> State | None:
+    """How the rollback ended that the watch carried out for this order before its own process came to it."""
+    before = (row for row in connected(connections).journal.rollouts() if row.opened_at <= ordered_at)
+    newest = next(before, None)
+    if newest is None:
         return None
     run = open_run(connections, newest.rollout)
     back = run.state.rollback

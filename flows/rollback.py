@@ -45,12 +45,13 @@ def rollback(
     """
     # Before the other connections are loaded and the journal is read to its end: neither must hold up the flag.
     via = load_zero_parts(connections)
+    ordered_at = flow_run.scheduled_start_time
     try:
-        name = rollout or the_open_rollout(via.journal)
+        name = rollout or the_open_rollout(via.journal, ordered_at=ordered_at)
     except NotOne:
         from flows.after_zero import heard_and_done
 
-        if (done := heard_and_done(connections, flow_run.id or "")) is None:
+        if (done := heard_and_done(connections, ordered_at)) is None:
             raise
         return done
     if to_wave:

@@ -1,5 +1,6 @@
 """Which rollout is meant when nobody says, and whether there is something to turn back. Imports little."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from blocks.journal_store import JournalStore
@@ -14,10 +15,16 @@ class NotOne(LookupError):
     """There is not exactly one open rollout; says which there are."""
 
 
-def the_open_rollout(journal: JournalStore, flag: str | None = None) -> str:
-    """The name of the one open rollout (of this flag); raises NotOne otherwise."""
-    rows = journal.rollouts(flag=flag, open_only=True)
+def the_open_rollout(journal: JournalStore, flag: str | None = None, ordered_at: datetime | None = None) -> str:
+    """The name of the one open rollout (of this flag); raises NotOne otherwise.
+
+    One that was opened after `ordered_at` cannot have been meant: an order that comes late was for the one before.
+    """
+    found = journal.rollouts(flag=flag, open_only=True)
+    rows = [row for row in found if ordered_at is None or row.opened_at <= ordered_at]
     of = f" of {flag}" if flag else ""
+    if not rows and found:
+        raise NotOne(f"no rollout{of} was open when this was ordered; {found[0].rollout} was opened later: name it")
     if not rows:
         last = next(iter(journal.rollouts(flag=flag)), None)
         hint = f"; a finished one is turned back by its name, the last one was {last.rollout}" if last else ""

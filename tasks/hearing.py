@@ -75,7 +75,7 @@ class Hearing:
 
     def _obey(self, order: Ordered, ordered_at: datetime) -> str:
         try:
-            name = order.rollout or the_open_rollout(self._via.journal)
+            name = order.rollout or the_open_rollout(self._via.journal, ordered_at=ordered_at)
             must_not_be_late(self._via.journal, rollout=name, anyway=order.anyway)
             run = OpenRollout(self._via, name)
         except (NotOne, TooLate, UnknownRollout, ConnectionFault, ValueError) as unclear:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tasks.choosing import NotOne, the_open_rollout
 from tasks.hearing import Hearing
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.prefect_runs import FlowRunSeen
@@ -74,3 +75,12 @@ def test_where_the_old_path_is_gone_or_not_ready_nothing_is_written(world: World
     assert exposure(world) != ZERO
     assert heard(world, {"anyway": True}) == [world.run.rollout]
     assert exposure(world) == ZERO
+
+
+def test_an_order_that_comes_late_is_not_for_a_rollout_that_was_opened_after_it(world: World) -> None:
+    opened = world.run.state.opened_at
+    assert opened is not None
+    journal = world.via.journal
+    assert the_open_rollout(journal, ordered_at=opened + timedelta(seconds=1)) == world.run.rollout
+    with pytest.raises(NotOne, match=f"{world.run.rollout} was opened later"):
+        the_open_rollout(journal, ordered_at=opened - timedelta(seconds=1))
