@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo test trials lint reference bench lock clean
+.PHONY: help setup demo test trials lint reference grafana bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -45,6 +45,9 @@ lint: setup ## Check style, types and imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+grafana: setup ## Write the Grafana dashboard of the engine anew
+	@$(BIN)/python scripts/grafana.py > demo/templates/tidegate-grafana.json
 
 reference: setup ## Write docs/plan-reference.md anew from the plan's models
 	@$(BIN)/python -c 'from pathlib import Path; from tidegate.plan_reference import plan_reference; \
