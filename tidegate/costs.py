@@ -77,8 +77,8 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def money(amount: Decimal | None) -> str:
-    """`$175.04`, or `unknown`."""
-    return "unknown" if amount is None else format_money(cents(amount))
+    """`$175.04`, `$4.00`, or `unknown`."""
+    return "unknown" if amount is None else f"{'-' if amount < 0 else ''}${abs(cents(amount)):.2f}"
 
 
 def against_bounds(costs: Costs, month: Decimal | None) -> tuple[Verdict, str]:

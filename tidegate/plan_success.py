@@ -140,9 +140,9 @@ def success_words(item: Success) -> str:
         case NoRollback():
             return "nothing was turned back"
         case Handled(within=within):
-            return f"each within {format_duration(within)}"
+            return f"each CRITICAL spell ends within {format_duration(within)}"
         case Recovery(within=within):
-            return f"their mean is below {format_duration(within)}"
+            return f"the mean from a failing review to one that passes, or to zero, is below {format_duration(within)}"
         case Throughout():
             return f"{item.metric} {_bound(item)} at every review"
         case Available(objective=objective, paths=paths):
@@ -157,5 +157,6 @@ def _bound(item: _OfMetric) -> str:
 
 
 def lasted_words(span: timedelta) -> str:
-    """To the second."""
-    return format_duration(timedelta(seconds=round(span.total_seconds())))
+    """To the second; the few seconds of a rehearsal to a tenth."""
+    seconds = span.total_seconds()
+    return format_duration(timedelta(seconds=round(seconds) if seconds >= 10 else round(seconds, 1)))

@@ -60,7 +60,7 @@ def test_the_threshold_review_counts_the_last_week_of_prometheus(kept: World, tm
 
 def test_the_months_costs_are_accounted_for_anew(kept: World) -> None:
     [done] = keep_up(kept.via, Work.COSTS, kept.now)
-    assert "$175 a month is within the expected $150 to $200" in done.finding.sentence
+    assert "$175.00 a month is within the expected $150 to $200" in done.finding.sentence
     assert upkept(kept) == [("costs", "PASS")]
     assert "# Costs:" in done.page
 

@@ -80,7 +80,7 @@ def test_one_amount_that_is_not_known_makes_the_month_unknown() -> None:
     [
         (None, Verdict.INCONCLUSIVE, "not known"),
         ("149.99", Verdict.PASS, "is everything counted?"),
-        ("150", Verdict.PASS, "within the expected $150 to $200"),
+        ("150", Verdict.PASS, "$150.00 a month is within the expected $150 to $200"),
         ("200.01", Verdict.INCONCLUSIVE, "more than the expected"),
         ("299.99", Verdict.INCONCLUSIVE, "more than the expected"),
         ("300", Verdict.FAIL, "not below the limit of $300"),
@@ -181,7 +181,7 @@ def test_each_wave_costs_its_time_at_what_it_used() -> None:
     assert (report["planned_month"], report["verdict"]) == ("171.90", "INCONCLUSIVE")
     text = costs_markdown(report)
     assert "| First | 10.00 | 2500 (25.00%) | $2.10 | $0.25 | $0.8419 |" in text
-    assert "| Prometheus | shared | 1 | as planned | existing | $0 |" in text
+    assert "| Prometheus | shared | 1 | as planned | existing | $0.00 |" in text
 
 
 def test_months_add_up_to_the_waves() -> None:

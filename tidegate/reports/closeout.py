@@ -17,6 +17,7 @@ from tidegate.reports.costs import cost_report
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
 from tidegate.rollout_state import Phase, RolloutState
+from tidegate.upkeep import open_tasks
 from tidegate.verdict import Verdict, worst
 from tidegate.view import baseline_of
 from tidegate.wording import OPEN_APPROVALS, seconds_between
@@ -113,10 +114,14 @@ def _costs(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> dict[st
     """What it has cost until its end; None for a plan that does not say what it pays for."""
     if plan.costs is None or state.opened_at is None:
         return None
-    pace = Pace.of(state.opened_at, None if state.pace_seconds is None else timedelta(seconds=state.pace_seconds))
     ended = _ended_at(state, entries)
     until = datetime.fromisoformat(ended) if ended else entries[-1].at
-    return cost_report(plan, state, Timing(plan, pace), until)
+    return cost_report(plan, state, _timing(plan, state, state.opened_at), until)
+
+
+def _timing(plan: Plan, state: RolloutState, opened_at: datetime) -> Timing:
+    day = None if state.pace_seconds is None else timedelta(seconds=state.pace_seconds)
+    return Timing(plan, Pace.of(opened_at, day))
 
 
 def _ended_at(state: RolloutState, entries: Sequence[Entry]) -> str | None:
@@ -225,6 +230,9 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
         for c in step.criteria:
             if isinstance(c, Human) and c.pending is not None:
                 yield f"Not measured by anything: {c.text} ({c.role})"
+    if state.opened_at is not None:
+        for task in open_tasks(plan, state, _timing(plan, state, state.opened_at)):
+            yield f"Upkeep: {task.item.text} ({task.item.role}, due {task.due:%Y-%m-%d %H:%M} UTC)"
     if plan.approvals == "open" and any(e.kind is Kind.GATE_DECIDED for e in entries):
         yield OPEN_APPROVALS
 

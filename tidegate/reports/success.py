@@ -131,7 +131,7 @@ def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
     together = f", at least {item.events} events taken together" if item.events > 1 else ""
     blank = f"; {kept.blank} more had no data" if kept.blank else ""
     sentence = (
-        f"{side} {unit.format(kept.worst)} in wave {kept.worst_wave} on {_moment(kept.worst_at)}, of "
+        f"{side} {unit.format(kept.worst)} {_where(facts.plan, kept.worst_wave)} on {_moment(kept.worst_at)}, of "
         f"{kept.measured} reviews{together}{blank}."
     )
     if kept.broken_at is not None:
@@ -180,6 +180,10 @@ def _affordable(facts: _Facts) -> Answer:
         return Verdict.INCONCLUSIVE, "What a month costs was not measured."
     _, sentence = against_bounds(costs, month)
     return (Verdict.PASS if month < costs.limit else Verdict.FAIL), sentence
+
+
+def _where(plan: Plan, wave: int) -> str:
+    return f"in wave {wave}" if wave <= len(plan.waves) else "in the post-rollout days"
 
 
 def _moment(at: datetime) -> str:
