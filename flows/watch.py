@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger
 
 from tasks.connected import connected
 from tasks.open_rollout import utc_now
+from tasks.pruning import prune_runs
 from tasks.watching import begin_watch, watch_until
 
 
@@ -23,5 +24,6 @@ def watch(minutes: int = 15, connections: str = "default") -> str:
     if claim is None:
         return "another watch is alive"
     guards = watch_until(via, claim, utc_now() + timedelta(minutes=minutes))
-    get_run_logger().info("%d guards", guards)
+    pruned = prune_runs(utc_now())
+    get_run_logger().info("%d guards; %d finished runs of earlier watches deleted", guards, pruned)
     return f"{guards} guards"

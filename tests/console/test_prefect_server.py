@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import yaml
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
 
 from blocks import Connections, FlagdFile, load_connections, register_kit, write_kit
 from blocks.errors import Refused
 from console.automations import HEARTBEAT, WATCH, set_up_automations
+from tasks.open_rollout import utc_now
+from tasks.pruning import KEPT, prune_runs
 from tests.blocks.test_kit import EXPORTED, SECRET, values
 
 __all__ = ["values"]
@@ -79,3 +83,31 @@ def test_the_heartbeat_that_silence_is_measured_by_is_the_one_that_is_deployed()
     [rollout] = [d for d in deployments if d["name"] == "rollout"]
     frequency = rollout["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
     assert float(frequency) == HEARTBEAT.total_seconds()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_finished_watches_go_after_a_day_and_nothing_else_does() -> None:
+    @flow(name="watch")
+    def ended_well() -> str:
+        return "0 guards"
+
+    @flow(name="watch", retries=0)
+    def broke() -> None:
+        raise RuntimeError("to be read by somebody")
+
+    @flow(name="rollout")
+    def rollout() -> str:
+        return "finished"
+
+    def left() -> list[tuple[str, StateType]]:
+        with get_client(sync_client=True) as client:
+            return sorted((run.name, run.state_type) for run in client.read_flow_runs() if run.name in named)
+
+    named = {"well", "broken", "rolled"}
+    ended_well.with_options(flow_run_name="well")()
+    rollout.with_options(flow_run_name="rolled")()
+    broke.with_options(flow_run_name="broken")(return_state=True)
+    assert prune_runs(utc_now()) == 0
+    assert len(left()) == 3
+    assert prune_runs(utc_now() + KEPT + timedelta(minutes=1)) == 1
+    assert [name for name, _ in left()] == ["broken", "rolled"]

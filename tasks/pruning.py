@@ -1,0 +1,47 @@
+"""Finished runs of the watch go after a day: there is one each minute, and the journal has all that counts."""
+
+import logging
+from datetime import datetime, timedelta
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+KEPT = timedelta(days=1)
+_AT_ONCE = 200
+_log = logging.getLogger("tidegate.pruning")
+
+
+def prune_runs(now: datetime, flow: str = "watch") -> int:
+    """Delete the flow's runs that went well or were cancelled over a day ago; how many. Failed ones stay to be read.
+
+    A server that does not answer is asked again by the next watch.
+    """
+    ended = FlowRunFilterStateType(any_=[StateType.COMPLETED, StateType.CANCELLED])
+    wanted = FlowRunFilter(
+        state=FlowRunFilterState(type=ended),
+        end_time=FlowRunFilterEndTime(before_=now - KEPT),
+    )
+    gone = 0
+    try:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            named = FlowFilter(name=FlowFilterName(any_=[flow]))
+            for run in client.read_flow_runs(flow_filter=named, flow_run_filter=wanted, limit=_AT_ONCE):
+                try:
+                    client.delete_flow_run(run.id)
+                except ObjectNotFound:
+                    continue
+                gone += 1
+    except httpx.HTTPError as error:
+        _log.warning("finished runs stay for now: %s", type(error).__name__)
+    return gone
