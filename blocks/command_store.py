@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
@@ -122,6 +123,11 @@ class CommandStore(BaseModel):
         if reading.exposure != ZERO:
             raise NotTaken(f"flag {flag} should serve nobody, found {reading.description}")
         return reading.revision
+
+    def by_hand(self, flag: str) -> str:
+        """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
+        places = {"flag": flag, "epoch": "0", **_words(ZERO)}
+        return f"cd {shlex.quote(self.folder)} && {shlex.join(fill('zero', self.zero_command, places))}"
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""

@@ -49,6 +49,9 @@ class FlagBackend(Protocol):
         Fences by itself. Without an epoch (the journal could not be asked) it takes the highest known one + 1 and wins.
         """
 
+    def by_hand(self, flag: str) -> str:
+        """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
+
     def check(self) -> str:
         """A sentence saying what was found; raises ConnectionFault."""
 

@@ -17,6 +17,7 @@ from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
 from blocks.flagd_fence import Fence, sync_folder
 from blocks.flagd_rules import define, epoch_of, is_boolean, lease_of, recognise, revision_of
+from tidegate.emergency_card import flagd_off
 from tidegate.exposure import ZERO, Exposure
 
 _EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
@@ -98,6 +99,10 @@ class FlagdStore(BaseModel):
                     if self.read(flag).exposure == ZERO:
                         break
             return self._read_back(flag, ZERO)
+
+    def by_hand(self, flag: str) -> str:
+        """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
+        return flagd_off(str(self._file), flag)
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""

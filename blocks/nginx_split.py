@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class NginxSplit(Connection):
     def all_to_legacy(self) -> Split:
         """Send everybody to legacy."""
         return self.split(0)
+
+    def by_hand(self) -> str:
+        """The shell command by which a person sends everybody to legacy when Tidegate is gone."""
+        written = f"printf %s {shlex.quote(self._text(0))} > {shlex.quote(self.path)}"
+        return f"{written} && {shlex.join(self.test)} && {shlex.join(self.reload)}"
 
     def check(self) -> str:
         """A sentence saying what was found; raises Refused or Unreachable."""

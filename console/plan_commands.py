@@ -16,6 +16,7 @@ from console.options import Json
 from tasks.opening import NotAllowed
 from tidegate.calendar import rollout_calendar
 from tidegate.document import plan_document
+from tidegate.emergency_card import Hands, emergency_card
 from tidegate.plan import Plan
 from tidegate.plan_file import load_plan
 from tidegate.plan_report import plan_report
@@ -65,14 +66,33 @@ def _backend() -> tuple[timedelta, str]:
 
 @plans.command("show")
 def show(
-    plan: PlanPath, raw: Annotated[bool, typer.Option("--markdown", help="The Markdown text itself.")] = False
+    plan: PlanPath,
+    raw: Annotated[bool, typer.Option("--markdown", help="The Markdown text itself.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Only the way back by hand, for the day Tidegate itself is gone.")
+    ] = False,
 ) -> None:
     """Print the plan as a document for people, timeline included."""
-    document = plan_document(plan_from(plan))
+    loaded = plan_from(plan)
+    document = emergency_card(loaded, _hands(loaded)) if card else plan_document(loaded)
     if raw or not sys.stdout.isatty():
         print(document)
     else:
         out.print(Markdown(document))
+
+
+def _hands(plan: Plan) -> Hands:
+    """What the kit tells of how things are done by hand; without a kit, nothing."""
+    if not kit_path().exists():
+        return Hands()
+    via = connections()
+    return Hands(
+        flag_off=via.flags.by_hand(plan.flag.key),
+        prometheus=via.prometheus.url.rstrip("/"),
+        to_legacy=via.load_balancer.by_hand() if via.load_balancer else "",
+        commands=via.commands.commands if via.commands else {},
+        sources=via.web.sources if via.web else {},
+    )
 
 
 @plans.command("schema")

@@ -1,5 +1,6 @@
 """The contract that every flag backend keeps; a new backend is added to `backend`, nowhere else."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,13 @@ def test_flags_do_not_touch_each_other(backend: FlagBackend) -> None:
     backend.zero("other", None)
     assert backend.read(FLAG).exposure == TEN
     backend.write(FLAG, MORE, 1)
+
+
+def test_the_command_on_the_emergency_card_turns_it_off_for_everybody(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    backend.write(FLAG, TEN, 1)
+    backend.fence("other", 1)
+    backend.write("other", TEN, 1)
+    subprocess.run(["bash", "-c", backend.by_hand(FLAG)], check=True, timeout=30)
+    assert backend.read(FLAG).exposure == ZERO
+    assert backend.read("other").exposure == TEN

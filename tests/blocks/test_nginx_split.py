@@ -2,6 +2,7 @@
 
 import http.client
 import math
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -132,3 +133,10 @@ def test_nothing_of_the_configuration_can_be_smuggled_in() -> None:
     for field in ("new", "legacy", "salt"):
         with pytest.raises(ValueError, match=field):
             NginxSplit(path="/x", **{field: "a; } server { listen 1"})
+
+
+def test_by_hand_everybody_is_sent_to_legacy(tmp_path: Path) -> None:
+    split = NginxSplit(path=str(tmp_path / "split.conf"), test=("true",), reload=("true",))
+    split.split(10)
+    subprocess.run(["bash", "-c", split.by_hand()], check=True, timeout=30)
+    assert split.read().percent == 0

@@ -88,10 +88,9 @@ class PrefectUi:
         self.page.get_by_role("button", name="Deployments").wait_for()
 
     def run_form(self, deployment: str) -> Form:
-        """From the list of deployments to the form of a custom run."""
-        self.page.goto(f"{self.url}/deployments")
-        links = self.page.locator("a[href*='/deployments/deployment/']")
-        links.filter(has_text=re.compile(rf"^\s*{deployment}\s*$")).click()
+        """From a deployment's page to the form of a custom run; the list of deployments shows only its first page."""
+        found = httpx.get(f"{self.url}/api/deployments/name/{deployment}/{deployment}", timeout=SECONDS)
+        self.page.goto(f"{self.url}/deployments/deployment/{found.raise_for_status().json()['id']}")
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_text("Custom run").click()
         form = self.page.locator("form", has=self.page.locator(_FORM))

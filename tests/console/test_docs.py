@@ -1,0 +1,101 @@
+"""What the docs tell people to type: it exists, and it runs."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from prefect.context import refresh_global_settings_context
+
+from console.cli import make_app
+from tests.console.test_commands import Run, kit, run
+from tests.console.test_commands import _open as opened
+
+__all__ = ["kit", "run"]
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^ *```(?:console|sh)?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"`(tidegate [^`]+)`")
+APP = typer.main.get_command(make_app())
+ROLLOUT = re.compile(r"\bROLLOUT\b|\bbatch-patches-v1-3f9a1c\b")
+# What needs a whole stack, or more than a moment, is run by the test named beside it.
+ELSEWHERE = {
+    "tidegate deploy": "console/stack.py",  # every end-to-end test begins with it
+    "tidegate start": "tests/e2e/conftest.py",
+    "tidegate approve": "tests/e2e/test_rollout.py",
+    "tidegate rollback": "tests/console/test_commands.py",
+    "tidegate demo": "tests/console/test_commands.py",
+    "tidegate backtest": "tests/trials/test_backtest.py",
+    "tidegate explain": "tests/console/test_past.py",
+    "tidegate preflight": "tests/demo/test_evidence.py",
+    "tidegate approver": "tests/tasks/test_approvers.py",
+    "prefect worker start": "console/stack.py",
+    "make demo": "Makefile",
+    "make test": "Makefile",
+    "export": "",  # settings for the lines below it
+}
+
+
+def typed(text: str) -> Iterator[str]:
+    """The commands of a page's blocks, continued lines joined and comments left out."""
+    for block in _BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.sub(r"\s+#.*", "", line.strip().removeprefix("$ "))
+            if line.strip().startswith(("$ ", "tidegate ")):
+                yield " ".join(command.split())
+
+
+COMMANDS = sorted({(page.name, command) for page in PAGES for command in typed(page.read_text())})
+MENTIONED = sorted({(page.name, found) for page in PAGES for found in _INLINE.findall(page.read_text())})
+
+
+def elsewhere(command: str) -> str | None:
+    return next((where for start, where in ELSEWHERE.items() if command.startswith(start)), None)
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), [(p, c) for p, c in (*COMMANDS, *MENTIONED) if c.startswith("tidegate ")], ids=lambda x: x
+)
+def test_what_is_named_exists_with_its_options(page: str, command: str) -> None:
+    words = [word for word in shlex.split(command.replace("...", ""))[1:] if word]
+    found: Any = APP
+    while hasattr(found, "commands") and words and not words[0].startswith("-"):
+        names = words.pop(0).split("|")
+        assert [name for name in names if name not in found.commands] == [], f"{page}: {command}"
+        found = found.commands[names[0]]
+    known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
+        "--help"
+    }
+    assert [word for word in words if word.startswith("--") and word.split("=")[0] not in known] == [], page
+
+
+@pytest.mark.parametrize("command", sorted({c for _, c in COMMANDS if elsewhere(c) is None}))
+def test_what_is_shown_runs(command: str, kit: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command.startswith("tidegate "), f"{command}: run it here or name the test that does"
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    refresh_global_settings_context()
+    rollout = opened(kit).rollout
+    words = shlex.split(ROLLOUT.sub(rollout, command))[1:]
+    code, out, err = run(*words)
+    monkeypatch.undo()
+    refresh_global_settings_context()
+    assert code in (0, 1), f"{command}: {out}{err}"
+    assert out.strip()
+
+
+def test_what_runs_elsewhere_stands_there() -> None:
+    for start, where in ELSEWHERE.items():
+        if where:
+            text = (ROOT / where).read_text()
+            verb = start.split()[-1]
+            assert re.search(rf"\b{verb}", text), f"{start} is not run by {where}"
+
+
+def test_every_link_leads_to_a_page_that_is_there() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
