@@ -143,7 +143,7 @@ def test_a_drill_never_touches_anybody_real(stage: Stage) -> None:
 
 def test_a_plan_without_a_drill_and_a_full_drill_in_production_are_refused(stage: Stage) -> None:
     body: dict[str, Any] = stage.plan.to_json()
-    del body["rollback"]["drill"]
+    del body["rollback"]["drill"], body["upkeep"]
     assert "names no drill" in refuse_drill(stage.via, Plan.model_validate(body))
     with pytest.raises(NotAllowed, match="only where every connection says rehearsal"):
         drill(stage.via, stage.plan, by=WHO, full=True)

@@ -88,6 +88,8 @@ def _opened(server: PrometheusServer, tmp_path: Path) -> OpenRollout:
         Prometheus(url=server.url, environment="rehearsal"),
     )
     plan = measurable(load_plan(tmp_path / "rehearsal.yaml", Path.read_bytes))
+    # What decides after the days has tests of its own, and asks for more than this service shows.
+    plan = plan.model_copy(update={"success": ()})
     return open_rollout(
         via, plan, "pace-1", started_by=WHO, pace=plan.pace, auto_approve=False, connection_set="default"
     )
