@@ -13,9 +13,19 @@ from typing import Any
 from prefect.context import refresh_global_settings_context
 
 from blocks.kit import write_kit
+from console.dashboard_commands import PORT
 from console.deploying import POOLS, deploy
 from console.home import PROJECT, NotFound, home, kit_path
-from demo.processes import PartFailed, Process, free_ports, is_running, start_process, stop_processes, wait_ready
+from demo.processes import (
+    PartFailed,
+    Process,
+    free_port,
+    free_port_or,
+    is_running,
+    start_process,
+    stop_processes,
+    wait_ready,
+)
 from demo.provision import find_prometheus
 from demo.stack import Parts, named_commands, named_sources, start_parts, stop_parts
 from tasks.approvers import approvers_path
@@ -118,7 +128,8 @@ def up(day_seconds: float, say: Callable[[str], None]) -> Stack:
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    port, dashboard_port = free_ports(2)
+    # The rehearsal's pages link the dashboard at its usual port.
+    port, dashboard_port = free_port(), free_port_or(PORT)
     url, dashboard_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{dashboard_port}"
     environment = prefect_environment(f"{url}/api")
     from console.prefect_runs import start_run

@@ -49,6 +49,15 @@ def free_ports(count: int) -> list[int]:
             held.close()
 
 
+def free_port_or(wanted: int) -> int:
+    """Return this loopback port where nobody listens on it, else another free one."""
+    try:
+        socket.create_server(("127.0.0.1", wanted)).close()
+    except OSError:
+        return free_port()
+    return wanted
+
+
 def start_process(
     name: str, argv: Sequence[str], env: Mapping[str, str] | None, log: Path, cwd: Path | None = None
 ) -> Process:
