@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from prefect.context import refresh_global_settings_context
 from console.cli import make_app
 from tests.console.test_commands import Run, kit, run
 from tests.console.test_commands import _open as opened
+from tests.tidegate.plan_texts import load
+from tidegate.plan_report import plan_report
 
 __all__ = ["kit", "run"]
 
@@ -79,12 +82,24 @@ def test_what_is_shown_runs(command: str, kit: Path, run: Run, monkeypatch: pyte
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     refresh_global_settings_context()
     rollout = opened(kit).rollout
+    if "new-cart.yaml" in command:
+        text = (ROOT / "docs" / "first-plan.md").read_text()
+        (kit.parent / "new-cart.yaml").write_text(re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[0])
+        command = command.replace("new-cart.yaml", str(kit.parent / "new-cart.yaml"))
     words = shlex.split(ROLLOUT.sub(rollout, command))[1:]
     code, out, err = run(*words)
     monkeypatch.undo()
     refresh_global_settings_context()
     assert code in (0, 1), f"{command}: {out}{err}"
     assert out.strip()
+
+
+def test_the_first_plan_is_sound_and_waits_for_nothing() -> None:
+    text = (ROOT / "docs" / "first-plan.md").read_text()
+    [written] = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    plan = load({"plan.yaml": written})
+    assert [wave.percent for wave in plan.waves] == [100.0, 100.0]
+    assert plan_report(plan, timedelta(0), "a kit").pending == ()
 
 
 def test_what_runs_elsewhere_stands_there() -> None:
