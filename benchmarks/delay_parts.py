@@ -9,7 +9,7 @@ from rival_methods import ALPHA
 from streams import DAY_TICKS, TICK, service
 
 from tidegate.inference import Counts, Evidence, Question, bound
-from tidegate.nuisance import CAUTION, Cohorts, cohorts_of
+from tidegate.judging.nuisance import CAUTION, Cohorts, cohorts_of
 
 WAVE = 120  # ticks: what takes longer counts as never
 

@@ -18,7 +18,7 @@ from blocks.journal import Journal
 from tidegate.entries import GENESIS, Entry, Kind, make_entry
 from tidegate.exposure import ZERO
 from tidegate.history import fold
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 from tidegate.inference import HARM, Counts, Evidence, Question, bound
-from tidegate.nuisance import Cohorts
+from tidegate.judging.nuisance import Cohorts
 
 Looks = Callable[[Counts], bool]
 ALPHA = 0.01

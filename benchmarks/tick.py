@@ -26,7 +26,7 @@ from tasks.opening import open_rollout
 from tasks.references import measure_baseline
 from tasks.ticking import tick
 from tidegate.entries import Kind
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 

@@ -17,8 +17,8 @@ from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
 from blocks.flagd_fence import Fence, sync_folder
 from blocks.flagd_rules import define, epoch_of, is_boolean, lease_of, recognise, revision_of
-from tidegate.emergency_card import flagd_off
 from tidegate.exposure import ZERO, Exposure
+from tidegate.words.emergency_card import flagd_off
 
 _EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
 _ATTEMPTS = 5

@@ -23,9 +23,9 @@ from tasks.spill import merge_quietly, spill, spill_path
 from tasks.step_back import step_back
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
-from tidegate.status import status_json
-from tidegate.way_back_words import step_lines
-from tidegate.wording import seconds_between
+from tidegate.views.status import status_json
+from tidegate.words.way_back import step_lines
+from tidegate.words.wording import seconds_between
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -20,8 +20,8 @@ from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tidegate.amended import AMENDED
-from tidegate.amendment import SHORT, changes, gate_of, why_not_amended
 from tidegate.approval import approvers_of
+from tidegate.plans.amendment import SHORT, changes, gate_of, why_not_amended
 
 out = Console(highlight=False, soft_wrap=True)
 PlanHash = Annotated[str, typer.Argument(metavar="HASH", help="The new plan's hash, its first twelve letters.")]

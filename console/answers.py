@@ -13,7 +13,7 @@ from tidegate.approval import Answer, Outcome, field_name
 from tidegate.entries import Kind
 from tidegate.rollout_state import GateRecord, Phase
 from tidegate.units import format_duration
-from tidegate.wording import glass_broken
+from tidegate.words.wording import glass_broken
 
 PATIENCE = timedelta(minutes=2)
 

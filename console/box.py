@@ -9,11 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.bounds import Level
-from tidegate.health import Tone
+from tidegate.judging.bounds import Level
 from tidegate.units import format_percent
-from tidegate.view import RolloutView
-from tidegate.view_metrics import MetricView
+from tidegate.views.health import Tone
+from tidegate.views.metrics import MetricView
+from tidegate.views.view import RolloutView
 
 _STYLES = {Tone.GOOD: "bold green", Tone.IDLE: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
 _LEVELS = {Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.OFF_TARGET: "yellow", Level.NO_DATA: "dim"}

@@ -14,7 +14,7 @@ from tasks.choosing import NotOne
 from tasks.late import TooLate
 from tasks.open_rollout import UnknownRollout
 from tasks.opening import NotAllowed
-from tidegate.plan_file import PlanError
+from tidegate.plans.file import PlanError
 
 
 class Exit(IntEnum):

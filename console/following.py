@@ -12,8 +12,8 @@ from blocks.errors import ConnectionFault
 from blocks.journal import RolloutRow
 from tasks.notifications import undelivered
 from tasks.open_rollout import OpenRollout, utc_now
-from tidegate.course import Course, follow
-from tidegate.view import RolloutView, rollout_view
+from tidegate.views.course import Course, follow
+from tidegate.views.view import RolloutView, rollout_view
 
 FRESH_SECONDS = 1.0
 ENDED_SECONDS = 10.0

@@ -16,11 +16,11 @@ from tasks.gates import boxes
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tidegate.approval import Answer, Choice, Outcome, may_state
-from tidegate.binding import given_for
-from tidegate.gate_answer import SAFE, needs_code
+from tidegate.gates.answer import SAFE, needs_code
+from tidegate.gates.binding import given_for
 from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
-from tidegate.wording import approvals_words
+from tidegate.words.wording import approvals_words
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)

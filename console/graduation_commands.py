@@ -13,7 +13,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tasks.ticking import hold
-from tidegate.graduation import readiness_key, statements_for
+from tidegate.judging.graduation import readiness_key, statements_for
 
 out = Console(highlight=False)
 

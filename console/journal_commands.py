@@ -11,7 +11,7 @@ from console.exits import Exit
 from console.home import connections
 from console.options import Json
 from tidegate.entries import Entry
-from tidegate.journal_words import entry_words
+from tidegate.words.journal import entry_words
 
 out = Console(highlight=False)
 

@@ -20,12 +20,12 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tidegate.approval import Choice, Outcome, approvers_of
 from tidegate.entries import Kind
-from tidegate.journal_words import entry_words
-from tidegate.progress_page import wave_status
 from tidegate.rollout_state import Phase
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
-from tidegate.wording import evidence_table, wave_words
+from tidegate.words.journal import entry_words
+from tidegate.words.progress_page import wave_status
+from tidegate.words.wording import evidence_table, wave_words
 
 _LINES = 14
 _SILENT = (Kind.QUEUED, Kind.RAISING, Kind.ANSWERED)

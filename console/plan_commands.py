@@ -15,13 +15,13 @@ from console.home import PLANS, connections, kit_path
 from console.options import Json
 from tasks.opening import NotAllowed
 from tidegate.calendar import rollout_calendar
-from tidegate.document import plan_document
-from tidegate.emergency_card import Hands, emergency_card
 from tidegate.plan import Plan
-from tidegate.plan_file import load_plan
-from tidegate.plan_report import plan_report
-from tidegate.plan_schema import plan_schema
+from tidegate.plans.file import load_plan
+from tidegate.plans.schema import plan_schema
 from tidegate.units import format_duration
+from tidegate.words.document import plan_document
+from tidegate.words.emergency_card import Hands, emergency_card
+from tidegate.words.plan_report import plan_report
 
 PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, or the name of one in plans/.")]
 plans = typer.Typer(no_args_is_help=True, help="Check, show and date a plan. Nothing is changed.")

@@ -25,10 +25,10 @@ from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
-from tidegate.progress_page import progress_page
-from tidegate.status import status_json
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import MARKS
+from tidegate.views.status import status_json
+from tidegate.words.progress_page import progress_page
+from tidegate.words.wording import MARKS
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 out = Console(highlight=False)

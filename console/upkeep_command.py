@@ -13,7 +13,7 @@ from console.rollout_commands import Rollout, email
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tasks.upkeep import keep_up, mark_done
-from tidegate.plan_upkeep import Work
+from tidegate.plans.upkeep import Work
 from tidegate.upkeep import tasks_json
 from tidegate.verdict import Verdict
 

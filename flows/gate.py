@@ -17,10 +17,10 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.prefect_runs import answered_at
 from tasks.progress import Reporter
 from tidegate.approval import Answer, field_name
-from tidegate.binding import given_for
+from tidegate.gates.binding import given_for
 from tidegate.plan import Approvals
 from tidegate.verdict import Verdict
-from tidegate.wording import gate_form, statement_help
+from tidegate.words.wording import gate_form, statement_help
 
 _WAIT = timedelta(days=30)
 

@@ -26,7 +26,7 @@ from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan, parse_pace
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import closed, evidence_table, section_table
+from tidegate.words.wording import closed, evidence_table, section_table
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")

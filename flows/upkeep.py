@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from tasks.connected import connected
 from tasks.open_rollout import utc_now
 from tasks.upkeep import keep_up
-from tidegate.plan_upkeep import Work
+from tidegate.plans.upkeep import Work
 from tidegate.verdict import Verdict
 
 

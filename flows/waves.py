@@ -11,7 +11,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, settle, utc_now
 from tasks.progress import Reporter, reporter_for
 from tidegate.rollout_state import Phase
-from tidegate.wording import raised
+from tidegate.words.wording import raised
 
 
 @flow(name="wave", flow_run_name="{title}", persist_result=True)

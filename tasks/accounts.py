@@ -5,8 +5,8 @@ from functools import partial
 
 from tasks.open_rollout import OpenRollout
 from tasks.sight import answers_at, side_by_side
-from tidegate.accounts import account_body, account_queries
 from tidegate.entries import Kind
+from tidegate.judging.accounts import account_body, account_queries
 from tidegate.pace import SCRAPES_IN_A_WINDOW
 
 

@@ -10,7 +10,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.report_files import keep_report
 from tidegate.actions import due_notices, due_standbys, standby_notice
 from tidegate.notices import Notice
-from tidegate.plan_actions import Report
+from tidegate.plans.actions import Report
 from tidegate.reports.retrospective import retrospective_markdown
 from tidegate.reports.standup import standup, standup_markdown
 

@@ -10,9 +10,9 @@ from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
 from tasks.waiting import settle
 from tidegate.exposure import ZERO
-from tidegate.notice_words import lowered_again, raised_after_rollback
 from tidegate.problems import open_pages
 from tidegate.rollout_state import Phase
+from tidegate.words.notices import lowered_again, raised_after_rollback
 
 LOOKED_AFTER = timedelta(days=30)  # since its last entry
 OPENED_AFTER = timedelta(days=120)  # older ones are not even read

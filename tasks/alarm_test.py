@@ -6,11 +6,11 @@ from collections.abc import Callable
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight
-from tidegate.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.criteria import Breach, InForce
 from tidegate.entries import Kind
+from tidegate.judging.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.notices import Notice
-from tidegate.plan_outside import AlarmTest
+from tidegate.plans.outside import AlarmTest
 from tidegate.verdict import Finding, Verdict
 
 _RULES_SECONDS = 30.0

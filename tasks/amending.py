@@ -4,12 +4,12 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.orders import Given, must_be_allowed, refuse
-from tidegate.amendment import changes, gate_of, misnamed, rule_amendment, why_not_amended
 from tidegate.approval import Outcome, approvers_of
 from tidegate.entries import Kind
-from tidegate.notice_words import amendment_decided, amendment_proposed
 from tidegate.plan import Plan
+from tidegate.plans.amendment import changes, gate_of, misnamed, rule_amendment, why_not_amended
 from tidegate.rollout_state import Amendment, RolloutState
+from tidegate.words.notices import amendment_decided, amendment_proposed
 
 APPROVE = "approve a change of the plan"
 

@@ -8,9 +8,9 @@ from tasks.gates import boxes, give_answer, refuse_unread, waits
 from tasks.open_rollout import OpenRollout
 from tasks.proving import CLOCKS, alone, proof_of
 from tidegate.approval import Answer
-from tidegate.codes import Proof
 from tidegate.entries import Kind
-from tidegate.gate_answer import needs_code, read_answer
+from tidegate.gates.answer import needs_code, read_answer
+from tidegate.gates.codes import Proof
 
 
 def take_answer(run: OpenRollout, wave: int, attempt: int, given: Mapping[str, Any], given_at: datetime) -> None:

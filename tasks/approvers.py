@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyotp
 
-from tidegate.codes import SEED_BITS, seed_problem
+from tidegate.gates.codes import SEED_BITS, seed_problem
 
 _LETTERS = SEED_BITS // 5
 _ISSUER = "Tidegate"

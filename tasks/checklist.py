@@ -30,7 +30,7 @@ from tidegate.checklist import (
     judge_slack,
     judge_without_look,
 )
-from tidegate.checklist_reports import (
+from tidegate.judging.checklist_reports import (
     FileFacts,
     found,
     judge_backup,
@@ -41,7 +41,7 @@ from tidegate.checklist_reports import (
 )
 from tidegate.pace import Timing
 from tidegate.plan import Plan
-from tidegate.plan_checklist import (
+from tidegate.plans.checklist import (
     BacktestProof,
     BackupProof,
     BaseProof,

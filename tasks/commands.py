@@ -12,7 +12,7 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, Phase, RolloutState
 from tidegate.units import format_duration
-from tidegate.wording import closed
+from tidegate.words.wording import closed
 
 _ENDED_BY_PEOPLE = (
     HoldCause.OPERATOR,

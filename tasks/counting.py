@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tasks.sight import Sight
-from tidegate.comparison import Counted, counted_of
 from tidegate.inference import Counts
+from tidegate.judging.comparison import Counted, counted_of
+from tidegate.judging.series import Series
 from tidegate.query import selector
 from tidegate.rollout_state import WaveRecord
 from tidegate.samples import NoData, NoDataReason, Sample
-from tidegate.series import Series
 
 DAY = timedelta(days=1)
 LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for

@@ -20,10 +20,10 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.history import fold
 from tidegate.plan import Plan
-from tidegate.plan_report import did_not_take_deadline
-from tidegate.plan_rollback import Drill
+from tidegate.plans.rollback import Drill
 from tidegate.query import render, selector
 from tidegate.samples import NoData
+from tidegate.words.plan_report import did_not_take_deadline
 
 _BEAT_SECONDS = 0.5
 _log = logging.getLogger("tidegate.drill")

@@ -6,8 +6,8 @@ from blocks.commands import Commands
 from blocks.connections import OpenConnections
 from blocks.evidence import Evidence
 from blocks.web import Web
-from tidegate.checklist_reports import Content, NoContent
-from tidegate.plan_evidence import BackupProof, BenchmarkProof, ReviewsProof
+from tidegate.judging.checklist_reports import Content, NoContent
+from tidegate.plans.evidence import BackupProof, BenchmarkProof, ReviewsProof
 
 # Without a part for it in the kit, the evidence lies where the plans folder lies.
 PROJECT = Path(__file__).resolve().parent.parent

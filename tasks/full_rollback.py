@@ -15,7 +15,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import LEASE, OpenRollout, Superseded, utc_now
 from tasks.spill import spill
 from tidegate.entries import Kind
-from tidegate.plan_rollback import (
+from tidegate.plans.rollback import (
     ByHand,
     FlushCache,
     LoadBalancer,
@@ -28,7 +28,7 @@ from tidegate.plan_rollback import (
     step_json,
 )
 from tidegate.rollout_state import Snapshot
-from tidegate.way_back_words import full_rollback_report, question
+from tidegate.words.way_back import full_rollback_report, question
 
 _SHOWN = 2_000
 _TAKES_USERS_TO_LEGACY = (LoadBalancer, StopService)

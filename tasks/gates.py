@@ -26,16 +26,16 @@ from tidegate.approval import (
     statements,
     statements_of,
 )
-from tidegate.binding import worse_than_shown
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
-from tidegate.objection import objection
+from tidegate.gates.binding import worse_than_shown
+from tidegate.gates.objection import objection
 from tidegate.plan import timezone_of
 from tidegate.raising_hours import why_closed
 from tidegate.rollout_state import GateRecord, Phase, RolloutState
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import gate_waiting
+from tidegate.words.wording import gate_waiting
 
 _TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
 

@@ -10,12 +10,12 @@ from tasks.opening import NotAllowed
 from tasks.waiting import LOOK_AGAIN
 from tidegate.criteria import traffic_queries
 from tidegate.entries import Kind
-from tidegate.graduation import exercised, is_ready, readiness_findings, readiness_key, statements_for
-from tidegate.notice_words import graduation_asked
+from tidegate.judging.graduation import exercised, is_ready, readiness_findings, readiness_key, statements_for
 from tidegate.reports.success import success
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
-from tidegate.wording import finished
+from tidegate.words.notices import graduation_asked
+from tidegate.words.wording import finished
 
 _seen: dict[str, tuple[datetime, Finding]] = {}
 _judged: dict[str, tuple[datetime, tuple[Finding, ...]]] = {}

@@ -10,7 +10,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
 from tasks.ticking import Ticked, review_due, tick
 from tidegate.rollout_state import Phase
-from tidegate.wording import review_line
+from tidegate.words.wording import review_line
 
 
 def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:

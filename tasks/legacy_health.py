@@ -4,7 +4,7 @@ from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from tidegate.plan_rollback import Health
+from tidegate.plans.rollback import Health
 
 
 def look_at_legacy(via: OpenConnections, step: Health) -> tuple[bool, str]:

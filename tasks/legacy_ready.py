@@ -11,8 +11,8 @@ from tasks.open_rollout import OpenRollout, Superseded
 from tasks.opening import NotAllowed
 from tasks.orders import Given, must_be_allowed
 from tidegate.entries import Kind
-from tidegate.notice_words import legacy_looked, retired
 from tidegate.rollout_state import Phase, RolloutState
+from tidegate.words.notices import legacy_looked, retired
 
 LOOK_EVERY = timedelta(minutes=1)
 _looked_at: dict[str, datetime] = {}

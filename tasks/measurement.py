@@ -11,12 +11,12 @@ from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight, open_eyes, side_by_side
 from tidegate.approval import measured_entry
-from tidegate.bounds import MetricLine, metric_line
 from tidegate.criteria import InForce, in_force, sustained
 from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
+from tidegate.judging.bounds import MetricLine, metric_line
+from tidegate.judging.reference import BASELINE
 from tidegate.plan import When
-from tidegate.reference import BASELINE
 from tidegate.samples import NoData, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 

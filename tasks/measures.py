@@ -34,9 +34,9 @@ from tidegate.criteria import (
     starvation_reading,
 )
 from tidegate.plan import Alerts, Human, Threshold, When
-from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 

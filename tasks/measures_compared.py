@@ -1,7 +1,8 @@
 """Criteria that hold a metric against what it was, or look at its past."""
 
 from tasks.sight import Sight
-from tidegate.change import (
+from tidegate.criteria import Breach, InForce, metric_reading, on_dry_run
+from tidegate.judging.change import (
     Against,
     against_reference,
     control_queries,
@@ -9,9 +10,8 @@ from tidegate.change import (
     has_control,
     judge_change,
 )
-from tidegate.criteria import Breach, InForce, metric_reading, on_dry_run
-from tidegate.plan_kinds import Change
-from tidegate.reference import zero_where_absent
+from tidegate.judging.reference import zero_where_absent
+from tidegate.plans.kinds import Change
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding, Verdict
 

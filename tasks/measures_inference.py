@@ -2,16 +2,16 @@
 
 from tasks.counting import counted
 from tasks.sight import Sight
-from tidegate.comparison import (
+from tidegate.criteria import Breach, InForce
+from tidegate.judging.comparison import (
     Counted,
     judge_breaker,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
 )
-from tidegate.criteria import Breach, InForce
-from tidegate.plan_inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
-from tidegate.series import bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.series import bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.verdict import Finding, Verdict
 
 Judged = tuple[Finding, Breach | None]

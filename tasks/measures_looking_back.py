@@ -4,16 +4,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tasks.sight import Sight
-from tidegate.coverage import judge_coverage
 from tidegate.criteria import Breach, InForce, on_dry_run
-from tidegate.leak import floors, judge_leak
-from tidegate.new_alerts import judge_new_alerts, new_alerts_query
-from tidegate.objective import judge_slo, slo_queries, slo_readings, slo_spans
-from tidegate.plan_kinds import Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
-from tidegate.reference import BASELINE
+from tidegate.judging.coverage import judge_coverage
+from tidegate.judging.leak import floors, judge_leak
+from tidegate.judging.new_alerts import judge_new_alerts, new_alerts_query
+from tidegate.judging.objective import judge_slo, slo_queries, slo_readings, slo_spans
+from tidegate.judging.reference import BASELINE
+from tidegate.judging.spike import POINTS, judge_spike, since, spike_query
+from tidegate.judging.trend import bucketed, judge_trend
+from tidegate.plans.kinds import Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.samples import Sample
-from tidegate.spike import POINTS, judge_spike, since, spike_query
-from tidegate.trend import bucketed, judge_trend
 from tidegate.verdict import Finding, Verdict, worst
 
 Measured = tuple[Finding, Breach | None]

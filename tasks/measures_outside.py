@@ -6,10 +6,10 @@ from blocks.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from tasks.sight import Sight
-from tidegate.costs import cost_queries
 from tidegate.criteria import Breach, InForce
-from tidegate.outside import figure_in, judge_cost, judge_count, model_cost, priced
-from tidegate.plan_outside import Cost, Count
+from tidegate.judging.costs import cost_queries
+from tidegate.judging.outside import figure_in, judge_cost, judge_count, model_cost, priced
+from tidegate.plans.outside import Cost, Count
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding
 

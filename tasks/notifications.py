@@ -12,9 +12,9 @@ from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, 
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.notices import Notice
-from tidegate.page_end import ended_page
 from tidegate.rollout_state import RolloutState
-from tidegate.wording import pager_silent
+from tidegate.words.page_end import ended_page
+from tidegate.words.wording import pager_silent
 
 SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more
 _CLOCKS_APART = timedelta(minutes=2)

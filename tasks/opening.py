@@ -12,7 +12,7 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.lease import SHORTEST_IN_PRODUCTION
 from tidegate.plan import Approvals, Plan
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.units import format_duration
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")

@@ -11,7 +11,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.prefect_runs import run_state, start_run
 from tidegate.entries import Kind
 from tidegate.rollout_state import HoldCause, Phase
-from tidegate.wording import abandoned, held
+from tidegate.words.wording import abandoned, held
 
 ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout
 NEW_RUNS = 3

@@ -9,11 +9,11 @@ from blocks.errors import Refused
 from blocks.web import Web
 from tasks.measures_outside import LONGEST
 from tasks.open_rollout import utc_now
-from tidegate.costs import cost_queries
 from tidegate.criteria import no_data_words, steps
-from tidegate.outside import figure_in, known_requests
+from tidegate.judging.costs import cost_queries
+from tidegate.judging.outside import figure_in, known_requests
 from tidegate.plan import Plan
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
 

@@ -8,7 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 from tasks.beside import Beside
 from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout, utc_now
-from tidegate.progress_page import progress_page
+from tidegate.words.progress_page import progress_page
 
 _EVERY = timedelta(seconds=5)
 

@@ -10,8 +10,8 @@ from blocks.errors import ClaimHeld, Unreachable
 from blocks.journal import Claim
 from tasks.approvers import ApproversError, approvers_path, read_seeds
 from tasks.open_rollout import HOLDER, utc_now
-from tidegate.codes import REMEMBERED, Proof, prove
 from tidegate.entries import Kind
+from tidegate.gates.codes import REMEMBERED, Proof, prove
 
 CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
 CLOCKS = timedelta(seconds=30)  # how far the clocks of Prefect's server and of the worker may differ

@@ -8,10 +8,10 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.sight import answers_at, side_by_side
 from tidegate.entries import Kind
+from tidegate.judging.reference import BASELINE, reference_body, reference_queries
 from tidegate.pace import SCRAPES_IN_A_WINDOW
-from tidegate.reference import BASELINE, reference_body, reference_queries
 from tidegate.samples import NoData, NoDataReason, Reading
-from tidegate.wording import reference_incomplete
+from tidegate.words.wording import reference_incomplete
 
 _ATTEMPTS = 3
 _PASSING = (NoDataReason.UNREACHABLE, NoDataReason.SLOW, NoDataReason.PARTIAL)

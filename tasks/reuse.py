@@ -7,7 +7,7 @@ from tasks.drills import drill_prefix, last_drill
 from tasks.open_rollout import OpenRollout
 from tasks.preflight_checks import Check
 from tidegate.plan import Plan
-from tidegate.plan_checklist import DrillProof
+from tidegate.plans.checklist import DrillProof
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 

@@ -17,11 +17,11 @@ from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.plan import Plan
-from tidegate.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.query import render, selector
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import NoData
-from tidegate.wording import post_mortem_task, proof_missing, rolled_back, rolling_back
+from tidegate.words.plan_report import QUERY_DELAY, did_not_take_deadline
+from tidegate.words.wording import post_mortem_task, proof_missing, rolled_back, rolling_back
 
 ZERO_PATIENCE = timedelta(minutes=5)
 _log = logging.getLogger("tidegate.rollback")

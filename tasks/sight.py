@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import metric_queries, metric_reading, traffic_queries
-from tidegate.reference import reference_reading
+from tidegate.judging.reference import reference_reading
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 T = TypeVar("T")

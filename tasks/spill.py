@@ -14,7 +14,7 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.entries import Kind
 from tidegate.rollout_state import RolloutState
-from tidegate.wording import proof_missing, rolled_back, rolling_back
+from tidegate.words.wording import proof_missing, rolled_back, rolling_back
 
 _FIELDS = frozenset({"spill", "rollout", "flag", "kind", "at", "body"})
 _log = logging.getLogger("tidegate.spill")

@@ -10,7 +10,7 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import RolloutState
 from tidegate.step_back import forbids_stepping_back
-from tidegate.wording import lowered
+from tidegate.words.wording import lowered
 
 _ATTEMPTS = 8
 

@@ -12,8 +12,8 @@ from tasks.measures_outside import web_of
 from tasks.sight import Sight
 from tidegate.criteria import Breach, InForce
 from tidegate.exposure import ZERO
-from tidegate.outside import Known, Reply, Told, judge_synthetic, known_requests, reply_of
-from tidegate.plan_outside import Caller, Synthetic
+from tidegate.judging.outside import Known, Reply, Told, judge_synthetic, known_requests, reply_of
+from tidegate.plans.outside import Caller, Synthetic
 from tidegate.verdict import Finding, Verdict
 
 # Enough for every known request on both paths at once: one that hangs must not make another one late.

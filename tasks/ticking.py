@@ -19,14 +19,14 @@ from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.waiting import mind_build, mind_people
-from tidegate.bounds import Level
-from tidegate.comparison import stays
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import already_counted
-from tidegate.notice_words import broken_throughout, evidence_holds
+from tidegate.judging.bounds import Level
+from tidegate.judging.comparison import stays
 from tidegate.rollout_state import HoldCause, RolloutState
-from tidegate.wording import blinded, bound_crossed, held, soaked
+from tidegate.words.notices import broken_throughout, evidence_holds
+from tidegate.words.wording import blinded, bound_crossed, held, soaked
 
 _log = logging.getLogger("tidegate.tick")
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business

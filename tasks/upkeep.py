@@ -13,20 +13,20 @@ from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.report_files import keep_report
-from tidegate.costs import against_bounds
 from tidegate.criteria import joined_query
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.plan_checklist import HumanProof
-from tidegate.plan_upkeep import UpkeepItem, Work
-from tidegate.reference import BASELINE, reference_reading
+from tidegate.judging.costs import against_bounds
+from tidegate.judging.reference import BASELINE, reference_reading
+from tidegate.plans.checklist import HumanProof
+from tidegate.plans.upkeep import UpkeepItem, Work
 from tidegate.reports.costs import cost_report, projected_month
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.reports.thresholds import threshold_finding, threshold_review, thresholds_markdown
 from tidegate.samples import NoData, Sample
 from tidegate.upkeep import due_tasks, goes_on, open_tasks, outcome_notice
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.wording import one_line, table_row
+from tidegate.words.wording import one_line, table_row
 
 WEEK = timedelta(days=7)
 BY = "upkeep"

@@ -9,8 +9,14 @@ from tasks.rollback_steps import roll_back
 from tidegate.approval import asked_people, human_findings, signs_off
 from tidegate.decision import SOAKING, Judged
 from tidegate.entries import Kind
-from tidegate.gate_clock import gate_due
-from tidegate.notice_words import (
+from tidegate.gates.clock import gate_due
+from tidegate.plan import AfterWaiting, OnNewBuild
+from tidegate.problems import settled_pages, taken_pages
+from tidegate.rollout_state import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.samples import NoData
+from tidegate.units import format_duration
+from tidegate.verdict import worst
+from tidegate.words.notices import (
     drift_gone,
     drift_moved,
     gate_reminder,
@@ -19,13 +25,7 @@ from tidegate.notice_words import (
     problem_over,
     problem_taken,
 )
-from tidegate.plan import AfterWaiting, OnNewBuild
-from tidegate.problems import settled_pages, taken_pages
-from tidegate.rollout_state import GateRecord, HoldCause, Phase, RolloutState
-from tidegate.samples import NoData
-from tidegate.units import format_duration
-from tidegate.verdict import worst
-from tidegate.wording import held
+from tidegate.words.wording import held
 
 LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
 _looked_at: dict[str, datetime] = {}

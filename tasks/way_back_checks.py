@@ -8,7 +8,7 @@ from tasks.legacy_health import look_at_legacy
 from tasks.open_rollout import utc_now
 from tasks.preflight_checks import Check
 from tidegate.plan import Plan
-from tidegate.plan_rollback import ByHand, FlushCache, LoadBalancer, MachineStep, Restore, StopService, VerifyLegacy
+from tidegate.plans.rollback import ByHand, FlushCache, LoadBalancer, MachineStep, Restore, StopService, VerifyLegacy
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan, PostRollout, Wave, timezone_of
-from tidegate.plan_actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
+from tidegate.plans.actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
 from tidegate.rollout_state import Phase, RolloutState
 
 # While the rollout is being turned back, or is over, nobody is reminded of anything.

@@ -11,7 +11,7 @@ from typing import Any
 from tidegate.actions import acknowledgements
 from tidegate.criteria import InForce, in_force
 from tidegate.plan import Human, Plan, When
-from tidegate.plan_checklist import waits_for_people
+from tidegate.plans.checklist import waits_for_people
 from tidegate.units import format_duration, parse_duration
 from tidegate.verdict import Finding, Verdict
 
@@ -47,7 +47,7 @@ class Answer:
     note: str = ""
     extension: timedelta | None = None
     stated: frozenset[str] = field(default_factory=frozenset)
-    given_for: str = ""  # the words of tidegate.binding, where the answer says which form it answers
+    given_for: str = ""  # the words of tidegate.gates.binding, where the answer says which form it answers
     second: str = ""  # break-glass: the other person, who stands in for the code
 
     def to_json(self) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.checklist_reports import found, too_old, within
 from tidegate.criteria import no_data_words
 from tidegate.json_pointer import at_pointer
+from tidegate.judging.checklist_reports import found, too_old, within
 from tidegate.plan import Plan
-from tidegate.plan_checklist import (
+from tidegate.plans.checklist import (
     BaseProof,
     CommandProof,
     DnsProof,

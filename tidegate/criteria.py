@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
-from tidegate.plan_criterion import BaseCriterion
-from tidegate.plan_kinds import Change
+from tidegate.plans.criterion import BaseCriterion
+from tidegate.plans.kinds import Change
 from tidegate.query import render, selector
 from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in

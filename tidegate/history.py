@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.amended import amended, proposed
-from tidegate.binding import given_for
 from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO, Exposure
+from tidegate.gates.binding import given_for
 from tidegate.inference import Counts
+from tidegate.judging.throughout import gather
 
 # By series, wave and the end of the tick: raw counts, each once.
 from tidegate.rollout_state import (
@@ -23,7 +24,6 @@ from tidegate.rollout_state import (
     TestRecord,
     WaveRecord,
 )
-from tidegate.throughout import gather
 from tidegate.verdict import Verdict
 
 

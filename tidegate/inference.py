@@ -17,7 +17,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tidegate.nuisance import UNKNOWN_NOTHING, Cohorts, Nodes, fineness, nodes_of
+from tidegate.judging.nuisance import UNKNOWN_NOTHING, Cohorts, Nodes, fineness, nodes_of
 
 HARM_RATIOS = (1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0)
 SAFE_RATIOS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35)

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from tidegate.exposure import Exposure, Layer
-from tidegate.plan_actions import Action, DailyStandup
-from tidegate.plan_base import (
+from tidegate.plans.actions import Action, DailyStandup
+from tidegate.plans.base import (
     NAME,
     Address,
     Channel,
@@ -26,16 +26,16 @@ from tidegate.plan_base import (
     Whole,
     exactly,
 )
-from tidegate.plan_calendar import Freeze, Raising
-from tidegate.plan_check import whole_plan_contradictions
-from tidegate.plan_checklist import ChecklistItem, HumanProof
-from tidegate.plan_costs import Costs
-from tidegate.plan_criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
-from tidegate.plan_metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
-from tidegate.plan_rollback import Proof, Rollback
-from tidegate.plan_success import Success
-from tidegate.plan_upkeep import UpkeepItem
-from tidegate.plan_waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
+from tidegate.plans.calendar import Freeze, Raising
+from tidegate.plans.check import whole_plan_contradictions
+from tidegate.plans.checklist import ChecklistItem, HumanProof
+from tidegate.plans.costs import Costs
+from tidegate.plans.criteria import Alerts, Criterion, EarlierWaves, Human, Threshold, When
+from tidegate.plans.metrics import Audience, Baseline, Limit, Metric, Traffic, Variants
+from tidegate.plans.rollback import Proof, Rollback
+from tidegate.plans.success import Success
+from tidegate.plans.upkeep import UpkeepItem
+from tidegate.plans.waiting import AfterWaiting, GateTimeout, OnNewBuild, Readiness, Version
 from tidegate.units import DURATION_SCHEMA, Percent, PositiveDuration, format_duration, parse_duration
 
 __all__ = [

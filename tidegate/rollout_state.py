@@ -9,7 +9,7 @@ from typing import Any
 from tidegate.entries import GENESIS
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
-from tidegate.throughout import Kept
+from tidegate.judging.throughout import Kept
 from tidegate.verdict import Verdict
 
 # By series, wave and the end of the tick: raw counts, each once.

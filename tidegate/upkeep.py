@@ -8,7 +8,7 @@ from typing import Any
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan
-from tidegate.plan_upkeep import UpkeepItem, Work
+from tidegate.plans.upkeep import UpkeepItem, Work
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.verdict import Finding, Verdict
 

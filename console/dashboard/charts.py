@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from tidegate.bounds import Level
-from tidegate.course import Point
+from tidegate.judging.bounds import Level
 from tidegate.units import Unit
-from tidegate.view_metrics import SYMBOLS, MetricView
+from tidegate.views.course import Point
+from tidegate.views.metrics import SYMBOLS, MetricView
 
 _WIDTH, _HEIGHT = 320, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 92, 10, 20

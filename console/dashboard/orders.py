@@ -23,11 +23,11 @@ from tasks.orders import Given
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold
 from tidegate.approval import Answer, Choice, Outcome, field_name
-from tidegate.binding import given_for
-from tidegate.gate_answer import needs_code
+from tidegate.gates.answer import needs_code
+from tidegate.gates.binding import given_for
 from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
-from tidegate.wording import one_line, seconds_between
+from tidegate.words.wording import one_line, seconds_between
 
 VIA = "dashboard"
 _LONGEST = 2_000

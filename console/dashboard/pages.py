@@ -15,7 +15,7 @@ from console.dashboard.charts import chart
 from console.following import FRESH_SECONDS, Board
 from tidegate.approval import field_name
 from tidegate.verdict import Verdict
-from tidegate.wording import OPEN_APPROVALS
+from tidegate.words.wording import OPEN_APPROVALS
 
 HERE = Path(__file__).parent
 MOST_ROLLOUTS = 50

@@ -1,7 +1,7 @@
 """A plan without what asks web sources or commands, which have no past to be asked for."""
 
 from tidegate.plan import Criterion, Plan, PostRollout, Wave
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 
 
 def measurable(plan: Plan) -> Plan:

@@ -21,7 +21,7 @@ from tests.console.conftest import Answering, Demo
 from tests.console.test_without_journal import in_wave_one
 from tidegate.entries import Kind
 from tidegate.plan import Plan
-from tidegate.plan_actions import Standby
+from tidegate.plans.actions import Standby
 
 
 def queued(run: OpenRollout, prefix: str) -> list[str]:

@@ -23,8 +23,8 @@ from tasks.prefect_runs import answered_at
 from tests.console.test_commands import Run, kit, run  # noqa: F401 - fixtures
 from tests.tasks.gate_world import CARL, WITH_SEED, GateWorld
 from tests.tidegate.builders import ANN, BOB, plan_of
-from tidegate.binding import given_for
 from tidegate.entries import Kind
+from tidegate.gates.binding import given_for
 from tidegate.rollout_state import Phase
 
 

@@ -21,8 +21,8 @@ from tasks.opening import open_rollout
 from tasks.references import measure_baseline, measure_wave
 from tests.conftest import PrometheusServer
 from tests.tidegate.builders import STARTER, plan_of
-from tidegate.bounds import Level
 from tidegate.entries import Kind
+from tidegate.judging.bounds import Level
 from tidegate.plan import Plan
 from tidegate.verdict import Finding, Verdict
 

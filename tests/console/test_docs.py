@@ -15,7 +15,7 @@ from console.cli import make_app
 from tests.console.test_commands import Run, kit, run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
-from tidegate.plan_report import plan_report
+from tidegate.words.plan_report import plan_report
 
 __all__ = ["kit", "run"]
 

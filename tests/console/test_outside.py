@@ -30,7 +30,7 @@ from tests.tidegate.test_outside import example
 from tidegate.criteria import InForce
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.verdict import Finding, Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741

@@ -20,7 +20,7 @@ from tests.console.measurable import measurable
 from tests.prometheus_writer import Points
 from tidegate.decision import Advance, Continue, Finish
 from tidegate.entries import Kind
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 

@@ -8,7 +8,7 @@ import yaml
 
 from tasks.open_rollout import OpenRollout
 from tests.console.test_watch import NAME, run, typed
-from tidegate.plan_upkeep import Work
+from tidegate.plans.upkeep import Work
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]

@@ -16,9 +16,9 @@ from demo.flag import FLAG, write_initial_flag
 from tasks.checklist import Scene, line_looks
 from tests.demo.conftest import Stack, eventually
 from tidegate.checklist import section_verdicts
-from tidegate.junit import read_junit
+from tidegate.judging.junit import read_junit
 from tidegate.pace import Pace, Timing
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]

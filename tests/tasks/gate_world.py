@@ -19,8 +19,8 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.approval import Answer, field_name, statements
-from tidegate.binding import given_for
 from tidegate.entries import Kind
+from tidegate.gates.binding import given_for
 
 CARL, DORA, STRANGER = "carl@example.com", "dora@example.com", "stranger@example.com"
 WITH_SEED = (ANN, BOB, STARTER, CARL)

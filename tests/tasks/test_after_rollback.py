@@ -17,7 +17,7 @@ from tests.tasks.world import World, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
-from tidegate.wording import post_mortem_task, rolled_back
+from tidegate.words.wording import post_mortem_task, rolled_back
 
 WORDS = {"title": "Slower than usual", "begun": "We look into a problem.", "over": "All is well again."}
 PLAN = {

@@ -18,9 +18,9 @@ from tasks.ticking import hold
 from tests.tasks.gate_world import CARL, PLAN, STRANGER, WITH_SEED, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.approval import Answer
-from tidegate.binding import given_for
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.gates.binding import given_for
 from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
 

@@ -21,8 +21,8 @@ from tests.conftest import PrometheusServer
 from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, WITH_SEED, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.approval import Answer, Choice, Outcome, statements
-from tidegate.binding import given_for
 from tidegate.entries import Kind
+from tidegate.gates.binding import given_for
 from tidegate.rollout_state import Phase
 
 Attack = Callable[[GateWorld, datetime], dict[str, Any]]

@@ -20,7 +20,7 @@ from tasks.approval_checks import approval_checks, log_in_finding, seeds_finding
 from tasks.approvers import ApproversError, add_approver, approvers_path, read_seeds, remove_approver
 from tasks.opening import refusal
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, plan_of
-from tidegate.codes import SEED_BITS
+from tidegate.gates.codes import SEED_BITS
 from tidegate.verdict import Verdict
 
 CODES = plan_of({"approvals": "codes"})

@@ -22,7 +22,7 @@ from tidegate.backtest.run import course
 from tidegate.backtest.scene import Harm
 from tidegate.backtest.words import backtest_markdown
 from tidegate.inference import Counts, WaveCounts, bound, evidence_curve
-from tidegate.nuisance import cohorts_of
+from tidegate.judging.nuisance import cohorts_of
 from tidegate.plan import Plan
 
 DAYS = 8

@@ -13,7 +13,7 @@ from tests.tasks.world import DEAD, World, healthy, no_alerts
 from tests.tidegate.builders import ANN, STARTER
 from tests.tidegate.test_costs import MODEL
 from tidegate.entries import Kind
-from tidegate.plan_upkeep import Work
+from tidegate.plans.upkeep import Work
 
 MINUTE = timedelta(minutes=1)
 UPKEEP = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tidegate.plan import Plan
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 
 BASE = """\
 tidegate: 1

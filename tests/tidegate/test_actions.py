@@ -18,9 +18,9 @@ from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.plan_actions import Action, DailyStandup, Task
-from tidegate.plan_file import PlanError
-from tidegate.plan_outside_examples import ACTION_EXAMPLES
+from tidegate.plans.actions import Action, DailyStandup, Task
+from tidegate.plans.file import PlanError
+from tidegate.plans.outside_examples import ACTION_EXAMPLES
 
 READ: TypeAdapter[Action] = TypeAdapter(Action)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

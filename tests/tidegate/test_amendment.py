@@ -16,11 +16,11 @@ from tests.tidegate.builders import (
     opened,
     plan_of,
 )
-from tidegate.amendment import changes, misnamed, rule_amendment, why_not_amended
 from tidegate.approval import Outcome
 from tidegate.entries import Kind
 from tidegate.next_step import Ask, Preflight, next_step
 from tidegate.plan import Plan
+from tidegate.plans.amendment import changes, misnamed, rule_amendment, why_not_amended
 from tidegate.rollout_state import Phase
 
 LONGER = {"waves.1.soak": "4h"}

@@ -15,7 +15,7 @@ from tidegate.backtest.result import Rate, criteria_hash, wilson
 from tidegate.backtest.run import course
 from tidegate.backtest.scene import Harm, parse_harm
 from tidegate.backtest.seen import codes_by_value, seen_of
-from tidegate.plan_checklist import BacktestProof, ChecklistItem
+from tidegate.plans.checklist import BacktestProof, ChecklistItem
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 

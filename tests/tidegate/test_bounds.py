@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.bounds import Level, metric_line
+from tidegate.judging.bounds import Level, metric_line
 from tidegate.plan import Metric
 from tidegate.samples import NoData, NoDataReason, Sample
 

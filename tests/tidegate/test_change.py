@@ -7,14 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, opened, plan_of
-from tidegate.change import Against, against_reference, control_query, has_control, judge_change, reference_number
 from tidegate.criteria import in_force
 from tidegate.entries import Kind
+from tidegate.judging.change import (
+    Against,
+    against_reference,
+    control_query,
+    has_control,
+    judge_change,
+    reference_number,
+)
+from tidegate.judging.reference import BASELINE, reference_body, reference_queries, reference_reading
 from tidegate.next_step import Ask, MeasureBaseline, next_step
 from tidegate.pace import Pace, Timing
 from tidegate.plan import When
-from tidegate.plan_kinds import Change
-from tidegate.reference import BASELINE, reference_body, reference_queries, reference_reading
+from tidegate.plans.kinds import Change
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 

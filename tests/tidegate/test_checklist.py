@@ -25,7 +25,7 @@ from tidegate.checklist import (
     judge_without_look,
     section_verdicts,
 )
-from tidegate.checklist_reports import (
+from tidegate.judging.checklist_reports import (
     Content,
     FileFacts,
     NoContent,
@@ -36,10 +36,10 @@ from tidegate.checklist_reports import (
     judge_reviews,
 )
 from tidegate.plan import Plan
-from tidegate.plan_checklist import ChecklistItem
+from tidegate.plans.checklist import ChecklistItem
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Finding, Verdict
-from tidegate.wording import section_table
+from tidegate.words.wording import section_table
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 ITEMS: TypeAdapter[Any] = TypeAdapter(ChecklistItem)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pyotp import TOTP
 
 from tests.tidegate.builders import ANN
-from tidegate.codes import LOCK, SEED_BITS, STEP, Proof, locked_until, prove, seed_problem, step_at, steps_of
+from tidegate.gates.codes import LOCK, SEED_BITS, STEP, Proof, locked_until, prove, seed_problem, step_at, steps_of
 
 # The secret and the last six digits of the SHA-1 table in RFC 6238, appendix B.
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

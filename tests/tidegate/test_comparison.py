@@ -7,7 +7,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.comparison import (
+from tidegate.inference import Counts, WaveCounts
+from tidegate.judging.comparison import (
     ASSUMED,
     Counted,
     judge_breaker,
@@ -16,15 +17,14 @@ from tidegate.comparison import (
     judge_versus_control,
     watched,
 )
-from tidegate.inference import Counts, WaveCounts
-from tidegate.nuisance import UNKNOWN_NOTHING
+from tidegate.judging.nuisance import UNKNOWN_NOTHING
 from tidegate.plan import Criterion
-from tidegate.plan_inference import Inference, inference_sentence
-from tidegate.plan_inference_examples import INFERENCE_EXAMPLES
-from tidegate.plan_reference import plan_reference
-from tidegate.plan_words import criterion_sentence
+from tidegate.plans.field_reference import plan_reference
+from tidegate.plans.inference import Inference, inference_sentence
+from tidegate.plans.inference_examples import INFERENCE_EXAMPLES
 from tidegate.samples import NoData, NoDataReason
 from tidegate.verdict import Finding, Verdict
+from tidegate.words.plan import criterion_sentence
 
 P, F, U, E, N = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.NOT_APPLICABLE
 CRITERION: TypeAdapter[Any] = TypeAdapter(Criterion)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, Journal, in_wave, plan_of, raise_wave
-from tidegate.costs import against_bounds, monthly, planned_amounts, projected
 from tidegate.entries import Kind
+from tidegate.judging.costs import against_bounds, monthly, planned_amounts, projected
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.plan_base import ContradictionsError
-from tidegate.plan_costs import Benefit, Costs, break_even_after
+from tidegate.plans.base import ContradictionsError
+from tidegate.plans.costs import Benefit, Costs, break_even_after
 from tidegate.reports.costs import cost_report
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.samples import NoData, NoDataReason, Sample

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate import evidence_curves
-from tidegate.evidence_curves import curve_of
 from tidegate.inference import HARM, Counts, Question, WaveCounts, evidence_curve, go_question
-from tidegate.nuisance import Cohorts
+from tidegate.judging import evidence_curves
+from tidegate.judging.evidence_curves import curve_of
+from tidegate.judging.nuisance import Cohorts
 
 COUNT = st.integers(0, 900)
 ROWS = st.lists(st.tuples(COUNT, st.integers(0, 5000), COUNT, st.integers(0, 50_000)), min_size=1, max_size=12)

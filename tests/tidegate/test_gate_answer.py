@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, PLAN, finding, plan_of
 from tidegate.approval import Answer, Choice, field_name, statements
-from tidegate.binding import given_for, misdirected, worse_than_shown
-from tidegate.gate_answer import needs_code, read_answer
+from tidegate.gates.answer import needs_code, read_answer
+from tidegate.gates.binding import given_for, misdirected, worse_than_shown
 from tidegate.verdict import Verdict
 
 HASH = "0123456789abcdef" * 4

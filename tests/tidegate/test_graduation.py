@@ -6,7 +6,7 @@ import pytest
 
 from tests.tidegate.builders import ANN, BOB, STARTER, T0, finding, in_post_rollout, plan_of
 from tidegate.entries import Kind
-from tidegate.graduation import exercised, is_ready, readiness_findings, statements_for
+from tidegate.judging.graduation import exercised, is_ready, readiness_findings, statements_for
 from tidegate.samples import NoData, NoDataReason, Reading, sample
 from tidegate.verdict import Verdict
 

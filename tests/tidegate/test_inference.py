@@ -21,8 +21,8 @@ from tidegate.inference import (
     log_mixture,
     log_sum,
 )
-from tidegate.nuisance import UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
-from tidegate.sample_ratio import log_sample_ratio
+from tidegate.judging.nuisance import UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
+from tidegate.judging.sample_ratio import log_sample_ratio
 
 TICK = 300.0
 PLAIN = Question(restarts=False)

@@ -8,9 +8,9 @@ from math import pi, sin
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.leak import Floors, floors, judge_leak
+from tidegate.judging.leak import Floors, floors, judge_leak
 from tidegate.pace import Pace, Timing
-from tidegate.plan_kinds import Leak
+from tidegate.plans.kinds import Leak
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Verdict
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
-from tidegate.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.entries import Kind
-from tidegate.outside import (
+from tidegate.judging.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
+from tidegate.judging.outside import (
     MOST_KNOWN,
     Reply,
     Told,
@@ -26,13 +26,13 @@ from tidegate.outside import (
     reply_of,
 )
 from tidegate.plan import Criterion
-from tidegate.plan_base import ContradictionsError
-from tidegate.plan_outside import AlarmTest, Cost, Count, Synthetic, customers_held_out
-from tidegate.plan_outside_examples import OUTSIDE_EXAMPLES
-from tidegate.plan_words import criterion_sentence
+from tidegate.plans.base import ContradictionsError
+from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic, customers_held_out
+from tidegate.plans.outside_examples import OUTSIDE_EXAMPLES
 from tidegate.rollout_state import TestRecord
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Verdict
+from tidegate.words.plan import criterion_sentence
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 READ: TypeAdapter[Criterion] = TypeAdapter(Criterion)

@@ -5,7 +5,7 @@ import pytest
 from tests.tidegate.builders import ROLLOUT, in_wave, opened, plan_of
 from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
-from tidegate.page_end import ended_page
+from tidegate.words.page_end import ended_page
 
 PLAN = plan_of()
 LINKED = plan_of({"channels": {"dashboard": "https://tidegate.example.com/"}})

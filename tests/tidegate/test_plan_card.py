@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tidegate.emergency_card import Hands, emergency_card
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
+from tidegate.words.emergency_card import Hands, emergency_card
 
 PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 HANDS = Hands(

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from tidegate.plan_checklist import BaseProof, ChecklistItem
-from tidegate.plan_examples import EXAMPLES
-from tidegate.plan_reference import plan_reference
-from tidegate.plan_schema import model_schema
+from tidegate.plans.checklist import BaseProof, ChecklistItem
+from tidegate.plans.examples import EXAMPLES
+from tidegate.plans.field_reference import plan_reference
+from tidegate.plans.schema import model_schema
 
 ITEMS: TypeAdapter[Any] = TypeAdapter(list[ChecklistItem])
 PROOFS = [name for name in EXAMPLES if name.endswith("Proof")]

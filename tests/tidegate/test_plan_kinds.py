@@ -8,10 +8,10 @@ import yaml
 
 from tests.tidegate.builders import plan_of
 from tidegate.plan import Plan
-from tidegate.plan_criterion_examples import CRITERION_EXAMPLES
-from tidegate.plan_file import load_plan
-from tidegate.plan_words import criterion_sentence
+from tidegate.plans.criterion_examples import CRITERION_EXAMPLES
+from tidegate.plans.file import load_plan
 from tidegate.units import parse_signed_percent
+from tidegate.words.plan import criterion_sentence
 
 REFERENCE = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 BASE: dict[str, dict[str, Any]] = {

@@ -4,8 +4,8 @@ import pytest
 
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.plan import Plan, plan_hash
-from tidegate.plan_file import PlanError
-from tidegate.plan_rollback import ByHand, Mode, Restore
+from tidegate.plans.file import PlanError
+from tidegate.plans.rollback import ByHand, Mode, Restore
 
 STEPS = """\
   snapshot: print-snapshot

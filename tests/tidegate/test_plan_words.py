@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.calendar import day_begins, minimum_duration, rollout_calendar
-from tidegate.document import plan_document
-from tidegate.plan_file import load_plan
-from tidegate.plan_report import did_not_take_deadline, plan_check_lines, plan_report
-from tidegate.plan_words import criterion_sentence
+from tidegate.plans.file import load_plan
 from tidegate.query import render, selector
+from tidegate.words.document import plan_document
+from tidegate.words.plan import criterion_sentence
+from tidegate.words.plan_report import did_not_take_deadline, plan_check_lines, plan_report
 
 PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 SMALL = load({"plan.yaml": BASE})

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tests.tidegate.builders import PLAN, T0, plan_of
 from tidegate.calendar import rollout_calendar
 from tidegate.pace import Pace, Timing
-from tidegate.plan_calendar import WEEKDAYS, Raising
+from tidegate.plans.calendar import WEEKDAYS, Raising
 from tidegate.raising_hours import next_allowed, why_closed
 
 LA = ZoneInfo("America/Los_Angeles")

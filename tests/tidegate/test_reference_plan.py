@@ -9,19 +9,19 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from tidegate.costs import monthly as costed
-from tidegate.costs import planned_amounts
 from tidegate.criteria import in_force
-from tidegate.document import plan_document
+from tidegate.judging.costs import monthly as costed
+from tidegate.judging.costs import planned_amounts
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
-from tidegate.plan_actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
-from tidegate.plan_costs import break_even_after
-from tidegate.plan_file import load_plan
-from tidegate.plan_outside import Cost
-from tidegate.plan_reference import plan_reference
-from tidegate.plan_report import pending_lines, plan_check_lines
-from tidegate.plan_schema import model_schema, plan_schema
+from tidegate.plans.actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
+from tidegate.plans.costs import break_even_after
+from tidegate.plans.field_reference import plan_reference
+from tidegate.plans.file import load_plan
+from tidegate.plans.outside import Cost
+from tidegate.plans.schema import model_schema, plan_schema
 from tidegate.units import format_signed_percent
+from tidegate.words.document import plan_document
+from tidegate.words.plan_report import pending_lines, plan_check_lines
 
 ROOT = Path(__file__).parents[2]
 FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")

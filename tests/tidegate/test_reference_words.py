@@ -4,9 +4,9 @@ import pytest
 
 from tests.tidegate.builders import PLAN, Journal, opened
 from tidegate.entries import Kind
-from tidegate.journal_words import entry_words
 from tidegate.notices import Loudness
-from tidegate.wording import reference_incomplete
+from tidegate.words.journal import entry_words
+from tidegate.words.wording import reference_incomplete
 
 FOUND = {"value": 1.5, "n": 300, "raw": {}}
 LOST = {"value": None, "n": None, "reason": "no_series", "detail": "", "raw": {}}

@@ -23,14 +23,14 @@ from tidegate.approval import (
     statements_of,
     unsatisfiable,
 )
-from tidegate.document import plan_document
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.progress_page import progress_page
-from tidegate.status import status_json
 from tidegate.verdict import Verdict
-from tidegate.wording import gate_form, gate_waiting, statement_help
+from tidegate.views.status import status_json
+from tidegate.words.document import plan_document
+from tidegate.words.progress_page import progress_page
+from tidegate.words.wording import gate_form, gate_waiting, statement_help
 
 GO, HOLD = Choice.GO, Choice.HOLD
 EVE, STRANGER = "eve@example.com", "stranger@example.com"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, plan_of
-from tidegate.mann_kendall import p_rising, sen_slope
+from tidegate.judging.mann_kendall import p_rising, sen_slope
+from tidegate.judging.trend import Bucketed, bucketed, judge_trend
 from tidegate.pace import Pace, Timing
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.trend import Bucketed, bucketed, judge_trend
 from tidegate.verdict import Verdict
 
 P, I, E, F = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL  # noqa: E741

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from tests.tidegate.builders import ANN, BOB, PLAN, TIMING, Journal, in_post_rollout, in_wave, plan_of
 from tidegate.entries import Kind
 from tidegate.pace import DAY, Pace, Timing
-from tidegate.plan_upkeep import UpkeepItem, Work
+from tidegate.plans.upkeep import UpkeepItem, Work
 from tidegate.reports.thresholds import threshold_finding, threshold_review, thresholds_markdown
 from tidegate.upkeep import due_tasks, open_tasks, tasks_json
 from tidegate.verdict import Verdict

@@ -18,14 +18,14 @@ from tests.tidegate.builders import (
     in_wave,
     opened,
 )
-from tidegate.bounds import Level
-from tidegate.course import MOST_POINTS, Course, Point, follow
 from tidegate.entries import Kind
-from tidegate.health import Tone
+from tidegate.judging.bounds import Level
 from tidegate.plan import Limit, Metric
 from tidegate.verdict import Verdict
-from tidegate.view import RolloutView, rollout_view
-from tidegate.view_metrics import metric_view
+from tidegate.views.course import MOST_POINTS, Course, Point, follow
+from tidegate.views.health import Tone
+from tidegate.views.metrics import metric_view
+from tidegate.views.view import RolloutView, rollout_view
 
 
 def view(journal: Journal, after: timedelta = timedelta(0)) -> RolloutView:

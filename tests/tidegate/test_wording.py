@@ -25,15 +25,15 @@ from tests.tidegate.builders import (
     plan_of,
     reviews,
 )
-from tidegate import wording
-from tidegate.bounds import metric_line
 from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.entries import Kind
+from tidegate.judging.bounds import metric_line
 from tidegate.notices import Loudness, Notice
-from tidegate.progress_page import progress_page
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.samples import Sample
 from tidegate.verdict import Verdict
+from tidegate.words import wording
+from tidegate.words.progress_page import progress_page
 
 NASTY = (
     "fine | ❌ | really\n\n# Finished\r\n| ✅ | All | PASS | good \\| \\\\| <script>alert(1)</script> ![x](http://e/x)"

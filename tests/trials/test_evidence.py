@@ -31,7 +31,7 @@ from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.next_step import Ask, Preflight, RunWave, next_step
 from tidegate.plan import Plan
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 

@@ -14,7 +14,7 @@ from tasks.opening import open_rollout, plan_below
 from tasks.report_files import reports_folder
 from tests.e2e.conftest import messages
 from tidegate.entries import Kind
-from tidegate.plan_upkeep import Work
+from tidegate.plans.upkeep import Work
 from tidegate.rollout_state import Phase
 
 

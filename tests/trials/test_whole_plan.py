@@ -23,7 +23,7 @@ from tidegate.decision import Continue
 from tidegate.entries import Kind
 from tidegate.next_step import MeasureBaseline, next_step
 from tidegate.plan import Plan
-from tidegate.plan_file import load_plan
+from tidegate.plans.file import load_plan
 from tidegate.verdict import Finding, Verdict
 
 WHO = "release-engineer@company.com"

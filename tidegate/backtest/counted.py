@@ -14,7 +14,9 @@ from tidegate.backtest.past import Asked, Column
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
-from tidegate.comparison import (
+from tidegate.criteria import InForce
+from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
+from tidegate.judging.comparison import (
     ASSUMED,
     Counted,
     judge_breaker,
@@ -22,14 +24,12 @@ from tidegate.comparison import (
     judge_versus_control,
     watched,
 )
-from tidegate.criteria import InForce
-from tidegate.evidence_curves import curve_of
-from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
-from tidegate.nuisance import cohorts_of
+from tidegate.judging.evidence_curves import curve_of
+from tidegate.judging.nuisance import cohorts_of
+from tidegate.judging.series import Series
 from tidegate.pace import DAY
-from tidegate.plan_inference import Breaker, GoEvidence, VersusControl
+from tidegate.plans.inference import Breaker, GoEvidence, VersusControl
 from tidegate.samples import NoData
-from tidegate.series import Series
 from tidegate.verdict import Finding, Verdict
 
 _ALL = 20

@@ -8,11 +8,11 @@ from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, FAIL, Seen, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
 from tidegate.criteria import Breach, InForce
-from tidegate.leak import Floors, judge_leak
+from tidegate.judging.leak import Floors, judge_leak
+from tidegate.judging.spike import POINTS, judge_spike, since
 from tidegate.plan import When
-from tidegate.plan_kinds import Leak, ResourceSpike
+from tidegate.plans.kinds import Leak, ResourceSpike
 from tidegate.samples import NoData, Reading, Sample
-from tidegate.spike import POINTS, judge_spike, since
 from tidegate.verdict import Finding, Verdict
 
 SPIKE_LOOKS = timedelta(minutes=10)  # at least between two: each sorts a hundred points

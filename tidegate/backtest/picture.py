@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tidegate.backtest.result import BacktestResult, CriterionResult
 from tidegate.backtest.waves import PARTS
-from tidegate.svg import box, drawing, text
+from tidegate.views.svg import box, drawing, text
 
 _LEFT, _STRIP, _RIGHT, _ROW, _TOP = 360, 480, 330, 20, 66
 _NAMES = {"0": "well", "1": "unsure", "2": "blind", "3": "fired"}

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.backtest.result import criteria_hash
-from tidegate.checklist_reports import found, too_old
 from tidegate.criteria import in_force
+from tidegate.judging.checklist_reports import found, too_old
 from tidegate.plan import Plan, When
-from tidegate.plan_checklist import BacktestProof
+from tidegate.plans.checklist import BacktestProof
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 

@@ -14,18 +14,18 @@ from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
 from tidegate.backtest.stand_in import labels_of, stand_in
 from tidegate.backtest.timeless import OfAlerts, OfChangeBeside, OfObjective, OfThreshold
-from tidegate.change import has_control, reference_number
 from tidegate.criteria import InForce, in_force, starvation
-from tidegate.leak import floors
-from tidegate.new_alerts import firing_alerts
-from tidegate.objective import slo_queries, slo_spans
+from tidegate.judging.change import has_control, reference_number
+from tidegate.judging.leak import floors
+from tidegate.judging.new_alerts import firing_alerts
+from tidegate.judging.objective import slo_queries, slo_spans
+from tidegate.judging.reference import BASELINE, reference_queries, reference_words
+from tidegate.judging.series import Series, series_of_histogram, series_of_metric
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Alerts, Human, Plan, Threshold, When
-from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plan_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.query import selector
-from tidegate.reference import BASELINE, reference_queries, reference_words
-from tidegate.series import Series, series_of_histogram, series_of_metric
 
 NOBODY_BESIDE = "everybody was on the old path, and no labels say who would have been on the new one"
 REASONS: Mapping[type, str] = {

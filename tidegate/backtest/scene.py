@@ -7,9 +7,9 @@ from datetime import timedelta
 from tidegate.backtest.past import Asked, Column, Grid, Past, reading_in, times
 from tidegate.criteria import metric_queries, metric_reading
 from tidegate.inference import Counts
+from tidegate.judging.reference import zero_where_absent
 from tidegate.pace import Timing
 from tidegate.plan import Plan
-from tidegate.reference import zero_where_absent
 from tidegate.samples import NoData, NoDataReason, Reading
 
 _MOST_HARM = 1e6

@@ -7,7 +7,7 @@ stand in for it, beside those who would not. Elsewhere the whole old path does, 
 from dataclasses import dataclass
 
 from tidegate.plan import Plan
-from tidegate.plan_inference import CohortLabels, GoEvidence, VersusControl
+from tidegate.plans.inference import CohortLabels, GoEvidence, VersusControl
 from tidegate.query import names_in, selector
 
 

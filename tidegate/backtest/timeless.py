@@ -6,12 +6,12 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, Seen, codes_by_value, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.change import Against, judge_change
 from tidegate.criteria import Breach, InForce, breach_of, judge_alerts, judge_threshold
-from tidegate.objective import judge_slo, slo_readings
+from tidegate.judging.change import Against, judge_change
+from tidegate.judging.objective import judge_slo, slo_readings
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan, Threshold, When
-from tidegate.plan_kinds import Change, How, Slo
+from tidegate.plans.kinds import Change, How, Slo
 from tidegate.samples import AlertReading, NoData, Reading, Sample
 from tidegate.units import Unit, quantity_in
 from tidegate.verdict import Finding

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.comparison import Counted
 from tidegate.criteria import InForce
-from tidegate.evidence_curves import curve_of
 from tidegate.inference import HARM, averaged, bound, go_question
+from tidegate.judging.comparison import Counted
+from tidegate.judging.evidence_curves import curve_of
+from tidegate.judging.sample_ratio import log_sample_ratio
 from tidegate.plan import Plan, Threshold
-from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plan_kinds import Change, How
-from tidegate.sample_ratio import log_sample_ratio
+from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plans.kinds import Change, How
 from tidegate.units import Unit, quantity_in
 
 LOG_EVIDENCE = "log evidence"

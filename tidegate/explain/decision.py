@@ -10,10 +10,10 @@ from tidegate.entries import Entry, Kind
 from tidegate.explain.curves import LOG_EVIDENCE, Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
 from tidegate.history import fold
-from tidegate.journal_words import entry_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
 from tidegate.rollout_state import RolloutState
+from tidegate.words.journal import entry_words
 
 DECIDED = (Kind.REVIEWED, Kind.ROLLING_BACK, Kind.SOAKED, Kind.HELD, Kind.GATE_OPENED)
 

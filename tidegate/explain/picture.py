@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tidegate.explain.decision import Explained, Explanation
-from tidegate.svg import curve, drawing, line, text
+from tidegate.views.svg import curve, drawing, line, text
 
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP = 900, 150, 20, 150, 56
 _WORDS = 130

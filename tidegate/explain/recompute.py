@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.change import against_reference, has_control, judge_change
-from tidegate.comparison import (
+from tidegate.criteria import InForce, judge_threshold, metric_reading
+from tidegate.judging.change import against_reference, has_control, judge_change
+from tidegate.judging.comparison import (
     Counted,
     counted_of,
     judge_breaker,
@@ -14,14 +15,13 @@ from tidegate.comparison import (
     judge_sample_ratio,
     judge_versus_control,
 )
-from tidegate.criteria import InForce, judge_threshold, metric_reading
+from tidegate.judging.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
 from tidegate.pace import Timing
 from tidegate.plan import Criterion, Plan, Threshold
-from tidegate.plan_inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plan_kinds import Change
+from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.plans.kinds import Change
 from tidegate.rollout_state import RolloutState
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
 from tidegate.verdict import Finding
 
 

@@ -19,8 +19,8 @@ from tidegate.reports.success import success
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.upkeep import open_tasks
 from tidegate.verdict import Verdict, worst
-from tidegate.view import baseline_of
-from tidegate.wording import OPEN_APPROVALS, seconds_between
+from tidegate.views.view import baseline_of
+from tidegate.words.wording import OPEN_APPROVALS, seconds_between
 
 FORM = 2  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"

@@ -7,7 +7,7 @@ from typing import Any
 from tidegate.reports.closeout import sha256_of
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.units import Unit
-from tidegate.wording import one_line, table_row
+from tidegate.words.wording import one_line, table_row
 
 
 def closeout_markdown(report: dict[str, Any]) -> str:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tidegate.costs import against_bounds, cents, cost_queries, monthly, planned_amounts
+from tidegate.judging.costs import against_bounds, cents, cost_queries, monthly, planned_amounts
 from tidegate.pace import Timing
 from tidegate.plan import Plan, timezone_of
-from tidegate.plan_costs import HOURS_IN_A_MONTH, Costs, break_even_after
+from tidegate.plans.costs import HOURS_IN_A_MONTH, Costs, break_even_after
 from tidegate.rollout_state import RolloutState
 from tidegate.units import format_duration, format_money
 

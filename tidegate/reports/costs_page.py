@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tidegate.costs import money
-from tidegate.wording import one_line, table_row
+from tidegate.judging.costs import money
+from tidegate.words.wording import one_line, table_row
 
 
 def costs_markdown(report: dict[str, Any]) -> str:

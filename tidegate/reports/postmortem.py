@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from tidegate.entries import Entry, Kind
 from tidegate.history import fold
-from tidegate.journal_words import entry_words
 from tidegate.plan import Plan
-from tidegate.way_back_words import step_lines
-from tidegate.wording import one_line, seconds_between, table_row
+from tidegate.words.journal import entry_words
+from tidegate.words.way_back import step_lines
+from tidegate.words.wording import one_line, seconds_between, table_row
 
 _TO_WRITE = (
     ("Cause", "What broke, and why was it not seen before the wave?"),

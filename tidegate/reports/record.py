@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.bounds import Level
 from tidegate.criteria import in_force
 from tidegate.entries import Entry, Kind
+from tidegate.judging.bounds import Level
 from tidegate.plan import Criterion, Plan, Threshold, When
 
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from tidegate.course import Event, follow
-from tidegate.direction import rises_are_bad
 from tidegate.entries import Entry, Kind
+from tidegate.judging.direction import rises_are_bad
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Metric, Plan, timezone_of
-from tidegate.plan_actions import Standby, Task, clock_of, meetings_of
+from tidegate.plans.actions import Standby, Task, clock_of, meetings_of
 from tidegate.reports.record import Review, between, mean_of, reviews_in
 from tidegate.rollout_state import Phase, RolloutState
-from tidegate.view import RolloutView, baseline_of, rollout_view
-from tidegate.wording import one_line, table_row
+from tidegate.views.course import Event, follow
+from tidegate.views.view import RolloutView, baseline_of, rollout_view
+from tidegate.words.wording import one_line, table_row
 
 MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
 _NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from tidegate.accounts import up_key
-from tidegate.costs import against_bounds
 from tidegate.entries import Entry
+from tidegate.judging.accounts import up_key
+from tidegate.judging.costs import against_bounds
+from tidegate.judging.throughout import Kept
 from tidegate.plan import Plan
-from tidegate.plan_success import (
+from tidegate.plans.success import (
     Affordable,
     Available,
     FullTraffic,
@@ -26,7 +27,6 @@ from tidegate.plan_success import (
 from tidegate.reports.costs import projected_month
 from tidegate.reports.record import Spell, spells_in
 from tidegate.rollout_state import Phase, RolloutState
-from tidegate.throughout import Kept
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict, worst
 

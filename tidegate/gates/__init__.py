@@ -1,0 +1,1 @@
+"""What an answer at a gate must prove."""

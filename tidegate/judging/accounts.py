@@ -1,0 +1,82 @@
+"""A wave's accounts: what was used, who completed the requests, and how long each path was up, over its whole time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tidegate.criteria import joined_query, traffic_queries
+from tidegate.judging.costs import amount_in, cost_queries
+from tidegate.plan import Plan
+from tidegate.plans.success import Available, PathName
+from tidegate.samples import NoData, Reading, Sample
+from tidegate.units import quantity_in
+
+_POINTS = 240
+PATHS = {"new": "traffic_canary", "old": "traffic_control"}
+
+
+def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> dict[str, str]:
+    """Everything that is asked about a time of this length; `window` is how long a window of the plan really is."""
+    step = max(span / _POINTS, plan.scrape_interval)
+    over = f"[{_ms(span)}:{_ms(step)}]"
+    found: dict[str, str] = {}
+    if plan.costs is not None:
+        found |= {f"amount_{name}": f"avg_over_time(({q})\n{over})" for name, q in cost_queries(plan.costs).items()}
+    # The last wave's audience is the widest: everybody but the senders of known requests.
+    asked = traffic_queries(plan, len(plan.waves), span)
+    found |= {f"requests_{path}": asked[name] for path, name in PATHS.items()}
+    for key, query, whole, bound in _up(plan, span, window):
+        # A path that nobody takes has no points: there is nothing to be up for. Where each window alone holds too few
+        # requests, as in a small first wave, all of them together still say something.
+        found[f"{key}_whole"] = f"(({whole}) {bound})"
+        found[f"{key}_good"] = f"sum_over_time((({query}) {bound})\n{over})"
+        found[f"{key}_seen"] = f"count_over_time(({query})\n{over})"
+    return found
+
+
+def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str, str]]:
+    """Each path of each metric that says whether it is up: name, query in windows and as a whole, and what up is."""
+    for item in plan.success:
+        if isinstance(item, Available):
+            metric = plan.metrics[item.metric]
+            limit = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
+            for path, variant in ((PathName.NEW, plan.variants.canary), (PathName.OLD, plan.variants.control)):
+                query, whole = (
+                    joined_query(plan, item.metric, len(plan.waves), over, variant)
+                    for over in (window(metric.window), span)
+                )
+                yield (
+                    up_key(item.metric, path.value),
+                    query,
+                    whole,
+                    f"{'<' if item.above is None else '>'} bool {limit:g}",
+                )
+
+
+def up_key(metric: str, path: str) -> str:
+    """The name of a path's availability in the accounts."""
+    return f"up_{metric}_{path}"
+
+
+def account_body(wave: int, start: datetime, end: datetime, answers: Mapping[str, Reading]) -> dict[str, Any]:
+    """As journalled: each figure, or None with the reason why it is not known."""
+    figures: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    for name, reading in answers.items():
+        found = amount_in(reading)
+        if isinstance(found, NoData) or not isinstance(reading, Sample):
+            figures[name] = None
+            reasons[name] = found.detail or found.reason.value.replace("_", " ") if isinstance(found, NoData) else ""
+        else:
+            figures[name] = reading.value
+    return {
+        "wave": wave,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "figures": figures,
+        "reasons": reasons,
+    }
+
+
+def _ms(span: timedelta) -> str:
+    return f"{round(span.total_seconds() * 1000)}ms"

@@ -1,0 +1,1 @@
+"""What a person looks at: one model for terminal, dashboard and artifacts."""

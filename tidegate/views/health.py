@@ -1,0 +1,114 @@
+"""The one word for how a rollout stands, with a symbol beside it, so that colour never speaks alone."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tidegate.judging.bounds import Level
+from tidegate.pace import Timing
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
+from tidegate.views.course import Course
+
+_REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent
+_SILENCE_FLOOR = timedelta(seconds=30)
+_OBSERVED = (Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
+
+
+class Tone(StrEnum):
+    """How loud a status is; pages choose colours and borders by it."""
+
+    GOOD = "good"
+    IDLE = "idle"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A word, a symbol, how loud it is, and the reason in a sentence."""
+
+    word: str
+    symbol: str
+    tone: Tone
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.word}"
+
+
+def status_of(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status:
+    """The most urgent thing to know; HEALTHY only with a recent review that passed."""
+    return _ended(state) or _troubled(state, course, timing, now) or _calm(state, course)
+
+
+def _ended(state: RolloutState) -> Status | None:
+    back = state.rollback
+    match state.phase:
+        case Phase.ROLLED_BACK:
+            return Status("ROLLED BACK", "↩", Tone.BAD, back.reason if back else "")
+        case Phase.FINISHED:
+            return Status("FINISHED", "■", Tone.GOOD, state.end_reason)
+        case Phase.CLOSED:
+            return Status("CLOSED", "■", Tone.IDLE, state.end_reason)
+        case Phase.ROLLING_BACK:
+            at_zero = back is not None and back.zero_at is not None
+            if not at_zero:
+                return Status("ROLLBACK NOT WRITTEN", "✖", Tone.BAD, "The flag could not be set to zero yet.")
+            if back is not None and back.proven is False:
+                return Status("ROLLBACK NOT PROVEN", "✖", Tone.BAD, back.sentence)
+            return Status("ROLLING BACK", "↩", Tone.BAD, back.reason if back else "")
+        case _:
+            return None
+
+
+def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status | None:
+    for cause in (HoldCause.DRIFT, HoldCause.BLIND_SPENT, HoldCause.OPERATOR):
+        if cause in state.holds:
+            return Status("HELD", "▮▮", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
+    if HoldCause.BLIND in state.holds:
+        return Status("WITHOUT SIGHT", "?", Tone.WARN, state.holds[HoldCause.BLIND])
+    if silence := silent_for(state, timing, now):
+        return Status("SILENT", "✖", Tone.BAD, f"No review for {silence.total_seconds():.0f} s: who looks?")
+    if _reviewed_here(state, course) and course.verdict in ("FAIL", "ERROR"):
+        bad = [f["sentence"] for f in course.findings if f["verdict"] == course.verdict]
+        return Status("UNHEALTHY", "✖", Tone.BAD, bad[0] if bad else "")
+    if HoldCause.UNHEALTHY in state.holds:
+        return Status("UNHEALTHY", "✖", Tone.BAD, state.holds[HoldCause.UNHEALTHY])
+    return None
+
+
+def _calm(state: RolloutState, course: Course) -> Status:
+    if state.phase is Phase.GATE:
+        wave = state.gate.wave if state.gate else state.wave + 1
+        return Status("DECISION NEEDED", "◆", Tone.WARN, f"The gate before wave {wave} waits.")
+    if state.phase is Phase.PREPARING:
+        return Status("PREPARING", "…", Tone.IDLE, "Nothing is exposed yet.")
+    if state.phase is Phase.RAISING:
+        return Status("RAISING", "▲", Tone.IDLE, "An approved wave is about to begin.")
+    if not _reviewed_here(state, course):
+        return Status("NOT REVIEWED YET", "…", Tone.IDLE, "The first review of this wave is still to come.")
+    if course.verdict != "PASS":
+        unsure = [f["sentence"] for f in course.findings if f["verdict"] == course.verdict]
+        return Status("UNSURE", "?", Tone.WARN, unsure[0] if unsure else "")
+    if beyond := levels(course, Level.WARNING, Level.CRITICAL):
+        return Status("WARNING", "⚠", Tone.WARN, f"Beyond a bound: {', '.join(beyond)}.")
+    return Status("HEALTHY", "✓", Tone.GOOD, "")
+
+
+def silent_for(state: RolloutState, timing: Timing, now: datetime) -> timedelta | None:
+    """How long a review is missing, once that is longer than two intervals; None while reviews come."""
+    record = state.record
+    if record is None or state.phase not in (*_OBSERVED, Phase.GATE):
+        return None
+    since = now - record.last_review
+    allowed = max(timing.interval(state.wave) * _REVIEWS_LATE, _SILENCE_FLOOR) + timing.guard
+    return since if since > allowed else None
+
+
+def levels(course: Course, *wanted: Level) -> tuple[str, ...]:
+    """The metrics whose last review stood at one of these levels."""
+    return tuple(name for name, points in course.points.items() if points and points[-1].level in wanted)
+
+
+def _reviewed_here(state: RolloutState, course: Course) -> bool:
+    return course.reviewed_at is not None and course.reviewed_wave == state.wave

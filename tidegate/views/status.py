@@ -1,0 +1,92 @@
+"""A rollout's state as plain data, for scripts."""
+
+from typing import Any
+
+from tidegate.approval import sign_off
+from tidegate.pace import Timing
+from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
+from tidegate.upkeep import tasks_json
+from tidegate.words.progress_page import wave_status
+
+
+def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, Any]:
+    """What `tidegate status --json` prints; instants are ISO 8601, durations seconds."""
+    back = state.rollback
+    gate = state.gate
+    return {
+        "rollout": state.rollout,
+        "flag": plan.flag.key,
+        "plan": plan.name,
+        "plan_hash": state.plan_hash,
+        "phase": state.phase.value,
+        "open": state.phase.is_open,
+        "started_by": state.started_by,
+        "opened_at": state.opened_at.isoformat() if state.opened_at else None,
+        "wave": min(state.wave, len(plan.waves)),
+        "exposure": str(state.exposure),
+        "percent": state.exposure.percent,
+        "lease_until": state.lease_until.isoformat() if state.lease_until else None,
+        "holds": {cause.value: reason for cause, reason in state.holds.items()},
+        "waves": [_wave(plan, state, timing, number) for number in range(1, len(plan.waves) + 2)],
+        "gate": None
+        if gate is None or gate.outcome
+        else {"wave": gate.wave, "attempt": gate.attempt, "flow_run": gate.flow_run, "refusal": gate.refusal},
+        "approvals": plan.approvals.value,
+        "amendment": None
+        if state.amendment is None
+        else {
+            "plan_hash": state.amendment.plan_hash,
+            "by": state.amendment.by,
+            "changes": list(state.amendment.changes),
+            "approved_by": list(state.amendment.approved_by),
+        },
+        "break_glass": {str(wave): said for wave, said in state.broken_glass.items()},
+        "sign_off": [
+            {
+                "role": s.role,
+                "statements": list(plan.sign_off[s.role]),
+                "signed_by": state.stated.get(1, {}).get(s.key),
+            }
+            for s in sign_off(plan)
+        ],
+        "rollback": None
+        if back is None
+        else {
+            "reason": back.reason,
+            "criterion": back.criterion,
+            "by": back.by,
+            "ordered_at": back.ordered_at.isoformat(),
+            "zero_seconds": _seconds(back.ordered_at, back.zero_at),
+            "last_request_seconds": _seconds(back.ordered_at, back.last_request_at),
+            "proof_seconds": _seconds(back.ordered_at, back.proven_at),
+            "proven": back.proven,
+            "sentence": back.sentence,
+        },
+        "graduation": state.graduation,
+        "upkeep": tasks_json(plan, state, timing, state.updated_at) if state.updated_at else [],
+        "production_grade": state.production_grade,
+        "end_reason": state.end_reason,
+        "journal": {"entries": state.sequence, "head": state.head},
+    }
+
+
+def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> dict[str, Any]:
+    record = state.waves.get(number)
+    post = number > len(plan.waves)
+    word, _ = wave_status(state, timing, number)
+    wanted = timing.soak(number)
+    collected = record.soaked(wanted, timing.step(number).tolerance)[0].total_seconds() if record else 0.0
+    return {
+        "number": number,
+        "title": "Post-rollout" if post else plan.waves[number - 1].title,
+        "percent": None if post else plan.waves[number - 1].percent,
+        "status": word,
+        "soak_seconds": collected,
+        "soak_wanted_seconds": wanted.total_seconds(),
+        "reviews": len(record.reviews) if record else 0,
+    }
+
+
+def _seconds(start: Any, end: Any) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()

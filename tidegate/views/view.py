@@ -1,0 +1,247 @@
+"""Everything a page shows about one rollout, as values: the terminal, the dashboard and scripts draw the same."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tidegate.approval import approvers_of, may_state, open_statements
+from tidegate.criteria import in_force
+from tidegate.decision import STOPS_SOAK
+from tidegate.exposure import ZERO
+from tidegate.judging.bounds import Level
+from tidegate.judging.reference import BASELINE, reference_reading
+from tidegate.lease import lease_words
+from tidegate.pace import Timing
+from tidegate.plan import Alerts, Plan, When, timezone_of
+from tidegate.rollout_state import Phase, RolloutState
+from tidegate.samples import Sample
+from tidegate.units import format_duration, format_percent
+from tidegate.verdict import Verdict
+from tidegate.views.course import Course, Event
+from tidegate.views.health import Status, levels, status_of
+from tidegate.views.metrics import MetricView, metric_view
+from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
+from tidegate.words.progress_page import wave_status
+from tidegate.words.wording import seconds_between
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """One rollout at one instant."""
+
+    rollout: str
+    flag: str
+    title: str
+    at: datetime
+    phase: str
+    is_open: bool
+    status: Status
+    wave: int
+    waves_planned: int
+    wave_words: str
+    percent: float
+    day: int | None
+    soak: str
+    soak_percent: float
+    pace: str
+    exposure: str
+    exposure_planned: str
+    lease: str
+    as_planned: bool
+    traffic: str
+    incidents: int
+    alerts: int
+    last_issue: Event | None
+    issues: int
+    reviewed_at: datetime | None
+    started_by: str
+    holds: Mapping[str, str]
+    metrics: tuple[MetricView, ...]
+    waves: tuple[WaveView, ...]
+    gate: GateView | None
+    timeline: tuple[Event, ...]
+    notices: tuple[NoticeView, ...]
+    way_back: str
+    end_reason: str
+    allowed: Allowed
+    approvals: str
+    head: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; instants are ISO 8601."""
+        body: dict[str, Any] = plain(self)
+        return body
+
+
+def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime, course: Course) -> RolloutView:
+    """The rollout as it stands at `now`; `course` is what the same journal tells over time."""
+    waves = tuple(_wave(plan, state, timing, number) for number in range(1, len(plan.waves) + 2))
+    under_way = waves[state.wave - 1] if state.wave else None
+    planned = _planned(plan, state)
+    share = course.split.share if course.split else None
+    return RolloutView(
+        rollout=state.rollout,
+        flag=plan.flag.key,
+        title=plan.title,
+        at=now,
+        phase=state.phase.value.replace("_", " "),
+        is_open=state.phase.is_open,
+        status=status_of(state, course, timing, now),
+        wave=min(state.wave, len(plan.waves)),
+        waves_planned=len(plan.waves),
+        wave_words=_wave_words(plan, state),
+        percent=state.exposure.percent,
+        day=_day(plan, state, timing, now),
+        soak=under_way.soak if under_way else "",
+        soak_percent=under_way.soak_percent if under_way else 0.0,
+        pace="" if timing.pace.factor == 1 else f"rehearsal: one plan day takes {format_duration(_a_day(timing))}",
+        exposure=str(state.exposure),
+        exposure_planned=planned,
+        lease=lease_words(state.lease_until),
+        as_planned=str(state.exposure) == planned,
+        traffic="" if share is None else f"{share:.1f}% of the audience's requests took the new path",
+        incidents=_incidents(plan, state, course),
+        alerts=len(levels(course, Level.WARNING)),
+        last_issue=course.issue,
+        issues=course.issues,
+        reviewed_at=course.reviewed_at,
+        started_by=state.started_by,
+        holds={cause.value.replace("_", " "): why for cause, why in state.holds.items()},
+        metrics=_metrics(plan, state, course),
+        waves=waves,
+        gate=_gate(plan, state, now),
+        timeline=tuple(reversed(course.events)),
+        notices=tuple(_notices(state, course)),
+        way_back=_way_back(state),
+        end_reason=state.end_reason,
+        allowed=_allowed(state),
+        approvals=plan.approvals,
+        head=state.head,
+    )
+
+
+def _metrics(plan: Plan, state: RolloutState, course: Course) -> tuple[MetricView, ...]:
+    """Those with bounds first: they are what decides."""
+    rows = (
+        metric_view(name, metric, course.points.get(name, ()), baseline_of(state, name))
+        for name, metric in plan.metrics.items()
+    )
+    return tuple(sorted(rows, key=lambda row: all(bound.value is None for bound in row.bounds)))
+
+
+def baseline_of(state: RolloutState, metric: str) -> float | None:
+    """What the metric was on the old path before wave 1, where that was measured."""
+    found = reference_reading(state.references, BASELINE, metric)
+    return found.value if isinstance(found, Sample) else None
+
+
+def _a_day(timing: Timing) -> timedelta:
+    return timing.pace.real(timedelta(days=1))
+
+
+def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> WaveView:
+    word, soak = wave_status(state, timing, number)
+    record, percent = state.waves.get(number), 0.0
+    if record is not None:
+        wanted = timing.soak(number) + record.extension
+        collected, _ = record.soaked(timing.soak(number), timing.step(number).tolerance)
+        percent = 100.0 if record.soaked_at else 100 * collected / wanted
+    last = number > len(plan.waves)
+    step = plan.waves[min(number, len(plan.waves)) - 1]
+    exposure = f"{format_percent(step.percent)} of {step.audience}"
+    title = "Post-rollout" if last else step.title
+    soak = soak.removesuffix(" (at rehearsal pace)")
+    return WaveView(number, title, exposure, word, soak, percent, len(record.reviews) if record else 0)
+
+
+def _wave_words(plan: Plan, state: RolloutState) -> str:
+    """`2 of 4 (25%)`."""
+    total = len(plan.waves)
+    if state.wave == 0:
+        return f"0 of {total} (0%)"
+    after = ", post-rollout" if state.wave > total else ""
+    return f"{min(state.wave, total)} of {total} ({format_percent(state.exposure.percent)}){after}"
+
+
+def _planned(plan: Plan, state: RolloutState) -> str:
+    """The exposure that the plan has for the wave under way; nobody once the way back was ordered."""
+    if state.wave == 0 or state.rollback is not None:
+        return str(ZERO)
+    return str(plan.exposure_at(min(state.wave, len(plan.waves))))
+
+
+def _day(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> int | None:
+    """The day of the rollout on the plan's calendar, 1 being that of the first raise."""
+    if state.first_raise_at is None:
+        return None
+    zone = timezone_of(plan)
+    end = now if state.phase.is_open else state.updated_at or now
+    today, first = (timing.pace.plan_time(at).astimezone(zone).date() for at in (end, state.first_raise_at))
+    return (today - first).days + 1
+
+
+def _incidents(plan: Plan, state: RolloutState, course: Course) -> int:
+    """What the last review saw that counts as CRITICAL: alerts that fire, and metrics beyond their critical bound."""
+    criteria = (
+        [*in_force(plan, state.wave, When.TRIGGER), *in_force(plan, state.wave, When.DURING)] if state.wave else []
+    )
+    of_alerts = {item.id for item in criteria if isinstance(item.criterion, Alerts)}
+    failed = {f["criterion"] for f in course.findings if f["verdict"] == Verdict.FAIL}
+    # Several criteria may ask for the same alert.
+    return int(bool(failed & of_alerts)) + len(levels(course, Level.CRITICAL))
+
+
+def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
+    gate = state.gate
+    if gate is None or gate.outcome or state.phase is not Phase.GATE:
+        return None
+    step = plan.waves[gate.wave - 1]
+    asked = open_statements(plan, gate.wave, state.stated.get(gate.wave, {}))
+    everybody = sorted({email for emails in plan.roles.values() for email in emails})
+    waiting = now - gate.opened_at
+    return GateView(
+        gate.wave,
+        gate.attempt,
+        f"May {step.title} ({format_percent(step.percent)} of {step.audience}) begin?",
+        format_duration(timedelta(seconds=round(waiting.total_seconds()))),
+        waiting.total_seconds(),
+        gate.refusal,
+        gate.answer is not None,
+        approvers_of(plan, gate.wave),
+        tuple(p for p in state.approvals.get(gate.wave, []) if p in approvers_of(plan, gate.wave)),
+        step.gate.quorum,
+        tuple(
+            StatementView(
+                s.key, s.role, s.text, tuple(p for p in everybody if may_state(plan, s, p)) if s.in_person else ()
+            )
+            for s in asked
+        ),
+        tuple(gate.findings),
+    )
+
+
+def _notices(state: RolloutState, course: Course) -> Iterator[NoticeView]:
+    """The messages, newest first."""
+    for event, notice in reversed(state.queued.items()):
+        sent = tuple(key.rsplit("/", 1)[1] for key in state.sent if key.rsplit("/", 1)[0] == event)
+        yield NoticeView(course.queued_at.get(event), notice.get("loudness", ""), notice.get("title", event), sent)
+
+
+def _way_back(state: RolloutState) -> str:
+    back = state.rollback
+    if back is None:
+        return ""
+    zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
+    return f"Ordered by {back.by}: {back.reason} Zero {zero} after the order, proof {proof} after it. {back.sentence}"
+
+
+def _allowed(state: RolloutState) -> Allowed:
+    on = state.phase.is_open and state.rollback is None
+    left_exposed = not state.phase.is_open and state.exposure != ZERO
+    return Allowed(
+        resume=on and bool(STOPS_SOAK & state.holds.keys()),
+        hold=on and not any(cause.value == "operator" for cause in state.holds),
+        rollback=state.phase.is_open or left_exposed,
+        decide=on and state.phase is Phase.GATE and state.gate is not None and not state.gate.outcome,
+    )
