@@ -24,11 +24,14 @@ def main() -> None:
 
     import journal
     import tick
+    import watch
 
     _say(f"{2 * options.ticks} ticks against a real Prometheus, after its load has run for half a minute ...")
     figures, bodies = tick.measure(options.ticks)
     _say("the journal and its fold ...")
     figures += journal.measure(bodies)
+    _say(f"a guard of the watch over {', '.join(map(str, watch.SIZES))} waiting rollouts ...")
+    figures += watch.measure()
     if options.stack:
         import stack
 

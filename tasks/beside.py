@@ -10,21 +10,25 @@ _log = logging.getLogger("tidegate.beside")
 
 
 class Beside:
-    """One daemon thread that does the newest job of each name; a job that fails is logged and forgotten."""
+    """One daemon thread, begun with the first job, that does the newest of each name; one that fails is logged."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Callable[[], None]] = {}
         self._lock = threading.Lock()
         self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=lambda: context.run(self._work), name="beside", daemon=True)
-        self._thread.start()
+        self._context = contextvars.copy_context()
+        self._thread: threading.Thread | None = None
 
     def do(self, name: str, job: Callable[[], None]) -> None:
         """Do `job` soon; an older job of this name that has not begun is dropped."""
         with self._lock:
             waiting = name in self._jobs
             self._jobs[name] = job
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=lambda: self._context.run(self._work), name="beside", daemon=True
+                )
+                self._thread.start()
         if not waiting:
             self._names.put(name)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.beside import Beside
-from tasks.notifications import deliver
+from tasks.notifications import deliver, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.words.progress_page import progress_page
 
@@ -18,8 +18,9 @@ class Reporter:
 
     def __init__(self, run: OpenRollout) -> None:
         self._origin = run
-        self._copy: OpenRollout | None = None
-        self._beside = Beside()
+        self._copies: dict[str, OpenRollout] = {}
+        # Prefect's server may keep a call for minutes when it is away; a page must not wait behind that.
+        self._sending, self._showing = Beside(), Beside()
         self._shown_at: datetime | None = None
         self._shown_phase = ""
         self._queued = 0
@@ -29,37 +30,45 @@ class Reporter:
         """Ask for what is due; returns at once."""
         if len(run.state.queued) != self._queued:
             self._queued = len(run.state.queued)
-            self._beside.do("notices", self._deliver)
-            self._beside.do("report", self._show_report)
+            self._sending.do("notices", self._deliver)
+            self._showing.do("report", self._show_report)
         phase = f"{run.state.phase}{run.state.wave}"
         if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= _EVERY:
             self._shown_at, self._shown_phase = now, phase
-            self._beside.do("artifact", self._show)
+            self._showing.do("artifact", self._show)
 
     def flush(self) -> None:
-        """Send and show the latest state, for at most ten seconds."""
-        self._beside.do("notices", self._deliver)
-        self._beside.do("artifact", self._show)
-        self._beside.flush()
+        """Send and show the latest state, for at most ten seconds each."""
+        self._sending.do("notices", self._deliver)
+        self._showing.do("artifact", self._show)
+        self._sending.flush()
+        self._showing.flush()
 
-    def _latest(self) -> OpenRollout:
-        self._copy = self._copy or self._origin.again()
-        self._copy.refresh()
-        return self._copy
+    def hand_over(self, run: OpenRollout) -> None:
+        """Before the claim goes, without which nobody may send: send what is queued, for at most ten seconds."""
+        if undelivered(run):
+            self._sending.do("notices", self._deliver)
+            self._sending.flush()
+
+    def _latest(self, job: str) -> OpenRollout:
+        # A copy for each thread; a rollout in hand is not shared.
+        copy = self._copies[job] = self._copies.get(job) or self._origin.again()
+        copy.refresh()
+        return copy
 
     def _deliver(self) -> None:
-        if deliver(self._latest()):
+        if deliver(self._latest("sending")):
             self._queued = -1  # ask again at the next update
 
     def _show(self) -> None:
-        run = self._latest()
+        run = self._latest("showing")
         key = "rollout-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
         page = progress_page(run.plan, run.state, run.timing, utc_now())
         create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
 
     def _show_report(self) -> None:
         """The newest meeting's report as an artifact of its own; a later one replaces it."""
-        run = self._latest()
+        run = self._latest("showing")
         told = [notice for notice in run.state.queued.values() if notice.get("report")]
         if told and told[-1]["event"] != self._reported:
             newest = told[-1]

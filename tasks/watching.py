@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,6 +26,7 @@ from tidegate.rollout_state import Phase
 WATCH = "~watch"  # no flag's key can begin so
 BEAT = timedelta(seconds=10)
 WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
+_GUARDS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="guard")
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
@@ -49,12 +51,15 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
             for row in connections.journal.rollouts(open_only=True):
                 if row.rollout not in runs:
                     runs[row.rollout] = OpenRollout(connections, row.rollout)
+                    # Made here, so that what it shows belongs to this run in Prefect.
+                    reporter_for(runs[row.rollout])
         except Fenced:
             break
         except ConnectionFault as fault:
             _log.warning("the journal does not answer: %s", fault)
+        # Most of a guard is waiting for answers; a rollout is in one thread's hands at a time.
+        guards += sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), list(runs.values())))
         for run in list(runs.values()):
-            guards += _guard(run, utc_now(), orphans)
             if not run.state.phase.is_open:
                 reporter_for(run).flush()
                 run.release_claim()
@@ -128,7 +133,7 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         orphans.look(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
             # Whoever carries this rollout on must be able to take it at once.
-            reporter_for(run).flush()
+            reporter_for(run).hand_over(run)
             run.release_claim()
     except ClaimHeld:
         orphans.carried(run.rollout)

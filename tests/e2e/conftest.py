@@ -103,3 +103,10 @@ def messages(stack: Stack, kind: str) -> list[dict[str, object]]:
         f"{stack.parts.inbox_url}/messages", params={"kind": kind}, timeout=10
     ).json()
     return found
+
+
+def titles(stack: Stack, run: OpenRollout) -> list[tuple[object, str]]:
+    """Channel and first line of what Slack was told of this rollout; an earlier one may still send its last notices."""
+    ours = [m for m in messages(stack, "slack") if run.rollout in str(m["metadata"])]
+    assert ours, "Slack was told nothing"
+    return [(m["channel"], str(m["text"]).splitlines()[0]) for m in ours]

@@ -7,7 +7,7 @@ import pytest
 
 from blocks.connections import OpenConnections
 from console.stack import Stack
-from tests.e2e.conftest import begin, messages, reach
+from tests.e2e.conftest import begin, reach, titles
 from tests.e2e.waiting import wait_for
 from tidegate.entries import Kind
 from tidegate.rollout_state import Phase, RolloutState
@@ -39,5 +39,5 @@ def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) 
     assert raised == [1, 2]
     credited = [e.body["credit"] for e in entries if e.kind is Kind.REVIEWED and e.body["wave"] == 1]
     assert sum(credited) == pytest.approx(20, abs=2), "the soak was neither lost nor counted twice"
-    titles = [(m["channel"], str(m["text"]).splitlines()[0]) for m in messages(stack, "slack")]
-    assert len(titles) == len(set(titles)), titles
+    told = titles(stack, run)
+    assert len(told) == len(set(told)), told

@@ -13,7 +13,7 @@ from console.stack import Stack
 from console.summary import share_of_wave
 from demo.load import users
 from tasks.open_rollout import OpenRollout, utc_now
-from tests.e2e.conftest import APPROVER, begin, messages, reach
+from tests.e2e.conftest import APPROVER, begin, reach, titles
 from tests.e2e.waiting import wait_for
 from tidegate.entries import Kind
 from tidegate.rollout_state import Phase
@@ -77,8 +77,8 @@ def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: O
     assert {u.id for u in users(300)} == exposed(stack)
     raised = [e for e in via.journal.entries(run.rollout) if e.kind is Kind.RAISED]
     assert [e.body["wave"] for e in raised] == [1, 2, 3, 4]
-    titles = [(m["channel"], str(m["text"]).splitlines()[0]) for m in messages(stack, "slack")]
-    assert len(titles) == len(set(titles)), titles
+    told = titles(stack, run)
+    assert len(told) == len(set(told)), told
     assert via.journal.verify(run.rollout) == []
     shown = json.loads(tidegate("status", run.rollout, "--json").stdout)
     assert shown["phase"] == "finished"
