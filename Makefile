@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo test trials lint reference grafana bench lock clean
+.PHONY: help setup demo test trials screenshots lint reference grafana bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -39,6 +39,10 @@ trials: setup ## Run the long tests: each trigger provoked, each part broken, ev
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 	$(BIN)/pytest tests/triggers --durations=5
 	$(BIN)/pytest tests/trials --durations=10
+
+screenshots: setup ## Take the pictures of the docs anew
+	@$(BIN)/python -m demo.provision prometheus chromium
+	@mkdir -p docs/images && TIDEGATE_SCREENSHOTS=docs/images $(BIN)/pytest tests/trials/test_dashboard_clicked.py
 
 lint: setup ## Check style, types and imports
 	$(BIN)/ruff check
