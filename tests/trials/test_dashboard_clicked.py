@@ -72,7 +72,7 @@ def picture(page: Page, name: str) -> None:
         return
     for width, form in ((1280, ""), (390, "-phone")):
         page.set_viewport_size({"width": width, "height": 900})
-        page.screenshot(path=Path(PICTURES) / f"{name}{form}.png", full_page=width > 1000)
+        page.screenshot(path=Path(PICTURES) / f"{name}{form}.png")
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
