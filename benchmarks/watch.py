@@ -55,6 +55,8 @@ def measure() -> list[Figure]:
                 own = {**os.environ, **alone}
                 done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=500, env=own)
                 found = json.loads(done.stdout)
+                if found["guarded"] != size:
+                    raise RuntimeError(f"{found['guarded']} of {size} rollouts were guarded")
                 about = f"{found['guarded']} of {size} guarded, the first time in {found['first']:.1f} s"
                 aims = ("< 10", "< 300") if size == SIZES[-1] else ("", "")
                 figures += [

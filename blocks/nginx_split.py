@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import Field, field_validator
 from blocks.connection import Connection
 from blocks.errors import NotTaken, Refused, Unreachable
 from blocks.flagd_fence import sync_folder
+from blocks.running import run_argv
 
 _WORD = r"^[a-zA-Z0-9_.-]+$"
 _VARIABLE = r"^\$[a-z0-9_]+$"
@@ -139,20 +139,7 @@ class NginxSplit(Connection):
             raise Refused(f"{self.path}: it cannot be written ({error.strerror})") from error
 
     def _run(self, argv: tuple[str, ...], what: str) -> None:
-        try:
-            done = subprocess.run(
-                argv,
-                check=False,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.timeout_seconds,
-                stdin=subprocess.DEVNULL,
-            )
-        except OSError as error:
-            raise Refused(f"{what} cannot be started: {argv[0]} ({error.strerror})") from error
-        except subprocess.TimeoutExpired:
-            raise Unreachable(f"{what} did not end within {self.timeout_seconds:g} s") from None
-        if done.returncode != 0:
-            last = (done.stderr or done.stdout).strip().splitlines()[:1]
-            raise Refused(f"{what} failed: {last[0][:300] if last else f'exit status {done.returncode}'}")
+        done = run_argv(what, argv, "/", self.timeout_seconds)
+        if done.code != 0:
+            first = done.output.splitlines()[:1]
+            raise Refused(f"{what} failed: {first[0][:300] if first else f'exit status {done.code}'}")

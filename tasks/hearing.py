@@ -17,9 +17,10 @@ from tasks.late import TooLate, must_not_be_late
 from tasks.open_rollout import OpenRollout, UnknownRollout
 from tasks.prefect_runs import FlowRunSeen, runs_that_start
 from tasks.rollback_steps import roll_back
+from tasks.rollback_worker import ROLLBACK_POOL
 
 EVERY_SECONDS = 0.5
-Starting = Callable[[str], Iterable[FlowRunSeen]]
+Starting = Callable[[str, str], Iterable[FlowRunSeen]]
 _log = logging.getLogger("tidegate.watch")
 
 
@@ -31,24 +32,23 @@ class Ordered:
     reason: str
     by: str
     anyway: bool
+    connections: str
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "Ordered | None":
         """The order for zero that these parameters are; None for a step back, for more, or anything not understood."""
-        known = {name: given.get(name, "") for name in ("rollout", "reason", "by")}
+        known = {name: given.get(name, "") for name in ("rollout", "reason", "by", "connections")}
         if given.get("to_wave") or given.get("full") or not all(isinstance(value, str) for value in known.values()):
             return None
         reason = known["reason"] or "Ordered in the Prefect UI."
         by = known["by"] or "somebody in the Prefect UI"
-        return cls(known["rollout"], reason, by, given.get("anyway") is True)
+        return cls(known["rollout"], reason, by, given.get("anyway") is True, known["connections"])
 
 
 class Hearing:
     """Hears the rollback orders that Prefect's server knows, each once."""
 
-    def __init__(
-        self, via: OpenConnections, starting: Callable[[str], Iterable[FlowRunSeen]] = runs_that_start
-    ) -> None:
+    def __init__(self, via: OpenConnections, starting: Starting = runs_that_start) -> None:
         self._via, self._starting = via, starting
         self._heard: set[str] = set()
         self._over = threading.Event()
@@ -64,7 +64,7 @@ class Hearing:
     def listen_once(self) -> list[str]:
         """The rollouts that were turned back for orders not heard before; raises Unreachable without Prefect."""
         done = []
-        for seen in self._starting("rollback"):
+        for seen in self._starting("rollback", ROLLBACK_POOL):
             if seen.id in self._heard:
                 continue
             self._heard.add(seen.id)
@@ -80,6 +80,9 @@ class Hearing:
             run = OpenRollout(self._via, name)
         except (NotOne, TooLate, UnknownRollout, ConnectionFault, ValueError) as unclear:
             _log.info("a rollback is left to its own run: %s", unclear)
+            return ""
+        # One server may serve several sets of connections; an order for another set means another flag.
+        if order.connections != run.state.connections:
             return ""
         opened = run.state.opened_at
         # An order that is older than the rollout was meant for another one; what has ended is its own run's business.

@@ -126,10 +126,10 @@ class FlowRunSeen:
     parameters: dict[str, Any]
 
 
-def runs_that_start(flow: str) -> list[FlowRunSeen]:
-    """The runs of this flow that were ordered and have not begun, those planned for later left out.
+def runs_that_start(flow: str, pool: str) -> list[FlowRunSeen]:
+    """The runs of this flow in this work pool that were ordered and have not begun, those planned for later left out.
 
-    Raises Unreachable.
+    A server has other people's flows too, perhaps of the same name; the pool is ours. Raises Unreachable.
     """
     from prefect.client.schemas import filters, sorting
     from prefect.client.schemas.objects import StateType
@@ -140,6 +140,7 @@ def runs_that_start(flow: str) -> list[FlowRunSeen]:
             found = client.read_flow_runs(
                 flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])),
                 flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=waiting)),
+                work_pool_filter=filters.WorkPoolFilter(name=filters.WorkPoolFilterName(any_=[pool])),
                 sort=sorting.FlowRunSort.EXPECTED_START_TIME_DESC,
                 limit=10,
             )

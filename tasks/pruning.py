@@ -12,18 +12,23 @@ from prefect.client.schemas.filters import (
     FlowRunFilterEndTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 KEPT = timedelta(days=1)
+WATCH_POOL = "tidegate-watch"
 _AT_ONCE = 200
 _log = logging.getLogger("tidegate.pruning")
 
 
-def prune_runs(now: datetime, flow: str = "watch") -> int:
-    """Delete the flow's runs that went well or were cancelled over a day ago; how many. Failed ones stay to be read.
+def prune_runs(now: datetime) -> int:
+    """Delete the watch's runs that went well or were cancelled over a day ago; how many. Failed ones stay to be read.
+
+    A server has other people's flows too, perhaps of the same name; the pool is ours.
 
     A server that does not answer is asked again by the next watch.
     """
@@ -35,8 +40,12 @@ def prune_runs(now: datetime, flow: str = "watch") -> int:
     gone = 0
     try:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
-            named = FlowFilter(name=FlowFilterName(any_=[flow]))
-            for run in client.read_flow_runs(flow_filter=named, flow_run_filter=wanted, limit=_AT_ONCE):
+            named = FlowFilter(name=FlowFilterName(any_=["watch"]))
+            ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[WATCH_POOL]))
+            found = client.read_flow_runs(
+                flow_filter=named, flow_run_filter=wanted, work_pool_filter=ours, limit=_AT_ONCE
+            )
+            for run in found:
                 try:
                     client.delete_flow_run(run.id)
                 except ObjectNotFound:

@@ -1,5 +1,6 @@
 """On one real Prefect server: the kit's connections become blocks, and the automations are there once."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,13 +13,16 @@ import yaml
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.states import Cancelled, Completed, Failed
 
 from blocks import Connections, FlagdFile, load_connections, register_kit, write_kit
 from blocks.errors import Refused
 from console.automations import HEARTBEAT, WATCH, set_up_automations
 from tasks.open_rollout import utc_now
-from tasks.pruning import KEPT, prune_runs
+from tasks.prefect_runs import runs_that_start
+from tasks.pruning import KEPT, WATCH_POOL, prune_runs
+from tasks.rollback_worker import ROLLBACK_POOL
 from tests.blocks.test_kit import EXPORTED, SECRET, values
 
 __all__ = ["values"]
@@ -62,6 +66,11 @@ def watch() -> None:
     """Stands for the watch."""
 
 
+@flow(name="rollback")
+def rollback(by: str = "", connections: str = "") -> None:
+    """Stands for the rollback."""
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_automations_are_set_up_once_and_only_start_the_watch() -> None:
     with get_client(sync_client=True) as client:
@@ -87,27 +96,36 @@ def test_the_heartbeat_that_silence_is_measured_by_is_the_one_that_is_deployed()
 
 @pytest.mark.usefixtures("prefect_server")
 def test_finished_watches_go_after_a_day_and_nothing_else_does() -> None:
-    @flow(name="watch")
-    def ended_well() -> str:
-        return "0 guards"
+    ends = {"well": Completed(), "cancelled": Cancelled(), "broken": Failed()}
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(watch)
+        for pool in (WATCH_POOL, "somebody-elses"):
+            with contextlib.suppress(ObjectAlreadyExists):
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            deployment = client.create_deployment(flow_id, f"watch of {pool}", work_pool_name=pool)
+            for name, end in ends.items():
+                run = client.create_flow_run_from_deployment(deployment, name=f"{pool} {name}")
+                client.set_flow_run_state(run.id, end, force=True)
 
-    @flow(name="watch", retries=0)
-    def broke() -> None:
-        raise RuntimeError("to be read by somebody")
+        def left() -> set[str]:
+            return {run.name for run in client.read_flow_runs() if run.name.split()[-1] in ends}
 
-    @flow(name="rollout")
-    def rollout() -> str:
-        return "finished"
+        everything = left()
+        assert len(everything) == 6
+        assert prune_runs(utc_now()) == 0
+        assert left() == everything
+        assert prune_runs(utc_now() + KEPT + timedelta(minutes=1)) == 2
+        assert everything - left() == {f"{WATCH_POOL} well", f"{WATCH_POOL} cancelled"}
 
-    def left() -> list[tuple[str, StateType]]:
-        with get_client(sync_client=True) as client:
-            return sorted((run.name, run.state_type) for run in client.read_flow_runs() if run.name in named)
 
-    named = {"well", "broken", "rolled"}
-    ended_well.with_options(flow_run_name="well")()
-    rollout.with_options(flow_run_name="rolled")()
-    broke.with_options(flow_run_name="broken")(return_state=True)
-    assert prune_runs(utc_now()) == 0
-    assert len(left()) == 3
-    assert prune_runs(utc_now() + KEPT + timedelta(minutes=1)) == 1
-    assert [name for name, _ in left()] == ["broken", "rolled"]
+@pytest.mark.usefixtures("prefect_server")
+def test_orders_are_heard_from_our_own_pool_with_what_the_deployment_sets() -> None:
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(rollback)
+        for pool in (ROLLBACK_POOL, "another-pool"):
+            client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            given = {"connections": "default"}
+            deployment = client.create_deployment(flow_id, f"of {pool}", work_pool_name=pool, parameters=given)
+            client.create_flow_run_from_deployment(deployment, parameters={"by": pool})
+    [order] = runs_that_start("rollback", ROLLBACK_POOL)
+    assert order.parameters == {"connections": "default", "by": ROLLBACK_POOL}

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tasks.amending import approve, propose, reject
-from tasks.approvers import add_approver
 from tasks.commands import close, end_holds, extend_soak
 from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.gates import decide_gate, given_to_prefect
@@ -15,7 +14,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tasks.ticking import hold
-from tests.tasks.gate_world import CARL, PLAN, STRANGER, WITH_SEED, GateWorld
+from tests.tasks.gate_world import CARL, PLAN, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.approval import Answer
 from tidegate.entries import Kind
@@ -25,15 +24,6 @@ from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
 
 NEW_SOAK = {"waves.0.soak": "2h"}
-
-
-@pytest.fixture
-def seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "approvers.json"
-    monkeypatch.setenv("TIDEGATE_APPROVERS", str(path))
-    for person in WITH_SEED:
-        add_approver(path, person)
-    return path
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
 from tasks.answering import take_answer
-from tasks.approvers import add_approver, read_seeds
+from tasks.approvers import read_seeds
 from tasks.gates import give_answer, judge_answer
 from tasks.open_rollout import utc_now
 from tasks.proving import CODES
 from tests.conftest import PrometheusServer
-from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, WITH_SEED, GateWorld
+from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.approval import Answer, Choice, Outcome, statements
 from tidegate.entries import Kind
@@ -27,15 +27,6 @@ from tidegate.rollout_state import Phase
 
 Attack = Callable[[GateWorld, datetime], dict[str, Any]]
 QUORUM_TWO = {"waves.0.gate": {"approvers": ["lead"], "quorum": 2}}
-
-
-@pytest.fixture
-def seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "approvers.json"
-    monkeypatch.setenv("TIDEGATE_APPROVERS", str(path))
-    for person in WITH_SEED:
-        add_approver(path, person)
-    return path
 
 
 @pytest.fixture

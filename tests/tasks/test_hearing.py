@@ -24,8 +24,9 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
 
 def heard(world: World, *orders: dict[str, Any], age: timedelta = timedelta(0)) -> list[str]:
     """What a watch does that hears these orders twice."""
-    runs = [FlowRunSeen(f"run-{n}", utc_now() - age, order) for n, order in enumerate(orders)]
-    hearing = Hearing(world.via, lambda _: runs)
+    given = [{"connections": "default"} | order for order in orders]
+    runs = [FlowRunSeen(f"run-{n}", utc_now() - age, order) for n, order in enumerate(given)]
+    hearing = Hearing(world.via, lambda *_: runs)
     return [*hearing.listen_once(), *hearing.listen_once()]
 
 
@@ -59,6 +60,9 @@ def test_name_and_reason_are_those_of_the_form(world: World) -> None:
         ({"full": True}, timedelta(0)),  # its run takes further steps, and must find the rollout open
         ({"rollout": "another-1"}, timedelta(0)),
         ({"rollout": 7}, timedelta(0)),
+        ({"connections": "staging"}, timedelta(0)),  # another set on the same server: another journal, another flag
+        ({"connections": ""}, timedelta(0)),  # somebody else's flow of this name
+        ({"connections": None}, timedelta(0)),
         ({}, timedelta(days=1)),  # meant for a rollout before this one
     ],
 )

@@ -3,21 +3,17 @@
 A thousand requests a second (fewer on a busy machine), of which one in a hundred fails on either path.
 """
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from blocks.kit import read_kit
-from console.home import kit_path
-from console.stack import write_demo_kit
 from demo.flag import FLAG
 from demo.idle_flags import idle_flags
-from demo.prometheus import query, wait_for_samples
+from demo.prometheus import query
 from demo.provision import find_prometheus
-from demo.stack import start_parts, stop_parts
+from demo.stack import start_parts
 from tasks.exposure import raise_exposure
 from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.measurement import entry_findings
@@ -26,7 +22,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
 from tasks.rollback_steps import prove
 from tests.e2e.waiting import wait_for
-from tests.triggers.conftest import STARTER, Bench, guard, rehearsal
+from tests.triggers.conftest import STARTER, Bench, bench_of, guard, rehearsal
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.next_step import Ask, Preflight, RunWave, next_step
@@ -59,19 +55,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         # On a busy machine fewer are sent, instead of queueing before Prometheus' own request.
         load_options=("--in-flight", 120),
     )
-    before = os.environ.get("TIDEGATE_HOME")
-    os.environ["TIDEGATE_HOME"] = str(home)
-    try:
-        wait_for_samples(parts.prometheus_url, deadline=60)
-        write_demo_kit(home, parts)
-        via = read_kit(kit_path())
-        yield Bench(parts, via)
-        via.close()
-    finally:
-        os.environ.pop("TIDEGATE_HOME")
-        if before is not None:
-            os.environ["TIDEGATE_HOME"] = before
-        stop_parts(parts)
+    with bench_of(home, parts) as opened:
+        yield opened
 
 
 def decisive(plan: Plan, *texts: str) -> Plan:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -98,14 +100,13 @@ class Bench:
         run.append(Kind.SOAKED, {"wave": wave})
 
 
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    home = tmp_path_factory.mktemp("triggers")
-    parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=DAY.total_seconds())
+@contextmanager
+def bench_of(home: Path, parts: Parts) -> Iterator[Bench]:
+    """The running parts with a kit of their own, ended afterwards."""
     before = os.environ.get("TIDEGATE_HOME")
     os.environ["TIDEGATE_HOME"] = str(home)
     try:
-        wait_for_samples(parts.prometheus_url, deadline=30)
+        wait_for_samples(parts.prometheus_url, deadline=60)
         write_demo_kit(home, parts)
         via = read_kit(kit_path())
         yield Bench(parts, via)
@@ -115,6 +116,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         if before is not None:
             os.environ["TIDEGATE_HOME"] = before
         stop_parts(parts)
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    home = tmp_path_factory.mktemp("triggers")
+    parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=DAY.total_seconds())
+    with bench_of(home, parts) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

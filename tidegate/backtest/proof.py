@@ -45,17 +45,24 @@ def judge_backtest(
     if blind["blind"] > item.blind_at_most:
         sentence = f"{what}: {blind['text']} saw nothing in {blind['blind']:.1f}% of its looks"
         return found(item, Verdict.FAIL, f"{sentence}, allowed is at most {format_percent(item.blind_at_most)}.")
-    return found(item, Verdict.PASS, f"{what}: at worst {words}.", observed=rate["percent"], bound=bound)
+    left_out = len(_decisive(plan)) - len(rows)
+    without = f" Not in it, since they could not be replayed: {left_out} triggers." if left_out else ""
+    return found(item, Verdict.PASS, f"{what}: at worst {words}.{without}", observed=rate["percent"], bound=bound)
 
 
-def _deciding(plan: Plan, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The replayed triggers that decide as the plan stands now, whether they were on dry run then or not."""
-    decisive = {
+def _decisive(plan: Plan) -> set[tuple[int, str]]:
+    """Every trigger that decides as the plan stands now, by wave."""
+    return {
         (wave, item.id)
         for wave in range(1, len(plan.waves) + 1)
         for item in in_force(plan, wave, When.TRIGGER)
         if not item.criterion.dry_run
     }
+
+
+def _deciding(plan: Plan, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The replayed triggers that decide as the plan stands now, whether they were on dry run then or not."""
+    decisive = _decisive(plan)
     return [
         row
         for row in body["criteria"]

@@ -67,8 +67,9 @@ def projected(costs: Costs, answers: Mapping[str, Reading]) -> Decimal | NoData:
             return NoData(amount.reason, amount.at, f"{name}: {amount.detail or amount.reason.value}")
         amounts[name] = amount
     total = monthly(costs, amounts).total
-    # Nothing is left out: every amount is known here.
-    return Decimal(0) if total is None else total
+    if total is None:
+        raise ValueError("an amount is not known, and nothing was said of it")
+    return total
 
 
 def cents(amount: Decimal) -> Decimal:

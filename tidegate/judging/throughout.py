@@ -44,7 +44,8 @@ def _add(
     kept.measured += 1
     kept.waves_measured.add(wave)
     # A value without a count behind it, such as memory, speaks for itself.
-    events = float(line.get("n") or item["events"])
+    counted = line.get("n")
+    events = float(item["events"] if counted is None else counted)
     kept.events += events
     kept.weighted += events * line["value"]
     if kept.events < item["events"]:
