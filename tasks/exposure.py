@@ -44,6 +44,8 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
         changed = f"the flag was changed by somebody else: {drift.was} -> {drift.now}" if drift else unreadable
         raise MayNotRaise(changed)
     exposure = run.plan.exposure_at(wave)
+    if run.state.intended not in (None, exposure):
+        raise MayNotRaise("a step back was begun and not finished: order it again, or roll back")
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
     if run.state.intended != exposure:
         written = run.append(Kind.RAISING, body, unless=lambda state: bool(forbids_raising(state, wave)), fenced=True)

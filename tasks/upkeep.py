@@ -156,7 +156,7 @@ def _drill(run: OpenRollout, now: datetime) -> Result:
             f"{run.flag} is at {flag.description}: a drill ends at zero for everybody, so nobody drills it unattended. "
             "Drill on the staging flag: tidegate drill PLAN"
         )
-    practised = drill(run.connections, run.plan, by=run.plan.roles[next(iter(run.plan.roles))][0]).state
+    practised = drill(run.connections, run.plan, by=BY).state
     found = practised.drilled or {"proven": False, "sentence": practised.end_reason}
     verdict = Verdict.PASS if found["proven"] else Verdict.FAIL
     page = f"# Recovery drill: {one_line(run.plan.title)}\n\n{now:%Y-%m-%d %H:%M} UTC. {one_line(found['sentence'])}\n"

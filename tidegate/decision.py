@@ -115,6 +115,8 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
         return timedelta(0), False
     if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None:
         return timedelta(0), False
+    if state.intended is not None:
+        return timedelta(0), False
     elapsed = max(judged.at - record.last_review - record.unseen, timedelta(0))
     return min(elapsed, timing.interval(state.wave)), judged.verdict is Verdict.PASS
 
@@ -163,6 +165,9 @@ def _by_soak(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     record = state.record
     if record is None or state.phase not in SOAKING:
         return Continue(f"guarding while {state.phase.value.replace('_', ' ')}")
+    if state.intended is not None:
+        # The flag may have it already, or not: neither is the wave that the journal has.
+        return Continue("a step back was begun and not finished; order it again, or roll back")
     step = timing.step(state.wave)
     collected, enough = record.soaked(timing.soak(state.wave), step.tolerance)
     if not enough or judged.verdict is not Verdict.PASS:

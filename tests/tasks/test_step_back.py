@@ -1,11 +1,13 @@
 """A step back on a real journal and flag: fenced, read back, and never a raise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blocks.errors import Fenced
 from blocks.flagd_file import FlagdFile
+from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.rollback_steps import roll_back
@@ -14,7 +16,7 @@ from tests.conftest import PrometheusServer
 from tests.tasks.world import World, no_alerts
 from tests.tidegate.builders import ANN, BOB
 from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.exposure import ZERO, Exposure
 from tidegate.rollout_state import Phase
 
 
@@ -56,6 +58,21 @@ def test_a_flag_that_was_lowered_by_hand_is_not_raised_to_an_earlier_wave(world:
     with pytest.raises(NotAllowed, match="not as the journal has it"):
         step_back(OpenRollout(world.via, run.rollout), 1, by=BOB, reason="slow")
     assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_over_a_step_back_that_was_begun_and_not_finished_nothing_is_raised(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = World(tmp_path, prometheus_server, no_alerts())
+    run, before = world.run, world.plan.exposure_at(1)
+    lower = Exposure(tuple(replace(layer, percent=1.0) for layer in before.layers), before.attribute)
+    run.append(Kind.SOAKED, {"wave": 1})
+    decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, decided)
+    run.append(Kind.LOWERING, {"wave": 1, "before": 2, "exposure": lower.to_json(), "epoch": 1})
+    with pytest.raises(MayNotRaise, match="begun and not finished"):
+        raise_exposure(run, 2)
+    assert world.via.flags.read(run.flag).exposure == before
 
 
 def test_after_a_rollback_there_is_no_step_back(world: World) -> None:

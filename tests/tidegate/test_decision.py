@@ -321,6 +321,17 @@ def test_the_time_between_two_looks_that_was_blind_credits_nothing() -> None:
     assert credit(journal.state, look(after=2 * QUARTER), TIMING)[0] == QUARTER
 
 
+def test_a_step_back_that_was_begun_and_not_finished_credits_and_advances_nothing() -> None:
+    journal = soaked()
+    assert isinstance(decide(journal.state, look(after=journal.now - T0), TIMING), Advance)
+    journal.append(Kind.LOWERING, {"wave": 1, "before": 2, "exposure": PLAN.exposure_at(1).to_json(), "epoch": 2})
+    seen = look(after=journal.now - T0 + QUARTER)
+    assert credit(journal.state, seen, TIMING) == (timedelta(0), False)
+    decision = decide(journal.state, seen, TIMING)
+    assert isinstance(decision, Continue)
+    assert "step back" in decision.reason
+
+
 def test_the_time_of_a_hold_credits_nothing() -> None:
     journal = in_wave()
     journal.append(Kind.HELD, after=MINUTE)
