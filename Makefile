@@ -22,7 +22,7 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 	@$(BIN)/python -m demo.provision prometheus
 	@$(BIN)/tidegate demo $(ARGS)
 
-test: setup ## Check style, types and imports, then run the tests; under ten minutes
+test: setup ## Check style, types and imports, then run the tests; about ten minutes
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 ifeq ($(ARGS),)
 	@# The end-to-end tests take longest and mostly wait, so all else runs beside them and gives way; they tell at the end.
@@ -35,14 +35,16 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-trials: setup ## Run the long tests: each trigger provoked, each part broken, every step turned back; under half an hour
+trials: setup ## Run the long tests: each trigger provoked, each part broken, every step turned back; about forty minutes
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 	$(BIN)/pytest tests/triggers --durations=5
 	$(BIN)/pytest tests/trials --durations=10
 
 screenshots: setup ## Take the pictures of the docs anew
 	@$(BIN)/python -m demo.provision prometheus chromium
-	@mkdir -p docs/images && TIDEGATE_SCREENSHOTS=docs/images $(BIN)/pytest tests/trials/test_dashboard_clicked.py
+	@mkdir -p docs/images
+	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/trials/test_dashboard_clicked.py
+	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/e2e/test_browser.py -k turned_back
 
 lint: setup ## Check style, types and imports
 	$(BIN)/ruff check

@@ -6,10 +6,11 @@ The answers are made up here and no Prometheus is asked: 30 days at one-minute s
 import argparse
 import os
 import random
-import resource
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from figures import peak_megabytes
 
 from tidegate.backtest.past import Asked, Grid, Past
 from tidegate.backtest.run import Course, course, judge
@@ -88,7 +89,7 @@ def main() -> None:
             walls.append(time.perf_counter() - began)
             cores.append(time.process_time() - busy)
         points = sum(len(column) for column in past.columns.values() if isinstance(column, dict))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        memory = peak_megabytes()
         print(
             f"| {kinds} | {len(what.questions)} | {points:,} | {sorted(walls)[options.runs // 2]:.1f} | "
             f"{sorted(cores)[options.runs // 2]:.1f} | {memory:.0f} |",

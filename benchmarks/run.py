@@ -25,9 +25,14 @@ def main() -> None:
     import journal
     import tick
     import watch
+    import watched
 
     _say(f"{2 * options.ticks} ticks against a real Prometheus, after its load has run for half a minute ...")
     figures, bodies = tick.measure(options.ticks)
+    _say(
+        f"ticks while nobody looks at the dashboard, and while {watched.READERS} do, {watched.PAIRS} times in turn ..."
+    )
+    figures += watched.measure()
     _say("the journal and its fold ...")
     figures += journal.measure(bodies)
     _say(f"a guard of the watch over {', '.join(map(str, watch.SIZES))} waiting rollouts ...")

@@ -98,7 +98,7 @@ def _figures(service: str, runs: int) -> list[Figure]:
     waiting = (float(sum(_rss_of(pid) for pid in _processes("rollout"))),)
     argv = [sys.executable, "-m", "console", "rollback", name, "--reason", "benchmark", "--as", "benchmark"]
     subprocess.run(argv, check=True, capture_output=True, cwd=_ROOT)
-    click_note = "process start included; the worker asks every second"
+    click_note = "the watch hears the order before the run's process has begun"
     figures = [
         Figure(
             "rollback in the Prefect UI to the last request on the new path", "s", tuple(clicks), "< 30", click_note

@@ -35,8 +35,8 @@ _PATIENCE = 120.0
 
 
 @contextlib.contextmanager
-def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str]]:
-    """The reference plan at its own pace in its first wave, on the demo's parts, and the proxy's address."""
+def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str, Path]]:
+    """The reference plan at its own pace in its first wave, on the demo's parts; the proxy's address, and the kit."""
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as name:
         home = Path(name)
         parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=86_400)
@@ -66,7 +66,7 @@ def rollout_in_wave_one() -> Iterator[tuple[OpenRollout, str]]:
                     "web": {"sources": named_sources(parts), "environment": "rehearsal"},
                 },
             )
-            yield _raised(read_kit(kit)), proxy
+            yield _raised(read_kit(kit)), proxy, kit
         finally:
             stop_processes(started)
             stop_parts(parts)
@@ -112,7 +112,7 @@ def _wait(end: float, run: OpenRollout) -> None:
 def measure(count: int = 200, warm_up: int = 20) -> tuple[list[Figure], list[dict[str, object]]]:
     """The figures of `count` guards and as many reviews, and the bodies of the reviews that were written."""
     figures: list[Figure] = []
-    with rollout_in_wave_one() as (run, proxy):
+    with rollout_in_wave_one() as (run, proxy, _):
         for review, name in ((False, "guard"), (False, "guard with known requests"), (True, "review")):
             cpu: list[float] = []
             wall: list[float] = []
@@ -120,7 +120,7 @@ def measure(count: int = 200, warm_up: int = 20) -> tuple[list[Figure], list[dic
             deep: list[float] = []
             for number in range(warm_up + count):
                 if "known" in name:
-                    # Right answers are good for a minute: at the plan's pace one guard in six sends them.
+                    # Right answers are good for most of a minute: at the plan's pace one guard in five sends them.
                     run.kept.clear()
                 _spans(proxy)
                 began, used = time.perf_counter(), time.process_time()

@@ -2,23 +2,25 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from figures import Figure
+from figures import Figure, peak_megabytes
 
+from blocks.connections import OpenConnections
+from blocks.flagd_store import FlagdStore
 from blocks.kit import read_kit, write_kit
+from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import named_sources, start_parts, stop_parts
 from tasks.exposure import raise_exposure
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
+from tasks.opening import opening_body
 from tasks.orphans import Orphans
 from tasks.watching import _GUARDS, _guard
 from tidegate.entries import Kind
@@ -28,6 +30,7 @@ from tidegate.plans.file import load_plan
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 SIZES = (1, 20, 200)
 _LOOPS = 5
+_SECONDS = 75  # for that long at least, since a gate's evidence and known requests are asked for about once a minute
 
 
 def measure() -> list[Figure]:
@@ -35,9 +38,11 @@ def measure() -> list[Figure]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as name:
         home = Path(name)
-        parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=86_400)
+        # Few requests: what the service and its users take of the machine is not the watch's.
+        parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=86_400, rate=20.0)
         try:
             wait_for_samples(parts.prometheus_url)
+            _serve_wave_1(home / "flags.json")
             for size in SIZES:
                 kit = home / f"kit-{size}.yaml"
                 rehearsal = {"environment": "rehearsal"}
@@ -49,18 +54,15 @@ def measure() -> list[Figure]:
                 }
                 write_kit(kit, values)
                 _waiting(kit, size)
-                argv = [sys.executable, __file__, str(kit)]
-                # No server of Prefect's answers, and none is started for the artifacts that a guard shows beside it.
-                alone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
-                own = {**os.environ, **alone}
-                done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=500, env=own)
-                found = json.loads(done.stdout)
+                _guarded(kit, 0)  # what each rollout is asked once in its life, such as the day before its wave
+                found = _guarded(kit, _SECONDS)
                 if found["guarded"] != size:
                     raise RuntimeError(f"{found['guarded']} of {size} rollouts were guarded")
-                about = f"{found['guarded']} of {size} guarded, the first time in {found['first']:.1f} s"
+                about = f"{found['guarded']} of {size} guarded, the first of a new process in {found['first']:.1f} s"
                 aims = ("< 10", "< 300") if size == SIZES[-1] else ("", "")
+                rollouts = f"{size} waiting rollout{'s' if size > 1 else ''}"
                 figures += [
-                    Figure(f"a guard over {size} waiting rollouts", "s", tuple(found["seconds"]), aims[0], about),
+                    Figure(f"a guard over {rollouts}", "s", tuple(found["seconds"]), aims[0], about),
                     Figure(f"memory of a watch over {size}", "MB", (found["megabytes"],), aims[1], "peak"),
                 ]
         finally:
@@ -68,28 +70,49 @@ def measure() -> list[Figure]:
     return figures
 
 
+def _guarded(kit: Path, seconds: float) -> dict[str, Any]:
+    """What a process of its own found that guarded for so long."""
+    # No server of Prefect's answers, and none is started for the artifacts that a guard shows beside it.
+    alone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+    argv, own = [sys.executable, __file__, str(kit), str(seconds)], {**os.environ, **alone}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=500, env=own)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _serve_wave_1(flags: Path) -> None:
+    """The service's own flag as at a gate, so that the known requests are answered right, as they are then."""
+    exposure = load_plan(PLANS / "batch-patches-v1.yaml", Path.read_bytes).exposure_at(1)
+    store = FlagdStore(path=str(flags))
+    store.fence(FLAG, 1)
+    store.write(FLAG, exposure, 1)
+
+
 def _waiting(kit: Path, size: int) -> None:
     """So many rollouts of the reference plan that have soaked wave 1 and wait at the gate of wave 2."""
     via = read_kit(kit)
     plan = load_plan(PLANS / "batch-patches-v1.yaml", Path.read_bytes)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: _one(via, plan, number), range(size)))
+    for number in range(size):
+        _one(via, plan, number)
     via.close()
 
 
-def _one(via: object, plan: Plan, number: int) -> None:
+def _one(via: OpenConnections, plan: Plan, number: int) -> None:
     own = plan.model_copy(
         update={"flag": plan.flag.model_copy(update={"key": f"flag-{number}"}), "service": f"service-{number}"}
     )
-    run = open_rollout(
-        via,  # type: ignore[arg-type]
+    name, key = f"bench-{number}", own.flag.key
+    # Written at once: that no other rollout of the service is open need not be asked two hundred times.
+    opening = opening_body(
         own,
-        f"bench-{number}",
         started_by="benchmark@company.com",
         pace=None,
         auto_approve=False,
         connection_set="benchmark",
+        is_rehearsal=True,
     )
+    via.journal.open_rollout(name, key, opening, utc_now())
+    run = OpenRollout(via, name)
     run.wait_for_claim()
     ruling = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": "b@company.com", "extension_seconds": 0}
     run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
@@ -107,12 +130,13 @@ def main() -> None:
     runs = [OpenRollout(via, row.rollout) for row in via.journal.rollouts(open_only=True)]
     orphans = Orphans(lambda _: "PAUSED", lambda *_: None)
     seconds, guarded = [], 0
-    for _ in range(_LOOPS):
+    until = time.perf_counter() + float(sys.argv[2])
+    while len(seconds) < _LOOPS or time.perf_counter() < until:
         began = time.perf_counter()
         guarded = sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), runs))
         seconds.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"first": seconds[0], "seconds": seconds[1:], "guarded": guarded, "megabytes": peak}), flush=True)
+    found = {"first": seconds[0], "seconds": seconds[1:], "guarded": guarded, "megabytes": peak_megabytes()}
+    print(json.dumps(found), flush=True)
     # What is beside the loop may still wait for a server of Prefect's, of which there is none here.
 
     os._exit(0)

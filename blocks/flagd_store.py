@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PrivateAttr
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
@@ -22,6 +22,7 @@ from tidegate.words.emergency_card import flagd_off
 
 _EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
 _ATTEMPTS = 5
+_SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
 _ZERO_WAIT_SECONDS = 0.5  # a way back does not queue for long
 
 
@@ -34,6 +35,8 @@ class FlagdStore(BaseModel):
     )
     timeout_seconds: float = Field(default=2, gt=0, description="How long to wait for another writer of the same file.")
 
+    _known: tuple[tuple[int, ...], Mapping[str, Any]] | None = PrivateAttr(default=None)
+
     @property
     def propagation(self) -> timedelta:
         """How long until every evaluator sees a change."""
@@ -42,7 +45,10 @@ class FlagdStore(BaseModel):
     def read(self, flag: str) -> FlagReading:
         """What is served now; a missing file or flag is zero; raises Unreachable or Refused."""
         with _faults(self._file):
-            definition = _flags(self._load()).get(flag)
+            return self._reading(flag, self._parsed())
+
+    def _reading(self, flag: str, document: Mapping[str, Any]) -> FlagReading:
+        definition = _flags(document).get(flag)
         if definition is None:
             return FlagReading(ZERO, "absent", f"flag {flag} is not in {self.path}")
         return _as_of(recognise(definition), time.time())
@@ -74,7 +80,9 @@ class FlagdStore(BaseModel):
 
     def renew(self, flag: str, epoch: int, until: datetime) -> None:
         """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""
-        seen = self.read(flag)
+        with _faults(self._file):
+            # Not what was read before: what is written again must be what stands there.
+            seen = self._reading(flag, self._load())
         if seen.lease_until is None or seen.exposure is None or seen.expired:
             raise NotTaken(f"{self.path}: flag {flag} has no lease that can be renewed ({seen.description})")
         self.write_until(flag, seen.exposure, epoch, until)
@@ -122,11 +130,33 @@ class FlagdStore(BaseModel):
     def _fence(self) -> Fence:
         return Fence(self._file)
 
+    def _parsed(self) -> Mapping[str, Any]:
+        """The file's content, parsed anew only where the file has changed: it may hold hundreds of flags."""
+        known = self._known
+        try:
+            # Opened first: on a network's file system only that makes sure of the file's newest state.
+            with self._file.open("rb") as file:
+                now, seen = time.time_ns(), os.fstat(file.fileno())
+                identity = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+                if known is not None and known[0] == identity:
+                    return known[1]
+                document = self._document(file.read())
+        except FileNotFoundError:
+            return _EMPTY
+        # Changed a moment ago it may change again without its times showing it.
+        if now - max(seen.st_mtime_ns, seen.st_ctime_ns) >= _SETTLED_NANOSECONDS:
+            self._known = identity, document
+        return document
+
     def _load(self) -> dict[str, Any]:
         try:
-            document = json.loads(self._file.read_bytes())
+            return self._document(self._file.read_bytes())
         except FileNotFoundError:
             return dict(_EMPTY)
+
+    def _document(self, content: bytes) -> dict[str, Any]:
+        try:
+            document = json.loads(content)
         except json.JSONDecodeError as error:
             raise Refused(f"{self.path}, line {error.lineno}: this is no JSON ({error.msg})") from error
         except UnicodeDecodeError as error:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnClause, Float, Label, RowMapping, Select, literal_column, select, text, update
 from sqlalchemy import Connection as Session
+from sqlalchemy import Float, Label, RowMapping, bindparam, literal_column, select, text
 
 from blocks.errors import Conflict, Fenced, Refused
-from blocks.journal_tables import CLAIMS, ENTRIES, now_sql
+from blocks.journal_tables import CLAIMS, ENTRIES, NOW
 from tidegate.entries import Entry, Kind, canonical, stamp
 
 
@@ -22,6 +22,11 @@ class Claim:
     rollout: str
     epoch: int
     holder: str
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """Its values by column."""
+        return {"flag": self.flag, "rollout": self.rollout, "epoch": self.epoch, "holder": self.holder}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,37 @@ _INSERT = (
 )
 
 
-def opening_query(rollout: str) -> Select[Any]:
-    """Selects the rollout's opening entry."""
-    return select(ENTRIES).where(ENTRIES.c.rollout == rollout, ENTRIES.c.sequence == 1)
+# Built once: building a statement costs more than having it carried out.
+_OPENING = select(ENTRIES).where(ENTRIES.c.rollout == bindparam("rollout"), ENTRIES.c.sequence == 1)
+_CLAIM_MADE = text(
+    "INSERT INTO claims (flag, rollout, owner, epoch, holder, until) VALUES (:flag, '', '', 0, '', 0)"
+    " ON CONFLICT (flag) DO NOTHING"
+)
+
+
+def _left(now: str) -> Label[float]:
+    return literal_column(f"until - {now}", Float).label("seconds_left")
+
+
+_CLAIM = {name: select(CLAIMS, _left(now)).where(CLAIMS.c.flag == bindparam("flag")) for name, now in NOW.items()}
+_CLAIM_HELD = {name: query.with_for_update() for name, query in _CLAIM.items()}
+_CLAIM_TAKEN = {
+    name: text(
+        f"UPDATE claims SET rollout = :rollout, epoch = :epoch, holder = :holder, until = {now} + :lease"  # noqa: S608
+        " WHERE flag = :flag"
+    )
+    for name, now in NOW.items()
+}
+
+
+def opening_row(session: Session, rollout: str) -> RowMapping | None:
+    """The rollout's opening entry, or None."""
+    return session.execute(_OPENING, {"rollout": rollout}).mappings().first()
 
 
 def started_by(session: Session, rollout: str) -> str:
     """Who started the rollout, as far as its opening entry can be read."""
-    row = session.execute(opening_query(rollout)).mappings().first()
+    row = opening_row(session, rollout)
     return str(_body(row).get("started_by", "")) if row is not None else ""
 
 
@@ -110,22 +138,19 @@ def _body(row: RowMapping) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def claims_query(session: Session, flag: str) -> Select[Any]:
-    """Selects the flag's claim with the seconds left of its lease, by the database's clock."""
-    left: Label[float] = literal_column(f"until - {now_sql(session)}", Float).label("seconds_left")
-    return select(CLAIMS, left).where(CLAIMS.c.flag == flag)
+def claims_row(session: Session, flag: str) -> RowMapping | None:
+    """The flag's claim with the seconds left of its lease, by the database's clock; None if there never was one."""
+    return session.execute(_CLAIM[session.dialect.name], {"flag": flag}).mappings().first()
 
 
 def hold_claims_row(session: Session, flag: str) -> RowMapping:
     """The flag's claim, made if there was none, and kept from changing until the transaction ends."""
-    session.execute(
-        text(
-            "INSERT INTO claims (flag, rollout, owner, epoch, holder, until) VALUES (:flag, '', '', 0, '', 0)"
-            " ON CONFLICT (flag) DO NOTHING"
-        ),
-        {"flag": flag},
-    )
-    return session.execute(claims_query(session, flag).with_for_update()).mappings().one()
+    query, key = _CLAIM_HELD[session.dialect.name], {"flag": flag}
+    held = session.execute(query, key).mappings().first()
+    if held is not None:
+        return held
+    session.execute(_CLAIM_MADE, key)
+    return session.execute(query, key).mappings().one()
 
 
 def must_hold(session: Session, claim: Claim) -> None:
@@ -140,7 +165,5 @@ def must_hold(session: Session, claim: Claim) -> None:
 
 def take_claim(session: Session, claim: Claim, lease: timedelta) -> Claim:
     """Write the claim with a fresh lease."""
-    until: ColumnClause[float] = literal_column(f"{now_sql(session)} + {lease.total_seconds():.6f}", Float)
-    values = {"rollout": claim.rollout, "epoch": claim.epoch, "holder": claim.holder, "until": until}
-    session.execute(update(CLAIMS).where(CLAIMS.c.flag == claim.flag).values(values))
+    session.execute(_CLAIM_TAKEN[session.dialect.name], {**claim.columns, "lease": lease.total_seconds()})
     return claim

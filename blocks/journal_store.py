@@ -3,6 +3,7 @@
 It needs no Prefect, whose import alone would hold up a rollback for seconds.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -10,19 +11,19 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Connection as Session
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from blocks.bounded import bounded
-from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused
+from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused, Unreachable
 from blocks.journal_rows import (
     Claim,
     RolloutRow,
-    claims_query,
+    claims_row,
     entry_of,
     hold_claims_row,
     insert_entry,
     must_hold,
-    opening_query,
+    opening_row,
     rollout_row,
     started_by,
     take_claim,
@@ -32,6 +33,19 @@ from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, sta
 
 _OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
 _ENDING = (Kind.FINISHED, Kind.CLOSED)
+# Built once: building a statement costs more than having it carried out.
+_BEHIND = (
+    select(ENTRIES)
+    .where(ENTRIES.c.rollout == bindparam("rollout"), ENTRIES.c.sequence > bindparam("after"))
+    .order_by(ENTRIES.c.sequence)
+)
+_LAST = (
+    select(ENTRIES.c.sequence, ENTRIES.c.hash)
+    .where(ENTRIES.c.rollout == bindparam("rollout"))
+    .order_by(ENTRIES.c.sequence.desc())
+    .limit(1)
+)
+_RELEASED = text("UPDATE claims SET until = 0 WHERE flag = :flag AND epoch = :epoch AND holder = :holder")
 
 
 class JournalStore(BaseModel):
@@ -50,7 +64,7 @@ class JournalStore(BaseModel):
         with self._write() as session:
             # Held before looking, so that two runs of one rollout that start at once agree.
             owner = hold_claims_row(session, flag)["owner"]
-            first = session.execute(opening_query(rollout)).mappings().first()
+            first = opening_row(session, rollout)
             if first is not None:
                 entry = entry_of(first)
                 if entry.body.get("flag") != flag:
@@ -72,10 +86,9 @@ class JournalStore(BaseModel):
 
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
         """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
-        wanted = (ENTRIES.c.rollout == rollout, ENTRIES.c.sequence > after)
-        query = select(ENTRIES).where(*wanted).order_by(ENTRIES.c.sequence)
         with self._read() as session:
-            return [entry_of(row) for row in session.execute(query).mappings()]
+            found = session.execute(_BEHIND, {"rollout": rollout, "after": after})
+            return [entry_of(row) for row in found.mappings()]
 
     def append(
         self,
@@ -95,12 +108,7 @@ class JournalStore(BaseModel):
         with self._write() as session:
             if claim is not None:
                 must_hold(session, claim)
-            last = session.execute(
-                select(ENTRIES.c.sequence, ENTRIES.c.hash)
-                .where(ENTRIES.c.rollout == rollout)
-                .order_by(ENTRIES.c.sequence.desc())
-                .limit(1)
-            ).first()
+            last = session.execute(_LAST, {"rollout": rollout}).first()
             if last is None:
                 raise Conflict(f"rollout {rollout} has not been opened")
             if (last.sequence + 1, last.hash) != (sequence, previous):
@@ -161,16 +169,18 @@ class JournalStore(BaseModel):
 
     def release(self, claim: Claim) -> None:
         """Let others claim at once; nothing happens if the claim was lost."""
-        mine = (CLAIMS.c.flag == claim.flag, CLAIMS.c.epoch == claim.epoch, CLAIMS.c.holder == claim.holder)
         with self._write() as session:
-            session.execute(update(CLAIMS).where(*mine).values(until=0.0))
+            session.execute(_RELEASED, claim.columns)
 
     def seize(self, flag: str, rollout: str, holder: str, lease: timedelta, wait_seconds: float = 1.0) -> Claim:
         """Take the right to write from whoever holds it; raises Unreachable after `wait_seconds` at most."""
+        # Shorter than the wait outside, and counted from here, so that an attempt given up is not granted later.
+        end = time.monotonic() + wait_seconds * 0.8
 
         def take() -> Claim:
-            # Shorter than the wait outside, so that an attempt given up is not granted later.
-            with self._write(wait_seconds * 0.8) as session:
+            if (left := end - time.monotonic()) <= 0:
+                raise Unreachable("the journal was asked too late")
+            with self._write(left) as session:
                 epoch = hold_claims_row(session, flag)["epoch"] + 1
                 return take_claim(session, Claim(flag, rollout, epoch, holder), lease)
 
@@ -179,7 +189,7 @@ class JournalStore(BaseModel):
     def current_claim(self, flag: str) -> tuple[Claim, float] | None:
         """The newest claim and the seconds left of its lease (0 when free), or None if there never was one."""
         with self._read() as session:
-            held = session.execute(claims_query(session, flag)).mappings().first()
+            held = claims_row(session, flag)
         if held is None or held["epoch"] == 0:
             return None
         return Claim(flag, held["rollout"], held["epoch"], held["holder"]), max(0.0, held["seconds_left"])

@@ -56,7 +56,7 @@ CLAIMS = Table(
 )
 
 # Leases are judged by one clock, the database's, since the machines' clocks differ.
-_NOW = {
+NOW = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
@@ -69,18 +69,13 @@ _engines: dict[tuple[str, float, int], Engine] = {}
 _engines_lock = threading.Lock()
 
 
-def now_sql(connection: Connection) -> str:
-    """The database's clock in seconds, as an SQL expression."""
-    return _NOW[connection.dialect.name]
-
-
 def engine_for(address: str, timeout_seconds: float) -> Engine:
     """The process's one engine for this database, its tables made; raises Unreachable or Refused."""
-    url = _parsed(address)
     # A forked child must not share its parent's sockets.
     key = (address, timeout_seconds, os.getpid())
     with _engines_lock:
         if key not in _engines:
+            url = _parsed(address)
             engine = _new_engine(url, timeout_seconds)
             try:
                 _create_tables(engine, timeout_seconds)
@@ -104,8 +99,9 @@ def transaction(engine: Engine, *, write: bool, wait_seconds: float | None = Non
     options = {"tidegate_write": write, "tidegate_wait": wait_seconds}
     try:
         with engine.connect().execution_options(**options) as connection, connection.begin():
+            # Zero would be: without end.
             if wait_seconds is not None and connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait_seconds * 1000)}")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))}")
             yield connection
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise fault(error, engine.url) from error
@@ -180,7 +176,8 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> No
 
 def _begin_sqlite(timeout_seconds: float, connection: Connection) -> None:
     options = connection.get_execution_options()
-    wait_seconds = options.get("tidegate_wait") or timeout_seconds
+    asked = options.get("tidegate_wait")
+    wait_seconds = timeout_seconds if asked is None else asked
     connection.exec_driver_sql(f"PRAGMA busy_timeout={round(wait_seconds * 1000)}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("tidegate_write") else "BEGIN")
 

@@ -1,6 +1,7 @@
 """The one place that speaks HTTP to Prometheus and turns every failure into a value."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from blocks.prometheus_answers import Answer
 from tidegate.samples import NoData, NoDataReason
 
 _KEPT = 32
+_RULES_GOOD_FOR_SECONDS = 1.0
 
 
 class Asking:
@@ -33,6 +35,8 @@ class Asking:
         self._url = url
         self._timeout = timeout_seconds
         self._noted = threading.local()
+        self._rules: tuple[float, Answer] | None = None
+        self._rules_lock = threading.Lock()
         self._session = FormSession()
         self._session.hooks["response"].append(self._note)
         if token:
@@ -40,8 +44,9 @@ class Asking:
         self._client = PrometheusConnect(
             url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds, method="POST"
         )
-        # A look asks everything at once: as many connections are kept as there are questions.
-        self._session.mount(url, HTTPAdapter(max_retries=Retry(total=0), pool_maxsize=_KEPT))
+        # A look asks everything at once: as many connections are kept as there are questions. An answer that does not
+        # come in time is told as such, and not as a retry that was used up.
+        self._session.mount(url, HTTPAdapter(max_retries=Retry(total=0, read=False), pool_maxsize=_KEPT))
         # Proxies, certificates and logins of the environment are read once, not from disk at each request.
         found = self._session.merge_environment_settings(url, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
@@ -67,7 +72,21 @@ class Asking:
         return self._answer(lambda: self._client.custom_query_range(query, start, end, seconds, exact), end)
 
     def rules(self, at: datetime) -> Answer:
-        """The groups of alerting rules."""
+        """The groups of alerting rules, up to a second old: all of them, and the same for every rollout that asks."""
+        came = time.monotonic()
+        if not self._rules_lock.acquire(timeout=self._timeout * 2):
+            detail = f"the rules were not answered within {self._timeout * 2:g} s"
+            return Answer(problem=NoData(NoDataReason.SLOW, at, detail))
+        try:
+            # Judged by when we came: all who waited for one answer, however slow, or for one failure, share it.
+            if self._rules is None or came - self._rules[0] > _RULES_GOOD_FOR_SECONDS:
+                asked = time.monotonic()
+                self._rules = asked, self._fresh_rules(at)
+            return self._rules[1]
+        finally:
+            self._rules_lock.release()
+
+    def _fresh_rules(self, at: datetime) -> Answer:
 
         def ask() -> Any:
             answer = self._session.get(f"{self._url}/api/v1/rules", params={"type": "alert"}, timeout=self._timeout)

@@ -87,23 +87,34 @@ class _Said:
         self.tail, self.printed = bytearray(), bytearray()
         self._lock = threading.Lock()
         streams = ((process.stdout, True), (process.stderr, False))
-        self._streams = [(stream, keep) for stream, keep in streams if stream is not None]
+        self._streams = [(stream, keep, bytearray()) for stream, keep in streams if stream is not None]
         self._readers = [threading.Thread(target=self._read, args=one, daemon=True) for one in self._streams]
         for reader in self._readers:
             reader.start()
 
-    def _read(self, stream: IO[bytes], keep: bool) -> None:
+    def _read(self, stream: IO[bytes], keep: bool, begun: bytearray) -> None:
         while chunk := os.read(stream.fileno(), _CHUNK):
             with self._lock:
-                self.tail = (self.tail + chunk)[-_SHOWN_BYTES:]
                 if keep and len(self.printed) <= _MAX_PRINTED:
                     self.printed += chunk
+                begun += chunk
+                # Whole lines only, so that the two streams do not run into each other in the middle of one.
+                whole = len(begun) if len(begun) > _SHOWN_BYTES else begun.rfind(b"\n") + 1
+                self._show(begun, whole)
+
+    def _show(self, begun: bytearray, length: int) -> None:
+        self.tail = (self.tail + begun[:length])[-_SHOWN_BYTES:]
+        del begun[:length]
 
     def close(self) -> None:
         """Take what is left; a process of another session that still holds the streams is not waited for."""
         until = time.monotonic() + _LEFT_OPEN_SECONDS
-        for reader, (stream, _) in zip(self._readers, self._streams, strict=True):
+        for reader, (stream, _, begun) in zip(self._readers, self._streams, strict=True):
             reader.join(max(0.0, until - time.monotonic()))
+            with self._lock:
+                if begun and self.tail and not self.tail.endswith(b"\n"):
+                    self.tail += b"\n"
+                self._show(begun, len(begun))
             if not reader.is_alive():
                 stream.close()
 

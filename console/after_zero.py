@@ -9,6 +9,7 @@ from rich.console import Console
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from blocks.journal import Claim
 from blocks.kit import KitError
 from console.exits import Exit
 from console.home import NotFound, connections
@@ -17,15 +18,15 @@ from tasks.beside import Beside
 from tasks.choosing import NotOne, may_turn_back, the_open_rollout
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver
-from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now
 from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.step_back import step_back
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.views.status import status_json
+from tidegate.words.tables import seconds_between
 from tidegate.words.way_back import step_lines
-from tidegate.words.wording import seconds_between
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -119,7 +120,7 @@ def _say(flag: str, zeroed: Zeroed) -> None:
 
 
 def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
-    run.claim = zeroed.claim
+    run.claim = _in_its_name(run, zeroed.claim)
     record_rollback(run, zeroed, reason=order.reason, criterion="by hand", by=order.who)
     beside = Beside()
     beside.do("notices", lambda: _deliver(run))
@@ -146,6 +147,19 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
     raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+def _in_its_name(run: OpenRollout, claim: Claim | None) -> Claim | None:
+    """The claim that zero was written under; where only the flag was known then, in this rollout's name from now on.
+
+    Whoever holds a claim for a rollout sends its notices.
+    """
+    if claim is None or claim.rollout == run.rollout:
+        return claim
+    try:
+        return run.connections.journal.claim(run.flag, run.rollout, HOLDER, LEASE)
+    except ConnectionFault:
+        return claim
 
 
 def _release(run: OpenRollout) -> None:

@@ -2,15 +2,18 @@
 
 import threading
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from blocks.errors import Refused, Unreachable
-from tasks.gates import boxes, give_answer, given_to_prefect, judge_answer
+from tasks.gates import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
-from tidegate.approval import Answer, Outcome, field_name
+from tasks.orders import Given, record_refusal
+from tidegate.approval import Answer, Outcome
 from tidegate.entries import Kind
+from tidegate.gates.answer import SAFE
+from tidegate.gates.statements import field_name
 from tidegate.rollout_state import GateRecord, Phase
 from tidegate.units import format_duration
 from tidegate.words.wording import glass_broken
@@ -18,21 +21,53 @@ from tidegate.words.wording import glass_broken
 PATIENCE = timedelta(minutes=2)
 
 
-def waiting_gate(run: OpenRollout) -> GateRecord:
-    """The gate that waits for an answer now; raises NotAllowed where none does."""
+def waiting_gate(run: OpenRollout, person: str, decision: str, via: str) -> GateRecord:
+    """The gate that waits for an answer now; where none does, that is written down, and NotAllowed raised."""
     gate = run.refresh().gate
-    if run.state.phase is not Phase.GATE or gate is None or gate.outcome:
-        raise NotAllowed(f"{run.rollout} waits at no gate; it is {run.state.phase.value.replace('_', ' ')}")
+    if gate is None or not is_asked(run):
+        back = run.state.rollback
+        why = f": {back.reason}" if back is not None else ""
+        phase = run.state.phase.value.replace("_", " ")
+        is_now = "about to ask anew" if run.state.phase is Phase.GATE else phase
+        hint = f"; `tidegate {decision}` needs none" if decision in SAFE else ""
+        refuse_answer(run, gate, person, decision, via, f"{run.rollout} waits at no gate; it is {is_now}{why}{hint}")
     return gate
 
 
+def is_asked(run: OpenRollout) -> bool:
+    """Whether a gate waits for an answer, as far as is read."""
+    gate = run.state.gate
+    return run.state.phase is Phase.GATE and gate is not None and not gate.outcome
+
+
+def refuse_answer(
+    run: OpenRollout, gate: GateRecord | None, person: str, decision: str, via: str, why: str
+) -> NoReturn:
+    """Write down that an answer was refused, and raise NotAllowed; the gate stays as it is."""
+    note_refused(run, gate, person, decision, via, why)
+    raise NotAllowed(why)
+
+
+def note_refused(run: OpenRollout, gate: GateRecord | None, person: str, decision: str, via: str, why: str) -> None:
+    """Write down that an answer was refused; the gate stays as it is."""
+    where = f"{decision} at the gate before wave {gate.wave}" if gate is not None else f"{decision} at a gate"
+    record_refusal(run, person, where, Given(via), why)
+
+
 def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) -> tuple[Outcome, str]:
-    """Judge the answer and write it to the journal; a refused one changes nothing. Raises NotAllowed."""
+    """Judge the answer and write it to the journal, a refused one with its reason; the gate stays open then.
+
+    A rollback is done before this returns: it waits for no run to wake. Raises NotAllowed.
+    """
     ruling = judge_answer(run, gate.wave, answer)
     if ruling.outcome is Outcome.REFUSED:
+        note_refused(run, gate, answer.approver, answer.decision, via, ruling.reason)
         return ruling.outcome, ruling.reason
     if not give_answer(run, gate.wave, gate.attempt, answer, via):
-        raise NotAllowed("this gate was answered a moment ago; look at `tidegate status`")
+        refuse_answer(run, gate, answer.approver, answer.decision, via, "this gate was answered a moment ago")
+    if ruling.outcome is Outcome.ROLLBACK:
+        decide_gate(run, gate.wave, gate.attempt, answer)
+        run.release_claim()
     if answer.second:
         who = f"{answer.approver} and {answer.second}"
         tell(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
@@ -46,12 +81,15 @@ def wake(run: OpenRollout, gate: GateRecord) -> str:
     try:
         resume_run(gate.flow_run, given_to_prefect(run, run.state.gate or gate))
     except (Refused, Unreachable) as fault:
-        return f"The answer is recorded, but the run could not be woken ({fault}); the watch does so."
+        return (
+            f"The answer is in the journal; the run that asked could not be woken ({fault}). "
+            "Nothing is left to do: the watch wakes it as soon as Prefect answers."
+        )
     return ""
 
 
-def hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> int:
-    """Give the answer with its code to the run alone, since the seeds lie on its worker; nothing is journalled here.
+def hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str, via: str) -> int:
+    """Give the answer with its code to the run alone, since the seeds lie on its worker, which writes it down.
 
     Returns the sequence behind which `ruling_after` finds the ruling. Raises Refused or Unreachable.
     """
@@ -67,7 +105,13 @@ def hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> 
         "given_for": answer.given_for,
     }
     given |= {field_name(s.key): s.key in answer.stated for s in boxes(run, gate.wave)}
-    resume_run(gate.flow_run, given)
+    try:
+        resume_run(gate.flow_run, given)
+    except Refused:
+        # What Prefect says of it may repeat the code.
+        why = "Prefect did not take the answer for this gate's form"
+        note_refused(run, gate, answer.approver, answer.decision, via, why)
+        raise
     return read
 
 

@@ -15,15 +15,17 @@ from console.rollout_commands import Name, Rollout, email, some_name
 from tasks.gates import boxes
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
-from tidegate.approval import Answer, Choice, Outcome, may_state
+from tidegate.approval import Answer, Choice, Outcome
 from tidegate.gates.answer import SAFE, needs_code
 from tidegate.gates.binding import given_for
+from tidegate.gates.statements import may_state
 from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
 from tidegate.words.wording import approvals_words
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
+VIA = "command line"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,7 +75,7 @@ def answer_gate(
 
     Raises NotAllowed where no gate waits, Refused or Unreachable where the worker cannot be asked.
     """
-    gate = waiting_gate(run)
+    gate = waiting_gate(run, who, decision, VIA)
     try:
         span = parse_duration(extension) if extension else None
     except ValueError as error:
@@ -104,14 +106,14 @@ def _stated(run: OpenRollout, gate: GateRecord, who: str, confirm: bool) -> froz
 
 
 def _judge_here(run: OpenRollout, gate: GateRecord, answer: Answer) -> tuple[Outcome, str]:
-    outcome, reason = record_answer(run, gate, answer, "command line")
+    outcome, reason = record_answer(run, gate, answer, VIA)
     if outcome is not Outcome.REFUSED and (problem := wake(run, gate)):
         log.print(problem, markup=False)
     return outcome, reason
 
 
 def _hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str) -> tuple[Outcome, str]:
-    read = hand_over(run, gate, answer, code)
+    read = hand_over(run, gate, answer, code, VIA)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         progress.add_task("handed over; the worker judges the code", total=None)
         return ruling_after(run, gate, read, PATIENCE)

@@ -25,7 +25,8 @@ from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
 from tidegate.words.journal import entry_words
 from tidegate.words.progress_page import wave_status
-from tidegate.words.wording import evidence_table, wave_words
+from tidegate.words.tables import evidence_table
+from tidegate.words.wording import wave_words
 
 _LINES = 14
 _SILENT = (Kind.QUEUED, Kind.RAISING, Kind.ANSWERED)

@@ -25,10 +25,11 @@ from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
+from tidegate.upkeep import open_words
 from tidegate.verdict import Finding, Verdict, worst
 from tidegate.views.status import status_json
 from tidegate.words.progress_page import progress_page
-from tidegate.words.wording import MARKS
+from tidegate.words.tables import MARKS
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 out = Console(highlight=False)
@@ -214,14 +215,18 @@ def status(
     if not runs:
         out.print("no rollouts yet")
         return
+    now = utc_now()
+    upkeep = [open_words(run.plan, run.state, run.timing, now) for run in runs]
+    asked = any(upkeep)
     table = Table()
-    for heading in ("Rollout", "Phase", "Exposure", "Started by", "Opened"):
+    for heading in ("Rollout", "Phase", "Exposure", "Started by", "Opened", *(["Upkeep"] if asked else [])):
         # The name is what people type: it is never cut.
         table.add_column(heading, no_wrap=heading == "Rollout", overflow="fold")
-    for run in runs:
+    for run, left in zip(runs, upkeep, strict=True):
         state = run.state
         phase, opened = state.phase.value.replace("_", " "), f"{state.opened_at:%Y-%m-%d %H:%M}"
-        table.add_row(run.rollout, phase, str(state.exposure), state.started_by, opened)
+        row = (run.rollout, phase, str(state.exposure), state.started_by, opened)
+        table.add_row(*row, *([left] if asked else []))
     out.print(table)
 
 

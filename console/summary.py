@@ -10,7 +10,7 @@ from tasks.open_rollout import OpenRollout
 from tidegate.query import selector
 from tidegate.samples import Sample
 from tidegate.units import format_percent
-from tidegate.words.wording import seconds_between
+from tidegate.words.tables import seconds_between
 
 Shares = dict[int, tuple[float, float]]
 out = Console(highlight=False)

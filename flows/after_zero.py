@@ -14,7 +14,7 @@ from tasks.progress import reporter_for
 from tasks.rollback_steps import prove, record_rollback, roll_back
 from tasks.step_back import step_back
 from tasks.zeroing import Zeroed
-from tidegate.words.wording import seconds_between
+from tidegate.words.tables import seconds_between
 
 
 def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, reason: str, full: bool) -> State:

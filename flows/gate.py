@@ -1,26 +1,22 @@
 """The gate: the rollout's run is suspended, costs no process, and comes back with somebody's answer."""
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from prefect.flow_runs import suspend_flow_run
-from prefect.input import RunInput
 from prefect.runtime import flow_run
-from pydantic import Field, ValidationError, create_model
+from pydantic import ValidationError
 
-from flows.forms import DURATION, EMAIL, field_text
+from flows.gate_form import asking_form
 from tasks.answering import take_answer
-from tasks.gates import automatic_answer, boxes, decide_gate, give_answer, open_gate
+from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
 from tasks.guarding import guard_until
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.prefect_runs import answered_at
 from tasks.progress import Reporter
-from tidegate.approval import Answer, field_name
-from tidegate.gates.binding import given_for
-from tidegate.plan import Approvals
+from tidegate.approval import Answer
 from tidegate.verdict import Verdict
-from tidegate.words.wording import gate_form, statement_help
 
 _WAIT = timedelta(days=30)
 
@@ -58,7 +54,7 @@ def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
 def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> tuple[dict[str, Any], datetime]:
     """Suspend until the form is answered: its values, and when. A repeat of this attempt gets the stored ones back."""
     gate = run.state.gate
-    form = _form(run, wave, attempt, gate.refusal if gate else "")
+    form = asking_form(run, wave, attempt, gate.refusal if gate else "")
     key = f"gate-{wave}-{attempt}"
     reporter.flush()
     run.release_claim()
@@ -70,35 +66,3 @@ def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> tup
         given = suspend_flow_run(wait_for_input=form, key=key)
     # A code is as old as its answer, however late this process comes to read it.
     return given.model_dump(), answered_at(flow_run.id or "", key) or utc_now()
-
-
-def _form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type[RunInput]:
-    page = gate_form(run.plan, run.state, wave, entry_findings(run, wave, utc_now()), refusal)
-    fields: dict[str, Any] = {
-        # The page stands here because Prefect's V1 UI squeezes a form's own description to nothing above a long form.
-        "decision": (
-            Literal["go", "extend", "hold", "rollback"],
-            Field(title="Decision", description=field_text(page)),
-        ),
-        "approver": (str, Field(title="Your e-mail address", pattern=EMAIL, max_length=254)),
-        "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
-        "note": (str, Field("", title="Note", max_length=2_000)),
-    }
-    if run.plan.approvals is not Approvals.OPEN:
-        bound = given_for(wave, attempt, run.state.plan_hash)
-        fields["code"] = (
-            str,
-            Field(
-                "", title="One-time code", description="With go and extend: yours, six digits.", pattern=r"^(\d{6})?$"
-            ),
-        )
-        fields["given_for"] = (
-            Literal[bound],
-            Field(bound, title="This answer is for", json_schema_extra={"enum": [bound]}),
-        )
-    for statement in boxes(run, wave):
-        help_text = field_text(statement_help(run.plan, statement))
-        fields[field_name(statement.key)] = (bool, Field(False, title=statement.text, description=help_text))
-    model = create_model(f"Gate{wave}", __base__=RunInput, **fields)
-    model._description = f"Rollout `{run.rollout}`"  # noqa: SLF001 - where Prefect looks for the form's text
-    return model

@@ -5,7 +5,7 @@ from prefect.states import Completed, Failed
 
 from tasks.open_rollout import OpenRollout
 from tidegate.rollout_state import Phase
-from tidegate.words.wording import seconds_between
+from tidegate.words.tables import seconds_between
 
 
 def outcome_of(run: OpenRollout) -> State:

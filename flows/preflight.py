@@ -26,7 +26,8 @@ from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan, parse_pace
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.words.wording import closed, evidence_table, section_table
+from tidegate.words.tables import evidence_table, section_table
+from tidegate.words.wording import closed
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
 from pydantic import Field
@@ -66,4 +66,5 @@ def rollout(
             settle(run)
         except ClaimHeld as held:
             # Another process executes this rollout; ending without a state of our own leaves the shared run to it.
-            raise Abort(f"left to the holder of the claim: {held}") from held
+            get_run_logger().warning("left to the holder of the claim: %s", held)
+            raise Abort(str(held)) from held

@@ -7,23 +7,24 @@ from prefect import flow, get_run_logger
 from tasks.connected import connected
 from tasks.open_rollout import utc_now
 from tasks.pruning import prune_runs
-from tasks.watching import begin_watch, watch_until
+from tasks.watch_claim import stand_by
+from tasks.watching import watch_until
 
 
 @flow(name="watch", flow_run_name="watch")
 def watch(minutes: int = 15, connections: str = "default") -> str:
-    """Guard every open rollout that nobody else guards. A run that finds a live watch ends at once.
+    """Guard every open rollout that nobody else guards. One run watches, one stands by, any other ends at once.
 
     Args:
-        minutes: How long this run watches before the next one takes over.
+        minutes: How long this run watches before the one that stands by takes over.
         connections: The name of the connections block.
 
     """
-    via = connected(connections)
-    claim = begin_watch(via)
+    via, turn = connected(connections), timedelta(minutes=minutes)
+    claim = stand_by(via, utc_now() + 2 * turn)
     if claim is None:
         return "another watch is alive"
-    guards = watch_until(via, claim, utc_now() + timedelta(minutes=minutes))
+    guards = watch_until(via, claim, utc_now() + turn, utc_now() + 2 * turn)
     pruned = prune_runs(utc_now())
     get_run_logger().info("%d guards; %d finished runs of earlier watches deleted", guards, pruned)
     return f"{guards} guards"

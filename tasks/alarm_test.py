@@ -6,8 +6,9 @@ from collections.abc import Callable
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce
+from tidegate.criteria import Breach
 from tidegate.entries import Kind
+from tidegate.in_force import InForce
 from tidegate.judging.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.notices import Notice
 from tidegate.plans.outside import AlarmTest

@@ -8,28 +8,21 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.rollback_steps import roll_back
 from tidegate.amended import AMENDED
-from tidegate.approval import (
-    Answer,
-    Choice,
-    Outcome,
-    Ruling,
+from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, asked_people, human_findings, rule
+from tidegate.decision import STOPS_SOAK
+from tidegate.entries import Kind
+from tidegate.gates.binding import worse_than_shown
+from tidegate.gates.objection import objection
+from tidegate.gates.statements import (
     Statement,
-    approvers_of,
-    asked_people,
     field_name,
-    human_findings,
     may_state,
     open_statements,
-    rule,
     sign_off,
     signs_off,
     statements,
     statements_of,
 )
-from tidegate.decision import STOPS_SOAK
-from tidegate.entries import Kind
-from tidegate.gates.binding import worse_than_shown
-from tidegate.gates.objection import objection
 from tidegate.plan import timezone_of
 from tidegate.raising_hours import why_closed
 from tidegate.rollout_state import GateRecord, Phase, RolloutState

@@ -14,9 +14,12 @@ from tidegate.words.wording import review_line
 
 
 def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:
-    """Guard, without reviews, until the instant; False when the rollout left the phase, as by a rollback."""
+    """Guard until the instant; False when the rollout left the phase, as by a rollback.
+
+    Reviews go on while people wait: what is exposed is still judged, and a rollout without them counts as silent.
+    """
     while (now := utc_now()) < (when or now):
-        tick(run, now, review=False)
+        tick(run, now, review=review_due(run, now))
         reporter.update(run, now)
         if run.state.phase is not phase:
             return False

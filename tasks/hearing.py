@@ -48,8 +48,10 @@ class Ordered:
 class Hearing:
     """Hears the rollback orders that Prefect's server knows, each once."""
 
-    def __init__(self, via: OpenConnections, starting: Starting = runs_that_start) -> None:
-        self._via, self._starting = via, starting
+    def __init__(
+        self, via: OpenConnections, starting: Starting = runs_that_start, every_seconds: float = EVERY_SECONDS
+    ) -> None:
+        self._via, self._starting, self._every = via, starting, every_seconds
         self._heard: set[str] = set()
         self._over = threading.Event()
 
@@ -96,7 +98,7 @@ class Hearing:
         return name
 
     def _listen(self) -> None:
-        while not self._over.wait(EVERY_SECONDS):
+        while not self._over.wait(self._every):
             try:
                 self.listen_once()
             except Exception as error:  # noqa: BLE001 - without it a rollback still has its own run

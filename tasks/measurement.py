@@ -11,9 +11,10 @@ from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight, open_eyes, side_by_side
 from tidegate.approval import measured_entry
-from tidegate.criteria import InForce, in_force, sustained
+from tidegate.criteria import sustained
 from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
+from tidegate.in_force import InForce, in_force
 from tidegate.judging.bounds import MetricLine, metric_line
 from tidegate.judging.reference import BASELINE
 from tidegate.plan import When

@@ -22,17 +22,9 @@ from tasks.measures_looking_back import (
 from tasks.measures_outside import measure_cost, measure_count
 from tasks.sight import Sight
 from tasks.synthetic import measure_synthetic
-from tidegate.criteria import (
-    Breach,
-    InForce,
-    breach_of,
-    judge_alerts,
-    judge_pending,
-    judge_threshold,
-    on_dry_run,
-    starvation,
-    starvation_reading,
-)
+from tidegate.criteria import Breach, breach_of, starvation, starvation_reading
+from tidegate.in_force import InForce
+from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold, on_dry_run
 from tidegate.plan import Alerts, Human, Threshold, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend

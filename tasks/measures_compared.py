@@ -1,7 +1,8 @@
 """Criteria that hold a metric against what it was, or look at its past."""
 
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce, metric_reading, on_dry_run
+from tidegate.criteria import Breach, metric_reading
+from tidegate.in_force import InForce
 from tidegate.judging.change import (
     Against,
     against_reference,
@@ -11,6 +12,7 @@ from tidegate.judging.change import (
     judge_change,
 )
 from tidegate.judging.reference import zero_where_absent
+from tidegate.judging.thresholds import on_dry_run
 from tidegate.plans.kinds import Change
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.verdict import Finding, Verdict

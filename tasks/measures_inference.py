@@ -2,7 +2,8 @@
 
 from tasks.counting import counted
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce
+from tidegate.criteria import Breach
+from tidegate.in_force import InForce
 from tidegate.judging.comparison import (
     Counted,
     judge_breaker,

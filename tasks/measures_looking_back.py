@@ -4,13 +4,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce, on_dry_run
+from tidegate.criteria import Breach
+from tidegate.in_force import InForce
 from tidegate.judging.coverage import judge_coverage
 from tidegate.judging.leak import floors, judge_leak
 from tidegate.judging.new_alerts import judge_new_alerts, new_alerts_query
 from tidegate.judging.objective import judge_slo, slo_queries, slo_readings, slo_spans
 from tidegate.judging.reference import BASELINE
 from tidegate.judging.spike import POINTS, judge_spike, since, spike_query
+from tidegate.judging.thresholds import on_dry_run
 from tidegate.judging.trend import bucketed, judge_trend
 from tidegate.plans.kinds import Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.samples import Sample

@@ -6,7 +6,8 @@ from blocks.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce
+from tidegate.criteria import Breach
+from tidegate.in_force import InForce
 from tidegate.judging.costs import cost_queries
 from tidegate.judging.outside import figure_in, judge_cost, judge_count, model_cost, priced
 from tidegate.plans.outside import Cost, Count

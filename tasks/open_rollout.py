@@ -32,7 +32,10 @@ class UnknownRollout(LookupError):
 class OpenRollout:
     """One rollout with its connections; `state` is the fold of what was read so far. Not shared between threads."""
 
-    def __init__(self, connections: OpenConnections, rollout: str) -> None:
+    plan: Plan
+    plan_read: tuple[str, Plan, Mapping[str, Any]]  # its hash, and how the journal has it
+
+    def __init__(self, connections: OpenConnections, rollout: str, like: "OpenRollout | None" = None) -> None:
         self.connections = connections
         self.rollout = rollout
         self.claim: Claim | None = None
@@ -40,18 +43,23 @@ class OpenRollout:
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")
-        self._read_plan()
+        self._read_plan(like)
 
-    def _read_plan(self) -> None:
+    def _read_plan(self, like: "OpenRollout | None" = None) -> None:
         """The plan in force: the stored one, or what it was amended to."""
-        self.plan = Plan.model_validate(self.state.plan)
-        self._plan_hash, seconds = self.state.plan_hash, self.state.pace_seconds
+        # One tuple, since `like` may be in another thread's hands; nobody changes a plan, and a copy costs most of all.
+        if like is not None and (known := like.plan_read)[0] == self.state.plan_hash:
+            _, self.plan, self.state.plan = known
+        else:
+            self.plan = Plan.model_validate(self.state.plan)
+        self.plan_read = (self.state.plan_hash, self.plan, self.state.plan)
+        seconds = self.state.pace_seconds
         day = None if seconds is None else timedelta(seconds=seconds)
         self.timing = Timing(self.plan, Pace.of(self.state.opened_at or utc_now(), day))
 
     def _follow(self, entries: Iterable[Entry]) -> RolloutState:
         self.state = fold(entries, self.state)
-        if self.state.plan_hash != self._plan_hash:
+        if self.state.plan_hash != self.plan_read[0]:
             self._read_plan()
         return self.state
 
@@ -62,7 +70,7 @@ class OpenRollout:
 
     def again(self) -> "OpenRollout":
         """The same rollout for another thread."""
-        return OpenRollout(self.connections, self.rollout)
+        return OpenRollout(self.connections, self.rollout, like=self)
 
     def refresh(self) -> RolloutState:
         """The state with everything that was written since."""

@@ -67,7 +67,10 @@ def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str
     for row in connections.journal.rollouts(open_only=True):
         if row.rollout == name:
             continue
-        theirs = next(iter(connections.journal.entries(row.rollout))).body["plan"]
+        opening = connections.journal.newest(row.rollout, Kind.OPENED)
+        if opening is None:
+            return f"the open rollout {row.rollout} has no opening entry, so its service is not known"
+        theirs = opening.body["plan"]
         if theirs["service"] != plan.service:
             continue
         if not (plan.allow_others_of_service and theirs.get("allow_others_of_service", False)):
@@ -76,6 +79,27 @@ def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str
                 f"{row.started_by}; a second one needs allow_others_of_service in both plans"
             )
     return ""
+
+
+def opening_body(
+    plan: Plan,
+    *,
+    started_by: str,
+    pace: timedelta | None,
+    auto_approve: bool,
+    connection_set: str,
+    is_rehearsal: bool,
+) -> dict[str, object]:
+    """What a rollout's first entry says."""
+    return {
+        "plan": plan.to_json(),
+        "plan_hash": plan.hash,
+        "started_by": started_by.lower(),
+        "pace_seconds": None if pace is None else pace.total_seconds(),
+        "connections": connection_set,
+        "approve": "auto" if auto_approve else "ask",
+        "environment": "rehearsal" if is_rehearsal else "production",
+    }
 
 
 def open_rollout(
@@ -103,15 +127,14 @@ def open_rollout(
             raise NotAllowed(f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first")
         if owner is None and (busy := owner_of_service(connections, plan, name)):
             raise NotAllowed(busy)
-    body = {
-        "plan": plan.to_json(),
-        "plan_hash": plan.hash,
-        "started_by": started_by.lower(),
-        "pace_seconds": None if pace is None else pace.total_seconds(),
-        "connections": connection_set,
-        "approve": "auto" if auto_approve else "ask",
-        "environment": "rehearsal" if connections.is_rehearsal else "production",
-    }
+    body = opening_body(
+        plan,
+        started_by=started_by,
+        pace=pace,
+        auto_approve=auto_approve,
+        connection_set=connection_set,
+        is_rehearsal=connections.is_rehearsal,
+    )
     connections.journal.open_rollout(name, plan.flag.key, body, utc_now())
     run = OpenRollout(connections, name)
     # Asked again, since nothing locks a service: each of two that opened at once sees the other.

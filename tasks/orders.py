@@ -11,6 +11,8 @@ from tasks.proving import alone, proof_of
 from tidegate.approval import approvers_of
 from tidegate.entries import Kind
 from tidegate.plan import Approvals
+from tidegate.refusals import Refused, is_news
+from tidegate.rollout_state import RolloutState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +46,34 @@ def must_be_allowed(
         proof = proof_of(run.connections, person, given.code, given.at or utc_now())
         problem = proof.problem or ("" if proof.step is not None else "the code proved nothing")
         body = _body(person, what, given, problem)
-        run.append(Kind.ORDERED, body | {"proof": proof.to_json()}, under=claim)
+        # What spends a code or counts towards the lock is always written; the lock's own refusals are not news.
+        weighs = proof.step is not None or proof.wrong
+
+        def known(state: RolloutState) -> bool:
+            return not weighs and not is_news(state.refusals, Refused(utc_now(), what, person, problem))
+
+        run.append(Kind.ORDERED, body | {"proof": proof.to_json()}, unless=known, under=claim)
     if problem:
         raise NotAllowed(problem)
 
 
 def refuse(run: OpenRollout, person: str, what: str, given: Given, why: str) -> NoReturn:
     """Write down that the order was refused, and raise NotAllowed; nothing else changes."""
-    run.append(Kind.ORDERED, _body(person, what, given, why))
+    record_refusal(run, person, what, given, why)
     raise NotAllowed(why)
+
+
+def record_refusal(run: OpenRollout, person: str, what: str, given: Given, why: str) -> None:
+    """Write down that the order was refused and why: once, and not without end."""
+
+    def known(state: RolloutState) -> bool:
+        return not is_news(state.refusals, Refused(utc_now(), what, person, why))
+
+    run.append(Kind.ORDERED, _body(person, what, given, why), unless=known)
 
 
 def _body(person: str, what: str, given: Given, refused: str) -> dict[str, str]:
     return {"what": what, "by": person, "via": given.via, "refused": refused}
 
 
-__all__ = ["Given", "approvers_of_any_gate", "must_be_allowed", "refuse"]
+__all__ = ["Given", "approvers_of_any_gate", "must_be_allowed", "record_refusal", "refuse"]

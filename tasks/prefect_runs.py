@@ -54,6 +54,9 @@ def resume_run(run: str, given: dict[str, Any], attempts: int = ATTEMPTS) -> Non
                     raise Refused(f"Prefect: {reason}") from error
             except httpx.HTTPError as error:
                 reason = f"its server does not answer ({type(error).__name__})"
+                # The client has knocked three times by then; a server that is away is not waited for like a busy one.
+                if isinstance(error, httpx.ConnectError):
+                    break
             else:
                 # A refusal comes as HTTP 200; only the status tells.
                 if body["status"] == "ACCEPT":

@@ -10,8 +10,9 @@ from blocks.errors import ConnectionFault
 from tasks.checklist import Scene, line_looks
 from tasks.preflight_outside import outside_looks
 from tidegate.approval import unsatisfiable
-from tidegate.criteria import metric_queries, steps, traffic_queries
+from tidegate.criteria import metric_queries, traffic_queries
 from tidegate.exposure import ZERO
+from tidegate.in_force import steps
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan
 from tidegate.query import render, selector

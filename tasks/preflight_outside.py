@@ -9,9 +9,10 @@ from blocks.errors import Refused
 from blocks.web import Web
 from tasks.measures_outside import LONGEST
 from tasks.open_rollout import utc_now
-from tidegate.criteria import no_data_words, steps
+from tidegate.in_force import steps
 from tidegate.judging.costs import cost_queries
 from tidegate.judging.outside import figure_in, known_requests
+from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import Plan
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData

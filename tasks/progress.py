@@ -1,16 +1,25 @@
 """What people see while a rollout runs: notices sent and a progress page kept fresh, both beside the loop."""
 
+import contextvars
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.beside import Beside
 from tasks.notifications import deliver, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
+from tidegate.rollout_state import Phase
 from tidegate.words.progress_page import progress_page
 
 _EVERY = timedelta(seconds=5)
+_EVERY_WHILE_WAITING = timedelta(minutes=5)  # with no news: many rollouts may wait in one process, each page takes time
+_WAITS = (Phase.GATE, Phase.POST_ROLLOUT)
+# One thread for every rollout of the process, since hundreds of pages at once would hold up the guards; and not the
+# one that sends, since Prefect's server may keep a call for minutes when it is away, and a page must not wait for it.
+_SHOWING = Beside()
 
 
 class Reporter:
@@ -19,10 +28,11 @@ class Reporter:
     def __init__(self, run: OpenRollout) -> None:
         self._origin = run
         self._copies: dict[str, OpenRollout] = {}
-        # Prefect's server may keep a call for minutes when it is away; a page must not wait behind that.
-        self._sending, self._showing = Beside(), Beside()
+        # What is shown belongs to the run in Prefect that makes this.
+        self._context = contextvars.copy_context()
+        self._sending = Beside()
         self._shown_at: datetime | None = None
-        self._shown_phase = ""
+        self._shown_phase, self._shown_sequence = "", 0
         self._queued = 0
         self._reported = ""
 
@@ -31,24 +41,37 @@ class Reporter:
         if len(run.state.queued) != self._queued:
             self._queued = len(run.state.queued)
             self._sending.do("notices", self._deliver)
-            self._showing.do("report", self._show_report)
-        phase = f"{run.state.phase}{run.state.wave}"
-        if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= _EVERY:
-            self._shown_at, self._shown_phase = now, phase
-            self._showing.do("artifact", self._show)
+            self._show_soon("report", self._show_report)
+        state = run.state
+        phase = f"{state.phase}{state.wave}"
+        quiet = state.phase in _WAITS and state.sequence == self._shown_sequence
+        every = _EVERY_WHILE_WAITING if quiet else _EVERY
+        if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= every:
+            self._shown_at, self._shown_phase, self._shown_sequence = now, phase, state.sequence
+            self._show_soon("artifact", self._show)
 
     def flush(self) -> None:
         """Send and show the latest state, for at most ten seconds each."""
         self._sending.do("notices", self._deliver)
-        self._showing.do("artifact", self._show)
+        self._show_soon("artifact", self._show)
         self._sending.flush()
-        self._showing.flush()
+        _SHOWING.flush()
+
+    def conclude(self, run: OpenRollout) -> None:
+        """The rollout is over: show that, send what is queued as `hand_over` does, and keep nothing for it."""
+        self._show_soon("report", self._show_report)
+        self._show_soon("artifact", self._show)
+        self.hand_over(run)
+        _reporters.pop(run.rollout, None)
 
     def hand_over(self, run: OpenRollout) -> None:
         """Before the claim goes, without which nobody may send: send what is queued, for at most ten seconds."""
         if undelivered(run):
             self._sending.do("notices", self._deliver)
             self._sending.flush()
+
+    def _show_soon(self, what: str, show: Callable[[], None]) -> None:
+        _SHOWING.do(f"{what} of {self._origin.rollout}", partial(self._context.copy().run, show))
 
     def _latest(self, job: str) -> OpenRollout:
         # A copy for each thread; a rollout in hand is not shared.

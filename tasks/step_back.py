@@ -1,5 +1,7 @@
 """Exposure back to an earlier wave: fenced like a rollback, read back, recorded; that wave soaks again."""
 
+from datetime import datetime
+
 from blocks.errors import Fenced, NotTaken
 from tasks.lease import write_exposure
 from tasks.measurement import drift_of
@@ -8,16 +10,19 @@ from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
 from tasks.opening import NotAllowed
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
-from tidegate.rollout_state import RolloutState
+from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.step_back import forbids_stepping_back
 from tidegate.words.wording import lowered
 
 _ATTEMPTS = 8
 
 
-def step_back(run: OpenRollout, wave: int, *, by: str, reason: str) -> None:
+def step_back(
+    run: OpenRollout, wave: int, *, by: str, reason: str, cause: HoldCause | None = None, at: datetime | None = None
+) -> None:
     """Lower the flag to exactly this earlier wave's exposure and prove it; whoever raises at that moment loses.
 
+    With a cause the earlier wave is held for it, in the same entry; without, it soaks again.
     Raises NotAllowed before any effect, NotTaken, or what the journal and the flag's backend raise: unlike zero, an
     exposure is never written without its record.
     """
@@ -32,16 +37,16 @@ def step_back(run: OpenRollout, wave: int, *, by: str, reason: str) -> None:
     _must_not_raise(run)
     exposure = run.plan.exposure_at(wave)
     body = {"wave": wave, "before": run.state.wave, "exposure": exposure.to_json(), "epoch": epoch}
-    body |= {"by": by, "reason": reason}
-    if run.append(Kind.LOWERING, body, unless=forbidden, fenced=True) is None:
+    body |= {"by": by, "reason": reason} | ({"cause": cause.value} if cause else {})
+    if run.append(Kind.LOWERING, body, at, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
-    revision, lease = write_exposure(run, exposure, epoch, utc_now())
+    revision, lease = write_exposure(run, exposure, epoch, at or utc_now())
     seen = run.connections.flags.read(run.flag)
     if seen.exposure != exposure:
         raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
-    if run.append(Kind.LOWERED, body | {"revision": revision} | lease, unless=forbidden, fenced=True) is None:
+    if run.append(Kind.LOWERED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
-    tell(run, lowered(run.plan, run.state, wave, by, reason))
+    tell(run, lowered(run.plan, run.state, wave, by, reason, cause))
 
 
 def _seized(run: OpenRollout) -> int:

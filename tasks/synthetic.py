@@ -1,5 +1,6 @@
 """Known requests, sent side by side as a user of the new path and as one of the old, and given up in time."""
 
+import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,8 +11,9 @@ from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from tasks.measures_outside import web_of
 from tasks.sight import Sight
-from tidegate.criteria import Breach, InForce
+from tidegate.criteria import Breach
 from tidegate.exposure import ZERO
+from tidegate.in_force import InForce
 from tidegate.judging.outside import Known, Reply, Told, judge_synthetic, known_requests, reply_of
 from tidegate.plans.outside import Caller, Synthetic
 from tidegate.verdict import Finding, Verdict
@@ -39,13 +41,19 @@ def _told(seen: Sight, criterion: Synthetic, meaning: str) -> tuple[Told, ...]:
 
     Sending them is the dearest part of a look, and a service has better things to do than to answer them all day.
     """
-    kept = seen.run.kept.get(("synthetic", seen.wave, meaning))
-    if kept is not None and timedelta(0) <= seen.now - kept[0] < min(_GOOD_FOR, seen.run.timing.interval(seen.wave)):
-        known: tuple[Told, ...] = kept[1]
-        return known
+    kept, key = seen.run.kept, ("synthetic", seen.wave, meaning)
+    if key in kept:
+        asked_at, good_for, answers = kept[key]
+        if timedelta(0) <= seen.now - asked_at < good_for:
+            known: tuple[Told, ...] = answers
+            return known
+        # Before anything is sent: right answers must not come back behind a wrong one, or none.
+        del kept[key]
     told = send_known(web_of(seen, criterion.source), criterion)
     if all(one.new is Reply.RIGHT and one.legacy is Reply.RIGHT for one in told):
-        seen.run.kept["synthetic", seen.wave, meaning] = (seen.now, told)
+        # Not for all rollouts equally long: a watch has hundreds, and should not send for all of them at the same time.
+        share = random.uniform(0.5, 1)  # noqa: S311 - no secret
+        kept[key] = seen.now, min(_GOOD_FOR, seen.run.timing.interval(seen.wave)) * share, told
     return told
 
 

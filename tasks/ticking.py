@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from blocks.errors import ConnectionFault, Unreachable
+from blocks.errors import ConnectionFault, NotTaken, Unreachable
 from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
@@ -15,11 +15,13 @@ from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
+from tasks.opening import NotAllowed
 from tasks.references import measure_wave
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
+from tasks.step_back import step_back
 from tasks.waiting import mind_build, mind_people
-from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, credit, decide
+from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
 from tidegate.entries import Kind
 from tidegate.history import already_counted
 from tidegate.judging.bounds import Level
@@ -40,6 +42,7 @@ class Ticked:
     decision: Decision
     look: Look
     reviewed: bool
+    journalled: bool = True
 
 
 def review_due(run: OpenRollout, now: datetime) -> bool:
@@ -62,9 +65,10 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 
 
 def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+    # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
+    run.keep_claim()
     run.refresh()
     merge_quietly(run)
-    run.keep_claim()
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):
@@ -112,7 +116,7 @@ def _without_journal(run: OpenRollout, now: datetime, fault: Unreachable) -> Tic
     if (fired := seen.judged.fired) is not None:
         decision = RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
         _act(run, decision, now)
-    return Ticked(now, decision, seen, reviewed=False)
+    return Ticked(now, decision, seen, reviewed=False, journalled=False)
 
 
 def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
@@ -120,9 +124,9 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
         case RollBack(criterion, reason):
             roll_back(run, reason=reason, criterion=criterion, by="tidegate")
         case Hold(cause, reason):
-            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-            if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
-                tell(run, held(run.plan, run.state, cause, reason))
+            _hold(run, cause, reason, now)
+        case StepDown(wave, reason):
+            _step_down(run, wave, reason, now)
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
@@ -134,6 +138,21 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             pass
         case _:
             assert_never(decision)
+
+
+def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime) -> None:
+    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
+        tell(run, held(run.plan, run.state, cause, reason))
+
+
+def _step_down(run: OpenRollout, wave: int, reason: str, now: datetime) -> None:
+    cause = HoldCause.BLIND_SPENT
+    try:
+        step_back(run, wave, by="tidegate", reason=reason, cause=cause, at=now)
+    except (NotAllowed, NotTaken) as fault:
+        # What cannot be lowered stays where it is, and people are paged.
+        _hold(run, cause, f"{reason} NOT stepped down to wave {wave}: {fault}", now)
 
 
 def _past(state: RolloutState, wave: int) -> bool:

@@ -26,7 +26,7 @@ from tidegate.reports.thresholds import threshold_finding, threshold_review, thr
 from tidegate.samples import NoData, Sample
 from tidegate.upkeep import due_tasks, goes_on, open_tasks, outcome_notice
 from tidegate.verdict import Finding, Verdict, worst
-from tidegate.words.wording import one_line, table_row
+from tidegate.words.tables import one_line, table_row
 
 WEEK = timedelta(days=7)
 BY = "upkeep"

@@ -6,10 +6,12 @@ from tasks.measurement import Look, entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
-from tidegate.approval import asked_people, human_findings, signs_off
+from tasks.turns import Turns
+from tidegate.approval import asked_people, human_findings
 from tidegate.decision import SOAKING, Judged
 from tidegate.entries import Kind
 from tidegate.gates.clock import gate_due
+from tidegate.gates.statements import signs_off
 from tidegate.plan import AfterWaiting, OnNewBuild
 from tidegate.problems import settled_pages, taken_pages
 from tidegate.rollout_state import GateRecord, HoldCause, Phase, RolloutState
@@ -28,12 +30,15 @@ from tidegate.words.notices import (
 from tidegate.words.wording import held
 
 LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
-_looked_at: dict[str, datetime] = {}
+LOOKS_APART = timedelta(seconds=3)  # where more than twenty wait in one process, less often: guarding comes first
+LOOK_AT_LATEST = timedelta(minutes=10)  # within the life of a run of the watch
+_looks = Turns(LOOK_AGAIN, LOOKS_APART, LOOK_AT_LATEST)
 
 
 def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
     """After a look: remind, escalate, act on time-outs, and say what is over."""
     if run.state.goes_no_further:
+        _looks.forget(run.rollout)
         return
     _mind_gate(run, now)
     _mind_drift(run, judged)
@@ -41,6 +46,11 @@ def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
         if cause in run.state.holds and now - since >= run.plan.hold_max:
             tell(run, held_long(run.plan, run.state, cause, since))
     settle(run)
+
+
+def leave(rollout: str) -> None:
+    """Somebody else minds this rollout's people, or it is over."""
+    _looks.forget(rollout)
 
 
 def settle(run: OpenRollout) -> None:
@@ -54,6 +64,7 @@ def settle(run: OpenRollout) -> None:
 def _mind_gate(run: OpenRollout, now: datetime) -> None:
     gate = run.state.gate
     if run.state.phase is not Phase.GATE or gate is None or not gate.waits or run.state.auto_approve:
+        _looks.forget(run.rollout)
         return
     due = gate_due(run.plan, gate, now)
     if due.reminders:
@@ -85,10 +96,8 @@ def _time_out(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
 
 def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
     """Keep a waiting gate's evidence fresh; written only when some verdict has changed."""
-    looked = _looked_at.get(run.rollout)
-    if looked is not None and timedelta(0) <= now - looked < LOOK_AGAIN:
+    if not _looks.has_come(run.rollout, now):
         return
-    _looked_at[run.rollout] = now
     wave, attempt = gate.wave, gate.attempt
     stated = run.state.stated.get(wave, {}) if signs_off(run.plan, wave) else {}
     findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), stated))

@@ -14,16 +14,17 @@ from tasks.beside import Beside
 from tasks.drills import abandon_drill, is_drill
 from tasks.gates import given_to_prefect
 from tasks.hearing import Hearing
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
+from tasks.open_rollout import LEASE, OpenRollout, utc_now
 from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
 from tasks.ticking import review_due, tick
+from tasks.waiting import leave
+from tasks.watch_claim import give_up, is_relieved
 from tidegate.amended import AMENDED
 from tidegate.rollout_state import Phase
 
-WATCH = "~watch"  # no flag's key can begin so
 BEAT = timedelta(seconds=10)
 WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
 _GUARDS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="guard")
@@ -31,21 +32,16 @@ _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
 
-def begin_watch(connections: OpenConnections) -> Claim | None:
-    """The claim of the one watch; None when a live one has it."""
-    try:
-        return connections.journal.claim(WATCH, WATCH, HOLDER, LEASE)
-    except ClaimHeld:
-        return None
+def watch_until(connections: OpenConnections, claim: Claim, end: datetime, latest: datetime | None = None) -> int:
+    """Guard until `end`, but until `latest` as long as nobody stands by; returns how many guards were made.
 
-
-def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> int:
-    """Guard until `end` or until the claim is lost; returns how many guards were made."""
+    Ends early where the claim is lost.
+    """
     runs: dict[str, OpenRollout] = {}
     orphans, afterwards = Orphans(), Afterwards()
     guards, after, hearing = 0, Beside(), Hearing(connections)
     hearing.start()
-    while (now := utc_now()) < end:
+    while (now := utc_now()) < end or (latest is not None and now < latest and not is_relieved(connections)):
         try:
             connections.journal.renew(claim, LEASE)
             for row in connections.journal.rollouts(open_only=True):
@@ -61,7 +57,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
         guards += sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), list(runs.values())))
         for run in list(runs.values()):
             if not run.state.phase.is_open:
-                reporter_for(run).flush()
+                reporter_for(run).conclude(run)
                 run.release_claim()
                 del runs[run.rollout]
         # Messages may wait for an answer for long: beside the loop.
@@ -71,7 +67,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime) -> in
     hearing.end()
     for run in runs.values():
         run.release_claim()
-    connections.journal.release(claim)
+    give_up(connections, claim)
     return guards
 
 
@@ -116,18 +112,21 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
     try:
         state = run.refresh()
         if not state.phase.is_open:
+            leave(run.rollout)
             return False
-        run.keep_claim()
         if is_drill(run):
+            run.keep_claim()
             # A living drill holds the claim; it has it for good a moment after it was opened.
             if state.opened_at is not None and now - state.opened_at > LEASE:
                 abandon_drill(run)
             run.release_claim()
             return True
         if state.phase is Phase.ROLLING_BACK:
+            run.keep_claim()
             _prove_beside(run)
             return True
-        tick(run, now, review=review_due(run, now))
+        if not tick(run, now, review=review_due(run, now)).journalled:
+            return True  # who carries it cannot be told, and nothing but the way back is done for it
         reporter_for(run).update(run, now)
         _wake_beside(run, now)
         orphans.look(run, now)
@@ -135,12 +134,10 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
             # Whoever carries this rollout on must be able to take it at once.
             reporter_for(run).hand_over(run)
             run.release_claim()
-    except ClaimHeld:
-        orphans.carried(run.rollout)
-        return False
-    except Fenced:
+    except (ClaimHeld, Fenced):
         run.claim = None
         orphans.carried(run.rollout)
+        leave(run.rollout)
         return False
     except Exception:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
         _log.exception("%s cannot be judged", run.rollout)

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from demo.provision import PROMETHEUS, provide
 from tests.prometheus_writer import Points, remote_write
+
+# How long an example takes says something of the machine, and nothing of the law. Set here, before any test is
+# imported, since a law keeps what was in force when it was read.
+settings.register_profile("tidegate", deadline=None)
+settings.load_profile("tidegate")
 
 _CONFIG = """\
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}

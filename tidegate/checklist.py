@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.criteria import no_data_words
 from tidegate.json_pointer import at_pointer
 from tidegate.judging.checklist_reports import found, too_old, within
+from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import Plan
 from tidegate.plans.checklist import (
     BaseProof,

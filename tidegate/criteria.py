@@ -1,28 +1,17 @@
 """Which criteria are in force, what they ask Prometheus, and how an answer becomes a finding."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 
+from tidegate.judging.thresholds import no_data_words
 from tidegate.pace import Timing
-from tidegate.plan import Alerts, Criterion, EarlierWaves, Human, Metric, Plan, PostRollout, Threshold, Wave, When
-from tidegate.plans.criterion import BaseCriterion
-from tidegate.plans.kinds import Change
+from tidegate.plan import Plan, Threshold
 from tidegate.query import render, selector
-from tidegate.samples import AlertReading, NoData, Reading, Sample, ratio, sample, with_count
+from tidegate.samples import NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
-from tidegate.verdict import Finding, Verdict
 
 STARVED_BELOW = 0.1  # of the share that the exposure implies
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A criterion that is asked now, and under which name."""
-
-    id: str
-    criterion: Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,87 +34,6 @@ class Breach:
     def words(self) -> str:
         """`> 10%`."""
         return self.told or f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
-
-
-def steps(plan: Plan) -> tuple[Wave | PostRollout, ...]:
-    """The waves in order, and the post-rollout time after them."""
-    return (*plan.waves, plan.post_rollout)
-
-
-def in_force(plan: Plan, wave: int, when: When) -> tuple[InForce, ...]:
-    """The criteria asked at `wave` (1-based; one more than the waves is post-rollout) for this purpose.
-
-    Triggers of earlier waves stay in force; `earlier_waves` brings their during criteria along. What asks
-    the same twice is asked once.
-    """
-    return _in_force(_This(plan), wave, when)
-
-
-class _This:
-    """A plan as a key: this very object, which nothing changes."""
-
-    __slots__ = ("plan",)
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-
-    def __hash__(self) -> int:
-        return id(self.plan)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _This) and self.plan is other.plan
-
-
-@lru_cache(maxsize=128)
-def _in_force(this: _This, wave: int, when: When) -> tuple[InForce, ...]:
-    # Worked out once, not at every look: what is in force follows from the plan alone.
-    plan = this.plan
-    found: dict[str, InForce] = {}
-    waves = range(1, wave + 1) if when is When.TRIGGER else [wave]
-    asked = [x for number in waves for x in _expanded(plan, number, when)]
-    if when is When.TRIGGER:
-        asked.extend(_critical_bounds(plan))
-    for item in asked:
-        meaning = item.criterion.model_dump_json(exclude={"text", "id", "when"})
-        found.setdefault(item.id if isinstance(item.criterion, Human) else meaning, item)
-    return tuple(found.values())
-
-
-def _expanded(plan: Plan, wave: int, when: When) -> Iterator[InForce]:
-    step = steps(plan)[wave - 1]
-    name = step.name if isinstance(step, Wave) else "post-rollout"
-    for position, criterion in enumerate(step.criteria, start=1):
-        if when not in criterion.when:
-            continue
-        if isinstance(criterion, EarlierWaves):
-            for earlier in criterion.waves:
-                for item in _expanded(plan, earlier, when):
-                    if not isinstance(item.criterion, Human):
-                        yield replace(item, criterion=_tried(item.criterion)) if criterion.dry_run else item
-        else:
-            yield InForce(criterion.id or f"{name}.{position}", criterion)
-
-
-def _tried(criterion: Criterion) -> Criterion:
-    return criterion.model_copy(update={"dry_run": True})
-
-
-def _critical_bounds(plan: Plan) -> Iterator[InForce]:
-    """A metric beyond the critical column of the metrics table counts as a CRITICAL alert."""
-    for name, metric in plan.metrics.items():
-        limit = metric.critical
-        if limit is not None and limit.pending is None:
-            text = f"{metric.title} beyond its critical bound (counts as a CRITICAL alert)"
-            body: dict[str, object] = {"text": text, "when": "trigger", "metric": name}
-            criterion: Criterion
-            if limit.change is not None:
-                side, bound = "above" if limit.change >= 0 else "below", f"{limit.change:g}%"
-                body |= {"kind": "change", "to": "baseline", "how": "relative", side: bound}
-                criterion = Change.model_validate(body)
-            else:
-                body |= {"kind": "threshold", "below": limit.below, "above": limit.above}
-                criterion = Threshold.model_validate(body)
-            yield InForce(f"critical.{name}", criterion)
 
 
 def metric_queries(plan: Plan, name: str, wave: int, window: timedelta, variant: str | None = None) -> dict[str, str]:
@@ -219,82 +127,6 @@ def starvation_reading(plan: Plan, wave: int, answers: Mapping[str, Reading]) ->
         return control
     whole = sample(canary.value + control.value, canary.at)
     return ratio(canary, whole, round(plan.traffic.min_expected * 100 / percent))
-
-
-def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading, query: str) -> Finding:
-    """Whether what must hold holds; a trigger beyond its bound is a FAIL only once it has lasted (see `sustained`)."""
-    above = item.above is not None
-    limit = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
-    words = f"{'above' if above else 'below'} {metric.unit.format(limit)}"
-    trigger = When.TRIGGER in item.when
-    if isinstance(reading, NoData):
-        verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
-        finding = Finding(
-            id_,
-            item.text,
-            verdict,
-            f"{metric.title}: no data ({no_data_words(reading)}).",
-            bound=words,
-            n=reading.n,
-            query=query,
-            required=item.required,
-        )
-        return on_dry_run(item, finding)
-    beyond = reading.value > limit if above else reading.value < limit
-    verdict = Verdict.PASS if beyond != trigger else Verdict.FAIL
-    seen = metric.unit.format(reading.value)
-    allowed = "rolls back when" if trigger else "must be"
-    counted = f", from {reading.n:.0f} requests" if reading.n is not None else ""
-    finding = Finding(
-        id_,
-        item.text,
-        verdict,
-        f"{metric.title} is {seen}{counted}; {allowed} {words}.",
-        reading.value,
-        words,
-        reading.n,
-        query,
-        item.required,
-    )
-    return on_dry_run(item, finding)
-
-
-def on_dry_run(item: BaseCriterion, finding: Finding) -> Finding:
-    """A criterion on dry run is measured and shown; it decides nothing."""
-    if not item.dry_run:
-        return finding
-    sentence = f"Dry run, would be {finding.verdict.value}: {finding.sentence}"
-    return replace(finding, verdict=Verdict.NOT_APPLICABLE, sentence=sentence, required=False)
-
-
-def no_data_words(reading: NoData) -> str:
-    """`too few: 3 of at least 20 requests`."""
-    reason = reading.reason.value.replace("_", " ")
-    return f"{reason}: {reading.detail}" if reading.detail else reason
-
-
-def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
-    """No matching alert fires, and at least one healthy rule could have told."""
-    labels = ", ".join(f"{name}={value}" for name, value in sorted(item.labels.items()))
-    query = "ALERTS{" + labels + "}"
-    if reading.firing:
-        names = ", ".join(reading.firing)
-        sentence, verdict = f"Firing: {names}.", Verdict.FAIL
-    elif reading.problem is not None:
-        sentence, verdict = f"Alerts cannot be read ({no_data_words(reading.problem)}).", Verdict.ERROR
-    elif reading.healthy_rules < 1:
-        sentence, verdict = f"No healthy alert rule with {labels}: nothing could have fired.", Verdict.ERROR
-    else:
-        sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {labels}.", Verdict.PASS
-    return on_dry_run(
-        item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
-    )
-
-
-def judge_pending(id_: str, item: Human) -> Finding:
-    """A line whose kind of check does not exist yet decides nothing; people watch it and roll back by hand."""
-    sentence = f"Pending a check of kind {item.pending}: watched by people ({item.role}), who roll back by hand."
-    return Finding(id_, item.text, Verdict.NOT_APPLICABLE, sentence)
 
 
 def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, str]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.pace import Timing
-from tidegate.plan import OnBlind
+from tidegate.plan import OnBlind, Plan
 from tidegate.rollout_state import HoldCause, Phase, RolloutState
+from tidegate.step_back import reached_wave
 from tidegate.verdict import Finding, Verdict, worst
 
 
@@ -32,6 +33,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDown:
+    """Exposure to the wave before, which is held there."""
+
+    wave: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RollBack:
     """Exposure to zero for everybody."""
 
@@ -46,7 +55,7 @@ class Finish:
     reason: str
 
 
-Decision = Continue | Advance | Hold | RollBack | Finish
+Decision = Continue | Advance | Hold | StepDown | RollBack | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +143,7 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
         spent = judged.at - state.blind_since
         if spent > timing.max_blind:
-            reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
-            match timing.plan.on_blind:
-                case OnBlind.ROLL_BACK:
-                    return RollBack("blindness", reason)
-                case OnBlind.HOLD:
-                    return Hold(HoldCause.BLIND_SPENT, reason)
+            return _when_blind(state, timing.plan, f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}")
     if judged.drift is not None and HoldCause.DRIFT not in state.holds:
         return Hold(
             HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."
@@ -148,6 +152,20 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         cause = min(blocking)
         return Continue(f"held ({cause.value}): {state.holds[cause]}")
     return _by_soak(state, judged, timing)
+
+
+def _when_blind(state: RolloutState, plan: Plan, reason: str) -> Decision:
+    reached = reached_wave(plan, state)
+    match plan.on_blind:
+        case OnBlind.STEP_DOWN if reached > 1:
+            return StepDown(reached - 1, reason)
+        case OnBlind.STEP_DOWN if reached == 1:
+            return RollBack("blindness", reason)
+        case OnBlind.HOLD | OnBlind.STEP_DOWN:
+            # Where nobody is exposed yet, there is nothing to step down from.
+            return Hold(HoldCause.BLIND_SPENT, reason)
+        case OnBlind.ROLL_BACK:
+            return RollBack("blindness", reason)
 
 
 def _asks_first(state: RolloutState, reason: str) -> Decision:

@@ -191,6 +191,7 @@ class OnBlind(StrEnum):
     """What happens once when `max_blind` is used up."""
 
     HOLD = "hold"
+    STEP_DOWN = "step_down"
     ROLL_BACK = "roll_back"
 
 
@@ -221,9 +222,12 @@ class Plan(Model):
     )
     guard: PositiveDuration = Field(default=timedelta(seconds=10), description="Beat between reviews: triggers, drift.")
     max_blind: PositiveDuration = Field(
-        default=timedelta(minutes=15), description="Time without sight before on_blind."
+        default=timedelta(minutes=15), description="How long nothing may be seen until on_blind is done."
     )
-    on_blind: OnBlind = Field(default=OnBlind.HOLD, description="What happens when max_blind is used up.")
+    on_blind: OnBlind = Field(
+        default=OnBlind.HOLD,
+        description="What then happens; step_down goes to the wave before (in wave 1 to zero) and holds there.",
+    )
     approval_ttl: PositiveDuration = Field(default=timedelta(hours=24), description="How early a gate may open.")
     hold_max: PositiveDuration = Field(
         default=timedelta(hours=24), description="A hold that lasts longer is told to every contact, once."

@@ -10,6 +10,7 @@ from tidegate.entries import GENESIS
 from tidegate.exposure import ZERO, Exposure
 from tidegate.inference import Counts
 from tidegate.judging.throughout import Kept
+from tidegate.refusals import Refused
 from tidegate.verdict import Verdict
 
 # By series, wave and the end of the tick: raw counts, each once.
@@ -205,6 +206,7 @@ class RolloutState:
     legacy_seen: str = ""
     retired: str = ""  # who retired the old path, when and why
     waves: dict[int, WaveRecord] = field(default_factory=dict)
+    stays: list[tuple[int, datetime]] = field(default_factory=list)  # every wave entered, and when, steps back included
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
     approvals: dict[int, list[str]] = field(default_factory=dict)
@@ -241,6 +243,7 @@ class RolloutState:
     amendment: Amendment | None = None
     upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
     kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
+    refusals: tuple[Refused, ...] = ()  # the newest orders that were refused
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property

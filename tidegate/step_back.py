@@ -15,9 +15,13 @@ def forbids_stepping_back(plan: Plan, state: RolloutState, wave: int) -> str:
         return f"--to-wave: {state.rollout} is {state.phase.value.replace('_', ' ')}, allowed is an open rollout"
     if state.phase not in _EXPOSED or state.wave == 0:
         return f"--to-wave: {state.rollout} exposes nobody yet, {instead}"
-    # A wave that is about to be raised, or was perhaps raised already, may be taken back to the one before it.
-    reached = min(state.wave, len(plan.waves)) + (state.phase is Phase.RAISING)
+    reached = reached_wave(plan, state)
     if not 1 <= wave < reached:
         earlier = ", ".join(map(str, range(1, reached))) or "none, since there is no earlier wave"
         return f"--to-wave: found {wave}, allowed are earlier waves ({earlier}), or a rollback to zero"
     return ""
+
+
+def reached_wave(plan: Plan, state: RolloutState) -> int:
+    """The last wave that users may be in: one that is about to be raised was perhaps raised already."""
+    return min(state.wave, len(plan.waves)) + (state.phase is Phase.RAISING)

@@ -79,6 +79,13 @@ def outcome_notice(plan: Plan, state: RolloutState, item: UpkeepItem, outcome: F
     )
 
 
+def open_words(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> str:
+    """`2 open, 1 late`, or empty where nothing is left for people to do."""
+    tasks = open_tasks(plan, state, timing)
+    late = sum(task.is_late(now) for task in tasks)
+    return f"{len(tasks)} open{f', {late} late' if late else ''}" if tasks else ""
+
+
 def tasks_json(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> list[dict[str, Any]]:
     """Every line of the plan's upkeep and where it stands."""
     waiting = {task.number: task for task in open_tasks(plan, state, timing)}

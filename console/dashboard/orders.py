@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from blocks.errors import ConnectionFault, Unreachable
-from console.answers import hand_over, record_answer, ruling_after, waiting_gate, wake
+from console.answers import (
+    hand_over,
+    is_asked,
+    note_refused,
+    record_answer,
+    refuse_answer,
+    ruling_after,
+    waiting_gate,
+    wake,
+)
 from console.following import Board
 from console.orders import asks_for_code, ordered
 from console.rollout_commands import email
@@ -22,12 +31,13 @@ from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import hold
-from tidegate.approval import Answer, Choice, Outcome, field_name
-from tidegate.gates.answer import needs_code
+from tidegate.approval import Answer, Choice, Outcome
+from tidegate.gates.answer import needs_code, shown
 from tidegate.gates.binding import given_for
+from tidegate.gates.statements import field_name
 from tidegate.rollout_state import GateRecord
 from tidegate.units import parse_duration
-from tidegate.words.wording import one_line, seconds_between
+from tidegate.words.tables import one_line, seconds_between
 
 VIA = "dashboard"
 _LONGEST = 2_000
@@ -115,17 +125,21 @@ def _prove(run: OpenRollout) -> None:
 def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
     """Answer the gate that waits; go and extend only for the very attempt that the page showed."""
     run = OpenRollout(board.connections, rollout)
-    gate = waiting_gate(run)
     said = form.get("decision", "")
-    if said not in list(Choice):
-        raise NotAllowed(f"decision: found {one_line(said)[:40] or 'nothing'}, allowed are {', '.join(Choice)}")
-    choice = Choice(said)
-    if choice is Choice.ROLLBACK:
-        # Not by way of the run that waits: zero is written by this process, now.
+    if said == Choice.ROLLBACK:
+        # Not by way of the run that waits: zero is written by this process, now, and whether or not a gate waits.
         return turn_back(board, rollout, who, {"reason": form.get("note", "")})
+    if said == Choice.HOLD and not is_asked(run):
+        return pause(board, rollout, who, {"reason": form.get("note", "")})
+    gate = waiting_gate(run, _name(who), said if said in list(Choice) else "an answer", VIA)
+    if said not in list(Choice):
+        why = f"decision: found {shown(one_line(said) or None)}, allowed are {', '.join(Choice)}"
+        refuse_answer(run, gate, _name(who), "an answer", VIA, why)
+    choice = Choice(said)
     person = _name(who).lower() if choice is Choice.HOLD else email(who, "name")
     if choice is not Choice.HOLD and (form.get("wave"), form.get("attempt")) != (str(gate.wave), str(gate.attempt)):
-        raise NotAllowed("the gate has asked anew since this page was loaded: look at what it shows now")
+        why = "the gate has asked anew since this page was loaded: look at what it shows now"
+        refuse_answer(run, gate, person, choice, VIA, why)
     extension = _text(form, "extension") if choice is Choice.EXTEND else ""
     try:
         span = parse_duration(extension) if extension else None
@@ -146,8 +160,10 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Sai
 def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, code: str) -> Said:
     """Hand the answer over with its code, and say what the worker made of it, if that comes soon."""
     if not code:
-        return Said("Refused: go and extend need the one-time code of their approver.", good=False)
-    read = hand_over(run, gate, given, code)
+        why = "go and extend need the one-time code of their approver"
+        note_refused(run, gate, given.approver, given.decision, VIA, why)
+        return Said(f"Refused: {why}.", good=False)
+    read = hand_over(run, gate, given, code, VIA)
     try:
         outcome, reason = ruling_after(run, gate, read, _PATIENCE)
     except Unreachable:

@@ -13,22 +13,15 @@ from markupsafe import Markup
 
 from console.dashboard.charts import chart
 from console.following import FRESH_SECONDS, Board
-from tidegate.approval import field_name
+from tidegate.gates.statements import field_name
 from tidegate.verdict import Verdict
+from tidegate.words.tables import MARKS
 from tidegate.words.wording import OPEN_APPROVALS
 
 HERE = Path(__file__).parent
 MOST_ROLLOUTS = 50
 MOST_EVENTS = 40
 REFRESH_SECONDS = 10
-# Not every machine has a font with emoji.
-_MARKS = {
-    Verdict.PASS: "✓",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.ERROR: "⚠",
-    Verdict.FAIL: "✖",
-    Verdict.NOT_APPLICABLE: "–",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ def _environment() -> Environment:
     )
     made.filters["chart"] = lambda metric: Markup(chart(metric))  # noqa: S704 - the chart escapes its texts
     made.filters["field_name"] = field_name
-    made.filters["mark"] = lambda verdict: _MARKS[Verdict(verdict)]
+    made.filters["mark"] = lambda verdict: MARKS[Verdict(verdict)]
     made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
     made.globals.update(open_approvals=OPEN_APPROVALS, most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
     return made

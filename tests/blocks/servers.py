@@ -21,10 +21,10 @@ http {{
   upstream new {{ server 127.0.0.1:{new}; }}
   upstream legacy {{ server 127.0.0.1:{legacy}; }}
   server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://$tidegate_path; }} }}
-  server {{ listen 127.0.0.1:{new}; location / {{ return 200 "new"; }} }}
-  server {{ listen 127.0.0.1:{legacy}; location / {{ return 200 "legacy"; }} }}
+  {stand_ins}
 }}
 """
+_STAND_IN = 'server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{name}"; }} }}'
 
 
 def free_ports(count: int) -> list[int]:
@@ -47,12 +47,22 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
 
 
 @contextlib.contextmanager
-def running_nginx(folder: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """A real nginx in front of a new and a legacy path: its port, and how it is called for a test or a reload."""
-    port, new, legacy = free_ports(3)
+def running_nginx(
+    folder: Path, *, front: int = 0, paths: tuple[int, int] | None = None
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """A real nginx in front of a new and a legacy path: its port, and how it is called for a test or a reload.
+
+    Without the ports of the two, stand-ins answer with their names.
+    """
+    port, *own = free_ports(3)
+    port = front or port
+    new, legacy = paths or own
+    stand_ins = (
+        "" if paths else "".join(_STAND_IN.format(port=p, name=n) for p, n in ((new, "new"), (legacy, "legacy")))
+    )
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, user=user, port=port, new=new, legacy=legacy))
+    config.write_text(_NGINX.format(folder=folder, user=user, port=port, new=new, legacy=legacy, stand_ins=stand_ins))
     (folder / "split.conf").write_text('split_clients "x" $tidegate_path { * legacy; }\n')
     argv = (str(provide(NGINX)), "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log"))
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:

@@ -44,6 +44,17 @@ def test_it_is_given_nothing_to_read(tmp_path: Path) -> None:
     assert commands(tmp_path, read=["cat"]).run("read").printed == b""
 
 
+def test_the_two_streams_do_not_meet_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    code = (
+        "import os, time\n"
+        "def say(stream, words): os.write(stream, words); time.sleep(0.002)  # so that each is read by itself\n"
+        "for _ in range(50): say(1, b'out'); say(2, b'err'); say(1, b'put\\n'); say(2, b'or\\n')\n"
+        "say(2, b'the end')"
+    )
+    done = commands(tmp_path, say=python(code)).run("say")
+    assert sorted(done.output.split("\n")) == ["error"] * 50 + ["output"] * 50 + ["the end"]
+
+
 def test_the_end_of_much_output_is_kept_and_its_standard_output_whole(tmp_path: Path) -> None:
     done = commands(tmp_path, say=python("print('x' * 300_000 + 'end')")).run("say")
     assert done.output.endswith("xend")

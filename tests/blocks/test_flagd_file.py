@@ -58,6 +58,30 @@ def put(file: Path, flag: dict[str, Any]) -> None:
     file.write_text(json.dumps(document))
 
 
+def test_a_file_that_stays_is_read_once_and_every_change_of_it_is_seen(
+    file: Path, backend: FlagdFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blocks.flagd_store._SETTLED_NANOSECONDS", 0)
+    backend.write(FLAG, everyone(10), 1)
+    assert backend.read(FLAG).exposure == everyone(10)
+    assert backend._parsed() is backend._parsed()
+    put(file, render(everyone(25)))  # by hand, into the same file
+    assert backend.read(FLAG).exposure is None  # something else, and no longer what it was
+    backend.write(FLAG, everyone(50), 1)
+    assert backend.read(FLAG).exposure == everyone(50)
+    file.unlink()
+    assert backend.read(FLAG).exposure == ZERO
+
+
+def test_a_file_that_has_just_changed_is_read_each_time(file: Path, backend: FlagdFile) -> None:
+    backend.write(FLAG, everyone(10), 1)
+    seen = file.stat()
+    assert backend.read(FLAG).exposure == everyone(10)
+    assert backend._parsed() is not backend._parsed()
+    assert backend._known is None
+    assert seen == file.stat()
+
+
 def test_what_others_keep_in_the_file_stays(backend: FlagdFile, file: Path) -> None:
     put(file, {**render(ZERO), "metadata": {"owner": "team a"}})
     file.chmod(0o640)

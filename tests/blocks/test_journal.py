@@ -280,7 +280,7 @@ def test_a_seize_waits_for_an_append_that_has_seen_its_claim(journal: Journal) -
     with journal._write() as session:
         must_hold(session, claim)
         with pytest.raises(Unreachable):
-            journal.seize(FLAG, ROLLOUT, "rollback", LEASE, wait_seconds=0.3)
+            journal.seize(FLAG, ROLLOUT, "rollback", LEASE, wait_seconds=1)
     assert journal.seize(FLAG, ROLLOUT, "rollback", LEASE).epoch == 2
 
 

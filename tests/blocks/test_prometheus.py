@@ -1,10 +1,13 @@
 """Prometheus, asked for real; what a healthy one cannot be made to do comes from a local server."""
 
 import json
+import re
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -162,6 +165,25 @@ def test_alerts(prometheus: Prometheus, prometheus_server: PrometheusServer) -> 
     assert wrong.problem.reason is NoDataReason.REFUSED
 
 
+def test_the_rules_are_asked_for_once_by_all_who_look_at_the_same_time(
+    prometheus_server: PrometheusServer,
+) -> None:
+    prometheus = Prometheus(url=prometheus_server.url)
+
+    def asked() -> float:
+        text = httpx.get(f"{prometheus.url}/metrics", timeout=5).text
+        found = re.findall(
+            r'^prometheus_http_requests_total{code="200",handler="/api/v1/rules"} (\S+)$', text, re.MULTILINE
+        )
+        return sum(map(float, found))
+
+    before, now = asked(), datetime.now(UTC)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: prometheus.alerts({"service": "blk"}, now), range(8)))
+    # One more where the eight took over a second.
+    assert 1 <= asked() - before <= 2
+
+
 def test_check(prometheus: Prometheus) -> None:
     assert prometheus.url in prometheus.check()
 
@@ -201,6 +223,20 @@ def test_trouble_is_a_value(
     problem = prometheus.alerts({"service": "x"}, AT).problem
     assert problem is not None
     assert problem.reason is wanted
+
+
+def test_rules_that_hang_are_waited_for_once_by_all_who_look_at_the_same_time(local_server: LocalServer) -> None:
+    local_server.answer = lambda request: (
+        None if "/rules" in request.path else _json(200, {"status": "success", "data": VECTOR})
+    )
+    prometheus = Prometheus(url=local_server.url, timeout_seconds=1.5)
+    began, now = time.monotonic(), datetime.now(UTC)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: prometheus.alerts({"service": "blk"}, now), range(8)))
+    assert time.monotonic() - began < 4 * 1.5
+    assert {one.problem.reason for one in found if one.problem} == {NoDataReason.SLOW}
+    assert all(one.problem for one in found)
+    assert 1 <= len([1 for request in local_server.arrived if "/rules" in request.path]) <= 2
 
 
 def test_a_warning_spoils_only_its_own_query(local_server: LocalServer) -> None:

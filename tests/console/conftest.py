@@ -13,13 +13,20 @@ import httpx
 import pytest
 
 from blocks.commands import Commands
+from blocks.kit import write_kit
 from blocks.pagerduty import PagerDuty
 from blocks.slack import Slack
 from blocks.web import Web
+from console.cli import main
 from demo.flag import write_initial_flag
 from demo.processes import free_ports, start_process, stop_processes, wait_ready
 from demo.prometheus import rule_test_argv, write_config
 from demo.provision import find_prometheus
+from tasks.approvers import add_approver, approvers_path
+from tests.console.prefect_stand_in import StandIn, prefect_stand_in
+from tests.tasks.gate_world import WITH_SEED, GateWorld
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @dataclass
@@ -148,3 +155,50 @@ def demo(parts: Demo) -> Iterator[Demo]:
     httpx.delete(f"{parts.inbox}/messages", timeout=5)
     for report in ("support", "cost"):
         httpx.delete(f"{parts.inbox}/desk/{report}", timeout=5)
+
+
+@pytest.fixture
+def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit of connections that say production; Prometheus does not answer."""
+    path = tmp_path / "kit.yaml"
+    values: dict[str, dict[str, object]] = {
+        "journal": {"url": f"sqlite:///{tmp_path / 'journal.db'}"},
+        "flags": {"path": str(tmp_path / "flags.json")},
+        "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 1},
+    }
+    write_kit(path, values)
+    monkeypatch.setenv("TIDEGATE_KIT", str(path))
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line: what is typed, and its exit code, output and errors."""
+
+    def typed(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        written = capsys.readouterr()
+        return int(ended.value.code or 0), written.out, written.err
+
+    return typed
+
+
+@pytest.fixture
+def prefect() -> Iterator[StandIn]:
+    """Prefect's API as far as a gate's answer needs it."""
+    with prefect_stand_in() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def world(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GateWorld:
+    """A gate that asks for codes, on the kit's connections."""
+    monkeypatch.setenv("TIDEGATE_APPROVERS", str(tmp_path / "approvers.json"))
+    for person in WITH_SEED:
+        add_approver(approvers_path(), person)
+    found = GateWorld(tmp_path, approvers_path())
+    found.open()
+    return found

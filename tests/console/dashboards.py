@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import httpx
 import uvicorn
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from blocks.connections import OpenConnections
 from console.dashboard.access import Access, configured_access
@@ -23,8 +23,9 @@ ORIGIN = f"http://127.0.0.1:{PORT}"
 class Browser:
     """A client with cookies that reads the form token from the page it was given."""
 
-    http: TestClient
+    http: httpx.Client
     token: str = ""
+    origin: str = ORIGIN
 
     def page(self, path: str = "/") -> str:
         answer = self.http.get(path)
@@ -33,8 +34,10 @@ class Browser:
         self.token = found[1] if found else self.token
         return answer.text
 
-    def press(self, rollout: str, order: str, origin: str | None = ORIGIN, **fields: str) -> Response:
-        headers = {} if origin is None else {"Origin": origin}
+    def press(self, rollout: str, order: str, origin: str | None = None, **fields: str) -> httpx.Response:
+        """Send the form; from the page's own origin unless told another, and from none where that is empty."""
+        sent = self.origin if origin is None else origin
+        headers = {"Origin": sent} if sent else {}
         data = {"token": self.token, **fields}
         return self.http.post(f"/rollouts/{rollout}/{order}", data=data, headers=headers, follow_redirects=False)
 

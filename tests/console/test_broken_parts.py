@@ -3,10 +3,9 @@
 import json
 import sqlite3
 import stat
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,10 +14,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from blocks import Journal, PagerDuty, Slack
 from blocks.kit import read_kit, write_kit
-from console.cli import main
 from console.plan_commands import plan_from
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver, undelivered
@@ -30,13 +29,14 @@ from tasks.zeroing import zero_open_flag
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
+from tests.console.conftest import Run
+from tests.tasks.inbox import open_inbox
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.plan import Plan
 from tidegate.rollout_state import Phase
 
 __all__ = ["local_server"]
-Run = Callable[..., tuple[int, str, str]]
 WHO = "release-engineer@company.com"
 
 
@@ -52,18 +52,6 @@ def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_kit(path, values)
     monkeypatch.setenv("TIDEGATE_KIT", str(path))
     return path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        written = capsys.readouterr()
-        return int(ended.value.code or 0), written.out, written.err
-
-    return typed
 
 
 def quick(**steps: Any) -> Plan:
@@ -183,6 +171,19 @@ def test_with_the_journal_gone_the_flags_key_alone_suffices(kit: Path, run: Run)
     assert opened.state.rollback.reason == "smoke"
 
 
+def test_the_flags_key_alone_pages_and_says_that_the_proof_is_missing(kit: Path, run: Run) -> None:
+    with open_inbox() as inbox:
+        pager = {"routing_key": "demo", "url": inbox.pagerduty.url}
+        write_kit(kit, {**yaml.safe_load(kit.read_text()), "pagerduty": pager})
+        opened = raised(kit)
+        opened.release_claim()
+        code, _, _ = run("rollback", "--flag", opened.flag, "--reason", "smoke", "--as", "me")
+        told = [str(m["summary"]) for m in inbox.store.all("pagerduty") if opened.rollout in str(m["dedup_key"])]
+    assert code == 3
+    assert told[0].startswith("Rolled back"), told
+    assert any("NOT proven" in title for title in told), told
+
+
 def test_without_a_key_a_journal_that_is_gone_says_what_to_type(kit: Path, run: Run) -> None:
     opened = raised(kit)
     with gone(kit.parent / "journal.db", opened):
@@ -260,7 +261,7 @@ def test_the_postmortem_is_printed_for_what_was_rolled_back_only(kit: Path, run:
     roll_back(opened, reason="smoke on the water", criterion="by hand", by=WHO)
     code, out, _ = run("postmortem", opened.rollout)
     assert code == 0
-    assert "**smoke on the water** Ordered by release-engineer@company.com" in out
+    assert "**smoke on the water.** Ordered by release-engineer@company.com" in out
 
 
 def test_with_slack_down_the_pager_has_it_and_slack_gets_it_later(kit: Path, local_server: LocalServer) -> None:

@@ -1,53 +1,23 @@
 """The command line as people type it: wrong things give one sentence, exit code 2, and change nothing."""
 
 import json
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from blocks.kit import read_kit, write_kit
-from console.cli import main
+from blocks.kit import read_kit
 from console.home import PLANS
 from console.plan_commands import plan_from
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
+from tests.console.conftest import Run
 from tests.tidegate.plan_texts import changed
 from tests.tidegate.test_plan_mistakes import MISTAKES
 from tidegate.entries import Kind
 
-Run = Callable[..., tuple[int, str, str]]
 WHO = "release-engineer@company.com"
-
-
-@pytest.fixture
-def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kit of connections that say production; Prometheus does not answer."""
-    path = tmp_path / "kit.yaml"
-    values: dict[str, dict[str, object]] = {
-        "journal": {"url": f"sqlite:///{tmp_path / 'journal.db'}"},
-        "flags": {"path": str(tmp_path / "flags.json")},
-        "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 1},
-    }
-    write_kit(path, values)
-    monkeypatch.setenv("TIDEGATE_KIT", str(path))
-    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
-    return path
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tidegate", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        written = capsys.readouterr()
-        return int(ended.value.code or 0), written.out, written.err
-
-    return typed
 
 
 @pytest.mark.parametrize(

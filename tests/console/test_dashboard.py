@@ -171,11 +171,25 @@ def test_a_go_is_judged_as_on_the_command_line(tmp_path: Path, prometheus_server
     assert "Refused: stranger@company.com may not approve" in answer(page, run, "go", name="stranger@company.com")
     # Nothing was measured in wave 3, so whoever may say go cannot.
     assert "Refused:" in answer(page, run, "go", name=COMMANDER)
-    assert "found perhaps" in answer(page, run, "perhaps", name=COMMANDER)
+    assert "found &#39;perhaps&#39;, allowed are" in answer(page, run, "perhaps", name=COMMANDER)
     assert "asked anew" in answer(page, run, "go", attempt="7", name=COMMANDER)
     assert "found" in answer(page, run, "extend", name=COMMANDER, extension="soon")
-    assert "extend needs a duration" in answer(page, run, "extend", name=COMMANDER)
-    assert run.refresh().sequence == before
+    for _ in range(3):
+        assert "extend needs a duration" in answer(page, run, "extend", name=COMMANDER)
+    # Each refusal stands in the journal once, however often it is provoked, and nothing else does.
+    written = run.connections.journal.entries(run.rollout, after=before)
+    assert {entry.kind for entry in written} == {Kind.ORDERED}
+    refused = [(entry.body["what"], entry.body["by"], entry.body["via"]) for entry in written]
+    go, extend = "go at the gate before wave 4", "extend at the gate before wave 4"
+    assert refused == [
+        (go, "stranger@company.com", "dashboard"),
+        (go, COMMANDER, "dashboard"),
+        ("an answer at the gate before wave 4", COMMANDER, "dashboard"),
+        (go, COMMANDER, "dashboard"),
+        (extend, COMMANDER, "dashboard"),
+    ]
+    assert run.refresh().gate is not None
+    assert run.state.gate.waits
 
 
 def test_an_extension_is_an_answer_in_the_journal(tmp_path: Path, prometheus_server: PrometheusServer) -> None:

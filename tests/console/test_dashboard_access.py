@@ -26,7 +26,7 @@ def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
 @pytest.mark.parametrize(
     ("case", "origin", "token", "extra"),
     [
-        ("no origin", None, None, {}),
+        ("no origin", "", None, {}),
         ("foreign origin", "https://evil.example", None, {}),
         ("origin of another port", "http://127.0.0.1:9999", None, {}),
         ("opaque origin", "null", None, {}),

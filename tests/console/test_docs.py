@@ -12,12 +12,10 @@ import typer
 from prefect.context import refresh_global_settings_context
 
 from console.cli import make_app
-from tests.console.test_commands import Run, kit, run
+from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
 from tidegate.words.plan_report import plan_report
-
-__all__ = ["kit", "run"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,8 +9,9 @@ from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import WHO, opened
-from tidegate.approval import Answer, Choice, Outcome, measured_entry, rule, statements
+from tidegate.approval import Answer, Choice, Outcome, measured_entry, rule
 from tidegate.entries import Kind
+from tidegate.gates.statements import statements
 from tidegate.verdict import Verdict
 
 

@@ -27,9 +27,9 @@ from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
 from tests.tidegate.test_outside import example
-from tidegate.criteria import InForce
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.in_force import InForce
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.verdict import Finding, Verdict
 
@@ -255,7 +255,7 @@ def test_no_known_request_is_sent_once_the_way_back_has_begun(
 KNOWN = json.dumps([{"id": "one", "body": {"q": 1}, "answer": {"a": 1}}]).encode()
 
 
-def test_right_answers_are_good_for_a_minute_and_others_are_asked_again_at_once(
+def test_right_answers_are_good_for_half_a_minute_and_others_are_asked_again_at_once(
     tmp_path: Path, prometheus_server: PrometheusServer, server: Answering
 ) -> None:
     sent: list[str] = []
@@ -274,12 +274,20 @@ def test_right_answers_are_good_for_a_minute_and_others_are_asked_again_at_once(
     assert asked(run, criterion).verdict is P
     assert len(sent) == 2
     right = False
-    assert asked(run, criterion, later=timedelta(seconds=50)).verdict is P
+    assert asked(run, criterion, later=timedelta(seconds=15)).verdict is P
     assert len(sent) == 2
     assert asked(run, criterion, later=timedelta(seconds=61)).verdict is F
     right = True
     assert asked(run, criterion, later=timedelta(seconds=62)).verdict is P
     assert len(sent) == 6
+    for later in range(75, 3_000, 100):
+        # Within the time that some answers are good for: what is asked anew then must not be undone at the next look.
+        right = True
+        assert asked(run, criterion, later=timedelta(seconds=later)).verdict is P
+        right, before = False, len(sent)
+        verdicts = [asked(run, criterion, later=timedelta(seconds=later + more)).verdict for more in range(31, 61, 5)]
+        assert verdicts == sorted(verdicts, key=[P, F].index)
+        assert len(sent) > before or verdicts == [P] * 6
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import yaml
 
 from console.dashboard.own_metrics import _Families
 from demo.provision import PROMETHEUS, provide
+from tidegate.decision import STOPS_SOAK
+from tidegate.rollout_state import HoldCause
 
 RULES = Path(__file__).parent.parent.parent / "demo" / "templates" / "tidegate-alerts.yml"
 KEY = 'rollout="r",flag="f"'
@@ -42,7 +44,13 @@ CASES = [
     ("TidegateNoticeUnsent", {"tidegate_notices_unsent": "1 0 1 0 1 0 1"}, "6m", False),
     ("TidegateDrift", {'tidegate_hold{cause="drift"}': "1x5"}, "1m", True),
     ("TidegateDrift", {'tidegate_hold{cause="operator"}': "1x5", 'tidegate_hold{cause="drift"}': "0x5"}, "1m", False),
-    ("TidegateHeld", {'tidegate_hold{cause="operator"}': "1x300"}, "241m", True),
+    # Drift and legacy have alerts of their own, which do not wait for hours.
+    *(
+        ("TidegateHeld", {f'tidegate_hold{{cause="{cause}"}}': "1x300"}, "241m", True)
+        for cause in sorted(STOPS_SOAK - {HoldCause.DRIFT, HoldCause.LEGACY})
+    ),
+    ("TidegateNotRolledBack", {'tidegate_hold{cause="legacy"}': "1x5"}, "1m", True),
+    ("TidegateNotRolledBack", {'tidegate_hold{cause="drift"}': "1x5"}, "1m", False),
     ("TidegateHeld", {'tidegate_hold{cause="blind"}': "1x300"}, "241m", False),
     ("TidegateRollbackSlow", {'tidegate_rollback_seconds{until="zero"}': "20x5"}, "1m", True),
     ("TidegateRollbackSlow", {'tidegate_rollback_seconds{until="proof"}': "20x5"}, "1m", False),

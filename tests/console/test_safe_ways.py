@@ -14,10 +14,12 @@ from tasks.answering import take_answer
 from tasks.connected import connected
 from tasks.gates import decide_gate, open_gate
 from tasks.open_rollout import OpenRollout, utc_now
+from tests.console.conftest import Run
 from tests.console.dashboards import browser
-from tests.console.test_commands import WHO, Run, _open, kit, run  # noqa: F401 - fixtures
+from tests.console.test_commands import WHO, _open
 from tests.tasks.gate_world import GateWorld
 from tidegate.approval import Answer
+from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, Phase
 
@@ -26,7 +28,7 @@ Way = Callable[[OpenRollout, Run], None]
 
 
 def _typed(*words: str) -> Way:
-    def type_it(world: OpenRollout, run: Run) -> None:  # noqa: F811
+    def type_it(world: OpenRollout, run: Run) -> None:
         code, out, err = run(*(word.format(rollout=world.rollout) for word in words))
         assert code == 0, out + err
 
@@ -74,7 +76,7 @@ BACK: dict[str, Way] = {
 
 
 @pytest.fixture
-def waiting(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenRollout]:  # noqa: F811
+def waiting(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenRollout]:
     """A gate whose go would need a quorum of two, each with a code."""
     two = {"waves.0.gate": {"approvers": ["lead"], "quorum": 2}}
     world = GateWorld(tmp_path, tmp_path / "approvers.json", two)
@@ -91,7 +93,7 @@ def waiting(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.mark.parametrize("way", HOLDS)
-def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:  # noqa: F811
+def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:
     HOLDS[way](waiting, run)
     state = waiting.refresh()
     gate = state.gate
@@ -101,13 +103,29 @@ def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:  # noq
 
 
 @pytest.mark.parametrize("way", BACK)
-def test_anybody_turns_back(waiting: OpenRollout, run: Run, way: str) -> None:  # noqa: F811
+def test_anybody_turns_back(waiting: OpenRollout, run: Run, way: str) -> None:
     BACK[way](waiting, run)
     state = waiting.refresh()
     gate = state.gate
     ordered = gate is not None and gate.answer is not None and gate.answer["decision"] == "rollback"
     assert state.rollback is not None or ordered
     assert waiting.connections.flags.read(waiting.flag).exposure == ZERO
+
+
+@pytest.mark.parametrize("decision", ["hold", "rollback"])
+def test_a_page_that_still_shows_a_gate_holds_and_turns_back_all_the_same(
+    waiting: OpenRollout,
+    run: Run,
+    decision: str,
+) -> None:
+    ruled = {"wave": 1, "attempt": 1, "outcome": "refused", "reason": "no", "by": "x", "extension_seconds": 0}
+    waiting.append(Kind.GATE_DECIDED, ruled)
+    _pressed("answer", decision=decision)(waiting, run)
+    state = waiting.refresh()
+    assert (HoldCause.OPERATOR in state.holds, state.rollback is not None) == (decision == "hold", decision != "hold")
+    # On the command line the sentence names the order that needs no gate.
+    code, _, err = run("approve", waiting.rollout, "--as", SOMEBODY, "--decision", decision)
+    assert (code, f"`tidegate {decision}` needs none" in " ".join(err.split())) == (2, True)
 
 
 # What changes the plan, and what ends a rollout.
@@ -122,7 +140,7 @@ def changed_plan(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_plan_is_amended_on_the_command_line(kit: Path, run: Run, changed_plan: Path) -> None:  # noqa: F811
+def test_a_plan_is_amended_on_the_command_line(kit: Path, run: Run, changed_plan: Path) -> None:
     opened = _open(kit)
     before = opened.state.plan_hash
     order = ("plan", "amend", opened.rollout, str(changed_plan), "--as", "manager@company.com", "--reason", "longer")
@@ -147,7 +165,7 @@ def test_a_plan_is_amended_on_the_command_line(kit: Path, run: Run, changed_plan
     assert (code, "nothing would change" in err) == (2, True)
 
 
-def test_a_rollout_is_superseded_on_the_command_line(kit: Path, run: Run) -> None:  # noqa: F811
+def test_a_rollout_is_superseded_on_the_command_line(kit: Path, run: Run) -> None:
     opened = _open(kit)
     code, _, err = run("supersede", opened.rollout, "--as", WHO, "--by", " ")
     assert (code, "--by: found nothing" in err) == (2, True)

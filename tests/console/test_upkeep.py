@@ -6,8 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.upkeep import mark_done
+from tests.console.dashboards import browser
 from tests.console.test_watch import NAME, run, typed
+from tidegate.entries import Kind
 from tidegate.plans.upkeep import Work
 
 __all__ = ["run", "typed"]
@@ -24,6 +27,28 @@ def test_the_list_of_what_goes_on_after_it(run: OpenRollout, typed: Typed) -> No
     code, text = typed("upkeep", NAME, "--json")
     assert (code, len(json.loads(text)), any(task["open"] for task in json.loads(text))) == (0, 13, False)
     assert len(run.plan.upkeep) == 13
+
+
+def test_what_people_have_to_do_stands_in_the_list_on_the_page_and_on_the_dashboard(
+    run: OpenRollout, typed: Typed
+) -> None:
+    assert "Upkeep" not in typed("status")[1]
+    assert "upkeep-title" not in browser(run.connections).page(f"/rollouts/{run.rollout}")
+    for wave in (2, 3, 4):
+        run.append(Kind.RAISED, {"wave": wave, "exposure": run.plan.exposure_at(wave).to_json(), "revision": "r"})
+    run.append(Kind.SOAKED, {"wave": 4})
+    left = sum(task["open"] for task in json.loads(typed("upkeep", NAME, "--json")[1]))
+    assert left > 0
+    assert f"{left} open" in typed("status")[1]
+    page = typed("status", NAME)[1]
+    html = browser(run.connections).page(f"/rollouts/{run.rollout}")
+    for text in ("Document", "Semi-annual"):
+        assert text in page
+        assert text in html
+    assert f"tidegate upkeep {NAME} --done N --as EMAIL" in html
+    mark_done(run, 1, "commander@company.com", "in the wiki", utc_now())
+    assert f"{left - 1} open" in typed("status")[1]
+    assert "in the wiki" in browser(run.connections).page(f"/rollouts/{run.rollout}")
 
 
 def test_half_of_an_order_is_refused(run: OpenRollout, typed: Typed) -> None:

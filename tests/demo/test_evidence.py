@@ -58,14 +58,14 @@ def test_preflight_of_the_rehearsal_passes_and_tells_each_finding(
     argv = [sys.executable, "-m", "console", "preflight", "rehearsal.yaml"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "✅ Code Quality (Week -2): All phases 00-E complete" in done.stderr
+    assert "✓ Code Quality (Week -2): All phases 00-E complete" in done.stderr
     assert "128 passed, 0 failed" in done.stderr
     last = done.stdout.strip().splitlines()[-5:]
     assert last == [
-        "✅ Code Quality (Week -2): PASS",
-        "✅ Infrastructure Readiness (Week -1): PASS",
-        "✅ Team Preparation (Week -1): PASS",
-        "➖ Stakeholder Approval (Week -1): stated by people at the gate",
+        "✓ Code Quality (Week -2): PASS",
+        "✓ Infrastructure Readiness (Week -1): PASS",
+        "✓ Team Preparation (Week -1): PASS",
+        "– Stakeholder Approval (Week -1): stated by people at the gate",
         "PASS",
     ]
     (tmp_path / "evidence").mkdir()

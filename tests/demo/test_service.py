@@ -1,6 +1,9 @@
 """The service routes by the flag file, keeps users in, counts, and shows each fault in Prometheus."""
 
 import json
+import os
+import signal
+import threading
 import urllib.error
 from pathlib import Path
 
@@ -55,6 +58,19 @@ def test_known_requests_get_their_known_answers_on_both_paths(healthy: Stack, pe
         headers = {"x-user-id": "u0001", "x-user-group": "internal", "x-synthetic": item["id"]}
         answer = healthy.call("POST", f"{healthy.parts.service_url}/batch-patches", item["body"], headers)
         assert answer == item["answer"]
+
+
+def test_a_service_short_of_processor_time_does_not_look_slow(healthy: Stack) -> None:
+    healthy.set_percent(100)
+    pid = next(process.pid for process in healthy.parts.processes if process.name == "service")
+    pause = threading.Event()
+    for _ in range(40):
+        os.kill(pid, signal.SIGSTOP)
+        pause.wait(0.1)
+        os.kill(pid, signal.SIGCONT)
+        pause.wait(0.03)
+    p95 = 'histogram_quantile(0.95, sum by (le) (rate(batch_patches_duration_seconds_bucket{path="new"}[5s])))'
+    assert 0 < healthy.value(p95) < 0.075
 
 
 def test_an_unknown_fault_is_refused_with_the_ones_there_are(stack: Stack) -> None:

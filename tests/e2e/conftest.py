@@ -1,31 +1,46 @@
 """One real stack for all end-to-end tests: Prefect server and workers, Prometheus, service, load and inbox."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault
 from console.home import connections
 from console.rollout_commands import start_rollout
 from console.stack import Stack, down, up, use_server
+from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import prove, roll_back
 from tests.e2e.waiting import wait_for
+from tidegate.entries import Entry
+from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
 
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"
+LAST, WIDEST = 15, 700  # what a failed test shows of a journal: entries, and characters of each
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("stack")
+def stack_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stack")
+
+
+def _live_in(home: Path) -> None:
     os.environ["TIDEGATE_HOME"] = str(home)
     os.environ.pop("TIDEGATE_KIT", None)
+
+
+@pytest.fixture(scope="session")
+def stack(stack_home: Path) -> Iterator[Stack]:
+    _live_in(stack_home)
     started = up(8.0, print)
     use_server(started)
     try:
@@ -34,10 +49,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         keep = os.environ.get("TIDEGATE_KEEP_LOGS")
         if keep:
-            for log in (home / "logs").glob("*.log"):
+            for log in (stack_home / "logs").glob("*.log"):
                 target = Path(keep) / log.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(log.read_bytes())
+        _live_in(stack_home)
         down(print)
 
 
@@ -54,6 +70,9 @@ def clean(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     stack: Stack = request.getfixturevalue("stack")
     via: OpenConnections = request.getfixturevalue("via")
+    # Another file's parts may have been started since, with a home of their own.
+    _live_in(request.getfixturevalue("stack_home"))
+    use_server(stack)
     _tidy(stack, via)
     yield
     _tidy(stack, via)
@@ -67,8 +86,32 @@ def _tidy(stack: Stack, via: OpenConnections) -> None:
         prove(run)
         run.release_claim()
     wait_for(lambda: not via.journal.rollouts(open_only=True), 60, "no rollout is open")
+    # A rollout that went through leaves everybody exposed, and the next one begins at nobody. Only then: each zero
+    # without an epoch takes one more than the journal knows of.
+    if via.flags.read(FLAG).exposure != ZERO:
+        via.flags.zero(FLAG, None)
     wait_for(lambda: not firing(stack), 60, "no alert fires")
     httpx.delete(f"{stack.parts.inbox_url}/messages", timeout=10).raise_for_status()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """A test that fails on the stack shows how its rollouts came there: their last entries in the journal."""
+    report = yield
+    via = getattr(item, "funcargs", {}).get("via")
+    if report.when == "call" and report.failed and isinstance(via, OpenConnections):
+        try:
+            for row in via.journal.rollouts()[:2]:
+                told = "\n".join(_line(entry) for entry in via.journal.entries(row.rollout)[-LAST:])
+                report.sections.append((f"journal of {row.rollout}", told))
+        except ConnectionFault as fault:
+            # What failed may be the journal; the test's own failure has to be told all the same.
+            report.sections.append(("journal", str(fault)))
+    return report
+
+
+def _line(entry: Entry) -> str:
+    return f"{entry.at:%H:%M:%S.%f} {entry.kind.value} {json.dumps(entry.body, default=str)[:WIDEST]}"
 
 
 def firing(stack: Stack) -> list[str]:

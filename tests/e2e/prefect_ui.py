@@ -1,8 +1,10 @@
 """Prefect's V1 UI as a person uses it: pages, forms and buttons, found by what is written on them."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 from playwright.sync_api import Locator, Page, Response, expect
@@ -119,6 +121,11 @@ class PrefectUi:
             else:
                 return Form(dialog)
         raise AssertionError(f"the gate of run {flow_run} shows no form")
+
+    def picture(self, name: str) -> None:
+        """Keep the page as it is, where somebody asked for pictures."""
+        if folder := os.environ.get("TIDEGATE_SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
 
     def see(self, text: str) -> None:
         """Wait until this can be read on the screen (not merely in a box of no height)."""

@@ -15,9 +15,9 @@ from tasks.open_rollout import OpenRollout
 from tests.e2e.conftest import APPROVER, STARTER, reach
 from tests.e2e.prefect_ui import SECONDS, Form, PrefectUi
 from tests.e2e.waiting import wait_for
-from tidegate.approval import statements
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.gates.statements import statements
 from tidegate.rollout_state import GateRecord, Phase
 
 STRANGER = "stranger@company.com"
@@ -78,6 +78,14 @@ def moved(stack: Stack, start: datetime, end: datetime) -> float:
     return sum(float(series["value"][1]) for series in answer.json()["data"]["result"])
 
 
+def state_name(stack: Stack, flow_run: str) -> str:
+    """The state of a run as the server has it."""
+    answer = httpx.get(f"{stack.api}/flow_runs/{flow_run}", timeout=SECONDS)
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return ""
+    return str(answer.raise_for_status().json()["state"]["name"])
+
+
 def start(ui: PrefectUi, via: OpenConnections) -> OpenRollout:
     """A rollout, started from the run form of its deployment."""
     earlier = {row.rollout for row in via.journal.rollouts()}
@@ -114,6 +122,7 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     ui.see("May Wave 1: Internal Testing")
     ui.see("Zero CRITICAL alerts")
     assert gate.switches() == len(statements(run.plan, 1))
+    ui.picture("prefect-gate")
     say_go(gate, STRANGER, "")
 
     assert waiting_gate(run, 2).refusal.startswith(f"{STRANGER} may not approve this gate")
@@ -121,6 +130,7 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     gate = ui.gate_form(flow_run)
     ui.see("The last answer was refused:")
     assert gate.field("Decision").locator("article").inner_text().startswith("The last answer was refused: stranger@")
+    ui.picture("prefect-gate-refused")
     say_go(gate, APPROVER, "clicked in the browser")
 
     reach(run, Phase.WAVE, wave=1, seconds=SECONDS)
@@ -138,6 +148,8 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     ui.run_form("rollback").submit()
     reach(run, Phase.ROLLED_BACK, seconds=SECONDS)
     check_way_back(stack, via, run)
+    # An open page does not always notice on a busy server that its run has ended.
+    wait_for(lambda: state_name(stack, flow_run) == "RolledBack", SECONDS, "the rollout's run has ended")
     ui.run_page(flow_run)
     ui.see("RolledBack")
 

@@ -34,7 +34,7 @@ def _incidents(stack: Stack, rollout: str) -> list[dict[str, object]]:
     return [m for m in ours if "TEST ALARM" not in str(m["summary"])]
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(590)
 @pytest.mark.parametrize("fault", WITH_PREFECT)
 def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
     run = begin(via, pace="60s")

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = 2.0  # deadlines are written for a machine of one's own; a shared one may be this much slower
+# Deadlines are written for a machine of one's own; a shared one is slower, and Prefect's server on SQLite now and then
+# answers nobody for a minute, or two in a row, since that is how long it waits for its own lock.
+PATIENCE = 4.0
 
 
 def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:

@@ -18,9 +18,10 @@ from tasks.gates import decide_gate, open_gate
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
-from tidegate.approval import Answer, field_name, statements
+from tidegate.approval import Answer
 from tidegate.entries import Kind
 from tidegate.gates.binding import given_for
+from tidegate.gates.statements import field_name, statements
 
 CARL, DORA, STRANGER = "carl@example.com", "dora@example.com", "stranger@example.com"
 WITH_SEED = (ANN, BOB, STARTER, CARL)

@@ -20,9 +20,10 @@ from tasks.proving import CODES
 from tests.conftest import PrometheusServer
 from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.approval import Answer, Choice, Outcome, statements
+from tidegate.approval import Answer, Choice, Outcome
 from tidegate.entries import Kind
 from tidegate.gates.binding import given_for
+from tidegate.gates.statements import statements
 from tidegate.rollout_state import Phase
 
 Attack = Callable[[GateWorld, datetime], dict[str, Any]]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from blocks.journal import Claim
 from tasks.afterwards import Afterwards
 from tasks.commands import end_holds
 from tasks.exposure import MayNotRaise, forbids_raising, raise_exposure
+from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
 from tasks.ticking import Ticked, tick
 from tests.conftest import PrometheusServer
@@ -110,6 +112,39 @@ def test_changed_once_more_while_held_is_told_once_more(world: Changed) -> None:
         world.guard()
     (again,) = world.notices("drift-2")
     assert "rules: 50%" in again["body"]
+
+
+class Overtaken(OpenRollout):
+    """A rollout in hand, in which another process moves on once just before the claim is free to take."""
+
+    def __init__(self, world: Changed, moves: Callable[[OpenRollout], object]) -> None:
+        super().__init__(world.via, world.run.rollout)
+        self._moves = [moves]
+
+    def keep_claim(self) -> Claim:
+        """The claim, after the other has moved and released it."""
+        if self._moves:
+            other = self.again()
+            self._moves.pop()(other)
+            other.release_claim()
+        return super().keep_claim()
+
+
+def test_what_the_holder_before_did_until_the_last_moment_is_no_drift(world: Changed) -> None:
+    world.guard()
+    world.run.release_claim()
+
+    def raise_wave_two(other: OpenRollout) -> None:
+        other.keep_claim()
+        decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+        other.append(Kind.SOAKED, {"wave": 1}, world.now)
+        other.append(Kind.GATE_DECIDED, decided, world.now)
+        assert raise_exposure(other, 2)
+
+    world.run = Overtaken(world, raise_wave_two)
+    world.guard()
+    assert world.run.state.wave == 2
+    assert HoldCause.DRIFT not in world.run.state.holds
 
 
 def switched_off(flag: dict[str, Any]) -> None:

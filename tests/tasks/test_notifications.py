@@ -14,7 +14,8 @@ from blocks.journal import Journal
 from tasks.notifications import deliver, tell, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
-from tasks.watching import begin_watch, watch_until
+from tasks.watch_claim import begin_watch
+from tasks.watching import watch_until
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import DEAD
 from tests.tidegate.builders import ANN, plan_of

@@ -1,6 +1,8 @@
 """A rollout that nobody carries is followed by a new run, held when its run was cancelled, and paged in the end."""
 
 import itertools
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.orphans import NEW_RUNS, ORPHAN_AFTER, Orphans
 from tasks.ticking import resume
+from tasks.watching import _guard
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, no_alerts
 from tidegate.entries import Kind
@@ -142,3 +145,21 @@ def test_a_run_that_was_just_woken_at_its_gate_is_given_until_the_next_look(
     assert server.started == [], "it slept in between"
     looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == 1
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_while_the_journal_takes_no_writes_nobody_is_taken_for_dead(
+    orphans: Orphans, run: OpenRollout, server: Server, tmp_path: Path, locked: bool
+) -> None:
+    run.release_claim()
+    quick = run.connections.journal.model_copy(update={"timeout_seconds": 1.0})
+    watching = OpenRollout(replace(run.connections, journal=quick), run.rollout)
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    if locked:
+        other.execute("BEGIN IMMEDIATE")  # it can still be read
+    now = utc_now()
+    for later in (timedelta(0), ORPHAN_AFTER * 2):
+        _guard(watching, now + later, orphans)
+    other.close()  # and now it takes them again
+    orphans.wait(10)
+    assert len(server.started) == (0 if locked else 1)

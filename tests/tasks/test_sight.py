@@ -8,6 +8,8 @@ import pytest
 from tasks import ticking
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
+from tests.tidegate.builders import ANN
+from tidegate.entries import Kind
 from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
 
@@ -84,6 +86,31 @@ def test_without_sight_beyond_the_limit_a_plan_may_turn_back(
     back.pass_time(10 * MINUTE, healthy, guard=MINUTE)
     assert back.run.state.rollback is not None
     assert back.run.state.rollback.criterion == "blindness"
+
+
+def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_there(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    policy = {"max_blind": "5m", "on_blind": "step_down", "rollback.step_back": True, "allow_others_of_service": True}
+    world = world_of(tmp_path, prometheus_server, no_alerts(policy))
+    run = world.run
+    exposure = world.plan.exposure_at(2)
+    run.append(Kind.SOAKED, {"wave": 1}, world.now)
+    decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, decided, world.now)
+    claim = run.keep_claim()
+    revision = world.via.flags.write(run.flag, exposure, claim.epoch)
+    body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
+    run.append(Kind.RAISED, body, world.now)
+    world.pass_time(2 * MINUTE, healthy, guard=GUARD)
+    world.without_prometheus()
+    world.pass_time(20 * MINUTE, healthy, guard=MINUTE)
+    assert (run.state.phase, run.state.wave) == (Phase.WAVE, 1)
+    assert world.via.flags.read(run.flag).exposure == world.plan.exposure_at(1)
+    assert HoldCause.BLIND_SPENT in run.state.holds
+    assert run.state.rollback is None, "it goes one wave down, and then waits for people"
+    assert world.told("is back in wave 1") == 1
+    assert world.told("is held") == 0, "one page, not two"
 
 
 def slow_at(world: World, *minutes: int):

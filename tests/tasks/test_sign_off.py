@@ -14,8 +14,9 @@ from tasks.opening import open_rollout
 from tests.conftest import PrometheusServer
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tests.tidegate.test_sign_off import CODE, EVE, LEAD, OPS, signing
-from tidegate.approval import Answer, Choice, Outcome, Ruling, field_name
+from tidegate.approval import Answer, Choice, Outcome, Ruling
 from tidegate.entries import Kind
+from tidegate.gates.statements import field_name
 from tidegate.rollout_state import Phase
 
 

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_post_rollout, in_wave, plan_of
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.actions import acknowledgements, due_notices, due_standbys, standby_notice
-from tidegate.approval import Answer, Choice, Outcome, human_findings, rule, statements
+from tidegate.approval import Answer, Choice, Outcome, human_findings, rule
 from tidegate.entries import Kind
+from tidegate.gates.statements import statements
 from tidegate.notices import Loudness, Notice
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan

@@ -16,13 +16,12 @@ from tidegate.approval import (
     Outcome,
     Ruling,
     approvers_of,
-    field_name,
     human_findings,
     measured_entry,
     rule,
-    statements,
     unsatisfiable,
 )
+from tidegate.gates.statements import field_name, statements
 from tidegate.plan import Plan
 from tidegate.verdict import Finding, Verdict
 

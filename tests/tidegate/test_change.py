@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, opened, plan_of
-from tidegate.criteria import in_force
 from tidegate.entries import Kind
+from tidegate.in_force import in_force
 from tidegate.judging.change import (
     Against,
     against_reference,

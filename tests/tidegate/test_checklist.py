@@ -39,7 +39,7 @@ from tidegate.plan import Plan
 from tidegate.plans.checklist import ChecklistItem
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.wording import section_table
+from tidegate.words.tables import section_table
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 ITEMS: TypeAdapter[Any] = TypeAdapter(ChecklistItem)
@@ -489,7 +489,7 @@ def test_the_checklist_as_a_table() -> None:
             "evidence": "Sentence of checklist.1.1",
         }
     ]
-    assert "| ❌ | Code | FAIL |" in section_table(MIXED, findings)
+    assert "| ✖ | Code | FAIL |" in section_table(MIXED, findings)
     assert section_table(plan_of({"checklist": {}}), findings) == ""
 
 

@@ -1,5 +1,6 @@
 """Which questions are asked, and how an answer becomes a finding: no evidence never passes."""
 
+import gc
 import math
 from datetime import timedelta
 from typing import Any
@@ -12,18 +13,15 @@ from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
 from tidegate.criteria import (
     Breach,
     breach_of,
-    in_force,
-    judge_alerts,
-    judge_pending,
-    judge_threshold,
     metric_queries,
     metric_reading,
     starvation,
     starvation_reading,
-    steps,
     sustained,
     traffic_queries,
 )
+from tidegate.in_force import _known, in_force, steps
+from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Alerts, Human, Plan, Threshold, When
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample, ratio, sample
@@ -438,3 +436,12 @@ def test_a_rehearsal_waits_for_two_windows_too() -> None:
     found = breach_of(threshold(TRIGGER, above="10%", **{"for": "15m"}), PLAN, 1, fast)
     assert (found.window, found.lasting) == (MINUTE, MINUTE)
     assert breach_of(threshold(TRIGGER, above="10%", **{"for": "0s"}), PLAN, 1, fast).lasting == timedelta(0)
+
+
+def test_what_is_in_force_is_known_as_long_as_the_plan_is_there() -> None:
+    plan = plan_of({})
+    assert in_force(plan, 1, TRIGGER) is in_force(plan, 1, TRIGGER)
+    before = len(_known)
+    del plan
+    gc.collect()
+    assert len(_known) < before

@@ -32,6 +32,7 @@ from tidegate.decision import (
     Hold,
     Judged,
     RollBack,
+    StepDown,
     credit,
     decide,
 )
@@ -47,6 +48,7 @@ HOUR = 60 * MINUTE
 ZEROED = Drift("10% of staff", "nobody", is_zero=True)
 CHANGED = Drift("10% of staff", "50% of staff", is_zero=False)
 ROLLS_BACK = Timing(plan_of({"on_blind": "roll_back"}), Pace(T0))
+STEPS_DOWN = Timing(plan_of({"on_blind": "step_down", "rollback.step_back": True}), Pace(T0))
 
 
 def look(during: Verdict = P, trigger: Verdict = P, *, after: timedelta = QUARTER, **more: Any) -> Judged:
@@ -129,10 +131,39 @@ def test_drift_comes_before_holds_and_soak() -> None:
         (TIMING, PLAN.max_blind + MINUTE, Hold),
         (ROLLS_BACK, PLAN.max_blind, Continue),
         (ROLLS_BACK, PLAN.max_blind + MINUTE, RollBack),
+        (STEPS_DOWN, PLAN.max_blind, Continue),
+        (STEPS_DOWN, PLAN.max_blind + MINUTE, RollBack),  # there is no wave before the first
     ],
 )
 def test_blindness_beyond_its_budget_follows_the_policy(timing: Timing, blind_for: timedelta, expected: type) -> None:
     assert isinstance(decide(blinded(in_wave()), look(E, after=blind_for), timing), expected)
+
+
+def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:
+    for wave, (journal, reached) in enumerate(((in_wave(2), 2), (in_post_rollout(), len(PLAN.waves)))):
+        found = decide(blinded(journal), look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN)
+        assert isinstance(found, StepDown), wave
+        assert found.wave == reached - 1
+
+
+def test_where_nobody_is_exposed_yet_nothing_is_stepped_down_from() -> None:
+    journal = opened(plan_of({"on_blind": "step_down", "rollback.step_back": True}))
+    found = decide(blinded(journal), look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN)
+    assert isinstance(found, Hold)
+    assert found.cause is HoldCause.BLIND_SPENT
+
+
+def test_a_wave_that_was_gone_down_to_is_held_once_and_a_resume_gives_the_whole_budget_again() -> None:
+    journal = in_wave(2)
+    blinded(journal)
+    exposure = PLAN.exposure_at(1)
+    body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 2, "by": "tidegate", "reason": "blind"}
+    journal.append(Kind.LOWERED, body | {"revision": "r", "cause": "blind_spent"})
+    assert journal.state.holds[HoldCause.BLIND_SPENT] == "blind"
+    assert isinstance(decide(journal.state, look(E, after=HOUR), STEPS_DOWN), Continue)
+    journal.append(Kind.RESUMED, {"cause": "blind_spent", "by": "ann@example.com", "reason": "go on"})
+    assert isinstance(decide(journal.state, look(E, after=PLAN.max_blind), STEPS_DOWN), Continue)
+    assert isinstance(decide(journal.state, look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN), RollBack)
 
 
 def test_a_spent_budget_holds_once() -> None:

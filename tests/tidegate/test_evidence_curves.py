@@ -19,7 +19,7 @@ def spread(counts: list[tuple[int, int, int, int]], first: int) -> tuple[Counts,
     return tuple(Counts(700.0 * number, *map(float, row)) for number, row in enumerate(counts, start=first))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, ROWS, COHORTS, COHORTS, QUESTIONS, st.data())
 def test_looks_that_grow_agree_with_all_counts_at_once(
     one: list[tuple[int, int, int, int]],

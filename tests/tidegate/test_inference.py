@@ -157,7 +157,7 @@ ROWS = st.lists(ROW, min_size=1, max_size=20).map(lambda found: rows(*found))
 COHORTS = st.builds(Cohorts, st.floats(-1, 1), st.sampled_from([0.0, 0.06, 0.3]), st.floats(1, 20))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, COHORTS, st.randoms(use_true_random=False))
 def test_the_order_of_ticks_is_irrelevant(
     given_rows: tuple[Counts, ...], cohorts: Cohorts, chance: random.Random
@@ -170,7 +170,7 @@ def test_the_order_of_ticks_is_irrelevant(
     assert at_the_end(exchanged, cohorts, PLAIN) == pytest.approx(first_start, abs=1e-9, rel=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, st.sampled_from([1.0, 1.25, 1.5]), COHORTS)
 def test_swapping_sides_turns_harm_into_improvement(
     given_rows: tuple[Counts, ...], null: float, known: Cohorts
@@ -182,7 +182,7 @@ def test_swapping_sides_turns_harm_into_improvement(
     assert at_the_end(swapped, turned, better) == pytest.approx(harm, abs=1e-6, rel=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, st.integers(0, 19), st.integers(1, 50), st.floats(1, 20))
 def test_more_errors_on_the_canary_never_lower_the_evidence(
     given_rows: tuple[Counts, ...], which: int, more: int, phi: float
@@ -199,7 +199,7 @@ def test_more_errors_on_the_canary_never_lower_the_evidence(
         assert at_the_end(tuple(worse), cohorts, go) <= safe + 1e-9 * max(1, abs(safe))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, st.integers(1, 50), COHORTS)
 def test_more_errors_now_never_lower_the_evidence_of_cohorts_known_roughly(
     given_rows: tuple[Counts, ...], more: int, cohorts: Cohorts
@@ -213,7 +213,7 @@ def test_more_errors_now_never_lower_the_evidence_of_cohorts_known_roughly(
 HUGE = st.integers(0, 10**15)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(HUGE, HUGE, HUGE, HUGE), max_size=3).map(lambda found: rows(*found)), st.floats(1, 1e6))
 def test_huge_counts_stay_finite(given_rows: tuple[Counts, ...], phi: float) -> None:
     for cohorts in (UNKNOWN_NOTHING, Cohorts(0.1, 0.0, phi), Cohorts(0.1, 0.06, phi)):
@@ -223,7 +223,7 @@ def test_huge_counts_stay_finite(given_rows: tuple[Counts, ...], phi: float) -> 
     assert math.isfinite(log_sample_ratio((n[0], 10**15), (10, 90)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ROWS, COHORTS, st.integers(0, 20), st.sampled_from([(0, 0, 0, 0), (0, 0, 5, 500), (0, 7, 0, 0), (0, 9, 0, 90)]))
 def test_no_traffic_changes_nothing(
     given_rows: tuple[Counts, ...], cohorts: Cohorts, place: int, empty: tuple[int, int, int, int]
@@ -238,7 +238,7 @@ def test_no_traffic_changes_nothing(
         assert at_the_end(found, cohorts) == at_the_end(given_rows, cohorts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(ROW, min_size=1, max_size=40), COHORTS, COHORTS)
 def test_adding_tick_by_tick_and_recomputing_agree(
     counts: list[tuple[int, int, int, int]], first: Cohorts, second: Cohorts

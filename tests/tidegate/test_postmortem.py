@@ -21,8 +21,8 @@ def test_the_draft_tells_what_happened_and_what_is_left_to_write() -> None:
     journal.append(Kind.PROVEN)
     draft = postmortem(journal.entries)
     assert draft.startswith("# Post-mortem of A small plan (draft)")
-    assert "**Too many errors** Ordered by tidegate" in draft
-    assert "in wave 1 of 2" in draft
+    assert "**Too many errors.** Ordered by tidegate" in draft
+    assert "in wave 1 of 2. Exposed by then: 10% of staff, since 2026-03-02 17:00:00 UTC." in draft
     assert "| Flag at zero | 0.0 s |" in draft
     assert "- 1. Stop it: done. stopped" in draft
     assert "- 2. Restore: NOT done, it waits for a confirmation. Old." in draft

@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from tidegate.criteria import in_force
+from tidegate.in_force import in_force
 from tidegate.judging.costs import monthly as costed
 from tidegate.judging.costs import planned_amounts
 from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When

@@ -191,7 +191,7 @@ def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
     journal.append(Kind.HELD, {}, after=HOUR)
     text = standup_markdown(told(journal), PLAN)
     assert "Ended: a review passed again at 19:00:00 UTC." in text
-    assert "operator: wait Not over." in text
+    assert "operator: wait. Not over." in text
     journal.append(Kind.RESUMED, {}, after=HOUR)
     assert f"Ended: ended by {ANN} at 21:00:00 UTC: go on." in standup_markdown(told(journal), PLAN)
 
@@ -418,7 +418,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == {"report": "close-out", "form": 2, "sha256": sha256_of(report), "sequence": len(journal.entries)}
+    assert recorded == {"report": "close-out", "form": 3, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"

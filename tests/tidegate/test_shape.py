@@ -40,7 +40,7 @@ import tidegate
 
 assert Path(tidegate.__file__).parent.parent == Path(__file__).parent
 sys.modules.update(dict.fromkeys(["prefect", "sqlalchemy", "httpx", "blocks", "tasks", "flows", "console", "demo"]))
-hypothesis.settings.register_profile("alone", max_examples=3)
+hypothesis.settings.register_profile("alone", max_examples=3, deadline=None)
 hypothesis.settings.load_profile("alone")
 """
 

@@ -7,30 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, BOB, STARTER, Journal, finding, opened, plan_of
-from tidegate.approval import (
-    Answer,
-    Choice,
-    Outcome,
-    Ruling,
-    asked_people,
-    field_name,
-    human_findings,
-    may_state,
-    open_statements,
-    rule,
-    sign_off,
-    statements,
-    statements_of,
-    unsatisfiable,
-)
+from tidegate.approval import Answer, Choice, Outcome, Ruling, asked_people, human_findings, rule, unsatisfiable
 from tidegate.entries import Kind
+from tidegate.gates.statements import field_name, may_state, open_statements, sign_off, statements, statements_of
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.verdict import Verdict
 from tidegate.views.status import status_json
 from tidegate.words.document import plan_document
+from tidegate.words.gate_form import gate_form, statement_help
 from tidegate.words.progress_page import progress_page
-from tidegate.words.wording import gate_form, gate_waiting, statement_help
+from tidegate.words.wording import gate_waiting
 
 GO, HOLD = Choice.GO, Choice.HOLD
 EVE, STRANGER = "eve@example.com", "stranger@example.com"

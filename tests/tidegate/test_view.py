@@ -18,9 +18,11 @@ from tests.tidegate.builders import (
     in_wave,
     opened,
 )
+from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.judging.bounds import Level
 from tidegate.plan import Limit, Metric
+from tidegate.rollout_state import HoldCause
 from tidegate.verdict import Verdict
 from tidegate.views.course import MOST_POINTS, Course, Point, follow
 from tidegate.views.health import Tone
@@ -83,9 +85,11 @@ STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
     ("unsure", lambda: review(in_wave(), verdict="INCONCLUSIVE", healthy=False), timedelta(0), "UNSURE", Tone.WARN),
     ("warned", lambda: review(in_wave(), line("errors", 6.0, "warning")), timedelta(0), "WARNING", Tone.WARN),
     ("critical", lambda: review(in_wave(), line("errors", 11.0, "critical")), timedelta(0), "WARNING", Tone.WARN),
-    ("held", hold("operator"), timedelta(0), "HELD", Tone.WARN),
-    ("drifted", hold("drift"), timedelta(0), "HELD", Tone.WARN),
-    ("spent", hold("blind_spent"), timedelta(0), "HELD", Tone.WARN),
+    ("fired, and legacy cannot take them", hold("legacy"), timedelta(0), "NOT ROLLED BACK", Tone.BAD),
+    *(
+        (f"held: {cause}", hold(cause.value), timedelta(0), "HELD", Tone.WARN)
+        for cause in sorted(STOPS_SOAK - {HoldCause.LEGACY})
+    ),
     ("blind", lambda: review(in_wave()).extend((Kind.BLINDED, {})), timedelta(0), "WITHOUT SIGHT", Tone.WARN),
     ("afterwards", in_post_rollout, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),
     ("turning back", rolled_back, timedelta(0), "ROLLING BACK", Tone.BAD),

@@ -32,6 +32,8 @@ from tidegate.notices import Loudness, Notice
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.samples import Sample
 from tidegate.verdict import Verdict
+from tidegate.words import gate_form as gate_form_words
+from tidegate.words import tables as table_words
 from tidegate.words import wording
 from tidegate.words.progress_page import progress_page
 
@@ -62,20 +64,20 @@ def naive_cells(row: str) -> int:
 
 @given(st.lists(texts, min_size=1, max_size=5))
 def test_a_row_has_as_many_cells_as_were_given_whatever_was_written_in_them(written: list[str]) -> None:
-    row = wording.table_row(*written)
+    row = table_words.table_row(*written)
     assert len(row.splitlines()) == 1
     assert len(cells(row)) == naive_cells(row) == len(written)
 
 
 @given(texts)
 def test_a_line_holds_no_tag_and_no_second_line(written: str) -> None:
-    line = wording.one_line(written)
+    line = table_words.one_line(written)
     assert len(line.splitlines()) <= 1
     assert not re.search(r"<[a-zA-Z/!?]", line)
 
 
 def test_comparisons_stay_readable() -> None:
-    assert wording.table_row("starved when < 1%", "> 10%") == "| starved when < 1% | > 10% |"
+    assert table_words.table_row("starved when < 1%", "> 10%") == "| starved when < 1% | > 10% |"
 
 
 def tables(page: str) -> list[list[str]]:
@@ -89,13 +91,13 @@ def tables(page: str) -> list[list[str]]:
 
 def gate_form(refusal: str = "", state: RolloutState | None = None) -> str:
     evidence = [finding(Verdict.PASS), finding(Verdict.FAIL, NASTY)]
-    return wording.gate_form(PLAN, state or opened().state, 1, evidence, refusal)
+    return gate_form_words.gate_form(PLAN, state or opened().state, 1, evidence, refusal)
 
 
 def test_the_evidence_is_a_table_with_a_row_for_each_finding() -> None:
     [table] = tables(gate_form())
     assert [len(cells(row)) for row in table] == [4, 4, 4, 4]
-    assert cells(table[2]) == ["✅", "Text of one", "PASS", "Sentence of one"]
+    assert cells(table[2]) == ["✓", "Text of one", "PASS", "Sentence of one"]
     assert cells(table[3])[2] == "FAIL"
 
 
@@ -123,7 +125,7 @@ def test_the_form_says_what_is_asked_and_on_which_evidence() -> None:
     journal.append(Kind.SOAKED, {"wave": 1})
     journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
     journal.append(Kind.GATE_DECIDED, {"wave": 2, "attempt": 1, "outcome": "counted", "by": BOB})
-    form = wording.gate_form(PLAN, journal.state, 2, [finding(Verdict.PASS)], "")
+    form = gate_form_words.gate_form(PLAN, journal.state, 2, [finding(Verdict.PASS)], "")
     for part in (
         "May Second (25% of all) begin?",
         "now at **10% of staff**",
@@ -138,7 +140,7 @@ def test_the_form_says_what_is_asked_and_on_which_evidence() -> None:
 def test_a_plan_with_codes_says_so_and_how_to_give_one() -> None:
     plan = plan_of({"approvals": "codes"})
     told = wording.gate_waiting(plan, opened(plan).state, 1, 1, [ANN], "").body
-    form = wording.gate_form(plan, opened(plan).state, 1, [], "")
+    form = gate_form_words.gate_form(plan, opened(plan).state, 1, [], "")
     assert "--decision go --code CODE" in told
     assert wording.PROVEN_APPROVALS in told
     assert wording.PROVEN_APPROVALS in form
@@ -146,8 +148,8 @@ def test_a_plan_with_codes_says_so_and_how_to_give_one() -> None:
 
 
 def test_every_verdict_has_its_own_mark() -> None:
-    assert set(wording.MARKS) == set(Verdict)
-    assert len(set(wording.MARKS.values())) == len(Verdict)
+    assert set(table_words.MARKS) == set(Verdict)
+    assert len(set(table_words.MARKS.values())) == len(Verdict)
 
 
 # Notices
@@ -254,7 +256,7 @@ def test_what_was_never_rolled_back_is_not_proven() -> None:
 
 
 def test_a_missing_end_is_told_as_such() -> None:
-    assert wording.seconds_between(T0, None) == wording.seconds_between(None, T0) == "?"
+    assert table_words.seconds_between(T0, None) == table_words.seconds_between(None, T0) == "?"
 
 
 # Progress
@@ -296,5 +298,5 @@ def test_the_progress_page_shows_every_wave_whatever_people_wrote() -> None:
 
 
 def test_the_metrics_table_has_a_row_for_each_metric() -> None:
-    [table] = tables(wording.metrics_table([LINE]))
+    [table] = tables(table_words.metrics_table([LINE]))
     assert cells(table[2]) == ["Error rate", "6%", "warning", "300"]

@@ -93,6 +93,9 @@ def test_nobody_takes_the_new_path_whatever_is_broken(bench: Bench, broken: str,
     assert back.state.rollback is not None
     assert back.state.rollback.reason == f"{broken} is broken"
     assert bool(back.state.rollback.proven) is proven
+    if broken == "prometheus":
+        titles = [str(m["summary"]) for m in bench.messages("pagerduty") if run.rollout in str(m["dedup_key"])]
+        assert any("NOT proven" in title for title in titles), titles
     assert _stands_still(bench)
 
 

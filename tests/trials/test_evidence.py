@@ -22,7 +22,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
 from tasks.rollback_steps import prove
 from tests.e2e.waiting import wait_for
-from tests.triggers.conftest import STARTER, Bench, bench_of, guard, rehearsal
+from tests.triggers.conftest import STARTER, Bench, bench_of, guard, rehearsal, tidied
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.next_step import Ask, Preflight, RunWave, next_step
@@ -34,6 +34,9 @@ from tidegate.verdict import Finding, Verdict
 RATE, BASE = 1000, 0.01
 REHEARSAL = timedelta(seconds=15)
 DAY = timedelta(seconds=60)
+# How the cohorts compare is taken from the day before the wave. In one minute there are about 100 errors on the smaller
+# side, which leaves too much open; in production it is a day.
+LONG_DAY = timedelta(minutes=3)
 FLAGS = idle_flags(10)
 HARM = "More errors on the new path than beside it"
 SPLIT = "Users arrive on each path in the planned shares"
@@ -56,7 +59,21 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         load_options=("--in-flight", 120),
     )
     with bench_of(home, parts) as opened:
+        seconds = LONG_DAY.total_seconds()
+        wait_for(lambda: _scraped(parts.prometheus_url) > seconds, seconds + 60, "a plan day of traffic lies behind")
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def tidy_crowd(crowd: Bench) -> Iterator[None]:
+    """Nothing that one test left open stands in the way of the next."""
+    yield
+    tidied(crowd)
+
+
+def _scraped(prometheus: str) -> float:
+    found = query(prometheus, 'count_over_time(up{job="batch-patches"}[10m])')
+    return float(found[0]["value"][1]) if found else 0.0
 
 
 def decisive(plan: Plan, *texts: str) -> Plan:
@@ -139,18 +156,21 @@ def test_ten_rollouts_of_a_flag_that_does_nothing_go_through_at_rehearsal_pace(c
 @pytest.mark.timeout(300)
 def test_twice_the_errors_that_no_bound_sees_are_turned_back_by_comparison(crowd: Bench) -> None:
     crowd.heal()
-    run = crowd.in_wave(2, decisive(rehearsal(), HARM), DAY)
+    run = crowd.in_wave(2, decisive(rehearsal(), HARM), LONG_DAY)
     crowd.fault("errors-twofold")
     said: dict[str, Finding] = {}
 
     def turned_back() -> bool:
         judged = guard(run).look.judged
         said.update({f.text: f for f in (*judged.triggers, *judged.during)})
-        # Nothing else may have seen it.
-        assert [t for t, f in said.items() if f.verdict is Verdict.FAIL and t != HARM] == []
+        # Nothing else may have seen it; how slow a busy machine makes both paths is another matter.
+        assert [t for t, f in said.items() if f.verdict is Verdict.FAIL and t != HARM and "latency" not in t] == []
         return run.state.phase is Phase.ROLLING_BACK
 
-    wait_for(turned_back, 120, f"turned back; said last: {said.get(HARM)}")
+    try:
+        wait_for(turned_back, 120, "turned back")
+    except AssertionError as late:
+        raise AssertionError(f"{late}; said last: {said.get(HARM)}") from None
     back = run.state.rollback
     assert back is not None
     assert back.by == "tidegate"

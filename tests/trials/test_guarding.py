@@ -18,7 +18,7 @@ from console.stack import _workers as worker_processes
 from demo.processes import stop_processes, wait_ready
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.e2e.conftest import begin, messages, reach
-from tests.e2e.test_kill import carriers, reviews
+from tests.e2e.test_kill import carriers, credited_once, reviews
 from tests.e2e.test_rollout import approve, tidegate
 from tests.e2e.waiting import wait_for
 from tidegate.entries import Kind
@@ -99,13 +99,17 @@ def test_a_locked_journal_a_restarted_server_and_a_breach_while_a_gate_waits(
     # A breach while the next gate waits rolls back without anybody, pages once, and a late go changes nothing.
     reach(run, Phase.GATE, seconds=180)
     wait_for(lambda: (g := run.refresh().gate) is not None and g.wave == 2 and g.waits, 90, "the second gate waits")
-    credited = sum(credit for credit, _ in run.state.waves[1].reviews)
-    assert credited == pytest.approx(40, abs=8), "the soak was neither lost nor counted twice"
+    # The journal's lock and the server's absence took time that nobody saw; it is no soak.
+    credited_once(via.journal.entries(run.rollout), 1, 40, within=8)
     httpx.put(f"{stack.parts.service_url}/faults", json={"kind": "errors"}, timeout=10).raise_for_status()
     reach(run, Phase.ROLLED_BACK, seconds=90)
     assert via.flags.read(run.flag).exposure == ZERO
     late = tidegate("approve", run.rollout, "--as", "commander@company.com", "--decision", "go", "--confirm")
-    assert late.returncode in (1, 2), late.stdout + late.stderr
+    breach = run.refresh().rollback
+    assert breach is not None
+    stale = f"{run.rollout} waits at no gate; it is rolled back: {breach.reason}"
+    assert (late.returncode, " ".join(late.stderr.split())) == (2, " ".join(stale.split()))
+    assert [(r.by, r.why) for r in run.state.refusals] == [("commander@company.com", stale)]
     assert raised(run) == [1]
     wait_for(lambda: [m for m in incidents(stack, run) if m["status"] == "resolved"], 60, "the incident is resolved")
     assert len([m for m in incidents(stack, run) if str(m["dedup_key"]).endswith("/rollback")]) == 1
@@ -113,8 +117,8 @@ def test_a_locked_journal_a_restarted_server_and_a_breach_while_a_gate_waits(
 
 
 @pytest.mark.timeout(600)
-def test_worker_and_wave_killed_then_a_cancelled_run(stack: Stack, via: OpenConnections) -> None:
-    run = begin(via, pace="4m")
+def test_worker_and_wave_killed_and_the_rollout_finishes(stack: Stack, via: OpenConnections) -> None:
+    run = begin(via, pace="10s")
     reach(run, Phase.WAVE, wave=1, seconds=120)
     wait_for(lambda: reviews(run.refresh(), 1) >= 2, 60, "two reviews")
     worker = next(w for w in the_stack().workers if w.name == "worker tidegate")
@@ -128,16 +132,25 @@ def test_worker_and_wave_killed_then_a_cancelled_run(stack: Stack, via: OpenConn
     stop_processes([w for w in others if w.name != "worker tidegate"])
     _remember(workers=[*(w for w in the_stack().workers if w != worker), *(w for w in others if w.name == worker.name)])
     wait_for(lambda: len(set(carriers(via, run.rollout))) == 2, 150, "a new run carries it")
-    wait_for(lambda: not run.refresh().orphaned or holder(run), 30, "and holds the claim")
+    reach(run, Phase.FINISHED, seconds=200)
+    assert raised(run) == [1, 2, 3, 4]
+    credited_once(via.journal.entries(run.rollout), 1, run.timing.soak(1).total_seconds())
+    assert via.journal.verify(run.rollout) == []
 
-    # A click on Cancel: exposure stays, people are told once, and guarding goes on.
-    carrier = carriers(via, run.rollout)[-1]
+
+@pytest.mark.timeout(480)
+def test_a_click_on_cancel_freezes_exposure_tells_people_once_and_guarding_goes_on(
+    stack: Stack, via: OpenConnections
+) -> None:
+    run = begin(via, pace="4m")
+    reach(run, Phase.WAVE, wave=1, seconds=120)
+    [carrier] = set(carriers(via, run.rollout))
     cancelled = post(stack, f"/flow_runs/{carrier}/set_state", {"state": {"type": "CANCELLING"}})
     assert cancelled.json()["status"] == "ACCEPT", cancelled.text
     wait_for(lambda: HoldCause.OPERATOR in run.refresh().holds, 200, "the cancelled rollout is held")
     assert "cancelled in Prefect" in run.state.holds[HoldCause.OPERATOR]
-    at = reviews(run.state, 1), len(list(via.journal.entries(run.rollout)))
-    wait_for(lambda: len(list(via.journal.entries(run.rollout))) > at[1] + 2, 60, "it is guarded on")
+    before = len(via.journal.entries(run.rollout))
+    wait_for(lambda: len(via.journal.entries(run.rollout)) > before + 2, 60, "it is guarded on")
     assert via.flags.read(run.flag).exposure == run.plan.exposure_at(1)
     assert raised(run) == [1]
     held = wait_for(lambda: [m for m in incidents(stack, run) if "held (operator)" in str(m["summary"])], 30, "a page")

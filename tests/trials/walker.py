@@ -1,14 +1,16 @@
 """The rollout's own run, carried out by real processes without Prefect's server, each stopping itself at one step.
 
 One step lies before every entry of the journal, and one right before every flag file is moved into place. Asked on
-standard input for step N, it makes a process that walks the whole runbook in a folder of its own and sends itself
-SIGSTOP there; continued, it goes on as if nothing had happened, and is resumed once more at its end.
+standard input for step N, or for the first step of a name, it makes a process that walks the whole runbook in a folder
+of its own and sends itself SIGSTOP there; continued, it goes on as if nothing had happened, and is resumed once more at
+its end.
 """
 
 import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,7 @@ from blocks.errors import Fenced
 from flows.rollout import rollout
 from tasks.open_rollout import OpenRollout, settle, utc_now
 from tasks.opening import open_rollout
-from tasks.ticking import tick
+from tasks.ticking import review_due, tick
 from tests.tidegate.builders import ANN, STARTER, plan_of
 from tidegate.entries import Kind
 from tidegate.plan import Plan
@@ -70,14 +72,14 @@ def connections_of(folder: Path, prometheus: str) -> OpenConnections:
 
 
 class Steps:
-    """Counts the steps of this process, and stops it at the one it was asked for."""
+    """Counts the steps of this process, and stops it at the one it was asked for, by its number or by its name."""
 
-    def __init__(self, folder: Path, stop_at: int) -> None:
+    def __init__(self, folder: Path, stop_at: str) -> None:
         self.folder, self.stop_at, self.passed = folder, stop_at, 0
 
     def step(self, name: str) -> None:
         self.passed += 1
-        if self.passed == self.stop_at:
+        if self.stop_at in (str(self.passed), name):
             tell(self.folder / "stopped", f"{os.getpid()} {name}")
             os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -117,7 +119,7 @@ def _without_prefect(via: OpenConnections) -> None:
     flows.waves.open_run = lambda _, name: OpenRollout(via, name)
 
 
-def walk(folder: Path, prometheus: str, stop_at: int) -> None:
+def walk(folder: Path, prometheus: str, stop_at: str) -> None:
     """From the opening to the end, and once more from the top, as a run that was started again."""
     via = connections_of(folder, prometheus)
     _without_prefect(via)
@@ -132,10 +134,12 @@ def walk(folder: Path, prometheus: str, stop_at: int) -> None:
         guarded.wait_for_claim()
     # What the watch does with it afterwards.
     while guarded.refresh().phase.is_open and guarded.state.rollback is None:
+        now = utc_now()
         try:
-            tick(guarded, utc_now(), review=True)
+            tick(guarded, now, review=review_due(guarded, now))
         except Fenced:
             settle(guarded)
+        threading.Event().wait(0.2)
     guarded.release_claim()
     steps.step("the end")
     tell(folder / "ended", " ".join(map(str, ended)))
@@ -150,7 +154,7 @@ def main() -> None:
         if os.fork() == 0:
             code = 0
             try:
-                walk(folder, prometheus, int(line))
+                walk(folder, prometheus, line.strip())
             except BaseException:
                 tell(folder / "ended", traceback.format_exc())
                 code = 1

@@ -26,9 +26,9 @@ from tasks.references import measure_baseline, measure_wave
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import Ticked, review_due, tick
 from tests.e2e.waiting import wait_for
-from tidegate.criteria import steps
 from tidegate.entries import Kind
-from tidegate.plan import Plan, When
+from tidegate.in_force import steps
+from tidegate.plan import Approvals, Plan, When
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Verdict
 
@@ -77,8 +77,9 @@ class Bench:
     def in_wave(self, number: int, plan: Plan, day: timedelta = DAY) -> OpenRollout:
         """A rollout of this plan whose wave `number` was just raised, the ones before having soaked for a moment."""
         name = f"t-{uuid4().hex[:6]}"
+        auto = plan.approvals is Approvals.OPEN
         run = open_rollout(
-            self.via, plan, name, started_by=STARTER, pace=day, auto_approve=True, connection_set="default"
+            self.via, plan, name, started_by=STARTER, pace=day, auto_approve=auto, connection_set="default"
         )
         run.wait_for_claim()
         measure_baseline(run)
@@ -129,12 +130,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture(autouse=True)
 def tidy(bench: Bench) -> Iterator[None]:
     """No fault and no open rollout before and after each test."""
-    _tidy(bench)
+    tidied(bench)
     yield
-    _tidy(bench)
+    tidied(bench)
 
 
-def _tidy(bench: Bench) -> None:
+def tidied(bench: Bench) -> None:
+    """End every open rollout, fault and message."""
     for row in bench.via.journal.rollouts(open_only=True):
         run = OpenRollout(bench.via, row.rollout)
         roll_back(run, reason="the test is over", criterion="by hand", by="test")

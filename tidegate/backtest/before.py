@@ -6,7 +6,8 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import Seen, codes_by_value, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach, InForce, metric_reading
+from tidegate.criteria import Breach, metric_reading
+from tidegate.in_force import InForce
 from tidegate.judging.change import Against, judge_change
 from tidegate.judging.reference import zero_where_absent
 from tidegate.plan import When

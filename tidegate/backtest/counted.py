@@ -14,7 +14,7 @@ from tidegate.backtest.past import Asked, Column
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
-from tidegate.criteria import InForce
+from tidegate.in_force import InForce
 from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
 from tidegate.judging.comparison import (
     ASSUMED,

@@ -7,7 +7,8 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, FAIL, Seen, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach, InForce
+from tidegate.criteria import Breach
+from tidegate.in_force import InForce
 from tidegate.judging.leak import Floors, judge_leak
 from tidegate.judging.spike import POINTS, judge_spike, since
 from tidegate.plan import When

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.backtest.result import criteria_hash
-from tidegate.criteria import in_force
+from tidegate.in_force import in_force
 from tidegate.judging.checklist_reports import found, too_old
 from tidegate.plan import Plan, When
 from tidegate.plans.checklist import BacktestProof

@@ -14,7 +14,8 @@ from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
 from tidegate.backtest.stand_in import labels_of, stand_in
 from tidegate.backtest.timeless import OfAlerts, OfChangeBeside, OfObjective, OfThreshold
-from tidegate.criteria import InForce, in_force, starvation
+from tidegate.criteria import starvation
+from tidegate.in_force import InForce, in_force
 from tidegate.judging.change import has_control, reference_number
 from tidegate.judging.leak import floors
 from tidegate.judging.new_alerts import firing_alerts

@@ -6,9 +6,11 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, Seen, codes_by_value, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach, InForce, breach_of, judge_alerts, judge_threshold
+from tidegate.criteria import Breach, breach_of
+from tidegate.in_force import InForce
 from tidegate.judging.change import Against, judge_change
 from tidegate.judging.objective import judge_slo, slo_readings
+from tidegate.judging.thresholds import judge_alerts, judge_threshold
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan, Threshold, When
 from tidegate.plans.kinds import Change, How, Slo

@@ -12,7 +12,7 @@ from tidegate.backtest.result import CriterionResult, Found, Rate, WaveResult
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
-from tidegate.decision import Hold, Judged, RollBack, decide
+from tidegate.decision import Hold, Judged, RollBack, StepDown, decide
 from tidegate.plan import When
 from tidegate.rollout_state import Phase, RolloutState, WaveRecord
 from tidegate.verdict import Finding, Verdict
@@ -121,7 +121,7 @@ def wave_result(told: Sequence[Told], scene: Scene, wave: int, found: Sequence[S
         first = next((decision for _, decision in decisions if isinstance(decision, RollBack)), None)
         if first is not None:
             by[first.criterion] += 1
-        held += first is None and any(isinstance(decision, Hold) for _, decision in decisions)
+        held += first is None and any(isinstance(decision, Hold | StepDown) for _, decision in decisions)
     step = scene.plan.waves[wave - 1]
     rate = Rate(by.total(), len(found), apart(found))
     return WaveResult(wave, step.title, step.soak.total_seconds(), rate, held, dict(by.most_common()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.criteria import InForce
+from tidegate.in_force import InForce
 from tidegate.inference import HARM, averaged, bound, go_question
 from tidegate.judging.comparison import Counted
 from tidegate.judging.evidence_curves import curve_of

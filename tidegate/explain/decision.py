@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.criteria import InForce, in_force
 from tidegate.entries import Entry, Kind
 from tidegate.explain.curves import LOG_EVIDENCE, Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
 from tidegate.history import fold
+from tidegate.in_force import InForce, in_force
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
 from tidegate.rollout_state import RolloutState

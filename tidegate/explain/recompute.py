@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.criteria import InForce, judge_threshold, metric_reading
+from tidegate.criteria import metric_reading
+from tidegate.in_force import InForce
 from tidegate.judging.change import against_reference, has_control, judge_change
 from tidegate.judging.comparison import (
     Counted,
@@ -16,6 +17,7 @@ from tidegate.judging.comparison import (
     judge_versus_control,
 )
 from tidegate.judging.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.thresholds import judge_threshold
 from tidegate.pace import Timing
 from tidegate.plan import Criterion, Plan, Threshold
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl

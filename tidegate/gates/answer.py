@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tidegate.approval import Answer, Choice, Statement, field_name
+from tidegate.approval import Answer, Choice
+from tidegate.gates.statements import Statement, field_name
 from tidegate.plan import Approvals, Plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]{1,200}@[^@\s<>,;\"]{1,200}")
@@ -25,12 +26,12 @@ def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[A
     """
     said = given.get("decision")
     if said not in list(Choice):
-        raise ValueError(f"decision: found {_shown(said)}, allowed are {', '.join(Choice)}")
+        raise ValueError(f"decision: found {shown(said)}, allowed are {', '.join(Choice)}")
     who, safe = given.get("approver"), Choice(said) in SAFE
     # Whoever holds or turns back need not be anybody we know.
     pattern, allowed = (_SOME_NAME, "a name") if safe else (_EMAIL, "an e-mail address")
     if not isinstance(who, str) or pattern.fullmatch(who.strip()) is None:
-        raise ValueError(f"approver: found {_shown(who)}, allowed is {allowed}")
+        raise ValueError(f"approver: found {shown(who)}, allowed is {allowed}")
     words = {name: _words(given, name, strict=not safe) for name in ("note", "extension", "code", "given_for")}
     # Only a switch that is on states something; "yes" or 1 does not.
     stated = frozenset(box.key for box in boxes if given.get(field_name(box.key)) is True)
@@ -56,6 +57,6 @@ def _words(given: Mapping[str, Any], name: str, *, strict: bool) -> str:
     return ""
 
 
-def _shown(value: object) -> str:
-    # What looks like a code in the wrong place is not repeated either.
+def shown(value: object) -> str:
+    """What was found, for a refusal; what looks like a code in the wrong place is not repeated."""
     return "nothing" if value is None else re.sub(r"[0-9]{6,}", "******", repr(value)[:_LONGEST])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from tidegate.criteria import on_dry_run
+from tidegate.judging.thresholds import on_dry_run
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
 from tidegate.plans.outside import AlarmTest

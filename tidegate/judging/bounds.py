@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.criteria import no_data_words
+from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import Limit, Metric
 from tidegate.samples import NoData, Reading, Sample
 from tidegate.units import quantity_in

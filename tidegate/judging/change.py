@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.criteria import Breach, joined_query, lasting_of, metric_queries, no_data_words, on_dry_run
+from tidegate.criteria import Breach, joined_query, lasting_of, metric_queries
 from tidegate.judging.reference import BASELINE, reference_reading, reference_words
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
 from tidegate.plans.kinds import Change, How

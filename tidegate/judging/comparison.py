@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tidegate.criteria import no_data_words, on_dry_run
 from tidegate.inference import (
     HARM,
     HOUR,
@@ -17,6 +16,7 @@ from tidegate.inference import (
 from tidegate.judging.evidence_curves import curve_of, mean_curve
 from tidegate.judging.nuisance import Cohorts, cohorts_of
 from tidegate.judging.sample_ratio import log_sample_ratio
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.samples import NoData
 from tidegate.units import format_percent

@@ -1,6 +1,6 @@
 """Whether every metric had a value in the wave's reviews; answered by the journal alone."""
 
-from tidegate.criteria import on_dry_run
+from tidegate.judging.thresholds import on_dry_run
 from tidegate.plan import Plan
 from tidegate.plans.kinds import Coverage
 from tidegate.rollout_state import WaveRecord

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from tidegate.criteria import joined_query, no_data_words, on_dry_run
+from tidegate.criteria import joined_query
 from tidegate.judging.mann_kendall import SIGNIFICANT, p_rising, sen_slope
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan
 from tidegate.plans.kinds import Leak

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from tidegate.criteria import no_data_words, on_dry_run
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.plans.kinds import NewAlerts
 from tidegate.samples import AlertReading, NoData, Reading
 from tidegate.verdict import Finding, Verdict

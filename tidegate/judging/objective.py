@@ -9,7 +9,8 @@ up to 1440 instants of the window, and the objective is a share of those that ha
 from collections.abc import Mapping
 from datetime import timedelta
 
-from tidegate.criteria import joined_query, metric_queries, no_data_words, on_dry_run
+from tidegate.criteria import joined_query, metric_queries
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.pace import Timing
 from tidegate.plan import Plan, When
 from tidegate.plans.kinds import Slo

@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from tidegate.criteria import no_data_words, on_dry_run
 from tidegate.json_pointer import at_pointer
 from tidegate.judging.costs import amount_in, projected
+from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.plan import When
 from tidegate.plans.costs import Costs
 from tidegate.plans.outside import Cost, Count, Synthetic, bound_words

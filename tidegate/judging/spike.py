@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
 
-from tidegate.criteria import Breach, joined_query, lasting_of, no_data_words
+from tidegate.criteria import Breach, joined_query, lasting_of
+from tidegate.judging.thresholds import no_data_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.plans.kinds import ResourceSpike

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.criteria import joined_query, no_data_words
+from tidegate.criteria import joined_query
 from tidegate.judging.bounds import on_target
 from tidegate.judging.direction import rises_are_bad
 from tidegate.judging.mann_kendall import SIGNIFICANT, p_rising, sen_slope
+from tidegate.judging.thresholds import no_data_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.samples import NoData, NoDataReason, Reading, Sample

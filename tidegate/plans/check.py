@@ -37,6 +37,8 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
                 ("post_rollout", "criteria", position, "when"),
                 "found enter, allowed are during and trigger (there is no gate)",
             )
+    if plan.on_blind == "step_down" and not plan.rollback.step_back:
+        yield ("on_blind",), "found step_down without rollback.step_back, allowed are both"
     yield from action_contradictions(plan)
     yield from success_contradictions(plan)
     yield from upkeep_contradictions(plan)

@@ -113,8 +113,8 @@ class Caller(Model):
 class Synthetic(BaseCriterion):
     """Known requests with known answers, sent at each look as a user of the new path and as one of the old.
 
-    Right answers are good for a minute, others are asked again. A wrong answer on the new path is corruption; silence
-    there while the old path answers is an outage.
+    Right answers are good for half a minute to a minute, others are asked again. A wrong answer on the new path is
+    corruption; silence there while the old path answers is an outage.
     """
 
     kind: Literal["synthetic"]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.approval import statements
-from tidegate.criteria import steps
 from tidegate.entries import Entry, Kind, canonical
 from tidegate.exposure import ZERO, Exposure
+from tidegate.gates.statements import statements
 from tidegate.history import fold
+from tidegate.in_force import steps
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Human, Plan
 from tidegate.reports.costs import cost_report
@@ -20,9 +20,10 @@ from tidegate.rollout_state import Phase, RolloutState
 from tidegate.upkeep import open_tasks
 from tidegate.verdict import Verdict, worst
 from tidegate.views.view import baseline_of
-from tidegate.words.wording import OPEN_APPROVALS, seconds_between
+from tidegate.words.tables import seconds_between
+from tidegate.words.wording import OPEN_APPROVALS
 
-FORM = 2  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 3  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
 
 
@@ -46,7 +47,7 @@ def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
         "exposure": list(_exposure(entries)),
         "decisions": list(_decisions(entries)),
         "approvals": plan.approvals,
-        "judged": [_judged(plan, number, reviews) for number in range(1, len(plan.waves) + 2) if number in state.waves],
+        "judged": [_judged(plan, number, reviews) for number in _waves(state, reviews)],
         "spells": [
             {
                 "start": s.start.isoformat(),
@@ -93,10 +94,15 @@ def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[st
     return f"its SHA-256 was {recorded['sha256'][:12]}, the journal gives {found[:12]}"
 
 
+def _waves(state: RolloutState, reviews: Sequence[Review]) -> list[int]:
+    """Every wave there ever was, those that were stepped back from included."""
+    return sorted(state.waves.keys() | {review.wave for review in reviews})
+
+
 def _performance(plan: Plan, state: RolloutState, reviews: Sequence[Review]) -> Iterator[dict[str, Any]]:
     """Each metric's mean in every wave beside the baseline."""
     for name, metric in plan.metrics.items():
-        means = {n: mean_of([r for r in reviews if r.wave == n], name) for n in sorted(state.waves)}
+        means = {n: mean_of([r for r in reviews if r.wave == n], name) for n in _waves(state, reviews)}
         last = next((mean for mean in reversed(means.values()) if mean is not None), None)
         baseline = baseline_of(state, name)
         change = None if last is None or not baseline else round(100 * (last - baseline) / baseline, 1)
@@ -136,7 +142,7 @@ def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     for entry in entries:
         # A raise that was written after the order to turn back lost against it.
         turned = any(exposure == str(ZERO) for exposure, _ in spans)
-        if entry.kind is Kind.RAISED and not turned:
+        if entry.kind in (Kind.RAISED, Kind.LOWERED) and not turned:
             spans.append((str(Exposure.from_json(entry.body["exposure"])), entry.at.isoformat()))
         elif entry.kind is Kind.ROLLING_BACK and entry.body["zero_at"]:
             spans.append((str(ZERO), entry.body["zero_at"]))
@@ -159,7 +165,7 @@ def _decisions(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
                     "reason": body["reason"],
                     "evidence": shown,
                 }
-            case Kind.HELD | Kind.RESUMED | Kind.EXTENDED | Kind.ROLLING_BACK | Kind.CLOSED:
+            case Kind.HELD | Kind.RESUMED | Kind.EXTENDED | Kind.LOWERED | Kind.ROLLING_BACK | Kind.CLOSED:
                 what = entry.kind.value.replace("_", " ")
                 yield {"at": at, "by": body["by"], "what": what, "reason": body["reason"], "evidence": []}
             case _:

@@ -7,7 +7,7 @@ from typing import Any
 from tidegate.reports.closeout import sha256_of
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.units import Unit
-from tidegate.words.wording import one_line, table_row
+from tidegate.words.tables import one_line, sentence, table_row
 
 
 def closeout_markdown(report: dict[str, Any]) -> str:
@@ -15,7 +15,7 @@ def closeout_markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# Close-out: {one_line(report['title'])}",
         f"Rollout `{report['rollout']}` of `{report['flag']}`: **{report['outcome'].replace('_', ' ')}**. "
-        f"{one_line(report['reason'])}\n\nStarted by {one_line(report['started_by'])} at {_at(report['opened_at'])}, "
+        f"{sentence(report['reason'])}\n\nStarted by {one_line(report['started_by'])} at {_at(report['opened_at'])}, "
         f"ended {_at(report['ended_at']) or 'not yet'}. Plan `{report['plan']}` {report['plan_hash'][:12]}.",
         "## Who was exposed when",
         _table(
@@ -33,17 +33,17 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in wave["verdicts"].items()) or "none"
         parts.append(f"### {one_line(wave['title'])}\n\n{wave['reviews']} reviews: {verdicts}.")
         criteria = [(c["text"], c["asked"], c["worst"], c["last"]) for c in wave["criteria"]]
-        parts.append(_table(("Criterion", "Asked", "Worst", "Last"), criteria))
+        parts.append(_table(("Criterion", "Times asked", "Worst answer", "Last answer"), criteria))
     if report["spells"]:
         rows = [
             (_at(x["start"]), _at(x["end"]) or "still", "CRITICAL" if x["critical"] else "", x["what"])
             for x in report["spells"]
         ]
-        parts += ["## What went wrong", _table(("From", "Until", "", "What"), rows)]
+        parts += ["## What went wrong", _table(("From", "Until", "How bad", "What"), rows)]
     if (back := report["rollback"]) is not None:
         parts.append(
             f"## Way back\n\nOrdered by {one_line(back['by'])} at {_at(back['ordered_at'])}: "
-            f"{one_line(back['reason'])} "
+            f"{sentence(back['reason'])} "
             f"Zero after {back['zero']}, last request after {back['last_request']}, proof after {back['proof']}."
         )
     success = [(x["text"], x["verdict"], x["sentence"]) for x in report["success"]]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tidegate.judging.costs import against_bounds, cents, cost_queries, monthly, planned_amounts
-from tidegate.pace import Timing
+from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan, timezone_of
 from tidegate.plans.costs import HOURS_IN_A_MONTH, Costs, break_even_after
 from tidegate.rollout_state import RolloutState
@@ -33,6 +33,7 @@ def cost_report(plan: Plan, state: RolloutState, timing: Timing, until: datetime
         "rollout": state.rollout,
         "title": plan.title,
         "flag": plan.flag.key,
+        "day_seconds": timing.pace.real(DAY).total_seconds(),
         "until": until.isoformat(),
         "measured_at": newest["end"] if newest else None,
         "items": [_item(costs, name, planned, measured, newest) for name in costs.items],
@@ -96,12 +97,10 @@ def _item(
 
 
 def _spans(state: RolloutState, until: datetime) -> Iterator[tuple[int, datetime, datetime]]:
-    """Each wave with its raise and the next one's; the way back ends the last."""
+    """Each stay in a wave until the next one, a step back to it included; the way back ends the last."""
     end = state.rollback.zero_at if state.rollback is not None and state.rollback.zero_at else until
-    starts = [(number, record.raised_at) for number, record in state.waves.items()]
-    starts.sort(key=lambda span: span[1])
-    for position, (number, start) in enumerate(starts):
-        following = starts[position + 1][1] if position + 1 < len(starts) else end
+    for position, (number, start) in enumerate(state.stays):
+        following = min(state.stays[position + 1][1], end) if position + 1 < len(state.stays) else end
         if start < following:
             yield number, start, following
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tidegate.judging.costs import money
-from tidegate.words.wording import one_line, table_row
+from tidegate.words.tables import one_line, table_row
 
 
 def costs_markdown(report: dict[str, Any]) -> str:
@@ -20,6 +20,7 @@ def costs_markdown(report: dict[str, Any]) -> str:
         f"Planned: {_money(report['planned_month'])}. Projected from what is used: "
         f"**{_money(report['projected_month'])}**. Expected: {least} to {most}. Limit: {_money(report['limit'])}.",
         "## What each wave has cost",
+        *_rehearsal(report["day_seconds"]),
         "\n".join(_waves(report)) if report["waves"] else "Nothing has been raised yet.",
     ]
     if report["months"]:
@@ -27,6 +28,11 @@ def costs_markdown(report: dict[str, Any]) -> str:
         parts += ["## By month", "\n".join([table_row("Month", "New path", "Old path"), "|---|---|---|", *rows])]
     parts += ["## Is it worth it?", _benefit(report["benefit"])]
     return "\n\n".join(parts) + "\n"
+
+
+def _rehearsal(day: float) -> Iterator[str]:
+    if day != 86_400:
+        yield f"A rehearsal: one day of the plan takes {day:g} s, and the hours here are the plan's."
 
 
 def _items(report: dict[str, Any]) -> Iterator[str]:
@@ -40,7 +46,7 @@ def _items(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _waves(report: dict[str, Any]) -> Iterator[str]:
-    yield table_row("Wave", "Hours", "Requests on the new path", "New path", "Old path", "1000 requests")
+    yield table_row("Wave", "Hours", "Requests on the new path", "New path", "Old path", "For 1000 requests")
     yield "|---|---|---|---|---|---|"
     for x in report["waves"]:
         requests = "not counted" if x["requests_new"] is None else f"{x['requests_new']:.0f} ({x['share_percent']}%)"
@@ -58,7 +64,7 @@ def _benefit(benefit: dict[str, Any] | None) -> str:
     if benefit["left"] is None:
         return f"{words} When it has paid for itself cannot be told while the cost is unknown."
     days = benefit["break_even_days"]
-    even = "It never pays for itself at this cost." if days is None else f"It has paid for itself after {days:g} days"
+    even = "It never pays for itself at this cost." if days is None else f"It pays for itself after {days:g} days"
     if days is not None and benefit["expected"] is not None:
         least, most = benefit["expected"]
         even += f"; expected were {least} to {most}{'' if benefit['as_expected'] else ', so it takes TOO LONG'}"

@@ -1,13 +1,15 @@
 """The draft of a post-mortem, from the journal alone: what happened when, what was measured, what is left to write."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from tidegate.entries import Entry, Kind
 from tidegate.history import fold
 from tidegate.plan import Plan
+from tidegate.rollout_state import RolloutState
 from tidegate.words.journal import entry_words
+from tidegate.words.tables import one_line, seconds_between, sentence, table_row
 from tidegate.words.way_back import step_lines
-from tidegate.words.wording import one_line, seconds_between, table_row
 
 _TO_WRITE = (
     ("Cause", "What broke, and why was it not seen before the wave?"),
@@ -30,8 +32,8 @@ def postmortem(entries: Iterable[Entry]) -> str:
         f"# Post-mortem of {one_line(plan.title)} (draft)",
         f"Rollout `{state.rollout}` of `{plan.flag.key}`, started by {one_line(state.started_by)}. "
         f"Journal head {state.head[:12]}.",
-        f"**{one_line(back.reason)}** Ordered by {one_line(back.by)} at {back.ordered_at:%Y-%m-%d %H:%M:%S} UTC, "
-        f"in wave {min(state.wave, len(plan.waves))} of {len(plan.waves)}.",
+        f"**{sentence(back.reason)}** Ordered by {one_line(back.by)} at {back.ordered_at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"in wave {min(state.wave, len(plan.waves))} of {len(plan.waves)}. {_exposed(plan, state, back.ordered_at)}",
         "\n".join(
             (
                 "| What | After the order |",
@@ -39,7 +41,7 @@ def postmortem(entries: Iterable[Entry]) -> str:
                 table_row("Flag at zero", seconds_between(back.ordered_at, back.zero_at)),
                 table_row("Last request on the new path", seconds_between(back.ordered_at, back.last_request_at)),
                 table_row("Proof", seconds_between(back.ordered_at, back.proven_at)),
-                table_row("Promised", f"{plan.rollback.within.total_seconds():g} s"),
+                table_row("Proof, as promised by the plan", f"{plan.rollback.within.total_seconds():g} s"),
             )
         ),
         one_line(back.sentence) if back.sentence else "The rollback is not proven yet.",
@@ -52,6 +54,15 @@ def postmortem(entries: Iterable[Entry]) -> str:
     for heading, question in _TO_WRITE:
         parts.append(f"## {heading}\n\n_{question}_")
     return "\n\n".join(parts) + "\n"
+
+
+def _exposed(plan: Plan, state: RolloutState, ordered_at: datetime) -> str:
+    """Who was exposed when the order came, and since when."""
+    waves = [(wave, since) for wave, since in state.stays if since <= ordered_at]
+    if not waves:
+        return "Nobody had been exposed yet."
+    wave, since = waves[-1]
+    return f"Exposed by then: {plan.exposure_at(min(wave, len(plan.waves)))}, since {since:%Y-%m-%d %H:%M:%S} UTC."
 
 
 def _timeline(entries: tuple[Entry, ...]) -> Iterable[str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.criteria import in_force
 from tidegate.entries import Entry, Kind
+from tidegate.in_force import in_force
 from tidegate.judging.bounds import Level
 from tidegate.plan import Criterion, Plan, Threshold, When
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tidegate.plan import Plan
 from tidegate.reports.standup import issue_line, moment
-from tidegate.words.wording import one_line
+from tidegate.words.tables import one_line
 
 
 def retrospective_markdown(report: dict[str, Any], plan: Plan) -> str:

@@ -13,7 +13,7 @@ from tidegate.reports.record import Review, between, mean_of, reviews_in
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.views.course import Event, follow
 from tidegate.views.view import RolloutView, baseline_of, rollout_view
-from tidegate.words.wording import one_line, table_row
+from tidegate.words.tables import one_line, sentence, table_row
 
 MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
 _NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady
@@ -122,9 +122,8 @@ def _ended(event: Event, entries: Sequence[Entry]) -> str:
 
 def issue_line(issue: dict[str, str]) -> str:
     """What happened, and how it ended or that it goes on."""
-    return f"- {moment(issue['at'])}: {one_line(issue['what'])} {'Ended' if issue['ended'] else 'Not over'}" + (
-        f": {one_line(issue['ended'])}." if issue["ended"] else "."
-    )
+    ended = f"Ended: {sentence(issue['ended'])}" if issue["ended"] else "Not over."
+    return f"- {moment(issue['at'])}: {sentence(issue['what'])} {ended}"
 
 
 def _decision(view: RolloutView) -> dict[str, Any]:
@@ -197,9 +196,12 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
     done = report["reviews"]["today"]
     parts.append(
         f"{done['passed']} of {done['recorded']} reviews passed since yesterday. "
-        f"{report['incidents']} CRITICAL, {report['alerts']} WARNING now."
+        f"At the newest review: {report['incidents']} CRITICAL, {report['alerts']} WARNING."
     )
-    rows = [table_row("Metric", "Today", "Yesterday", "", "Baseline", ""), "|---|---|---|---|---|---|"]
+    rows = [
+        table_row("Metric", "Today", "Yesterday", "against yesterday", "Baseline", "against the baseline"),
+        "|---|---|---|---|---|---|",
+    ]
     for line in report["health"]:
         unit = plan.metrics[line["metric"]].unit
         shown = ["-" if line[k] is None else unit.format(line[k]) for k in ("today", "yesterday", "baseline")]

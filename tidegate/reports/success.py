@@ -118,7 +118,8 @@ def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta,
         return Verdict.FAIL, f"One began at {_moment(spells[-1].start)} and has not ended: {spells[-1].what}"
     taken = sum(lasted, timedelta(0)) / len(lasted) if mean else max(lasted)
     word = "mean" if mean else "longest"
-    sentence = f"{len(lasted)} of them, the {word} {lasted_words(taken)}, from review to review or to zero."
+    many = f"1 {what}" if len(lasted) == 1 else f"{len(lasted)} {what.replace('spell', 'spells')}"
+    sentence = f"{many}, the {word} {lasted_words(taken)}, from review to review or to zero."
     return (Verdict.PASS if taken < within else Verdict.FAIL), sentence
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tidegate.plan import Limit, Metric, Plan
 from tidegate.units import quantity_in
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.wording import one_line, table_row
+from tidegate.words.tables import one_line, table_row
 
 FEWEST = 50  # points; of fewer no distribution is told
 NOISY = 0.01  # of the points: a bound that fires more often is noise

@@ -11,7 +11,15 @@ from tidegate.views.course import Course
 
 _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent
 _SILENCE_FLOOR = timedelta(seconds=30)
-_OBSERVED = (Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
+_OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
+# Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
+_HELD = (
+    HoldCause.DRIFT,
+    HoldCause.BLIND_SPENT,
+    HoldCause.NEW_BUILD,
+    HoldCause.OPERATOR,
+    HoldCause.GATE_TIMEOUT,
+)
 
 
 class Tone(StrEnum):
@@ -62,7 +70,9 @@ def _ended(state: RolloutState) -> Status | None:
 
 
 def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status | None:
-    for cause in (HoldCause.DRIFT, HoldCause.BLIND_SPENT, HoldCause.OPERATOR):
+    if HoldCause.LEGACY in state.holds:
+        return Status("NOT ROLLED BACK", "✖", Tone.BAD, state.holds[HoldCause.LEGACY])
+    for cause in _HELD:
         if cause in state.holds:
             return Status("HELD", "▮▮", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
     if HoldCause.BLIND in state.holds:
@@ -98,7 +108,7 @@ def _calm(state: RolloutState, course: Course) -> Status:
 def silent_for(state: RolloutState, timing: Timing, now: datetime) -> timedelta | None:
     """How long a review is missing, once that is longer than two intervals; None while reviews come."""
     record = state.record
-    if record is None or state.phase not in (*_OBSERVED, Phase.GATE):
+    if record is None or state.phase not in _OBSERVED:
         return None
     since = now - record.last_review
     allowed = max(timing.interval(state.wave) * _REVIEWS_LATE, _SILENCE_FLOOR) + timing.guard

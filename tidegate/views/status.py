@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tidegate.approval import sign_off
+from tidegate.gates.statements import sign_off
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import RolloutState

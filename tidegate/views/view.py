@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.approval import approvers_of, may_state, open_statements
-from tidegate.criteria import in_force
+from tidegate.approval import approvers_of
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import ZERO
+from tidegate.gates.statements import may_state, open_statements
+from tidegate.in_force import in_force
 from tidegate.judging.bounds import Level
 from tidegate.judging.reference import BASELINE, reference_reading
 from tidegate.lease import lease_words
@@ -17,13 +18,14 @@ from tidegate.plan import Alerts, Plan, When, timezone_of
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import Sample
 from tidegate.units import format_duration, format_percent
+from tidegate.upkeep import goes_on, tasks_json
 from tidegate.verdict import Verdict
 from tidegate.views.course import Course, Event
 from tidegate.views.health import Status, levels, status_of
 from tidegate.views.metrics import MetricView, metric_view
 from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
 from tidegate.words.progress_page import wave_status
-from tidegate.words.wording import seconds_between
+from tidegate.words.tables import seconds_between, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class RolloutView:
     timeline: tuple[Event, ...]
     notices: tuple[NoticeView, ...]
     way_back: str
+    upkeep: tuple[Mapping[str, Any], ...]
     end_reason: str
     allowed: Allowed
     approvals: str
@@ -114,6 +117,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         timeline=tuple(reversed(course.events)),
         notices=tuple(_notices(state, course)),
         way_back=_way_back(state),
+        upkeep=tuple(tasks_json(plan, state, timing, now)) if goes_on(state) else (),
         end_reason=state.end_reason,
         allowed=_allowed(state),
         approvals=plan.approvals,
@@ -233,7 +237,8 @@ def _way_back(state: RolloutState) -> str:
     if back is None:
         return ""
     zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
-    return f"Ordered by {back.by}: {back.reason} Zero {zero} after the order, proof {proof} after it. {back.sentence}"
+    timed = f"Zero {zero} after the order, proof {proof} after it."
+    return f"Ordered by {back.by}: {sentence(back.reason)} {timed} {back.sentence}"
 
 
 def _allowed(state: RolloutState) -> Allowed:

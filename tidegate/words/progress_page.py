@@ -7,8 +7,10 @@ from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_duration, format_percent
+from tidegate.upkeep import goes_on, tasks_json
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.wording import evidence_table, one_line, seconds_between, sign_off_table, table_row
+from tidegate.words.gate_form import sign_off_table
+from tidegate.words.tables import evidence_table, one_line, seconds_between, table_row
 
 _DAY = timedelta(days=1)
 _CHANGES_SHOWN = 10
@@ -73,9 +75,17 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     if state.graduation and state.phase.is_open:
         asked = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.graduation]
         parts.append(f"## Production-grade?\n{evidence_table(asked)}")
+    if goes_on(state) and plan.upkeep:
+        parts.append(f"## Upkeep\n{_upkeep_table(plan, state, timing, now)}")
     if state.end_reason:
         parts.append(one_line(state.end_reason))
     return "\n\n".join(parts)
+
+
+def _upkeep_table(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> str:
+    tasks = tasks_json(plan, state, timing, now)
+    rows = [table_row(f"{task['number']}. {task['text']}", task["role"], task["words"]) for task in tasks]
+    return "\n".join([table_row("Task", "Whose", "Status"), "|---|---|---|", *rows])
 
 
 def _lease(state: RolloutState) -> str:

@@ -1,74 +1,26 @@
 """What people read: the text of every notice, and the evidence table of a gate's form."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from tidegate.approval import Statement, approvers_of, open_statements, sign_off, signs_off, statements
-from tidegate.checklist import section_verdicts
-from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack
+from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
+from tidegate.gates.statements import open_statements
 from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
-from tidegate.plans.checklist import waits_for_people
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.units import format_duration, format_percent
-from tidegate.verdict import Finding, Verdict
+from tidegate.verdict import Verdict
+from tidegate.words.tables import seconds_between
 
-MARKS = {
-    Verdict.PASS: "✅",
-    Verdict.INCONCLUSIVE: "❔",
-    Verdict.ERROR: "⚠️",
-    Verdict.FAIL: "❌",
-    Verdict.NOT_APPLICABLE: "➖",
-}
-_TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
 PROVEN_APPROVALS = "Go and extend need the one-time code of their approver."
-
-
-def seconds_between(start: datetime | None, end: datetime | None) -> str:
-    """`2.3 s`, or `?` when one end is missing."""
-    return "?" if start is None or end is None else f"{(end - start).total_seconds():.1f} s"
 
 
 def approvals_words(plan: Plan) -> str:
     """How approvers are known, in one sentence."""
     return OPEN_APPROVALS if plan.approvals is Approvals.OPEN else PROVEN_APPROVALS
-
-
-def table_row(*cells: object) -> str:
-    """A Markdown table row; what people or servers wrote cannot break out of its cell."""
-    # A backslash of theirs would undo the one that keeps a pipe in its cell.
-    cleaned = (one_line(cell).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
-    return "| " + " | ".join(cleaned) + " |"
-
-
-def one_line(text: object) -> str:
-    """What people or servers wrote, on one line and without HTML."""
-    return _TAG.sub("&lt;", " ".join(str(text).split()))
-
-
-def evidence_table(findings: Iterable[Finding]) -> str:
-    """The findings as a Markdown table."""
-    rows = [table_row("", "Criterion", "Verdict", "What was seen"), "|---|---|---|---|"]
-    rows += [table_row(MARKS[f.verdict], f.text, f.verdict.value, f.sentence) for f in findings]
-    return "\n".join(rows)
-
-
-def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
-    """The verdict of each section of the checklist, in Markdown."""
-    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
-    rows += [table_row(MARKS[said], name, said.value) for name, said in section_verdicts(plan, findings).items()]
-    return "\n".join(rows) if plan.checklist else ""
-
-
-def metrics_table(lines: Sequence[MetricLine]) -> str:
-    """The metrics table as measured, in Markdown."""
-    rows = [table_row("Metric", "Now", "Level", "Requests"), "|---|---|---|---|"]
-    rows += [table_row(x.title, x.shown, x.level.value, "" if x.n is None else f"{x.n:.0f}") for x in lines]
-    return "\n".join(rows)
 
 
 def wave_words(plan: Plan, wave: int) -> str:
@@ -220,11 +172,15 @@ def post_mortem_task(plan: Plan, state: RolloutState) -> Notice | None:
     return replace(_notice(state, "post-mortem", Loudness.INFO, title, body), to=plan.roles[wanted.role])
 
 
-def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str) -> Notice:
-    """Exposure was taken back to an earlier wave, which soaks again."""
+def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str, cause: HoldCause | None = None) -> Notice:
+    """Exposure was taken back to an earlier wave, which soaks again, or is held there first."""
     title = f"{plan.flag.key} is back in wave {wave} at {state.exposure}"
     then = f"Wave {wave} soaks again from the beginning; raising it again needs the gate before wave {wave + 1}."
-    return _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
+    if cause is not None:
+        title += f" and held ({cause.value.replace('_', ' ')})"
+        then = f"It is held until an approver resumes it. {then}"
+    told = _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
+    return told if cause is None else replace(told, problem=cause.value)
 
 
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
@@ -264,47 +220,6 @@ def closed(plan: Plan, state: RolloutState) -> Notice:
     return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: not started", state.end_reason)
 
 
-def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Finding], refusal: str) -> str:
-    """The Markdown above a gate's form."""
-    step = plan.waves[wave - 1]
-    parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
-    parts.append(f"## May {wave_words(plan, wave)} begin?\n")
-    parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
-    said = [person for person in state.approvals.get(wave, []) if person in approvers_of(plan, wave)]
-    if step.gate.quorum > 1:
-        parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
-    parts.append(f"{approvals_words(plan)}\n")
-    parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
-    if signs_off(plan, wave):
-        parts.append("A go is counted until every statement below was made; each signs for their own roles.\n")
-        parts.append(sign_off_table(plan, state) + "\n")
-    elif statements(plan, wave):
-        parts.append("A go needs every statement below switched on.\n")
-    parts.append(evidence_table(findings))
-    parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
-    return "\n".join(parts)
-
-
-def sign_off_table(plan: Plan, state: RolloutState) -> str:
-    """Who signs before wave 1, and who has, in Markdown."""
-    stated = state.stated.get(1, {})
-    rows = [table_row("Sign-off", "Who may", "Signed by"), "|---|---|---|"]
-    rows += [table_row(s.role, ", ".join(plan.roles[s.role]), stated.get(s.key, "nobody yet")) for s in sign_off(plan)]
-    return "\n".join(rows)
-
-
-def statement_help(plan: Plan, statement: Statement) -> str:
-    """What stands beside a statement's switch: who answers for it, and the checklist's lines that it covers."""
-    covered = {
-        f"checklist.{number}": tuple(item.text for item in items if waits_for_people(item))
-        for number, items in enumerate(plan.checklist.values(), start=1)
-    }
-    covered |= {s.key: plan.sign_off[s.role] for s in sign_off(plan)}
-    lines = [f"- {one_line(text)}" for text in covered.get(statement.key, ())]
-    who = f" Only {', '.join(plan.roles[statement.role])} may." if statement.in_person else ""
-    return "\n".join([f"Stated for {statement.role}.{who}", *([""] if lines else []), *lines])
-
-
 def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:
     """One line of progress: where, how it looks, and what follows."""
     name = plan.waves[state.wave - 1].title if 1 <= state.wave <= len(plan.waves) else "Post-rollout"
@@ -317,6 +232,8 @@ def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decis
             then = f"hold ({cause.value}): {reason}"
         case Advance(_):
             then = "soaked"
+        case StepDown(wave, reason):
+            then = f"back to wave {wave}: {reason}"
         case RollBack(_, reason):
             then = f"ROLLBACK: {reason}"
     return f"{name}: {judged.verdict.value}{why}; {then}"
