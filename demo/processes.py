@@ -16,6 +16,9 @@ from pathlib import Path
 TOKEN = "TIDEGATE_PART"
 _PROC = Path("/proc")
 _POLL_SECONDS = 0.05
+# A program is loaded within milliseconds; a starved machine may take far longer.
+_EXEC_SECONDS = 2.0
+_EXEC_POLL_SECONDS = 0.001
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -110,50 +113,67 @@ def wait_ready(url: str, deadline: float, process: Process | None = None) -> Non
 def stop_processes(processes: Iterable[Process], deadline: float = 5.0) -> None:
     """End these processes and all they started; what is left at the deadline is killed."""
     processes = list(processes)
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    if not _wait_gone(processes, deadline):
-        for process in processes:
-            _signal(process, signal.SIGKILL)
-        if not _wait_gone(processes, deadline):
-            left = ", ".join(p.name for p in processes if _members(p))
-            raise PartFailed(f"still there after being killed: {left}")
+    if any(_signal_and_wait(processes, number, deadline) for number in (signal.SIGTERM, signal.SIGKILL)):
+        return
+    left = ", ".join(p.name for p in processes if _members(p))
+    raise PartFailed(f"still there after being killed: {left}")
 
 
-def _wait_gone(processes: Sequence[Process], deadline: float) -> bool:
-    end = time.monotonic() + deadline
-    # The end of a process that is not our child is announced by nothing that exists everywhere.
-    while any(_members(process) for process in processes):
-        if time.monotonic() >= end:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
-
-
-def _signal(process: Process, number: signal.Signals) -> None:
-    for pid in _members(process):
+def _signal_and_wait(processes: Sequence[Process], number: signal.Signals, deadline: float) -> bool:
+    left = {pid: started for process in processes for pid, started in _members(process).items()}
+    for pid in left:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
+    end = time.monotonic() + deadline
+    # The end of a process that is not our child is announced by nothing that exists everywhere.
+    while True:
+        for process in processes:
+            left |= _members(process)
+        # One that ends shows no environment any more while it still holds its files and ports.
+        left = {pid: started for pid, started in left.items() if _started(pid) == started}
+        if not left:
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_POLL_SECONDS)
 
 
-def _members(process: Process) -> list[int]:
-    """Return the process itself and whatever else carries its token, wherever in the system it has gone."""
-    own = [process.pid] if is_running(process) else []
+def _members(process: Process) -> dict[int, str]:
+    """Return the process itself and whatever else carries its token, by number, each with what tells it from others."""
+    own = {process.pid: process.started} if is_running(process) else {}
     if not _PROC.joinpath("self/environ").exists():
         return own
     mark = f"{TOKEN}={process.token}".encode()
     marked = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and _carries(entry, mark)]
-    return own + [pid for pid in marked if pid != process.pid]
+    return own | {pid: started for pid in marked if (started := _started(pid)) is not None}
 
 
 def _carries(entry: Path, mark: bytes) -> bool:
+    environ = entry / "environ"
+    end = time.monotonic() + _EXEC_SECONDS
     try:
-        return mark in entry.joinpath("environ").read_bytes().split(b"\0")
+        if not environ.read_bytes():
+            while _is_loading(entry) and time.monotonic() < end:
+                time.sleep(_EXEC_POLL_SECONDS)
+        return mark in environ.read_bytes().split(b"\0")
     except OSError:
         # Gone meanwhile, or somebody else's.
         return False
+
+
+def _is_loading(entry: Path) -> bool:
+    """Tell whether a program is being put in this process's place: it has memory already and no environment yet."""
+    # Fields 23 (vsize) and 51 (env_end) of proc(5).
+    fields = _stat_fields(entry)
+    return int(fields[20]) > 0 and int(fields[48]) == 0
+
+
+def _stat_fields(entry: Path) -> list[str]:
+    """Return the fields of a stat file of proc(5) from the third (state) on."""
+    # The name in brackets may itself hold brackets and blanks.
+    return entry.joinpath("stat").read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
 def _started(pid: int) -> str | None:
@@ -164,8 +184,7 @@ def _started(pid: int) -> str | None:
         state, _, start = answer.stdout.strip().partition(" ")
         return start.strip() if start and not state.startswith("Z") else None
     try:
-        # The name in brackets may itself hold brackets and blanks.
-        fields = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = _stat_fields(_PROC.joinpath(str(pid)))
         boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,16 @@ import pytest
 
 from demo.http_client import HttpClient, NoAnswer
 from demo.load import users
-from demo.processes import PartFailed, free_ports, is_running, start_process, stop_processes, wait_ready
+from demo.processes import (
+    TOKEN,
+    PartFailed,
+    _carries,
+    free_ports,
+    is_running,
+    start_process,
+    stop_processes,
+    wait_ready,
+)
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 from tests.demo.conftest import eventually
@@ -66,6 +76,26 @@ def test_a_recycled_number_is_never_ended(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.wait(timeout=5)
+
+
+def test_a_process_is_known_by_its_token_from_its_first_instant() -> None:
+    # While a program is being loaded its environment is empty: one look in twenty met this.
+    for _ in range(200):
+        child = subprocess.Popen(["sleep", "60"], env={**os.environ, TOKEN: "this-tide"})
+        try:
+            assert _carries(Path(f"/proc/{child.pid}"), f"{TOKEN}=this-tide".encode())
+        finally:
+            child.kill()
+            child.wait(timeout=5)
+
+
+def test_what_takes_long_to_end_is_waited_for(tmp_path: Path) -> None:
+    large = "import time; held = bytearray(400_000_000); held[::4096] = b'.' * len(held[::4096]); print(flush=True); time.sleep(60)"
+    process = start_process("large", [sys.executable, "-c", large], None, tmp_path / "log")
+    eventually(lambda: (tmp_path / "log").read_bytes() != b"", 20, "the memory is taken")
+    stop_processes([dataclasses.replace(process, pid=os.getpid(), started="")])
+    # It shows no environment any more while its memory is given back, and holds its files and ports until then.
+    assert not is_running(process)
 
 
 def test_a_part_that_ends_early_shows_its_last_lines(tmp_path: Path) -> None:
