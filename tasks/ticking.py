@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from blocks.errors import ConnectionFault, NotTaken, Unreachable
+from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
@@ -60,7 +60,7 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     """
     try:
         return _tick(run, now, review=review)
-    except Unreachable as fault:
+    except (Unreachable, Refused) as fault:
         return _without_journal(run, now, fault)
 
 
@@ -109,13 +109,18 @@ def _aside(job: Callable[[], object]) -> bool:
     return True
 
 
-def _without_journal(run: OpenRollout, now: datetime, fault: Unreachable) -> Ticked:
-    """While the journal does not answer nothing is credited or raised, but a trigger still takes the flag to zero."""
+def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) -> Ticked:
+    """While nothing can be recorded nothing is credited or raised, but a trigger still takes the flag to zero, once."""
     seen = look(run, now)
-    decision: Decision = Continue(f"the journal does not answer: {fault}")
-    if (fired := seen.judged.fired) is not None:
-        decision = RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
-        _act(run, decision, now)
+    decision: Decision = Continue(f"nothing can be recorded: {fault}")
+    at_zero = seen.judged.drift is not None and seen.judged.drift.is_zero
+    if seen.judged.fired is not None and not at_zero:
+        by_rule = decide(run.state, seen.judged, run.timing)
+        if isinstance(by_rule, RollBack):
+            decision = by_rule
+            _act(run, decision, now)
+        else:
+            _log.error("%s: a trigger fired, and the flag is left as it is: %s", run.rollout, by_rule)
     return Ticked(now, decision, seen, reviewed=False, journalled=False)
 
 

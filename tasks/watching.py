@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from blocks.connections import OpenConnections
-from blocks.errors import ClaimHeld, ConnectionFault, Fenced
+from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
 from blocks.journal import Claim
 from tasks.afterwards import Afterwards
 from tasks.beside import Beside
@@ -23,7 +23,7 @@ from tasks.ticking import review_due, tick
 from tasks.waiting import leave
 from tasks.watch_claim import give_up, is_relieved
 from tidegate.amended import AMENDED
-from tidegate.rollout_state import Phase
+from tidegate.rollout_state import Phase, RolloutState
 
 BEAT = timedelta(seconds=10)
 WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
@@ -107,10 +107,19 @@ def _wake_beside(run: OpenRollout, now: datetime) -> None:
     _wakers[run.rollout].start()
 
 
+def _known_state(run: OpenRollout) -> RolloutState:
+    """The newest state, or the one read last while the journal cannot be read: a trigger is obeyed all the same."""
+    try:
+        return run.refresh()
+    except (Unreachable, Refused) as fault:
+        _log.warning("%s is guarded by what was known: %s", run.rollout, fault)
+        return run.state
+
+
 def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
-        state = run.refresh()
+        state = _known_state(run)
         if not state.phase.is_open:
             leave(run.rollout)
             return False

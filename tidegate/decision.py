@@ -143,7 +143,10 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
         spent = judged.at - state.blind_since
         if spent > timing.max_blind:
-            return _when_blind(state, timing.plan, f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}")
+            reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
+            policy = _when_blind(state, timing.plan, reason)
+            lowers = isinstance(policy, RollBack | StepDown)
+            return _asks_first(state, reason) if lowers and state.legacy_ready is False else policy
     if judged.drift is not None and HoldCause.DRIFT not in state.holds:
         return Hold(
             HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."

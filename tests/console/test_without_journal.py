@@ -1,18 +1,26 @@
 """While the journal does not answer, nothing is raised or credited, and a trigger still takes the flag to zero."""
 
+import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from blocks.connections import OpenConnections
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
+from blocks.journal_tables import dispose
 from blocks.prometheus import Prometheus
 from console.plan_commands import plan_from
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
+from tasks.orphans import Orphans
+from tasks.spill import spill_path
 from tasks.ticking import tick
+from tasks.watching import _guard
 from tests.conftest import PrometheusServer
 from tidegate.decision import Continue, RollBack
 from tidegate.entries import Kind
@@ -68,12 +76,27 @@ def alert(prometheus: PrometheusServer, firing: bool) -> None:
         prometheus.write([(labels, [(now - 1, 1.0), (now, 1.0)])])
 
 
-def lock(path: Path):
-    import sqlite3
-
+def lock(path: Path) -> sqlite3.Connection:
+    """Nobody writes any more; what is there can still be read."""
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("BEGIN EXCLUSIVE")
     return held
+
+
+def shut(path: Path) -> sqlite3.Connection:
+    """Nobody even reads any more."""
+    dispose(f"sqlite:///{path}")
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("PRAGMA locking_mode = EXCLUSIVE")
+    held.execute("BEGIN EXCLUSIVE")
+    held.execute("UPDATE claims SET epoch = epoch")
+    return held
+
+
+def damage(path: Path) -> None:
+    """Asking again will not help."""
+    dispose(f"sqlite:///{path}")
+    path.write_bytes(b"not a database " * 1000)
 
 
 def test_a_locked_journal_stops_neither_the_guard_nor_the_way_back(
@@ -83,7 +106,7 @@ def test_a_locked_journal_stops_neither_the_guard_nor_the_way_back(
     held = lock(tmp_path / "journal.db")
     calm = tick(run, datetime.now(UTC), review=True)
     assert isinstance(calm.decision, Continue)
-    assert "the journal does not answer" in calm.decision.reason
+    assert "nothing can be recorded" in calm.decision.reason
     assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
     alert(prometheus_server, firing=True)
     turned = tick(run, datetime.now(UTC), review=True)
@@ -95,3 +118,27 @@ def test_a_locked_journal_stops_neither_the_guard_nor_the_way_back(
     tick(run, datetime.now(UTC), review=True)
     assert run.refresh().phase is Phase.ROLLING_BACK
     assert run.state.rollback is not None
+
+
+@pytest.mark.parametrize("broken", [lock, shut, damage])
+def test_the_watch_obeys_a_trigger_by_what_it_knew_while_the_journal_is_away(
+    tmp_path: Path,
+    prometheus_server: PrometheusServer,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[[Path], sqlite3.Connection | None],
+) -> None:
+    monkeypatch.setenv("TIDEGATE_HOME", str(tmp_path / "home"))
+    run, orphans = in_wave_one(tmp_path, prometheus_server), Orphans()
+    run.release_claim()
+    held = broken(tmp_path / "journal.db")
+    alert(prometheus_server, firing=True)
+    for _ in range(3):
+        assert _guard(run, datetime.now(UTC), orphans)
+        assert run.connections.flags.read(run.flag).exposure == ZERO
+    [_] = spill_path().read_text(encoding="utf-8").splitlines()  # once, however long the journal is away
+    if held is not None:
+        held.close()
+        _guard(run, datetime.now(UTC), orphans)
+        assert run.refresh().phase is Phase.ROLLING_BACK
+        assert run.state.rollback is not None
+        assert run.state.rollback.criterion != "drift"

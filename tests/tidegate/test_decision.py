@@ -139,6 +139,20 @@ def test_blindness_beyond_its_budget_follows_the_policy(timing: Timing, blind_fo
     assert isinstance(decide(blinded(in_wave()), look(E, after=blind_for), timing), expected)
 
 
+@pytest.mark.parametrize("timing", [ROLLS_BACK, STEPS_DOWN])
+def test_being_blind_sends_nobody_to_a_legacy_that_cannot_take_them(timing: Timing) -> None:
+    state = blinded(in_post_rollout())
+    state.legacy_ready, state.legacy_seen = False, "it answered 503"
+    found = decide(state, look(E, after=PLAN.max_blind + MINUTE), timing)
+    assert isinstance(found, Hold)
+    assert found.cause is HoldCause.LEGACY
+    assert "Without sight for" in found.reason
+    state.holds[HoldCause.LEGACY] = found.reason
+    assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), Continue)
+    state.legacy_ready = True
+    assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), RollBack | StepDown)
+
+
 def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:
     for wave, (journal, reached) in enumerate(((in_wave(2), 2), (in_post_rollout(), len(PLAN.waves)))):
         found = decide(blinded(journal), look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN)
