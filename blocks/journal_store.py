@@ -102,7 +102,8 @@ class JournalStore(BaseModel):
     ) -> Entry:
         """Write entry number `sequence` behind the one whose hash is `previous`; raises Conflict or Fenced.
 
-        What ends a rollout also frees its flag, in the same transaction.
+        What ends a rollout also frees its flag, and the way back of one that had ended takes it again, in the same
+        transaction: until it is proven the rollout is open.
         """
         entry = make_entry(rollout, sequence, at, kind, body, previous)
         with self._write() as session:
@@ -116,6 +117,9 @@ class JournalStore(BaseModel):
             insert_entry(session, entry)
             if kind in _ENDING or (kind is Kind.PROVEN and body.get("proven") is True):
                 session.execute(update(CLAIMS).where(CLAIMS.c.owner == rollout).values(owner=""))
+            elif kind is Kind.ROLLING_BACK:
+                free = (CLAIMS.c.rollout == rollout, CLAIMS.c.owner == "")
+                session.execute(update(CLAIMS).where(*free).values(owner=rollout))
         return entry
 
     def rollouts(self, flag: str | None = None, *, open_only: bool = False) -> list[RolloutRow]:

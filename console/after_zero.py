@@ -15,11 +15,11 @@ from console.exits import Exit
 from console.home import NotFound, connections
 from console.zero_first import EarlyZero, flag_of
 from tasks.beside import Beside
-from tasks.choosing import NotOne, may_turn_back, the_open_rollout
+from tasks.choosing import NotOne, may_turn_back, the_last_rollout, the_open_rollout
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now
-from tasks.rollback_steps import prove, prove_unrecorded, record_rollback, rollback_body
+from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.step_back import step_back
 from tasks.zeroing import Zeroed, zero_flag
@@ -62,7 +62,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         key, name = flag_of(via, order.rollout, order.flag)
         zeroed = _zero(via, key, name) if key else None
     try:
-        run = OpenRollout(via, name or the_open_rollout(via.journal, order.flag))
+        run = OpenRollout(via, name or _meant(via, order.flag, zeroed))
         merge_quietly(run)
         if zeroed is None:
             if not may_turn_back(run, full=order.full):
@@ -79,6 +79,16 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
             raise
         _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({fault})")
     _after_zero(run, zeroed, order)
+
+
+def _meant(via: OpenConnections, flag: str | None, zeroed: Zeroed | None) -> str:
+    """The one open rollout; else, behind a zero that needed the key alone, the flag's last one."""
+    try:
+        return the_open_rollout(via.journal, flag)
+    except NotOne:
+        if flag is None or zeroed is None:
+            raise
+        return the_last_rollout(via.journal, flag)
 
 
 def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason: str, as_json: bool) -> None:
@@ -121,6 +131,7 @@ def _say(flag: str, zeroed: Zeroed) -> None:
 
 def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     run.claim = _in_its_name(run, zeroed.claim)
+    again = has_ended_at_zero(run.state)
     record_rollback(run, zeroed, reason=order.reason, criterion="by hand", by=order.who)
     beside = Beside()
     beside.do("notices", lambda: _deliver(run))
@@ -129,7 +140,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
         for line in step_lines(run.state.steps.values()):
             log.print(line, markup=False)
     log.print("proving ...")
-    proof = prove(run)
+    proof = prove_again(run, zeroed, by=order.who) if again else prove(run)
     if proof is None and run.state.rollback is None and zeroed.zero_at is not None:
         proof = prove_unrecorded(run, zeroed.zero_at)
     beside.do("notices", lambda: _deliver(run))
@@ -137,8 +148,12 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     _release(run)
     back = run.state.rollback
     proven = back is not None and bool(back.proven)
+    if again:
+        proven = proof is not None and proof.proven
     if order.as_json:
         print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+    elif again and proof is not None:
+        out.print(f"{proof.sentence} Proof {seconds_between(zeroed.ordered_at, proof.proven_at)} after the order.")
     elif back is None:
         kept = f"The journal does not take it: what was done is kept in {spill_path()} and merged when it does."
         out.print(f"{proof.sentence if proof else 'Not proven.'} {kept}", soft_wrap=True)
@@ -146,7 +161,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     else:
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
-    raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+    raise typer.Exit(Exit.DONE if proven and zeroed.zero_at is not None else Exit.UNREACHABLE)
 
 
 def _in_its_name(run: OpenRollout, claim: Claim | None) -> Claim | None:

@@ -11,7 +11,7 @@ from tasks.connected import connected, open_run
 from tasks.full_rollback import full_rollback
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import reporter_for
-from tasks.rollback_steps import prove, record_rollback, roll_back
+from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, record_rollback, roll_back
 from tasks.step_back import step_back
 from tasks.zeroing import Zeroed
 from tidegate.words.tables import seconds_between
@@ -23,19 +23,22 @@ def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, re
     if not may_turn_back(run, full=full):
         return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     reporter = reporter_for(run)
+    again = has_ended_at_zero(run.state)
     if zeroed is None:
-        roll_back(run, reason=reason, criterion="by hand", by=by)
+        zeroed = roll_back(run, reason=reason, criterion="by hand", by=by)
     else:
         run.claim = zeroed.claim
         record_rollback(run, zeroed, reason=reason, criterion="by hand", by=by)
-    get_run_logger().warning("%s is at zero", run.flag)
+    get_run_logger().warning("%s is at zero" if zeroed.zero_at else "%s is NOT at zero yet", run.flag)
     reporter.update(run, utc_now())
     if full:
         full_rollback(run, by=by)
-    proof = prove(run)
+    proof = prove_again(run, zeroed, by=by) if again else prove(run)
     reporter.flush()
     run.release_claim()
-    return _proven(run) or Failed(message=proof.sentence if proof else "Not proven.")
+    if again and proof is not None and proof.proven:
+        return Completed(message=f"{run.flag} is at zero again. {proof.sentence}")
+    return (None if again else _proven(run)) or Failed(message=proof.sentence if proof else "Not proven.")
 
 
 def heard_and_done(connections: str, ordered_at: datetime) -> State | None:

@@ -14,7 +14,7 @@ from flows.outcome import outcome_of
 from flows.preflight import look_before
 from flows.waves import wave
 from tasks.begin import begin
-from tasks.open_rollout import PROOF_PATIENCE, settle
+from tasks.open_rollout import PROOF_PATIENCE, settle, utc_now
 from tasks.progress import reporter_for
 from tasks.references import measure_baseline
 from tasks.rollback_steps import prove
@@ -57,7 +57,9 @@ def rollout(
                     wave(run.rollout, number, run.plan.waves[number - 1].title, connections)
                 case ProveRollback():
                     run.wait_for_claim(PROOF_PATIENCE)
+                    reporter.update(run, utc_now())
                     prove(run)
+                    reporter.update(run, utc_now())
                 case Rest():
                     reporter.flush()
                     run.release_claim()

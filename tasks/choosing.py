@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from blocks.errors import ConnectionFault
 from blocks.journal_store import JournalStore
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
@@ -35,17 +36,43 @@ def the_open_rollout(journal: JournalStore, flag: str | None = None, ordered_at:
     return rows[0].rollout
 
 
+def drill_prefix(flag: str) -> str:
+    """How the journals of this flag's drills are named."""
+    return f"drill-{flag}"
+
+
+def the_last_rollout(journal: JournalStore, flag: str) -> str:
+    """The flag's newest rollout, whether or not it is open, for who has only the key; raises NotOne for none."""
+    drills = drill_prefix(flag)
+    for row in journal.rollouts(flag=flag):
+        if row.is_open or not row.rollout.startswith(f"{drills}-"):
+            return row.rollout
+    raise NotOne(f"no rollout of {flag} is known")
+
+
 def may_turn_back(run: "OpenRollout", *, full: bool = False) -> bool:
-    """Whether a rollback has something to do: the rollout is open, or ended exposed and its flag has no new owner.
+    """Whether a rollback has something to do: the rollout is open, or ended and its flag serves somebody (again).
 
     A full rollback has also after a rollback, for steps that were asked for and are confirmed now.
 
     Raises NotOne when the flag belongs to a newer rollout by now.
     """
-    left_exposed = run.state.phase is Phase.CLOSED and run.state.exposure != ZERO
-    ended = (Phase.FINISHED, Phase.ROLLED_BACK) if full else (Phase.FINISHED,)
-    if run.state.phase not in ended and not left_exposed:
-        return run.state.phase.is_open
+    if run.state.phase.is_open:
+        return True
+    left_exposed = run.state.phase is Phase.FINISHED or run.state.exposure != ZERO
+    steps_left = full and run.state.phase is Phase.ROLLED_BACK
+    if not left_exposed and not steps_left and not _serves_again(run):
+        return False
     for row in run.connections.journal.rollouts(flag=run.flag, open_only=True):
         raise NotOne(f"{run.flag} belongs to {row.rollout} by now: turn that one back")
     return True
+
+
+def _serves_again(run: "OpenRollout") -> bool:
+    """Whether a flag that was raised and left at zero serves somebody; one that cannot be read may."""
+    if run.state.first_raise_at is None:
+        return False
+    try:
+        return run.connections.flags.read(run.flag).exposure != ZERO
+    except ConnectionFault:
+        return True

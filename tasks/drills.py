@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from tasks.choosing import drill_prefix
 from tasks.full_rollback import full_rollback
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -27,11 +28,6 @@ from tidegate.words.plan_report import did_not_take_deadline
 
 _BEAT_SECONDS = 0.5
 _log = logging.getLogger("tidegate.drill")
-
-
-def drill_prefix(flag: str) -> str:
-    """How the journals of this flag's drills are named."""
-    return f"drill-{flag}"
 
 
 def is_drill(run: OpenRollout) -> bool:

@@ -46,7 +46,8 @@ def _look(journal: JournalStore, rollout: str, flag: str, anyway: bool) -> None:
             f"{name}: the old path was retired by {body['by']} on {retired.at:%Y-%m-%d %H:%M} UTC "
             f"({body['reason']}); there is nothing to go back to, and nothing was changed"
         )
-    looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED)
+    # Behind an order that was given all the same nobody is asked again.
+    looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED, Kind.ROLLING_BACK)
     if looked is not None and looked.kind is Kind.LEGACY_LOOKED and not looked.body["ready"] and not anyway:
         raise NotReady(
             f"{name}: everybody is on the new path and legacy is not ready to take them back "

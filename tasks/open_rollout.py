@@ -1,24 +1,26 @@
 """A rollout in hand: its connections, its plan, and its journal read up to date."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from blocks.connections import OpenConnections
-from blocks.errors import ClaimHeld, Conflict, Fenced
+from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced
 from blocks.journal import Claim
 from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.entries import Entry, Kind
 from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.rollout_state import RolloutState
+from tidegate.rollout_state import Phase, RolloutState
 
 __all__ = ["HOLDER", "LEASE", "PROOF_PATIENCE", "OpenRollout", "Superseded", "UnknownRollout", "settle", "utc_now"]
 
 PROOF_PATIENCE = timedelta(minutes=5)
 _ATTEMPTS = 8
+_log = logging.getLogger("tidegate.rollout")
 
 
 class Superseded(Exception):
@@ -39,6 +41,7 @@ class OpenRollout:
         self.connections = connections
         self.rollout = rollout
         self.claim: Claim | None = None
+        self._unfenced: Claim | None = None  # taken, and the holder before not fenced yet
         self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
@@ -113,21 +116,32 @@ class OpenRollout:
     def keep_claim(self) -> Claim:
         """Hold the flag's claim, renewing it; raises ClaimHeld or Fenced when somebody else has it.
 
-        Taking it over from another holder fences that holder's late writes to the flag.
+        Taking it over from another holder fences that holder's late writes to the flag, or as soon as it answers.
         """
-        journal = self.connections.journal
         if self.claim is not None:
-            journal.renew(self.claim, LEASE)
-            return self.claim
-        self.claim = journal.claim(self.flag, self.rollout, HOLDER, LEASE)
+            self.connections.journal.renew(self.claim, LEASE)
+        else:
+            self.claim = self._unfenced = self.connections.journal.claim(self.flag, self.rollout, HOLDER, LEASE)
+        return self._fence(self.claim) if self._unfenced == self.claim else self.claim
+
+    def _fence(self, claim: Claim) -> Claim:
+        if self.state.phase is Phase.ROLLING_BACK:
+            return claim  # what stands there must not be written anew: zero is, and fences by itself
         for _ in range(_ATTEMPTS):
             try:
-                self.connections.flags.fence(self.flag, self.claim.epoch)
+                self.connections.flags.fence(self.flag, claim.epoch)
             except Fenced:
                 # A zero that was written while the journal did not answer took epochs of its own; we catch up.
-                self.claim = journal.seize(self.flag, self.rollout, HOLDER, LEASE)
+                claim = self.claim = self._unfenced = self.connections.journal.seize(
+                    self.flag, self.rollout, HOLDER, LEASE
+                )
+            except ConnectionFault as fault:
+                # It is blindness that the next look sees, and nothing can be raised meanwhile.
+                _log.warning("%s is not fenced yet: %s", self.flag, fault)
+                return claim
             else:
-                return self.claim
+                self._unfenced = None
+                return claim
         raise Fenced(f"the backend of {self.flag} knows a much newer epoch than the journal")
 
     def wait_for_claim(self, deadline: timedelta = LEASE * 2) -> Claim:

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from blocks.connections import OpenConnections
-from tasks.drills import drill_prefix, last_drill
+from tasks.choosing import drill_prefix
+from tasks.drills import last_drill
 from tasks.open_rollout import OpenRollout
 from tasks.preflight_checks import Check
 from tidegate.plan import Plan

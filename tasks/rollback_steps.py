@@ -17,9 +17,11 @@ from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.plan import Plan
+from tidegate.problems import open_pages
 from tidegate.query import render, selector
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import NoData
+from tidegate.words.notices import zeroed_again
 from tidegate.words.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.words.wording import post_mortem_task, proof_missing, rolled_back, rolling_back
 
@@ -65,6 +67,11 @@ def rollback_body(zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> di
         "epoch": zeroed.claim.epoch if zeroed.claim else None,
         "problem": zeroed.problem,
     }
+
+
+def has_ended_at_zero(state: RolloutState) -> bool:
+    """Whether the rollout is over and left its flag at zero; what it serves now is another question."""
+    return already_at_zero(state) and not state.phase.is_open
 
 
 def already_at_zero(state: RolloutState) -> bool:
@@ -137,15 +144,19 @@ def prove(run: OpenRollout) -> Proof | None:
     back = state.rollback
     if back is None or back.proven:
         return None
+    # Whoever ordered it may have died between the entry and the page.
+    tell(run, rolling_back(run.plan, run.state, "" if back.zero_at else "It is tried again."))
     if back.zero_at is None:
         roll_back(run, reason=back.reason, criterion=back.criterion, by=back.by)
         if back.zero_at is None and not _zero_beside_the_full_rollback(run):
             return _record(run, Proof(False, None, None, None, "Not proven: the flag could not be set to zero."))
-    proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), lambda: _keep(run))
+    keep = _keeper(run)
+    keep()
+    proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), keep)
     if proof.moved_late and run.plan.rollback.full:
         _record(run, proof)
         full_rollback(run, by="tidegate", again=False)
-        proof = measure_proof(run.connections, run.plan, utc_now(), lambda: _keep(run))
+        proof = measure_proof(run.connections, run.plan, utc_now(), keep)
     return _record(run, proof)
 
 
@@ -165,12 +176,47 @@ def _zero_beside_the_full_rollback(run: OpenRollout) -> bool:
     return True
 
 
-def _keep(run: OpenRollout) -> None:
+def _keeper(run: OpenRollout) -> Callable[[], None]:
+    """What is done between the looks of a proof: the claim is kept, and at each guard zero is seen to have lasted."""
+    looked_at: datetime | None = None
+
+    def keep() -> None:
+        nonlocal looked_at
+        now = utc_now()
+        try:
+            run.keep_claim()
+            if looked_at is None or now - looked_at >= run.timing.guard:
+                looked_at = now
+                _must_last(run)
+        except ConnectionFault as fault:
+            _log.info("the claim is not ours while the rollback is proven: %s", fault)
+            run.claim = None
+
+    return keep
+
+
+def _must_last(run: OpenRollout) -> None:
+    """A writer that began before zero may have come after it: an order to turn back stands until it is proven."""
     try:
-        run.keep_claim()
+        seen = run.connections.flags.read(run.flag)
     except ConnectionFault as fault:
-        _log.info("the claim is not ours while the rollback is proven: %s", fault)
-        run.claim = None
+        _log.warning("whether %s stayed at zero is not known: %s", run.flag, fault)
+        return
+    if seen.exposure != ZERO:
+        _log.error("%s was at zero and is %s: zero is written again", run.flag, seen.description)
+        run.claim = zero_flag(run.connections, run.flag, run.rollout, utc_now()).claim
+
+
+def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> Proof:
+    """The proof of an order after the rollback, as when its flag served somebody again: measured anew, and told."""
+    if zeroed.zero_at is None:
+        proof = Proof(False, None, None, None, "Not proven: the flag could not be set to zero.")
+    else:
+        proof = measure_proof(run.connections, run.plan, zeroed.zero_at)
+    paged = "raised" in open_pages(run.state)
+    notice = zeroed_again(run.plan, run.state, zeroed.ordered_at, by, proof.sentence, proven=proof.proven, paged=paged)
+    tell(run, notice)
+    return proof
 
 
 def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> Proof:

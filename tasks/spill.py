@@ -34,20 +34,29 @@ def spill(rollout: str, flag: str, kind: Kind, body: Mapping[str, Any]) -> None:
     """
     name = uuid4().hex
     line = {"spill": name, "rollout": rollout, "flag": flag, "kind": kind.value, "at": utc_now().isoformat()}
-    text = json.dumps({**line, "body": dict(body)}, ensure_ascii=False) + "\n"
+    # Plain ASCII: no cut can fall inside a character, and nothing in it but the end is taken for a line's end.
+    text = json.dumps({**line, "body": dict(body)}) + "\n"
     path = spill_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # Against `_forget`, which writes the file anew; it is never removed, so that nobody writes to a lost one.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, text.encode())
+            _write_whole(descriptor, text.encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         _log.error("%s: the entry could not be kept either (%s): %s", path, error.strerror, text.strip())
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line  # what a full disk cut off before must not swallow this one
+    while line:
+        line = line[os.write(descriptor, line) :]
 
 
 def merge_spill(run: OpenRollout) -> int:
@@ -96,9 +105,13 @@ def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
     return True
 
 
+def _texts(content: bytes) -> list[bytes]:
+    return [text for text in content.split(b"\n") if text]
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     found = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in _texts(path.read_bytes()):
         try:
             line = json.loads(text)
             Kind(line["kind"])
@@ -111,11 +124,11 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _forget(path: Path, name: str) -> None:
-    with path.open("r+", encoding="utf-8") as file:
+    with path.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        kept = [text for text in file.read().splitlines() if f'"spill": "{name}"' not in text]
+        kept = [text for text in _texts(file.read()) if f'"spill": "{name}"'.encode() not in text]
         file.seek(0)
-        file.write("".join(f"{text}\n" for text in kept))
+        file.write(b"".join(text + b"\n" for text in kept))
         file.truncate()
 
 
@@ -123,5 +136,5 @@ def merge_quietly(run: OpenRollout) -> None:
     """`merge_spill`, for where nothing may stop what follows."""
     try:
         merge_spill(run)
-    except (ConnectionFault, Superseded, OSError) as fault:
+    except (ConnectionFault, Superseded, OSError, ValueError, LookupError, TypeError) as fault:
         _log.warning("the kept entries of %s are not merged yet: %s", run.rollout, fault)

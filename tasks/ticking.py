@@ -128,8 +128,8 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
     match decision:
         case RollBack(criterion, reason):
             roll_back(run, reason=reason, criterion=criterion, by="tidegate")
-        case Hold(cause, reason):
-            _hold(run, cause, reason, now)
+        case Hold(cause, reason, criterion):
+            _hold(run, cause, reason, now, criterion)
         case StepDown(wave, reason):
             _step_down(run, wave, reason, now)
         case Advance(wave):
@@ -145,8 +145,9 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             assert_never(decision)
 
 
-def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime) -> None:
+def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criterion: str = "") -> None:
     body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+    body |= {"criterion": criterion} if criterion else {}
     if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
         tell(run, held(run.plan, run.state, cause, reason))
 
@@ -155,7 +156,7 @@ def _step_down(run: OpenRollout, wave: int, reason: str, now: datetime) -> None:
     cause = HoldCause.BLIND_SPENT
     try:
         step_back(run, wave, by="tidegate", reason=reason, cause=cause, at=now)
-    except (NotAllowed, NotTaken) as fault:
+    except (NotAllowed, NotTaken, Unreachable, Refused) as fault:
         # What cannot be lowered stays where it is, and people are paged.
         _hold(run, cause, f"{reason} NOT stepped down to wave {wave}: {fault}", now)
 

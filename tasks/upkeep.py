@@ -8,7 +8,8 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from tasks.accounts import account
 from tasks.checklist import Scene, line_looks
-from tasks.drills import drill, drill_prefix
+from tasks.choosing import drill_prefix
+from tasks.drills import drill
 from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed

@@ -45,10 +45,8 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
         try:
             connections.journal.renew(claim, LEASE)
             for row in connections.journal.rollouts(open_only=True):
-                if row.rollout not in runs:
-                    runs[row.rollout] = OpenRollout(connections, row.rollout)
-                    # Made here, so that what it shows belongs to this run in Prefect.
-                    reporter_for(runs[row.rollout])
+                if row.rollout not in runs and (run := _taken_up(connections, row.rollout)) is not None:
+                    runs[row.rollout] = run
         except Fenced:
             break
         except ConnectionFault as fault:
@@ -69,6 +67,20 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
         run.release_claim()
     give_up(connections, claim)
     return guards
+
+
+def _taken_up(connections: OpenConnections, rollout: str) -> OpenRollout | None:
+    """The rollout in hand, or None: one that cannot be read never keeps the others from being guarded."""
+    try:
+        run = OpenRollout(connections, rollout)
+        # Made here, so that what it shows belongs to this run in Prefect.
+        reporter_for(run)
+    except Unreachable:
+        raise
+    except Exception:  # noqa: BLE001 - an entry of a newer release, a plan that is no longer understood
+        _log.exception("%s cannot be read and is NOT guarded", rollout)
+        return None
+    return run
 
 
 def _prove_beside(run: OpenRollout) -> None:
@@ -133,6 +145,7 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         if state.phase is Phase.ROLLING_BACK:
             run.keep_claim()
             _prove_beside(run)
+            reporter_for(run).update(run, now)
             return True
         if not tick(run, now, review=review_due(run, now)).journalled:
             return True  # who carries it cannot be told, and nothing but the way back is done for it
@@ -140,8 +153,8 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         _wake_beside(run, now)
         orphans.look(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
-            # Whoever carries this rollout on must be able to take it at once.
-            reporter_for(run).hand_over(run)
+            # Whoever carries this rollout on must be able to take it at once. What is queued is sent beside, all the
+            # same: whoever had a claim last may send until another takes it, and a pager that hangs holds up no guard.
             run.release_claim()
     except (ClaimHeld, Fenced):
         run.claim = None

@@ -30,6 +30,7 @@ class Hold:
 
     cause: HoldCause
     reason: str
+    criterion: str = ""  # the trigger that fired, where its rollback has to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,11 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if (fired := judged.fired) is not None:
         if state.legacy_ready is False:
-            return _asks_first(state, f"{fired.text}: {fired.sentence}")
+            return _asks_first(state, f"{fired.text}: {fired.sentence}", fired.criterion)
         return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+    if state.fired_late and state.legacy_ready and HoldCause.LEGACY in state.holds:
+        # A trigger that fired stays fired, also one that has eased while legacy was not ready.
+        return RollBack(state.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
     if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
@@ -171,7 +175,7 @@ def _when_blind(state: RolloutState, plan: Plan, reason: str) -> Decision:
             return RollBack("blindness", reason)
 
 
-def _asks_first(state: RolloutState, reason: str) -> Decision:
+def _asks_first(state: RolloutState, reason: str, criterion: str = "") -> Decision:
     """Everybody is exposed and legacy cannot take them back: which of the two is worse is for people to say."""
     if HoldCause.LEGACY in state.holds:
         return Continue(f"held (legacy): {state.holds[HoldCause.LEGACY]}")
@@ -179,6 +183,7 @@ def _asks_first(state: RolloutState, reason: str) -> Decision:
         HoldCause.LEGACY,
         f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
         "`tidegate rollback --anyway` does it all the same; it is done by itself once legacy is ready.",
+        criterion,
     )
 
 

@@ -202,6 +202,7 @@ class RolloutState:
     intended: Exposure | None = None
     revision: str | None = None
     lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
+    fired_late: str = ""  # the trigger whose rollback waits for legacy
     legacy_ready: bool | None = None  # whether it could take everybody back, as looked at while all are exposed
     legacy_seen: str = ""
     retired: str = ""  # who retired the old path, when and why

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +29,7 @@ from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.orders import Given
-from tasks.rollback_steps import prove, roll_back
+from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, roll_back
 from tasks.ticking import hold
 from tidegate.approval import Answer, Choice, Outcome
 from tidegate.gates.answer import needs_code, shown
@@ -89,8 +89,9 @@ def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> 
     except TooLate as late:
         return Said(f"{late}. `tidegate rollback {rollout} --anyway` does it all the same.", good=False)
     reason = _text(form, "reason") or "Ordered on the dashboard."
+    again = has_ended_at_zero(run.state)
     zeroed = roll_back(run, reason=reason, criterion="by hand", by=name)
-    _prove_beside(run)
+    _prove_beside(run, (lambda: prove_again(run, zeroed, by=name)) if again else (lambda: prove(run)))
     if zeroed.zero_at is None:
         return Said(f"The flag could NOT be set to zero: {one_line(zeroed.problem)}. Set it by hand now.", good=False)
     took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
@@ -104,17 +105,19 @@ def _apart(run: OpenRollout) -> OpenRollout:
     return own
 
 
-def _prove_beside(run: OpenRollout) -> None:
+def _prove_beside(run: OpenRollout, measure: Callable[[], object]) -> None:
     running = _provers.get(run.rollout)
     if running is None or not running.is_alive():
-        _provers[run.rollout] = threading.Thread(target=_prove, args=(run,), name=f"prove {run.rollout}", daemon=True)
+        _provers[run.rollout] = threading.Thread(
+            target=_prove, args=(run, measure), name=f"prove {run.rollout}", daemon=True
+        )
         _provers[run.rollout].start()
 
 
-def _prove(run: OpenRollout) -> None:
+def _prove(run: OpenRollout, measure: Callable[[], object]) -> None:
     try:
         deliver(run.again())
-        prove(run)
+        measure()
         deliver(run.again())
         run.release_claim()
     except ConnectionFault as fault:

@@ -5,7 +5,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -21,15 +21,18 @@ from blocks.kit import read_kit, write_kit
 from console.plan_commands import plan_from
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver, undelivered
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
-from tasks.rollback_steps import prove, roll_back
+from tasks.orphans import Orphans
+from tasks.rollback_steps import prove, roll_back, rollback_body
 from tasks.spill import merge_spill, spill_path
-from tasks.zeroing import zero_open_flag
+from tasks.watching import _guard
+from tasks.zeroing import Zeroed, zero_flag, zero_open_flag
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Run
+from tests.e2e.waiting import wait_for
 from tests.tasks.inbox import open_inbox
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -358,3 +361,107 @@ def test_steps_are_taken_and_kept_while_the_journal_is_away(kit: Path) -> None:
         "spill" in json.loads(json.dumps(dict(e.body)))
         for e in Journal.entries(opened.connections.journal, opened.rollout)[-2:]
     )
+
+
+def guarded_until(opened: OpenRollout, condition: Callable[[], bool], what: str) -> None:
+    """The watch, with this rollout alone."""
+    watching, orphans = OpenRollout(opened.connections, opened.rollout), Orphans()
+    wait_for(lambda: _guard(watching, utc_now(), orphans) and condition(), 20, what)
+
+
+def test_a_write_that_lands_after_zero_is_taken_back_by_whoever_takes_the_rollback_over(
+    kit: Path, tmp_path: Path
+) -> None:
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    opened = raised(kit, via=replace(read_kit(kit), flags=command_flag(flags)))
+    late = (flags / opened.flag).read_text()
+    roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    # The wave's own `set`, under way since before the order.
+    (flags / opened.flag).write_text(late)
+    opened.connections = replace(opened.connections, flags=command_flag(flags))
+    guarded_until(opened, lambda: '"layers": []' in (flags / opened.flag).read_text(), "zero again")
+
+
+def test_who_takes_a_rollback_over_sends_its_pages(kit: Path) -> None:
+    with open_inbox() as inbox:
+        opened = raised(kit, via=replace(read_kit(kit), pagerduty=inbox.pagerduty))
+        # Its process died between the entry and the page.
+        zeroed = zero_flag(opened.connections, opened.flag, opened.rollout, utc_now())
+        opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+
+        def told() -> list[str]:
+            return [str(m["summary"]) for m in inbox.store.all("pagerduty") if opened.rollout in str(m["dedup_key"])]
+
+        guarded_until(opened, lambda: any("NOT proven" in title for title in told()), "the missing proof is paged")
+        assert told()[0].startswith("Rolled back")
+
+
+@pytest.mark.parametrize("phase", [Phase.WAVE, Phase.ROLLING_BACK])
+def test_a_flag_system_that_is_away_keeps_nobody_from_taking_the_claim(kit: Path, tmp_path: Path, phase: Phase) -> None:
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    opened = raised(kit, via=replace(read_kit(kit), flags=command_flag(flags)))
+    opened.release_claim()
+    if phase is Phase.ROLLING_BACK:
+        zeroed = Zeroed(utc_now(), None, "", None, "503")
+        opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+    (flags / "broken").touch()
+    taker = OpenRollout(opened.connections, opened.rollout)
+    seized = opened.connections.journal.seize(opened.flag, opened.rollout, "host:2:x", timedelta(seconds=30))
+    opened.connections.journal.release(seized)
+    assert taker.keep_claim().epoch > seized.epoch
+    (flags / "broken").unlink()
+    taker.keep_claim()
+    # The holder before is fenced as soon as the flag system answers; on the way back what stands there is not written.
+    epoch = json.loads((flags / opened.flag).read_text())["epoch"]
+    assert (epoch == taker.keep_claim().epoch) is (phase is Phase.WAVE)
+
+
+def closed_at_zero_and_raised_by_hand(kit: Path, plan: Plan) -> OpenRollout:
+    opened = raised(kit, plan)
+    roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
+    body = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}
+    opened.append(Kind.PROVEN, body | {"sentence": "The new path is chosen no more."})
+    assert opened.state.phase is Phase.ROLLED_BACK
+    assert opened.claim is not None
+    opened.connections.flags.write(opened.flag, opened.plan.exposure_at(1), opened.claim.epoch)
+    opened.release_claim()
+    return opened
+
+
+@pytest.mark.parametrize("typed", [("NAME",), ("--flag", "batch-patches-v1"), ("NAME", "--full")])
+def test_a_flag_that_is_up_again_after_its_rollback_is_turned_back_by_the_same_order(
+    kit: Path, run: Run, typed: tuple[str, ...]
+) -> None:
+    opened = closed_at_zero_and_raised_by_hand(kit, quick(full=[], snapshot=None))
+    order = [opened.rollout if word == "NAME" else word for word in typed]
+    code, out, _ = run("rollback", *order, "--as", "me")
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+    # What was proven then says nothing about now: Prometheus is away.
+    assert (code, "cannot be read" in out) == (3, True), out
+    [notice] = [n for n in opened.refresh().queued.values() if n["event"].startswith("zeroed-again")]
+    assert (notice["loudness"], "NOT proven" in notice["title"]) == ("page", True)
+    assert opened.state.phase is Phase.ROLLED_BACK
+
+
+def test_an_order_after_the_rollback_that_cannot_be_written_is_no_success(kit: Path, run: Run) -> None:
+    opened = closed_at_zero_and_raised_by_hand(kit, quick(full=[], snapshot=None))
+    flags = kit.parent / "flags.json"
+    flags.rename(flags.with_suffix(".away"))
+    flags.mkdir()
+    code, out, err = run("rollback", opened.rollout, "--full", "--as", "me")
+    assert (code, "could NOT be set to zero" in err) == (3, True), (out, err)
+    assert "could not be set to zero" in out
+
+
+def test_what_a_full_disk_cut_off_neither_stops_guarding_nor_swallows_the_next_entry(kit: Path) -> None:
+    opened = raised(kit)
+    spill_path().write_bytes('{"spill": "torn", "reason": "naïve'.encode()[:-3])
+    with locked(kit.parent / "journal.db"):
+        roll_back(opened, reason="one\u2028line \x85", criterion="by hand", by=WHO)
+    assert merge_spill(opened) == 1
+    assert opened.state.rollback is not None
+    assert opened.state.rollback.reason == "one\u2028line \x85"
+    assert spill_path().read_bytes().startswith(b'{"spill": "torn"')
+    assert spill_path().read_bytes().count(b"\n") == 1

@@ -12,11 +12,16 @@ from blocks import Web
 from blocks.kit import write_kit
 from tasks.late import NotReady, TooLate, must_not_be_late
 from tasks.legacy_ready import look_now, retire
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
+from tasks.orphans import Orphans
+from tasks.rollback_steps import record_rollback
 from tasks.ticking import tick
+from tasks.watching import _guard
+from tasks.zeroing import Zeroed
 from tests.blocks.conftest import LocalServer, local_server
 from tests.conftest import PrometheusServer
+from tests.e2e.waiting import wait_for
 from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, STARTER
 from tidegate.entries import Kind
@@ -106,10 +111,14 @@ def test_a_trigger_holds_and_pages_while_legacy_is_ill_and_rolls_back_once_it_is
     assert run.state.rollback is None
     assert world.told("is held (legacy)") == 1
     assert world.via.flags.read(run.flag).exposure != ZERO
+    # What fired stays fired, also when it eases before legacy is well.
+    world.pass_time(timedelta(minutes=30), healthy)
+    assert HoldCause.LEGACY in run.state.holds
     late.look(well=True)
-    assert HoldCause.LEGACY not in run.state.holds
     tick(run, world.now, review=False)
     assert run.state.phase is Phase.ROLLING_BACK
+    assert run.state.rollback is not None
+    assert run.state.rollback.criterion != "legacy"
     assert world.via.flags.read(run.flag).exposure == ZERO
 
 
@@ -128,3 +137,24 @@ def test_the_old_path_is_retired_after_the_end_only_by_an_approver_and_then_noth
             must_not_be_late(journal, **order, anyway=True)
     assert late.world.told("the old path is retired") == 1
     assert run.state.retired.startswith(ANN)
+
+
+def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: Late) -> None:
+    run, via = late.run, late.world.via
+    run.append(Kind.FINISHED, {"reason": "stable"})
+    assert not any(row.is_open for row in via.journal.rollouts(flag=run.flag))
+    claim = via.journal.seize(run.flag, run.rollout, "host:2:x", timedelta(seconds=1))
+    failed = Zeroed(utc_now(), None, "", claim, "the flag system answered 503")
+    record_rollback(run, failed, reason="smoke", criterion="by hand", by=ANN)
+    [row] = via.journal.rollouts(flag=run.flag, open_only=True)
+    assert row.rollout == run.rollout
+    via.journal.release(claim)
+    watching, orphans = OpenRollout(via, run.rollout), Orphans()
+
+    def at_zero() -> bool:
+        return _guard(watching, utc_now(), orphans) and via.flags.read(run.flag).exposure == ZERO
+
+    wait_for(at_zero, 20, "zero is written")
+    proven = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}
+    watching.append(Kind.PROVEN, proven | {"sentence": "The new path is chosen no more."})
+    assert not any(row.is_open for row in via.journal.rollouts(flag=run.flag))

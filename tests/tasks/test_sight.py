@@ -1,11 +1,13 @@
 """What a wave does when the data is thin, gone, late or strange: it holds, and nothing is turned back by mistake."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tasks import ticking
+from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
 from tests.tidegate.builders import ANN
@@ -88,13 +90,8 @@ def test_without_sight_beyond_the_limit_a_plan_may_turn_back(
     assert back.run.state.rollback.criterion == "blindness"
 
 
-def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_there(
-    tmp_path: Path, prometheus_server: PrometheusServer
-) -> None:
-    policy = {"max_blind": "5m", "on_blind": "step_down", "rollback.step_back": True, "allow_others_of_service": True}
-    world = world_of(tmp_path, prometheus_server, no_alerts(policy))
-    run = world.run
-    exposure = world.plan.exposure_at(2)
+def raise_wave_two(world: World) -> None:
+    run, exposure = world.run, world.plan.exposure_at(2)
     run.append(Kind.SOAKED, {"wave": 1}, world.now)
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided, world.now)
@@ -102,6 +99,15 @@ def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_the
     revision = world.via.flags.write(run.flag, exposure, claim.epoch)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
     run.append(Kind.RAISED, body, world.now)
+
+
+def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_there(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    policy = {"max_blind": "5m", "on_blind": "step_down", "rollback.step_back": True, "allow_others_of_service": True}
+    world = world_of(tmp_path, prometheus_server, no_alerts(policy))
+    run = world.run
+    raise_wave_two(world)
     world.pass_time(2 * MINUTE, healthy, guard=GUARD)
     world.without_prometheus()
     world.pass_time(20 * MINUTE, healthy, guard=MINUTE)
@@ -111,6 +117,24 @@ def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_the
     assert run.state.rollback is None, "it goes one wave down, and then waits for people"
     assert world.told("is back in wave 1") == 1
     assert world.told("is held") == 0, "one page, not two"
+
+
+def test_what_cannot_be_stepped_down_since_the_flag_system_is_away_is_held_and_paged(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    policy = {"max_blind": "5m", "on_blind": "step_down", "rollback.step_back": True, "allow_others_of_service": True}
+    world = world_of(tmp_path, prometheus_server, no_alerts(policy))
+    (folder := tmp_path / "flags").mkdir()
+    world.via = world.run.connections = replace(world.via, flags=command_flag(folder))
+    epoch = world.run.keep_claim().epoch
+    world.via.flags.fence(world.run.flag, epoch)
+    world.via.flags.write(world.run.flag, world.plan.exposure_at(1), epoch)
+    raise_wave_two(world)
+    (folder / "broken").touch()
+    world.pass_time(20 * MINUTE, healthy, guard=MINUTE)
+    assert HoldCause.BLIND_SPENT in world.run.state.holds
+    assert "NOT stepped down" in world.run.state.holds[HoldCause.BLIND_SPENT]
+    assert world.told("is held") == 1
 
 
 def slow_at(world: World, *minutes: int):

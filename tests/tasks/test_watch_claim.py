@@ -1,5 +1,6 @@
 """The watch is one process, another stands by, and nobody is without either while the one takes over from the other."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,9 +11,11 @@ import pytest
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.journal import Claim
 from tasks.open_rollout import utc_now
+from tasks.opening import open_rollout
 from tasks.watch_claim import STANDBY, WATCH, stand_by
 from tasks.watching import watch_until
 from tests.e2e.waiting import wait_for
+from tests.tidegate.builders import ANN, plan_of
 
 LEASE = timedelta(seconds=30)
 SOON, LATER = timedelta(seconds=0.3), timedelta(seconds=20)
@@ -98,3 +101,21 @@ def _ours(via: OpenConnections) -> str:
     held = via.journal.current_claim(WATCH)
     assert held is not None
     return held[0].holder
+
+
+def test_a_rollout_that_cannot_be_read_keeps_no_other_from_being_guarded(
+    via: OpenConnections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded: set[str] = set()
+    monkeypatch.setattr("tasks.watching._guard", lambda run, *_: guarded.add(run.rollout) or True)
+    for flag in ("one", "two", "three"):
+        plan = plan_of({"flag.key": flag, "allow_others_of_service": True})
+        open_rollout(via, plan, flag, started_by=ANN, pace=None, auto_approve=False, connection_set="default")
+    with sqlite3.connect(tmp_path / "journal.db") as base:
+        # Of a newer release; and a plan that is no longer understood. The newest comes first.
+        base.execute("UPDATE entries SET kind = 'unheard_of' WHERE rollout = 'three'")
+        base.execute("UPDATE entries SET body = replace(body, '\"percent\"', '\"per_mille\"') WHERE rollout = 'two'")
+    claim = stand_by(via, utc_now())
+    assert claim is not None
+    watch_until(via, claim, utc_now() + SOON)
+    assert guarded == {"one"}

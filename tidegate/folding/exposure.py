@@ -59,7 +59,7 @@ def _leased(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _legacy_looked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.legacy_ready, state.legacy_seen = body["ready"], body["seen"]
-    if body["ready"]:
+    if body["ready"] and not state.fired_late:
         state.holds.pop(HoldCause.LEGACY, None)
         state.held_at.pop(HoldCause.LEGACY, None)
 

@@ -14,6 +14,8 @@ def held(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     cause = HoldCause(body["cause"])
     state.holds[cause] = body["reason"]
     state.held_at.setdefault(cause, entry.at)
+    if cause is HoldCause.LEGACY:
+        state.fired_late = body.get("criterion", "")
     state.cancelled_run = body.get("flow_run", state.cancelled_run)
 
 
@@ -21,6 +23,8 @@ def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     cause = HoldCause(body["cause"])
     state.holds.pop(cause, None)
     state.held_at.pop(cause, None)
+    if cause is HoldCause.LEGACY:
+        state.fired_late = ""
     if cause is HoldCause.GATE_TIMEOUT and state.gate is not None:
         state.gate.since = entry.at
     if cause is HoldCause.BLIND_SPENT and state.blind_since is not None:

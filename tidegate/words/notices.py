@@ -96,6 +96,18 @@ def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:
     return Notice(f"{page.event}-gone", state.rollout, Loudness.PAGE, title, body, problem=page.problem, resolves=True)
 
 
+def zeroed_again(
+    plan: Plan, state: RolloutState, ordered_at: datetime, by: str, sentence: str, *, proven: bool, paged: bool
+) -> Notice:
+    """An order to turn back after a rollback; where people were paged about a raise, that ends with the proof."""
+    done = "is at zero, as ordered once more" if proven else "was ordered back to zero again, which is NOT proven"
+    event = f"zeroed-again-{ordered_at:%Y%m%dT%H%M%S}"
+    title, body = f"{plan.flag.key} {done}", f"By {by}. {sentence}"
+    if proven and not paged:
+        return Notice(event, state.rollout, Loudness.INFO, title, body)
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, "raised", resolves=proven)
+
+
 def problem_taken(state: RolloutState, page: Notice) -> Notice:
     """Somebody has taken what people were paged about in hand."""
     body = f"The rollout is held. {state.holds.get(HoldCause.OPERATOR, '')}"
