@@ -9,10 +9,11 @@ from tidegate.judging.throughout import Kept
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
 from tidegate.plans.success import Throughout, success_words
+from tidegate.problems import RAISED
 from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.wording import wave_words
+from tidegate.words.wording import exposure_stays, wave_words
 
 _CHANGES_TOLD = 20
 
@@ -24,7 +25,7 @@ def _at(instant: datetime) -> str:
 def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
     """A comparison of the paths holds the wave, and time alone will not change it."""
     body = (
-        f"{finding.text}: {finding.sentence}\nExposure stays at {state.exposure}; guarding goes on. What was shown "
+        f"{finding.text}: {finding.sentence}\n{exposure_stays(state)}; guarding goes on. What was shown "
         f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
     )
     title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
@@ -60,7 +61,7 @@ def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime
     """A hold has lasted beyond what the plan allows; everybody the plan names is reached, once."""
     title = f"{plan.flag.key} has been held for over {format_duration(plan.hold_max)} ({cause.value.replace('_', ' ')})"
     body = (
-        f"{state.holds[cause]}\nExposure stays at {state.exposure} since {since:%Y-%m-%d %H:%M} UTC. "
+        f"{state.holds[cause]}\n{exposure_stays(state)}; held since {since:%Y-%m-%d %H:%M} UTC. "
         f"`tidegate resume {state.rollout}` ends it, `tidegate rollback {state.rollout}` turns back."
     )
     event = f"hold-max-{cause.value}-{_at(since)}"
@@ -87,7 +88,7 @@ def raised_after_rollback(plan: Plan, state: RolloutState, now: str, revision: s
     title = f"{plan.flag.key} was raised by somebody after its rollback"
     body = f"{state.rollout} was rolled back and left it at zero; now it is {now}. Nothing is written by itself."
     event = f"raised-after-rollback-{hashlib.sha256(f'{revision}/{now}'.encode()).hexdigest()[:8]}"
-    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem="raised")
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=RAISED)
 
 
 def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:

@@ -94,10 +94,17 @@ def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Ite
     return _notice(state, f"reference-{number}", Loudness.WARNING, f"{plan.flag.key}: {name} is incomplete", body)
 
 
+def exposure_stays(state: RolloutState) -> str:
+    """What a hold keeps; never that a flag which somebody else has changed stands where the journal has it."""
+    if state.changed_by_hand:
+        return "Tidegate writes nothing: the flag stands as changed until you set it back or roll back"
+    return f"Exposure stays at {state.exposure}"
+
+
 def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:
     """Exposure stays and somebody must look."""
     title = f"{plan.flag.key} is held ({cause.value.replace('_', ' ')})"
-    body = f"{reason}\nExposure stays at {state.exposure}; guarding goes on."
+    body = f"{reason}\n{exposure_stays(state)}; guarding goes on."
     return _notice(state, f"held-{cause.value}-{state.sequence}", Loudness.PAGE, title, body, problem=cause.value)
 
 
@@ -105,7 +112,7 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     """Nothing can be measured for a while; told once each time."""
     title = f"{plan.flag.key} is without sight"
     then = f"After {format_duration(plan.max_blind)} of it: {plan.on_blind.value.replace('_', ' ')}."
-    body = f"{reason}\nExposure stays at {state.exposure}, no soak counts. {then}"
+    body = f"{reason}\n{exposure_stays(state)}; no soak counts. {then}"
     since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
 
