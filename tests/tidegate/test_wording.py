@@ -237,6 +237,28 @@ def test_only_the_proof_resolves_the_page_of_a_rollback() -> None:
     assert NOTICES["rollback-proven"]().problem == NOTICES["rolling-back"]().problem
 
 
+def test_only_what_raised_nothing_is_called_not_started() -> None:
+    closing = (Kind.CLOSED, {"reason": f"Closed by {ANN}: enough", "by": ANN})
+    unstarted = wording.closed(PLAN, opened().extend(closing).state)
+    assert (unstarted.title, unstarted.body) == ("A small plan: not started", f"Closed by {ANN}: enough")
+    exposed = in_wave().extend(closing).state
+    left = wording.closed(PLAN, exposed)
+    assert left.title == "A small plan: closed"
+    assert left.body.splitlines() == [
+        f"Closed by {ANN}: enough",
+        f"Exposure STAYS at {PLAN.exposure_at(1)} and nobody watches it. To turn back: tidegate rollback small-1",
+    ]
+    assert wording.closed(PLAN, exposed, superseded=True).title == "A small plan: superseded"
+
+
+def test_a_raise_that_was_under_way_may_have_been_written() -> None:
+    exposure = PLAN.exposure_at(1)
+    journal = opened().extend((Kind.RAISING, {"wave": 1, "exposure": exposure.to_json()}), (Kind.CLOSED, {}))
+    told = wording.closed(PLAN, journal.state)
+    assert told.title == "A small plan: closed"
+    assert f"STAYS at 0% (nobody), or {exposure}, which was being written," in told.body
+
+
 def test_an_extended_wave_that_soaks_again_is_news() -> None:
     state = soaked()
     first = wording.soaked(PLAN, state, 1)

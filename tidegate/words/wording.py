@@ -222,9 +222,16 @@ def finished(plan: Plan, state: RolloutState) -> Notice:
     return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason + grade)
 
 
-def closed(plan: Plan, state: RolloutState) -> Notice:
-    """The rollout ended before it raised anything."""
-    return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: not started", state.end_reason)
+def closed(plan: Plan, state: RolloutState, *, superseded: bool = False) -> Notice:
+    """The rollout goes no further: before it raised anything, or with its flag left as it is."""
+    how, body = "not started", state.end_reason
+    if state.first_raise_at is not None or state.intended is not None:
+        how = "superseded" if superseded else "closed"
+        exposed = f"{state.exposure}" + (f", or {state.intended}, which was being written," if state.intended else "")
+        then = "; somebody else has changed the flag since" if state.changed_by_hand else ""
+        body += f"\nExposure STAYS at {exposed} and nobody watches it{then}."
+        body += f" To turn back: tidegate rollback {state.rollout}"
+    return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: {how}", body)
 
 
 def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:
