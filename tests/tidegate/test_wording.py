@@ -18,13 +18,17 @@ from tests.tidegate.builders import (
     PLAN,
     T0,
     TIMING,
+    Journal,
+    approve,
     finding,
     in_post_rollout,
     in_wave,
     opened,
     plan_of,
+    raise_wave,
     reviews,
 )
+from tests.tidegate.test_step_back import lower
 from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.entries import Kind
 from tidegate.judging.bounds import metric_line
@@ -35,6 +39,7 @@ from tidegate.verdict import Verdict
 from tidegate.words import gate_form as gate_form_words
 from tidegate.words import tables as table_words
 from tidegate.words import wording
+from tidegate.words.notices import evidence_holds
 from tidegate.words.progress_page import progress_page
 
 NASTY = (
@@ -264,6 +269,27 @@ def test_an_extended_wave_that_soaks_again_is_news() -> None:
     first = wording.soaked(PLAN, state, 1)
     state.waves[1].extension += 30 * MINUTE
     assert wording.soaked(PLAN, state, 1).event != first.event
+
+
+def test_a_wave_that_is_visited_again_after_a_step_back_is_news_again() -> None:
+    plan = plan_of({"rollback.step_back": True})
+
+    def told(journal: Journal, wave: int) -> list[str]:
+        state = journal.state
+        evidence = evidence_holds(plan, state, finding(Verdict.FAIL))
+        notices = wording.raised(plan, state), wording.soaked(plan, state, wave)
+        return [n.event for n in (*notices, wording.bound_crossed(plan, state, LINE), evidence)]
+
+    first = in_wave(2, plan)
+    assert told(first, 2) == ["raised-2", "soaked-2-0", "crossed-errors-2", "evidence-2-one"]
+    lower(first, 1)
+    assert told(first, 1)[1:] == ["soaked-1-0-2", "crossed-errors-1-2", "evidence-1-one-2"]
+    first.append(Kind.SOAKED, {"wave": 1})
+    approve(first, 2, ANN, BOB)
+    raise_wave(first, 2)
+    assert told(first, 2) == ["raised-2-2", "soaked-2-0-2", "crossed-errors-2-2", "evidence-2-one-2"]
+    first.append(Kind.SOAKED, {"wave": 2})
+    assert wording.bound_crossed(plan, first.state, LINE).event == "crossed-errors-3-2"
 
 
 def test_a_rollback_tells_how_long_it_took() -> None:

@@ -11,6 +11,7 @@ from tidegate.plan import Approvals, Plan
 from tidegate.plans.success import Throughout, success_words
 from tidegate.problems import RAISED
 from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
+from tidegate.step_back import visit
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
 from tidegate.words.wording import exposure_stays, wave_words
@@ -29,7 +30,8 @@ def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
         f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
     )
     title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
-    return Notice(f"evidence-{state.wave}-{finding.criterion}", state.rollout, Loudness.WARNING, title, body)
+    event = f"evidence-{state.wave}-{finding.criterion}{visit(plan, state, state.wave)}"
+    return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
 def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:

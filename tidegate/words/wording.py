@@ -10,6 +10,7 @@ from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
 from tidegate.rollout_state import HoldCause, RolloutState
+from tidegate.step_back import visit
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Verdict
 from tidegate.words.tables import seconds_between
@@ -72,18 +73,16 @@ def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
 def raised(plan: Plan, state: RolloutState) -> Notice:
     """A wave has begun."""
     title = f"{wave_words(plan, state.wave)} is on"
-    return _notice(
-        state, f"raised-{state.wave}", Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}."
-    )
+    event = f"raised-{state.wave}{visit(plan, state, state.wave)}"
+    return _notice(state, event, Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}.")
 
 
 def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     """A wave has collected its soak."""
     body = f"Observed without breaking a criterion. Reviews: {len(state.waves[wave].reviews)}."
     extension = state.waves[wave].extension.total_seconds()
-    return _notice(
-        state, f"soaked-{wave}-{extension:.0f}", Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body
-    )
+    event = f"soaked-{wave}-{extension:.0f}{visit(plan, state, wave)}"
+    return _notice(state, event, Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body)
 
 
 def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Iterable[str]) -> Notice:
@@ -138,7 +137,8 @@ def abandoned(plan: Plan, state: RolloutState) -> Notice:
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
     """A metric stands beyond its warning bound."""
     title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"
-    event = f"crossed-{line.name}-{state.wave}"  # once per wave, however often the value swings
+    # Once per visit of a wave, however often the value swings.
+    event = f"crossed-{line.name}-{state.wave}{visit(plan, state, state.wave)}"
     return _notice(state, event, Loudness.WARNING, title, f"{plan.flag.key} at {state.exposure}.")
 
 
