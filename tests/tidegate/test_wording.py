@@ -39,7 +39,7 @@ from tidegate.verdict import Verdict
 from tidegate.words import gate_form as gate_form_words
 from tidegate.words import tables as table_words
 from tidegate.words import wording
-from tidegate.words.notices import evidence_holds
+from tidegate.words.notices import evidence_holds, held_long
 from tidegate.words.progress_page import progress_page
 
 NASTY = (
@@ -240,6 +240,13 @@ def test_only_the_proof_resolves_the_page_of_a_rollback() -> None:
     resolving = {event for event in NOTICES if NOTICES[event]().resolves}
     assert resolving == {"rollback-proven"}
     assert NOTICES["rollback-proven"]().problem == NOTICES["rolling-back"]().problem
+
+
+def test_a_hold_for_legacy_is_ended_by_no_resume() -> None:
+    state = in_wave().extend((Kind.HELD, {"cause": "legacy", "reason": "NOT rolled back"})).state
+    told = held_long(PLAN, state, HoldCause.LEGACY, T0).body
+    assert "tidegate resume" not in told
+    assert "`tidegate rollback small-1 --anyway`" in told
 
 
 def test_only_what_raised_nothing_is_called_not_started() -> None:

@@ -23,6 +23,10 @@ def _at(instant: datetime) -> str:
     return instant.strftime("%Y%m%dT%H%M%S")
 
 
+def _resume(state: RolloutState) -> str:
+    return f"tidegate resume {state.rollout} --as EMAIL --reason TEXT"
+
+
 def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
     """A comparison of the paths holds the wave, and time alone will not change it."""
     body = (
@@ -62,10 +66,10 @@ def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDu
 def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime) -> Notice:
     """A hold has lasted beyond what the plan allows; everybody the plan names is reached, once."""
     title = f"{plan.flag.key} has been held for over {format_duration(plan.hold_max)} ({cause.value.replace('_', ' ')})"
-    body = (
-        f"{state.holds[cause]}\n{exposure_stays(state)}; held since {since:%Y-%m-%d %H:%M} UTC. "
-        f"`tidegate resume {state.rollout}` ends it, `tidegate rollback {state.rollout}` turns back."
-    )
+    ends = f"`{_resume(state)}` ends it, `tidegate rollback {state.rollout}` turns back."
+    if cause is HoldCause.LEGACY:
+        ends = f"It ends by itself once legacy is ready; `tidegate rollback {state.rollout} --anyway` turns back now."
+    body = f"{state.holds[cause]}\n{exposure_stays(state)}; held since {since:%Y-%m-%d %H:%M} UTC. {ends}"
     event = f"hold-max-{cause.value}-{_at(since)}"
     return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=cause.value)
 
@@ -73,7 +77,7 @@ def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime
 def drift_gone(plan: Plan, state: RolloutState, since: datetime) -> Notice:
     """The flag is as the journal has it again; the hold is people's to end."""
     title = f"{plan.flag.key} is back at what the journal has"
-    body = f"It stands at {state.exposure} again. It stays held until `tidegate resume {state.rollout}`."
+    body = f"It stands at {state.exposure} again. It stays held until `{_resume(state)}`."
     return Notice(f"drift-gone-{_at(since)}", state.rollout, Loudness.WARNING, title, body)
 
 
@@ -169,7 +173,7 @@ def _never(findings: Sequence[Finding], rollout: str) -> list[str]:
     """What to do where something failed for good."""
     if all(f.verdict is not Verdict.FAIL for f in findings):
         return []
-    close = f"tidegate close {rollout} --as EMAIL --leave-exposed"
+    close = f"tidegate close {rollout} --as EMAIL --reason TEXT --leave-exposed"
     return [f"What has failed stays so; to end the rollout without that name: {close}"]
 
 
@@ -195,7 +199,8 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
 def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
     """Whether legacy could take everybody back has changed."""
     able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
-    then = "" if state.legacy_ready else "\nUntil it is, a rollback asks first (`tidegate rollback --anyway`)."
+    anyway = f"\nUntil it is, a rollback asks first (`tidegate rollback {state.rollout} --anyway`)."
+    then = "" if state.legacy_ready else anyway
     loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
     title = f"{plan.flag.key}: legacy {able}"
     return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")

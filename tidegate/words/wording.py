@@ -129,7 +129,7 @@ def abandoned(plan: Plan, state: RolloutState) -> Notice:
     title = f"{plan.flag.key} is carried by nobody"
     body = (
         f"{state.orphaned} new runs were started for {state.rollout} and none made progress. The watch guards it at "
-        f"{state.exposure}; look at Prefect's workers, then `tidegate start --resume {state.rollout}`."
+        f"{state.exposure}; look at Prefect's workers, then `tidegate start --resume {state.rollout} --as EMAIL`."
     )
     return _notice(state, f"abandoned-{state.wave}-{state.flow_run}", Loudness.PAGE, title, body, problem="abandoned")
 
