@@ -32,6 +32,7 @@ from tests.tidegate.test_step_back import lower
 from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.entries import Kind
 from tidegate.judging.bounds import metric_line
+from tidegate.judging.throughout import Kept
 from tidegate.notices import Loudness, Notice
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.samples import Sample
@@ -39,8 +40,8 @@ from tidegate.verdict import Verdict
 from tidegate.words import gate_form as gate_form_words
 from tidegate.words import tables as table_words
 from tidegate.words import wording
-from tidegate.words.notices import evidence_holds, held_long
-from tidegate.words.progress_page import progress_page
+from tidegate.words.notices import broken_throughout, evidence_holds, held_long
+from tidegate.words.progress_page import progress_page, wave_status
 
 NASTY = (
     "fine | ❌ | really\n\n# Finished\r\n| ✅ | All | PASS | good \\| \\\\| <script>alert(1)</script> ![x](http://e/x)"
@@ -249,6 +250,16 @@ def test_a_hold_for_legacy_is_ended_by_no_resume() -> None:
     assert "`tidegate rollback small-1 --anyway`" in told
 
 
+def test_after_the_last_wave_no_notice_counts_on() -> None:
+    promised = {"kind": "throughout", "text": "Few errors", "metric": "errors", "below": "2%", "events": 100}
+    plan = plan_of({"success": [promised]})
+    kept = Kept(broken_at=T0, broken_value=3.0)
+    for state, where in ((in_wave(2, plan).state, "wave 2"), (in_post_rollout(plan).state, "the post-rollout days")):
+        assert f" in {where} of small-1;" in broken_throughout(plan, state, 1, kept).body
+    told = evidence_holds(plan, in_post_rollout(plan).state, finding(Verdict.FAIL))
+    assert told.title == "new-path is held by evidence in Post-rollout (25% of all)"
+
+
 def test_only_what_raised_nothing_is_called_not_started() -> None:
     closing = (Kind.CLOSED, {"reason": f"Closed by {ANN}: enough", "by": ANN})
     unstarted = wording.closed(PLAN, opened().extend(closing).state)
@@ -350,6 +361,14 @@ def test_the_progress_page_shows_every_wave_whatever_people_wrote() -> None:
     assert [cells(row)[0] for row in waves[2:]] == ["First", "Second", "Post-rollout"]
     assert "<script>" not in page
     assert not [line for line in page.splitlines() if line.startswith("# Finished")]
+
+
+def test_a_closed_rollout_soaks_no_more() -> None:
+    assert wave_status(in_wave().state, TIMING, 1)[0] == "soaking"
+    closed = in_wave(2).extend((Kind.CLOSED, {})).state
+    assert [wave_status(closed, TIMING, number)[0] for number in (1, 2, 3)] == ["done", "closed", "-"]
+    after = in_post_rollout().extend((Kind.CLOSED, {})).state
+    assert [wave_status(after, TIMING, number)[0] for number in (2, 3)] == ["done", "closed"]
 
 
 def test_the_metrics_table_has_a_row_for_each_metric() -> None:

@@ -161,8 +161,9 @@ def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: Kept) 
     item = plan.success[number - 1]
     metric = plan.metrics[item.metric] if isinstance(item, Throughout) else None
     value = f"{metric.title} was {metric.unit.format(kept.broken_value)}" if metric else f"{kept.broken_value:g}"
+    where = f"wave {state.wave}" if state.wave <= len(plan.waves) else "the post-rollout days"
     body = (
-        f"{value} in wave {state.wave} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
+        f"{value} in {where} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
         "but by this plan it can no longer be called production-grade: decide whether it is to go on."
     )
     title = f"Broken for the first time: {item.text}"

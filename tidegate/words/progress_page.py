@@ -29,7 +29,7 @@ def wave_status(state: RolloutState, timing: Timing, number: int) -> tuple[str, 
     elif record.soaked_at is not None or number < state.wave or state.phase is Phase.FINISHED:
         word = "done"
     else:
-        word = "soaking"
+        word = "soaking" if state.phase.is_open else "closed"
     soak = f"{format_duration(collected)} of {format_duration(wanted + record.extension)}"
     return word, soak if timing.pace.factor == 1 else f"{soak} (at rehearsal pace)"
 

@@ -25,9 +25,10 @@ def approvals_words(plan: Plan) -> str:
 
 
 def wave_words(plan: Plan, wave: int) -> str:
-    """`Wave 2: Beta Users (25% of production)`."""
-    step = plan.waves[wave - 1]
-    return f"{step.title} ({format_percent(step.percent)} of {step.audience})"
+    """`Wave 2: Beta Users (25% of production)`; after the last wave its exposure stays."""
+    step = plan.waves[min(wave, len(plan.waves)) - 1]
+    title = step.title if wave <= len(plan.waves) else "Post-rollout"
+    return f"{title} ({format_percent(step.percent)} of {step.audience})"
 
 
 def _notice(
