@@ -19,6 +19,10 @@ from tidegate.units import format_duration
 from tidegate.words.wording import glass_broken
 
 PATIENCE = timedelta(minutes=2)
+_WITHOUT_A_GATE = {
+    "hold": "tidegate hold {} --as NAME --reason TEXT",
+    "rollback": "tidegate rollback {} --reason TEXT",
+}
 
 
 def waiting_gate(run: OpenRollout, person: str, decision: str, via: str) -> GateRecord:
@@ -29,7 +33,7 @@ def waiting_gate(run: OpenRollout, person: str, decision: str, via: str) -> Gate
         why = f": {back.reason}" if back is not None else ""
         phase = run.state.phase.value.replace("_", " ")
         is_now = "about to ask anew" if run.state.phase is Phase.GATE else phase
-        hint = f"; `tidegate {decision}` needs none" if decision in SAFE else ""
+        hint = f"; `{_WITHOUT_A_GATE[decision].format(run.rollout)}` needs none" if decision in SAFE else ""
         refuse_answer(run, gate, person, decision, via, f"{run.rollout} waits at no gate; it is {is_now}{why}{hint}")
     return gate
 

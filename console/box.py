@@ -42,7 +42,7 @@ def _head(view: RolloutView) -> Text:
     text.append(f"  {view.status.why}" if view.status.why else "")
     text.append(f"\nExposure: {view.exposure}")
     text.append(f", {view.lease}" if view.lease else "")
-    text.append(" (as planned)" if view.as_planned else f", the plan has {view.exposure_planned}")
+    text.append(f" ({view.exposure_word})" if view.as_planned else f", {view.exposure_word}")
     text.append(f"\nTraffic: {view.traffic}" if view.traffic else "")
     return text
 

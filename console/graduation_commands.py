@@ -37,7 +37,8 @@ def graduate(
         raise NotAllowed("found --state and --not-ready, allowed is one of them")
     if not_ready is not None:
         done = hold(run, person, f"not production-grade: {not_ready}")
-        out.print("held until `tidegate resume`" if done else "it is held already")
+        until = f"held until `tidegate resume {rollout} --as EMAIL --reason TEXT`"
+        out.print(until if done else "it is held already", markup=False, soft_wrap=True)
         return
     if state:
         for text in state_readiness(run, person, state, note):

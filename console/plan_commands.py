@@ -1,4 +1,4 @@
-"""`tidegate plan ...`: look at a plan without doing anything."""
+"""`tidegate plan ...`: look at a plan; what changes one under way is added by `amend_commands`."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ from tidegate.words.emergency_card import Hands, emergency_card
 from tidegate.words.plan_report import plan_report
 
 PlanPath = Annotated[str, typer.Argument(metavar="PLAN", help="A plan file, or the name of one in plans/.")]
-plans = typer.Typer(no_args_is_help=True, help="Check, show and date a plan. Nothing is changed.")
+plans = typer.Typer(no_args_is_help=True, help="Check, show, date and amend a plan.")
 out = Console(highlight=False)
 
 

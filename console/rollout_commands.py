@@ -169,7 +169,8 @@ def _carry_on(run: OpenRollout, who: str, *, as_json: bool) -> None:
         return
     out.print(f"a new run carries [bold]{run.rollout}[/bold] on")
     for cause, why in run.state.holds.items():
-        out.print(f"it is held ({cause.value}: {why}); `tidegate resume` ends that", markup=False)
+        ends = f"`tidegate resume {run.rollout} --as EMAIL --reason TEXT`"
+        out.print(f"it is held ({cause.value}: {why}); {ends} ends that", markup=False, soft_wrap=True)
 
 
 def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) -> str:

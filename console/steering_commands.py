@@ -104,7 +104,7 @@ def freeze(
 ) -> None:
     """Stop every raise in a company-wide incident: holds all open rollouts until each is resumed."""
     if not everything:
-        raise NotAllowed("--all is missing; one rollout is held with `tidegate hold`")
+        raise NotAllowed("--all is missing; one rollout is held with `tidegate hold ROLLOUT --as NAME --reason TEXT`")
     frozen = freeze_all(connections(), some_name(who), reason)
     if as_json:
         print(json.dumps({"frozen": list(frozen)}))

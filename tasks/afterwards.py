@@ -10,7 +10,7 @@ from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
 from tasks.waiting import settle
 from tidegate.exposure import ZERO
-from tidegate.problems import open_pages
+from tidegate.problems import RAISED, open_pages
 from tidegate.rollout_state import Phase
 from tidegate.words.notices import lowered_again, raised_after_rollback
 
@@ -63,7 +63,7 @@ def mind_raise(run: OpenRollout) -> None:
     if claimed is not None and claimed[1] > 0 and claimed[0].rollout != run.rollout:
         return  # somebody works on the flag with a claim of their own, as a drill does
     seen = run.connections.flags.read(run.flag)
-    page = open_pages(run.state).get("raised")
+    page = open_pages(run.state).get(RAISED)
     if seen.exposure != ZERO:
         tell(run, raised_after_rollback(run.plan, run.state, seen.description, seen.revision))
     elif page is not None:

@@ -75,7 +75,7 @@ def close(
     body = {"reason": f"{did} {person}: {reason}", "by": person}
     body |= {"superseded_by": superseded_by} if superseded_by else {}
     if run.append(Kind.CLOSED, body, unless=lambda s: not s.phase.is_open or s.phase is Phase.ROLLING_BACK):
-        tell(run, closed(run.plan, run.state))
+        tell(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
 
 
 def freeze_all(connections: OpenConnections, person: str, reason: str) -> tuple[str, ...]:

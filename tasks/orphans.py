@@ -83,7 +83,8 @@ class Orphans:
             self._coming[run.rollout] = carrier
             return
         if found in ("CANCELLED", "CANCELLING") and state.cancelled_run != carrier:
-            reason = "its run was cancelled in Prefect; `tidegate resume` lets a new one go on"
+            go_on = f"tidegate resume {run.rollout} --as EMAIL --reason TEXT"
+            reason = f"its run was cancelled in Prefect; `{go_on}` lets a new one go on"
             body = {"cause": HoldCause.OPERATOR.value, "reason": reason, "by": "Prefect", "flow_run": carrier}
             if run.append(Kind.HELD, body, unless=lambda s: s.cancelled_run == carrier):
                 tell(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))

@@ -155,7 +155,7 @@ def _drill(run: OpenRollout, now: datetime) -> Result:
     if flag.exposure != ZERO:
         raise NotAllowed(
             f"{run.flag} is at {flag.description}: a drill ends at zero for everybody, so nobody drills it unattended. "
-            "Drill on the staging flag: tidegate drill PLAN"
+            "Drill on the staging flag: tidegate drill PLAN --as EMAIL"
         )
     practised = drill(run.connections, run.plan, by=BY).state
     found = practised.drilled or {"proven": False, "sentence": practised.end_reason}

@@ -9,6 +9,7 @@ from tidegate.pace import DAY, Timing
 from tidegate.plan import Plan, PostRollout, Wave, timezone_of
 from tidegate.plans.actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
 from tidegate.rollout_state import Phase, RolloutState
+from tidegate.step_back import visit
 
 # While the rollout is being turned back, or is over, nobody is reminded of anything.
 _GOES_ON = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
@@ -60,7 +61,8 @@ def due_standbys(plan: Plan, state: RolloutState) -> tuple[Due, ...]:
     if state.record is None or state.phase not in _GOES_ON:
         return ()
     actions = enumerate(_step(plan, state.wave).actions, start=1)
-    asked = [Due(f"standby-{state.wave}-{n}", action) for n, action in actions if isinstance(action, Standby)]
+    again = visit(plan, state, state.wave)
+    asked = [Due(f"standby-{state.wave}-{n}{again}", action) for n, action in actions if isinstance(action, Standby)]
     return tuple(due for due in asked if due.event not in state.queued)
 
 
@@ -95,7 +97,7 @@ def _handed_over(plan: Plan, state: RolloutState) -> Iterator[Notice]:
     for role, own in tasks.items():
         lines = [f"- {x.text}" + ("" if x.at_once or last else " (asked for at the next gate)") for x in own]
         title = f"{_title(plan, state.wave)}: tasks of {role}"
-        event = f"tasks-{state.wave}-{role}"
+        event = f"tasks-{state.wave}-{role}{visit(plan, state, state.wave)}"
         yield Notice(event, state.rollout, Loudness.INFO, title, "\n".join(lines), to=plan.roles.get(role, ()))
 
 

@@ -192,7 +192,7 @@ def judge_drill(item: DrillProof, succeeded: datetime | None, now: datetime) -> 
     days = format_duration(item.fresh).removesuffix("d")
     if succeeded is None or too_old(succeeded, item.fresh, now):
         lately = f"{days} days" if days.isdigit() else days
-        sentence = f"no drill of this flag in the last {lately}: run `tidegate drill PLAN`"
+        sentence = f"no drill of this flag in the last {lately}: run `tidegate drill PLAN --as EMAIL`"
         return found(item, Verdict.FAIL, sentence)
     return found(item, Verdict.PASS, f"The last successful drill was on {succeeded:%Y-%m-%d %H:%M} UTC.")
 

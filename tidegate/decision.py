@@ -182,7 +182,8 @@ def _asks_first(state: RolloutState, reason: str, criterion: str = "") -> Decisi
     return Hold(
         HoldCause.LEGACY,
         f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
-        "`tidegate rollback --anyway` does it all the same; it is done by itself once legacy is ready.",
+        f"`tidegate rollback {state.rollout} --anyway` does it all the same; "
+        "it is done by itself once legacy is ready.",
         criterion,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tidegate.notices import Loudness, Notice
 from tidegate.rollout_state import HoldCause, RolloutState
 
+RAISED = "raised"  # somebody raised a flag after its rollback
 _CAUSES = frozenset(cause.value for cause in HoldCause)
 
 

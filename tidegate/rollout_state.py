@@ -253,6 +253,11 @@ class RolloutState:
         return self.rollback is not None or not self.phase.is_open
 
     @property
+    def changed_by_hand(self) -> bool:
+        """Whether the flag was found changed by somebody else, and nobody has said yet that this is over."""
+        return HoldCause.DRIFT in self.holds and self.rollback is None
+
+    @property
     def record(self) -> WaveRecord | None:
         """The wave under way, or None before the first raise."""
         return self.waves.get(self.wave)

@@ -25,3 +25,14 @@ def forbids_stepping_back(plan: Plan, state: RolloutState, wave: int) -> str:
 def reached_wave(plan: Plan, state: RolloutState) -> int:
     """The last wave that users may be in: one that is about to be raised was perhaps raised already."""
     return min(state.wave, len(plan.waves)) + (state.phase is Phase.RAISING)
+
+
+def visit(plan: Plan, state: RolloutState, wave: int) -> str:
+    """What tells the events of a wave's second visit, after a step back, from those of its first: `-2`, then `-3`.
+
+    The first has none, so that what a rollout under way has told already keeps its name.
+    """
+    # The post-rollout days follow the last wave, each time that it has soaked.
+    number = min(wave, len(plan.waves))
+    visits = sum(entered == number for entered, _ in state.stays)
+    return f"-{visits}" if visits > 1 else ""

@@ -138,6 +138,8 @@ def test_plan_commands_answer_in_words_and_in_json(kit: Path, run: Run) -> None:
         rows = json.loads(run("plan", "calendar", name, "--start", "2026-03-02", "--json")[1])
         assert [row["day"] for row in rows][:4] == [1, 3, 5, 7]
     assert json.loads(run("plan", "schema")[1])["type"] == "object"
+    # Some of its commands change the plan of a rollout under way.
+    assert "amend a plan" in " ".join(run("plan", "--help")[1].split())
 
 
 def test_status_and_journal_show_an_open_rollout(kit: Path, run: Run) -> None:

@@ -70,6 +70,14 @@ def test_the_list_and_the_page_of_a_rollout(run: OpenRollout, page: Browser) -> 
     assert page.http.get("/rollouts/nothing").status_code == 404
 
 
+def test_a_flag_that_somebody_else_changed_is_not_shown_as_planned(run: OpenRollout, page: Browser) -> None:
+    assert "✓ as planned" in page.page(f"/rollouts/{run.rollout}")
+    run.append(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"})
+    text = browser(run.connections).page(f"/rollouts/{run.rollout}")
+    assert "as planned" not in text
+    assert "✖ by the journal; the flag was changed by somebody else" in text
+
+
 def test_pages_need_nothing_from_elsewhere_and_run_no_script_in_line(run: OpenRollout, page: Browser) -> None:
     answer = page.http.get(f"/rollouts/{run.rollout}")
     assert "default-src 'none'" in answer.headers["content-security-policy"]

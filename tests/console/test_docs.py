@@ -15,6 +15,8 @@ from console.cli import make_app
 from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
+from tidegate.decision import STOPS_SOAK
+from tidegate.rollout_state import HoldCause
 from tidegate.words.plan_report import plan_report
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,13 @@ def test_what_runs_elsewhere_stands_there() -> None:
             text = (ROOT / where).read_text()
             verb = start.split()[-1]
             assert re.search(rf"\b{verb}", text), f"{start} is not run by {where}"
+
+
+@pytest.mark.parametrize("cause", sorted(STOPS_SOAK))
+def test_every_hold_that_pages_has_its_row(cause: HoldCause) -> None:
+    page, table = ((ROOT / "docs" / name).read_text() for name in ("at-3am.md", "operations.md"))
+    assert f"\n| *FLAG is held ({cause.value.replace('_', ' ')})* |" in page
+    assert f"\n| `{cause.value}` |" in table
 
 
 def test_every_link_leads_to_a_page_that_is_there() -> None:

@@ -125,7 +125,9 @@ def test_a_page_that_still_shows_a_gate_holds_and_turns_back_all_the_same(
     assert (HoldCause.OPERATOR in state.holds, state.rollback is not None) == (decision == "hold", decision != "hold")
     # On the command line the sentence names the order that needs no gate.
     code, _, err = run("approve", waiting.rollout, "--as", SOMEBODY, "--decision", decision)
-    assert (code, f"`tidegate {decision}` needs none" in " ".join(err.split())) == (2, True)
+    orders = {"hold": "--as NAME --reason TEXT", "rollback": "--reason TEXT"}
+    order = f"`tidegate {decision} {waiting.rollout} {orders[decision]}` needs none"
+    assert (code, order in " ".join(err.split())) == (2, True)
 
 
 # What changes the plan, and what ends a rollout.

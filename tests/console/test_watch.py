@@ -75,6 +75,14 @@ def test_the_box_once_as_plain_text(run: OpenRollout, typed: Callable[..., tuple
     assert "\x1b" not in text
 
 
+def test_the_box_of_a_flag_that_somebody_else_changed(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
+    assert "(as planned)" in typed("watch", NAME, "--once")[1]
+    run.append(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"})
+    _, text = typed("watch", NAME, "--once")
+    assert "as planned" not in text
+    assert "by the journal; the flag was changed by somebody else" in text
+
+
 def test_the_box_as_data(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
     code, text = typed("watch", NAME, "--json")
     body = json.loads(text)

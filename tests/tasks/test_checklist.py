@@ -224,7 +224,7 @@ def test_there_is_no_drill_yet(via: OpenConnections) -> None:
     found = looked_once(via, {"proof": "drill", "fresh": "30d"})
     assert (found.verdict, found.sentence) == (
         F,
-        "no drill of this flag in the last 30 days: run `tidegate drill PLAN`",
+        "no drill of this flag in the last 30 days: run `tidegate drill PLAN --as EMAIL`",
     )
 
 

@@ -66,7 +66,11 @@ def test_a_rollout_that_stands_exposed_is_closed_by_an_approver_who_says_so(worl
         close(run, ANYBODY, "replaced", leave_exposed=True)
     close(run, ANN, "replaced", leave_exposed=True)
     assert run.state.phase is Phase.CLOSED
-    assert world.via.flags.read(run.flag).exposure == world.plan.exposure_at(1)
+    exposure = world.plan.exposure_at(1)
+    assert world.via.flags.read(run.flag).exposure == exposure
+    told = run.state.queued["closed"]
+    assert told["title"] == f"{run.plan.title}: closed"
+    assert f"Exposure STAYS at {exposure} and nobody watches it. To turn back: tidegate rollback" in told["body"]
     with pytest.raises(NotAllowed, match="closed already"):
         close(run, ANN, "again", leave_exposed=True)
     # The way back always works.
@@ -74,6 +78,12 @@ def test_a_rollout_that_stands_exposed_is_closed_by_an_approver_who_says_so(worl
     roll_back(run, reason="after all", criterion="by hand", by=ANYBODY)
     assert world.via.flags.read(run.flag).exposure == ZERO
     assert run.state.phase is Phase.ROLLING_BACK
+
+
+def test_an_exposed_rollout_that_a_newer_one_replaces_says_so(run: OpenRollout) -> None:
+    close(run, ANN, "replaced", leave_exposed=True, superseded_by="r2")
+    assert run.state.queued["closed"]["title"] == f"{run.plan.title}: superseded"
+    assert "STAYS" in run.state.queued["closed"]["body"]
 
 
 def test_a_rollout_on_its_way_back_is_not_closed(run: OpenRollout) -> None:

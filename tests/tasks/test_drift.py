@@ -69,6 +69,8 @@ def test_a_raise_by_hand_is_found_at_the_next_guard_with_both_values(world: Chan
     assert "rules: 90%, off" in reason
     (page,) = world.notices("held-drift-")
     assert page["loudness"] == "page"
+    assert "the journal has 10% of staff; the flag does NOT" in page["body"]
+    assert "stays at" not in page["body"]
     for _ in range(3):
         world.guard()
     assert len(world.notices("held-drift-")) == 1
@@ -191,6 +193,8 @@ def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbo
     raised = [m for m in inbox.store.all("pagerduty") if m["dedup_key"].endswith("/raised")]
     assert [len(m["events"]) for m in raised] == [1]
     assert len([m for m in inbox.slack_in("#alerts-critical") if "raised by somebody" in m["text"]]) == 1
+    [page] = [n for event, n in world.run.refresh().queued.items() if event.startswith("raised-after-")]
+    assert page["body"].endswith(f"To turn it off: tidegate rollback {world.run.rollout}")
 
     world.via.flags.zero(world.run.flag, None)
     watch.look(via, world.now)

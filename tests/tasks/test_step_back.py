@@ -8,6 +8,7 @@ import pytest
 from blocks.errors import Fenced
 from blocks.flagd_file import FlagdFile
 from tasks.exposure import MayNotRaise, raise_exposure
+from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.rollback_steps import roll_back
@@ -18,6 +19,7 @@ from tests.tidegate.builders import ANN, BOB
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.rollout_state import Phase
+from tidegate.words.wording import raised, soaked
 
 
 @pytest.fixture
@@ -49,6 +51,20 @@ def test_the_flag_is_lowered_read_back_and_the_raiser_is_fenced_off(world: World
     assert "slow answers" in told["body"]
     assert "the gate before wave 2" in told["body"]
     assert world.via.journal.verify() == []
+
+
+def test_a_wave_that_is_raised_again_after_a_step_back_is_announced_again(world: World) -> None:
+    run = OpenRollout(world.via, world.run.rollout)
+    tell(run, raised(run.plan, run.state))
+    step_back(run, 1, by=BOB, reason="slow answers")
+    run.append(Kind.SOAKED, {"wave": 1})
+    tell(run, soaked(run.plan, run.state, 1))
+    decided = {"wave": 2, "attempt": 2, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, decided)
+    assert raise_exposure(run, 2)
+    tell(run, raised(run.plan, run.state))
+    told = [event for event in run.state.queued if event.startswith(("raised", "soaked"))]
+    assert told == ["raised-2", "soaked-1-0-2", "raised-2-2"]
 
 
 def test_a_flag_that_was_lowered_by_hand_is_not_raised_to_an_earlier_wave(world: World) -> None:

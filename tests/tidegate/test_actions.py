@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_post_rollout, in_wave, plan_of
 from tests.tidegate.plan_texts import BASE, load
+from tests.tidegate.test_step_back import lower
 from tidegate.actions import acknowledgements, due_notices, due_standbys, standby_notice
 from tidegate.approval import Answer, Choice, Outcome, human_findings, rule
 from tidegate.entries import Kind
@@ -138,6 +139,14 @@ def test_tasks_are_handed_over_once_for_each_role() -> None:
     assert own.body == "- Read the logs (asked for at the next gate)\n- Now"
     journal.append(Kind.QUEUED, {"notice": own.to_json()})
     assert events(plan, journal, journal.now) == ["tasks-1-incident-commander"]
+
+
+def test_after_a_step_back_tasks_and_standbys_are_told_anew() -> None:
+    plan = with_actions(TASK, STANDBY, **{"rollback.step_back": True})
+    journal = in_wave(2, plan)
+    lower(journal, 1)
+    assert events(plan, journal, journal.now) == ["tasks-1-lead-2"]
+    assert [due.event for due in due_standbys(plan, journal.state)] == ["standby-1-2-2"]
 
 
 def test_after_the_last_wave_tasks_are_handed_over_and_no_gate_is_promised() -> None:

@@ -414,7 +414,7 @@ def test_drill(at: datetime | None, verdict: Verdict) -> None:
     found = told(judge_drill(item("drill", fresh="30d"), at, T0))
     assert found.verdict is verdict
     if verdict is F:
-        assert found.sentence == "no drill of this flag in the last 30 days: run `tidegate drill PLAN`"
+        assert found.sentence == "no drill of this flag in the last 30 days: run `tidegate drill PLAN --as EMAIL`"
 
 
 @pytest.mark.parametrize(

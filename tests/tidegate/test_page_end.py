@@ -1,11 +1,16 @@
 """How a page ends: exposure, one command, one address."""
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.tidegate.builders import ROLLOUT, in_wave, opened, plan_of
+from tests.tidegate.builders import ROLLOUT, T0, Journal, in_wave, opened, plan_of
 from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
+from tidegate.rollout_state import HoldCause
+from tidegate.words.notices import held_long, raised_after_rollback
 from tidegate.words.page_end import ended_page
+from tidegate.words.wording import held
 
 PLAN = plan_of()
 LINKED = plan_of({"channels": {"dashboard": "https://tidegate.example.com/"}})
@@ -48,6 +53,33 @@ def test_a_raise_under_way_names_both() -> None:
     exposure = PLAN.exposure_at(2)
     state = journal.extend((Kind.RAISING, {"wave": 2, "exposure": exposure.to_json(), "epoch": 1})).state
     assert f"{PLAN.exposure_at(1)}, or {exposure}, which was being written." in ended_page(PLAN, state, page()).body
+
+
+@pytest.mark.parametrize("journal", [opened, in_wave])
+def test_a_flag_that_somebody_else_changed_never_stands_where_the_journal_has_it(
+    journal: Callable[[], Journal],
+) -> None:
+    state = journal().extend((Kind.HELD, {"cause": "drift", "reason": "changed"})).state
+    notice = held(PLAN, state, HoldCause.DRIFT, "changed")
+    assert ended_page(PLAN, state, notice).body.splitlines() == [
+        "changed",
+        "Tidegate writes nothing: the flag stands as changed until you set it back or roll back; guarding goes on.",
+        f"Exposure now: the journal has {state.exposure}; the flag does NOT, unless it was set back since.",
+        f"If in doubt, turn back: tidegate rollback {ROLLOUT}",
+    ]
+    assert "does NOT" in ended_page(PLAN, state, held_long(PLAN, state, HoldCause.DRIFT, T0)).body
+    assert "stays at" not in held_long(PLAN, state, HoldCause.DRIFT, T0).body
+    ended = in_wave().extend((Kind.HELD, {"cause": "drift"}), (Kind.RESUMED, {"cause": "drift"})).state
+    assert "by the journal: 10% of staff." in ended_page(PLAN, ended, page()).body
+
+
+def test_a_raise_after_the_rollback_says_how_to_turn_it_off() -> None:
+    state = in_wave().extend((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {})).state
+    notice = raised_after_rollback(PLAN, state, "50% of everyone", "r9")
+    assert ended_page(PLAN, state, notice).body.splitlines()[1:] == [
+        "Exposure now: the journal has 0% (nobody); the flag does NOT, unless it was set back since.",
+        f"To turn it off: tidegate rollback {ROLLOUT}",
+    ]
 
 
 @pytest.mark.parametrize("notice", [page(Loudness.INFO), page(Loudness.WARNING), page(resolves=True)])

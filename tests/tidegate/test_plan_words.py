@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tidegate.builders import plan_of
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.calendar import day_begins, minimum_duration, rollout_calendar
 from tidegate.plans.file import load_plan
@@ -80,6 +81,18 @@ def test_the_document_says_everything() -> None:
         assert wanted in shown
     for step in (*PLAN.waves, PLAN.post_rollout):
         assert all(line.text in shown for line in (*step.actions, *step.criteria))
+
+
+@pytest.mark.parametrize(
+    ("approvals", "words"),
+    [
+        ("open", "- **Approvals:** open (names are recorded but not proven)"),
+        ("codes", "- **Approvals:** codes (go and extend need the one-time code of their approver)"),
+    ],
+)
+def test_the_document_says_how_approvers_are_known(approvals: str, words: str) -> None:
+    lines = plan_document(plan_of({"approvals": approvals})).splitlines()
+    assert [line for line in lines if line.startswith("- **Approvals:**")] == [words]
 
 
 def test_nothing_in_a_plan_breaks_out_of_its_place_in_the_document() -> None:

@@ -225,6 +225,15 @@ def test_after_a_rollback_the_plan_is_nobody() -> None:
     assert "Too many errors" in seen.way_back
 
 
+def test_a_flag_that_somebody_else_changed_is_not_as_planned_until_people_say_so() -> None:
+    drifted = hold("drift")()
+    seen = view(drifted)
+    assert (seen.exposure, seen.exposure_planned, seen.as_planned) == ("10% of staff", "10% of staff", False)
+    assert seen.exposure_word == "by the journal; the flag was changed by somebody else"
+    again = view(drifted.extend((Kind.RESUMED, {"cause": "drift"})))
+    assert (again.as_planned, again.exposure_word) == (True, "as planned")
+
+
 def test_the_timeline_is_newest_first_and_carries_its_evidence() -> None:
     bad = finding("FAIL", sentence="7% of 100 requests.")
     journal = review(in_wave(), verdict="FAIL", healthy=False, findings=[bad, finding("PASS", "first.3")])

@@ -18,16 +18,21 @@ from tests.tidegate.builders import (
     PLAN,
     T0,
     TIMING,
+    Journal,
+    approve,
     finding,
     in_post_rollout,
     in_wave,
     opened,
     plan_of,
+    raise_wave,
     reviews,
 )
+from tests.tidegate.test_step_back import lower
 from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.entries import Kind
 from tidegate.judging.bounds import metric_line
+from tidegate.judging.throughout import Kept
 from tidegate.notices import Loudness, Notice
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.samples import Sample
@@ -35,7 +40,8 @@ from tidegate.verdict import Verdict
 from tidegate.words import gate_form as gate_form_words
 from tidegate.words import tables as table_words
 from tidegate.words import wording
-from tidegate.words.progress_page import progress_page
+from tidegate.words.notices import broken_throughout, evidence_holds, held_long
+from tidegate.words.progress_page import progress_page, wave_status
 
 NASTY = (
     "fine | ❌ | really\n\n# Finished\r\n| ✅ | All | PASS | good \\| \\\\| <script>alert(1)</script> ![x](http://e/x)"
@@ -237,11 +243,71 @@ def test_only_the_proof_resolves_the_page_of_a_rollback() -> None:
     assert NOTICES["rollback-proven"]().problem == NOTICES["rolling-back"]().problem
 
 
+def test_a_hold_for_legacy_is_ended_by_no_resume() -> None:
+    state = in_wave().extend((Kind.HELD, {"cause": "legacy", "reason": "NOT rolled back"})).state
+    told = held_long(PLAN, state, HoldCause.LEGACY, T0).body
+    assert "tidegate resume" not in told
+    assert "`tidegate rollback small-1 --anyway`" in told
+
+
+def test_after_the_last_wave_no_notice_counts_on() -> None:
+    promised = {"kind": "throughout", "text": "Few errors", "metric": "errors", "below": "2%", "events": 100}
+    plan = plan_of({"success": [promised]})
+    kept = Kept(broken_at=T0, broken_value=3.0)
+    for state, where in ((in_wave(2, plan).state, "wave 2"), (in_post_rollout(plan).state, "the post-rollout days")):
+        assert f" in {where} of small-1;" in broken_throughout(plan, state, 1, kept).body
+    told = evidence_holds(plan, in_post_rollout(plan).state, finding(Verdict.FAIL))
+    assert told.title == "new-path is held by evidence in Post-rollout (25% of all)"
+
+
+def test_only_what_raised_nothing_is_called_not_started() -> None:
+    closing = (Kind.CLOSED, {"reason": f"Closed by {ANN}: enough", "by": ANN})
+    unstarted = wording.closed(PLAN, opened().extend(closing).state)
+    assert (unstarted.title, unstarted.body) == ("A small plan: not started", f"Closed by {ANN}: enough")
+    exposed = in_wave().extend(closing).state
+    left = wording.closed(PLAN, exposed)
+    assert left.title == "A small plan: closed"
+    assert left.body.splitlines() == [
+        f"Closed by {ANN}: enough",
+        f"Exposure STAYS at {PLAN.exposure_at(1)} and nobody watches it. To turn back: tidegate rollback small-1",
+    ]
+    assert wording.closed(PLAN, exposed, superseded=True).title == "A small plan: superseded"
+
+
+def test_a_raise_that_was_under_way_may_have_been_written() -> None:
+    exposure = PLAN.exposure_at(1)
+    journal = opened().extend((Kind.RAISING, {"wave": 1, "exposure": exposure.to_json()}), (Kind.CLOSED, {}))
+    told = wording.closed(PLAN, journal.state)
+    assert told.title == "A small plan: closed"
+    assert f"STAYS at 0% (nobody), or {exposure}, which was being written," in told.body
+
+
 def test_an_extended_wave_that_soaks_again_is_news() -> None:
     state = soaked()
     first = wording.soaked(PLAN, state, 1)
     state.waves[1].extension += 30 * MINUTE
     assert wording.soaked(PLAN, state, 1).event != first.event
+
+
+def test_a_wave_that_is_visited_again_after_a_step_back_is_news_again() -> None:
+    plan = plan_of({"rollback.step_back": True})
+
+    def told(journal: Journal, wave: int) -> list[str]:
+        state = journal.state
+        evidence = evidence_holds(plan, state, finding(Verdict.FAIL))
+        notices = wording.raised(plan, state), wording.soaked(plan, state, wave)
+        return [n.event for n in (*notices, wording.bound_crossed(plan, state, LINE), evidence)]
+
+    first = in_wave(2, plan)
+    assert told(first, 2) == ["raised-2", "soaked-2-0", "crossed-errors-2", "evidence-2-one"]
+    lower(first, 1)
+    assert told(first, 1)[1:] == ["soaked-1-0-2", "crossed-errors-1-2", "evidence-1-one-2"]
+    first.append(Kind.SOAKED, {"wave": 1})
+    approve(first, 2, ANN, BOB)
+    raise_wave(first, 2)
+    assert told(first, 2) == ["raised-2-2", "soaked-2-0-2", "crossed-errors-2-2", "evidence-2-one-2"]
+    first.append(Kind.SOAKED, {"wave": 2})
+    assert wording.bound_crossed(plan, first.state, LINE).event == "crossed-errors-3-2"
 
 
 def test_a_rollback_tells_how_long_it_took() -> None:
@@ -295,6 +361,14 @@ def test_the_progress_page_shows_every_wave_whatever_people_wrote() -> None:
     assert [cells(row)[0] for row in waves[2:]] == ["First", "Second", "Post-rollout"]
     assert "<script>" not in page
     assert not [line for line in page.splitlines() if line.startswith("# Finished")]
+
+
+def test_a_closed_rollout_soaks_no_more() -> None:
+    assert wave_status(in_wave().state, TIMING, 1)[0] == "soaking"
+    closed = in_wave(2).extend((Kind.CLOSED, {})).state
+    assert [wave_status(closed, TIMING, number)[0] for number in (1, 2, 3)] == ["done", "closed", "-"]
+    after = in_post_rollout().extend((Kind.CLOSED, {})).state
+    assert [wave_status(after, TIMING, number)[0] for number in (2, 3)] == ["done", "closed"]
 
 
 def test_the_metrics_table_has_a_row_for_each_metric() -> None:

@@ -12,7 +12,7 @@ from tidegate.plans.checklist import BacktestProof
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Finding, Verdict
 
-_ADVICE = "run `tidegate backtest PLAN --from --to`"
+_ADVICE = "run `tidegate backtest PLAN --from DAY --to DAY`"
 
 
 def judge_backtest(

@@ -77,7 +77,8 @@ def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier:
     """What the code proves; `earlier` are this person's proofs of the last half hour, at whatever gate or rollout."""
     earlier, code = tuple(earlier), "".join(code.split())
     if seed is None:
-        return Proof(given_at, problem=f"{person} has no seed on this worker; `tidegate approver add` makes one there")
+        add = f"`tidegate approver add {person}`"
+        return Proof(given_at, problem=f"{person} has no seed on this worker; {add} makes one there")
     until = locked_until(earlier, given_at)
     if until is not None:
         wait = f"after {WRONG_ALLOWED} wrong codes {person} is not believed until {until:%H:%M:%S} UTC"

@@ -124,7 +124,7 @@ def thresholds_markdown(plan: Plan, review: dict[str, Any], since: str) -> str:
             (
                 f"# Threshold review: {one_line(plan.title)}",
                 f"{since}. `Fired` counts the points beyond a bound. A proposal changes nothing: it is tried "
-                "in the plan, with `tidegate plan check`.",
+                "in the plan, with `tidegate plan check PLAN`.",
                 "\n".join(rows),
             )
         )

@@ -51,6 +51,7 @@ class RolloutView:
     exposure_planned: str
     lease: str
     as_planned: bool
+    exposure_word: str
     traffic: str
     incidents: int
     alerts: int
@@ -102,7 +103,8 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         exposure=str(state.exposure),
         exposure_planned=planned,
         lease=lease_words(state.lease_until),
-        as_planned=str(state.exposure) == planned,
+        as_planned=str(state.exposure) == planned and not state.changed_by_hand,
+        exposure_word=_exposure_word(state, planned),
         traffic="" if share is None else f"{share:.1f}% of the audience's requests took the new path",
         incidents=_incidents(plan, state, course),
         alerts=len(levels(course, Level.WARNING)),
@@ -173,6 +175,12 @@ def _planned(plan: Plan, state: RolloutState) -> str:
     if state.wave == 0 or state.rollback is not None:
         return str(ZERO)
     return str(plan.exposure_at(min(state.wave, len(plan.waves))))
+
+
+def _exposure_word(state: RolloutState, planned: str) -> str:
+    if state.changed_by_hand:
+        return "by the journal; the flag was changed by somebody else"
+    return "as planned" if str(state.exposure) == planned else f"the plan has {planned}"
 
 
 def _day(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from tidegate.calendar import minimum_duration
-from tidegate.plan import Criterion, Human, Plan, PostRollout, Wave, When
+from tidegate.plan import Approvals, Criterion, Human, Plan, PostRollout, Wave, When
 from tidegate.plans.actions import Action, action_words
 from tidegate.plans.rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plans.success import success_words
@@ -22,6 +22,10 @@ from tidegate.words.plan import (
 )
 from tidegate.words.plan_costs import costs_document
 
+_APPROVALS = {
+    Approvals.OPEN: "open (names are recorded but not proven)",
+    Approvals.CODES: "codes (go and extend need the one-time code of their approver)",
+}
 _HEADINGS = {
     When.ENTER: "Before it begins",
     When.DURING: "While it lasts",
@@ -60,7 +64,7 @@ def _head(plan: Plan) -> Iterator[str]:
     yield f"- **Time zone:** {plan.timezone}"
     if plan.baseline is not None:
         yield f"- **Baseline:** the old path over {format_duration(plan.baseline.window)} before wave 1"
-    yield "- **Approvals:** open (names are recorded but not proven)"
+    yield f"- **Approvals:** {_APPROVALS[plan.approvals]}"
     if plan.pace is not None:
         yield f"- **Rehearsal:** one plan day takes {format_duration(plan.pace)}"
     yield f"- **Plan:** `{plan.name}`, SHA-256 `{plan.hash[:12]}`"

@@ -9,10 +9,12 @@ from tidegate.judging.throughout import Kept
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
 from tidegate.plans.success import Throughout, success_words
+from tidegate.problems import RAISED
 from tidegate.rollout_state import Amendment, GateRecord, HoldCause, RolloutState
+from tidegate.step_back import visit
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.wording import wave_words
+from tidegate.words.wording import exposure_stays, wave_words
 
 _CHANGES_TOLD = 20
 
@@ -21,14 +23,19 @@ def _at(instant: datetime) -> str:
     return instant.strftime("%Y%m%dT%H%M%S")
 
 
+def _resume(state: RolloutState) -> str:
+    return f"tidegate resume {state.rollout} --as EMAIL --reason TEXT"
+
+
 def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
     """A comparison of the paths holds the wave, and time alone will not change it."""
     body = (
-        f"{finding.text}: {finding.sentence}\nExposure stays at {state.exposure}; guarding goes on. What was shown "
+        f"{finding.text}: {finding.sentence}\n{exposure_stays(state)}; guarding goes on. What was shown "
         f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
     )
     title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
-    return Notice(f"evidence-{state.wave}-{finding.criterion}", state.rollout, Loudness.WARNING, title, body)
+    event = f"evidence-{state.wave}-{finding.criterion}{visit(plan, state, state.wave)}"
+    return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
 def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDue, people: Sequence[str]) -> Notice:
@@ -59,10 +66,10 @@ def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDu
 def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime) -> Notice:
     """A hold has lasted beyond what the plan allows; everybody the plan names is reached, once."""
     title = f"{plan.flag.key} has been held for over {format_duration(plan.hold_max)} ({cause.value.replace('_', ' ')})"
-    body = (
-        f"{state.holds[cause]}\nExposure stays at {state.exposure} since {since:%Y-%m-%d %H:%M} UTC. "
-        f"`tidegate resume {state.rollout}` ends it, `tidegate rollback {state.rollout}` turns back."
-    )
+    ends = f"`{_resume(state)}` ends it, `tidegate rollback {state.rollout}` turns back."
+    if cause is HoldCause.LEGACY:
+        ends = f"It ends by itself once legacy is ready; `tidegate rollback {state.rollout} --anyway` turns back now."
+    body = f"{state.holds[cause]}\n{exposure_stays(state)}; held since {since:%Y-%m-%d %H:%M} UTC. {ends}"
     event = f"hold-max-{cause.value}-{_at(since)}"
     return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=cause.value)
 
@@ -70,7 +77,7 @@ def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime
 def drift_gone(plan: Plan, state: RolloutState, since: datetime) -> Notice:
     """The flag is as the journal has it again; the hold is people's to end."""
     title = f"{plan.flag.key} is back at what the journal has"
-    body = f"It stands at {state.exposure} again. It stays held until `tidegate resume {state.rollout}`."
+    body = f"It stands at {state.exposure} again. It stays held until `{_resume(state)}`."
     return Notice(f"drift-gone-{_at(since)}", state.rollout, Loudness.WARNING, title, body)
 
 
@@ -87,7 +94,7 @@ def raised_after_rollback(plan: Plan, state: RolloutState, now: str, revision: s
     title = f"{plan.flag.key} was raised by somebody after its rollback"
     body = f"{state.rollout} was rolled back and left it at zero; now it is {now}. Nothing is written by itself."
     event = f"raised-after-rollback-{hashlib.sha256(f'{revision}/{now}'.encode()).hexdigest()[:8]}"
-    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem="raised")
+    return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=RAISED)
 
 
 def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:
@@ -166,8 +173,9 @@ def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: Kept) 
     item = plan.success[number - 1]
     metric = plan.metrics[item.metric] if isinstance(item, Throughout) else None
     value = f"{metric.title} was {metric.unit.format(kept.broken_value)}" if metric else f"{kept.broken_value:g}"
+    where = f"wave {state.wave}" if state.wave <= len(plan.waves) else "the post-rollout days"
     body = (
-        f"{value} in wave {state.wave} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
+        f"{value} in {where} of {state.rollout}; promised was {success_words(item)}. The rollout goes on, "
         "but by this plan it can no longer be called production-grade: decide whether it is to go on."
     )
     title = f"Broken for the first time: {item.text}"
@@ -178,7 +186,7 @@ def _never(findings: Sequence[Finding], rollout: str) -> list[str]:
     """What to do where something failed for good."""
     if all(f.verdict is not Verdict.FAIL for f in findings):
         return []
-    close = f"tidegate close {rollout} --as EMAIL --leave-exposed"
+    close = f"tidegate close {rollout} --as EMAIL --reason TEXT --leave-exposed"
     return [f"What has failed stays so; to end the rollout without that name: {close}"]
 
 
@@ -204,7 +212,8 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
 def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
     """Whether legacy could take everybody back has changed."""
     able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
-    then = "" if state.legacy_ready else "\nUntil it is, a rollback asks first (`tidegate rollback --anyway`)."
+    anyway = f"\nUntil it is, a rollback asks first (`tidegate rollback {state.rollout} --anyway`)."
+    then = "" if state.legacy_ready else anyway
     loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
     title = f"{plan.flag.key}: legacy {able}"
     return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")

@@ -29,7 +29,7 @@ def wave_status(state: RolloutState, timing: Timing, number: int) -> tuple[str, 
     elif record.soaked_at is not None or number < state.wave or state.phase is Phase.FINISHED:
         word = "done"
     else:
-        word = "soaking"
+        word = "soaking" if state.phase.is_open else "closed"
     soak = f"{format_duration(collected)} of {format_duration(wanted + record.extension)}"
     return word, soak if timing.pace.factor == 1 else f"{soak} (at rehearsal pace)"
 
@@ -39,7 +39,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     parts = [
         f"# {plan.title}",
         f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.phase.value.replace('_', ' ')}**, "
-        f"exposure **{state.exposure}**{_lease(state)}. {now:%Y-%m-%d %H:%M:%S} UTC.",
+        f"exposure **{state.exposure}**{_by_hand(state)}{_lease(state)}. {now:%Y-%m-%d %H:%M:%S} UTC.",
     ]
     if timing.pace.factor != 1:
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
@@ -86,6 +86,10 @@ def _upkeep_table(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     tasks = tasks_json(plan, state, timing, now)
     rows = [table_row(f"{task['number']}. {task['text']}", task["role"], task["words"]) for task in tasks]
     return "\n".join([table_row("Task", "Whose", "Status"), "|---|---|---|", *rows])
+
+
+def _by_hand(state: RolloutState) -> str:
+    return " by the journal (the flag was changed by somebody else)" if state.changed_by_hand else ""
 
 
 def _lease(state: RolloutState) -> str:

@@ -10,6 +10,7 @@ from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
 from tidegate.rollout_state import HoldCause, RolloutState
+from tidegate.step_back import visit
 from tidegate.units import format_duration, format_percent
 from tidegate.verdict import Verdict
 from tidegate.words.tables import seconds_between
@@ -24,9 +25,10 @@ def approvals_words(plan: Plan) -> str:
 
 
 def wave_words(plan: Plan, wave: int) -> str:
-    """`Wave 2: Beta Users (25% of production)`."""
-    step = plan.waves[wave - 1]
-    return f"{step.title} ({format_percent(step.percent)} of {step.audience})"
+    """`Wave 2: Beta Users (25% of production)`; after the last wave its exposure stays."""
+    step = plan.waves[min(wave, len(plan.waves)) - 1]
+    title = step.title if wave <= len(plan.waves) else "Post-rollout"
+    return f"{title} ({format_percent(step.percent)} of {step.audience})"
 
 
 def _notice(
@@ -72,18 +74,16 @@ def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
 def raised(plan: Plan, state: RolloutState) -> Notice:
     """A wave has begun."""
     title = f"{wave_words(plan, state.wave)} is on"
-    return _notice(
-        state, f"raised-{state.wave}", Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}."
-    )
+    event = f"raised-{state.wave}{visit(plan, state, state.wave)}"
+    return _notice(state, event, Loudness.INFO, title, f"Exposure of {plan.flag.key}: {state.exposure}.")
 
 
 def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     """A wave has collected its soak."""
     body = f"Observed without breaking a criterion. Reviews: {len(state.waves[wave].reviews)}."
     extension = state.waves[wave].extension.total_seconds()
-    return _notice(
-        state, f"soaked-{wave}-{extension:.0f}", Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body
-    )
+    event = f"soaked-{wave}-{extension:.0f}{visit(plan, state, wave)}"
+    return _notice(state, event, Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body)
 
 
 def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Iterable[str]) -> Notice:
@@ -94,10 +94,17 @@ def reference_incomplete(plan: Plan, state: RolloutState, number: int, lost: Ite
     return _notice(state, f"reference-{number}", Loudness.WARNING, f"{plan.flag.key}: {name} is incomplete", body)
 
 
+def exposure_stays(state: RolloutState) -> str:
+    """What a hold keeps; never that a flag which somebody else has changed stands where the journal has it."""
+    if state.changed_by_hand:
+        return "Tidegate writes nothing: the flag stands as changed until you set it back or roll back"
+    return f"Exposure stays at {state.exposure}"
+
+
 def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Notice:
     """Exposure stays and somebody must look."""
     title = f"{plan.flag.key} is held ({cause.value.replace('_', ' ')})"
-    body = f"{reason}\nExposure stays at {state.exposure}; guarding goes on."
+    body = f"{reason}\n{exposure_stays(state)}; guarding goes on."
     return _notice(state, f"held-{cause.value}-{state.sequence}", Loudness.PAGE, title, body, problem=cause.value)
 
 
@@ -105,7 +112,7 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     """Nothing can be measured for a while; told once each time."""
     title = f"{plan.flag.key} is without sight"
     then = f"After {format_duration(plan.max_blind)} of it: {plan.on_blind.value.replace('_', ' ')}."
-    body = f"{reason}\nExposure stays at {state.exposure}, no soak counts. {then}"
+    body = f"{reason}\n{exposure_stays(state)}; no soak counts. {then}"
     since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
 
@@ -123,7 +130,7 @@ def abandoned(plan: Plan, state: RolloutState) -> Notice:
     title = f"{plan.flag.key} is carried by nobody"
     body = (
         f"{state.orphaned} new runs were started for {state.rollout} and none made progress. The watch guards it at "
-        f"{state.exposure}; look at Prefect's workers, then `tidegate start --resume {state.rollout}`."
+        f"{state.exposure}; look at Prefect's workers, then `tidegate start --resume {state.rollout} --as EMAIL`."
     )
     return _notice(state, f"abandoned-{state.wave}-{state.flow_run}", Loudness.PAGE, title, body, problem="abandoned")
 
@@ -131,7 +138,8 @@ def abandoned(plan: Plan, state: RolloutState) -> Notice:
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
     """A metric stands beyond its warning bound."""
     title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"
-    event = f"crossed-{line.name}-{state.wave}"  # once per wave, however often the value swings
+    # Once per visit of a wave, however often the value swings.
+    event = f"crossed-{line.name}-{state.wave}{visit(plan, state, state.wave)}"
     return _notice(state, event, Loudness.WARNING, title, f"{plan.flag.key} at {state.exposure}.")
 
 
@@ -215,9 +223,16 @@ def finished(plan: Plan, state: RolloutState) -> Notice:
     return _notice(state, "finished", Loudness.INFO, f"{plan.title}: finished", state.end_reason + grade)
 
 
-def closed(plan: Plan, state: RolloutState) -> Notice:
-    """The rollout ended before it raised anything."""
-    return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: not started", state.end_reason)
+def closed(plan: Plan, state: RolloutState, *, superseded: bool = False) -> Notice:
+    """The rollout goes no further: before it raised anything, or with its flag left as it is."""
+    how, body = "not started", state.end_reason
+    if state.first_raise_at is not None or state.intended is not None:
+        how = "superseded" if superseded else "closed"
+        exposed = f"{state.exposure}" + (f", or {state.intended}, which was being written," if state.intended else "")
+        then = "; somebody else has changed the flag since" if state.changed_by_hand else ""
+        body += f"\nExposure STAYS at {exposed} and nobody watches it{then}."
+        body += f" To turn back: tidegate rollback {state.rollout}"
+    return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: {how}", body)
 
 
 def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decision) -> str:
