@@ -22,6 +22,7 @@ from tests.tidegate.builders import (
     raise_wave,
 )
 from tidegate.entries import Kind
+from tidegate.judging.accounts import account_queries, expected_points
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
@@ -294,10 +295,11 @@ def test_few_events_are_taken_together_and_the_first_breach_is_known_when_it_hap
     assert (verdict, "First broken on" in sentence) == (Verdict.FAIL, True)
 
 
-def up(journal: Journal, wave: int, **figures: float | None) -> None:
+def up(journal: Journal, wave: int, expected: int | None = 100, **figures: float | None) -> None:
     start = journal.state.waves[wave].raised_at
     body = {"wave": wave, "start": start.isoformat(), "end": journal.now.isoformat(), "figures": figures, "reasons": {}}
-    journal.append(Kind.ACCOUNTED, body)
+    points = {} if expected is None else {"expected": dict.fromkeys(("up_errors_new", "up_errors_old"), expected)}
+    journal.append(Kind.ACCOUNTED, {**body, **points})
 
 
 @pytest.mark.parametrize(
@@ -323,9 +325,53 @@ def test_both_paths_have_to_be_up_throughout(
     journal.now += 10 * HOUR
     up(journal, 2, up_errors_new_good=100.0, up_errors_new_seen=100.0, up_errors_old_good=None, up_errors_old_seen=None)
     journal.extend((Kind.SOAKED, {"wave": 2}), (Kind.FINISHED, {}))
-    up(journal, 3, up_errors_new_good=1.0, up_errors_new_seen=1.0)
+    up(journal, 3, 1, up_errors_new_good=1.0, up_errors_new_seen=1.0)
     [(found, sentence)] = judged(journal)
     assert (found, words in sentence) == (verdict, True), sentence
+
+
+def a_day_up(objective: str, expected: int | None = 239, /, **figures: float | None) -> tuple[Verdict, str]:
+    """One wave of a day and nothing after it, judged on the new path only."""
+    item = {"kind": "available", "metric": "errors", "below": "10%", "objective": objective, "paths": ["new"]}
+    journal = in_wave(1, asking(**item))
+    journal.now += 24 * HOUR
+    up(journal, 1, expected, **{f"up_errors_new_{name}": value for name, value in figures.items()})
+    [found] = success(journal.plan, journal.state, journal.entries, is_over=True)
+    return found.verdict, found.sentence
+
+
+@pytest.mark.parametrize(
+    ("objective", "figures", "verdict", "words"),
+    [
+        ("99.9%", {"good": 240.0, "seen": 240.0}, Verdict.PASS, "0s down of 24h, the budget is 1m26s)."),
+        ("99.9%", {"good": 12.0, "seen": 12.0, "whole": 1.0}, Verdict.INCONCLUSIVE, "Not seen: 22h47m42s."),
+        ("99%", {"good": 237.0, "seen": 237.0}, Verdict.PASS, "Not seen: 12m3s."),
+        ("99%", {"good": 236.0, "seen": 236.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),
+        ("99%", {"good": 236.0, "seen": 237.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),
+        ("100%", {"good": 238.0, "seen": 238.0}, Verdict.INCONCLUSIVE, "Not seen: 6m2s."),
+        ("99.9%", {"good": 11.0, "seen": 12.0}, Verdict.FAIL, "less than 99.9%"),
+        ("99.9%", {"good": None, "seen": None, "whole": 1.0}, Verdict.INCONCLUSIVE, "It was not seen for 24h."),
+        ("99.9%", {"good": None, "seen": None, "whole": 0.0}, Verdict.FAIL, "24h down of 24h"),
+    ],
+)
+def test_time_that_nobody_saw_is_not_up(
+    objective: str, figures: dict[str, float | None], verdict: Verdict, words: str
+) -> None:
+    found, sentence = a_day_up(objective, **figures)
+    assert (found, words in sentence) == (verdict, True), sentence
+
+
+def test_an_older_account_does_not_say_how_much_was_seen() -> None:
+    found, sentence = a_day_up("99.9%", None, good=12.0, seen=12.0)
+    assert (found, "How much of wave 1 was seen is not recorded" in sentence) == (Verdict.INCONCLUSIVE, True)
+    assert a_day_up("99.9%", None, good=11.0, seen=12.0)[0] is Verdict.FAIL
+
+
+def test_an_account_knows_how_many_points_there_must_be() -> None:
+    plan = asking(kind="available", metric="errors", below="10%", objective="99%")
+    for span, points in ((24 * HOUR, 239), (HOUR, 220), (MINUTE, 1)):
+        assert set(expected_points(plan, span, lambda window: window).values()) == {points}
+    assert "[86400000ms:360000ms]" in account_queries(plan, 24 * HOUR, lambda window: window)["up_errors_new_seen"]
 
 
 @pytest.mark.parametrize(
@@ -418,7 +464,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == {"report": "close-out", "form": 3, "sha256": sha256_of(report), "sequence": len(journal.entries)}
+    assert recorded == {"report": "close-out", "form": 4, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"
