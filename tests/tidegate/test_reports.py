@@ -237,6 +237,21 @@ def finished(plan: Plan, *values: float | None) -> Journal:
     return whole.extend((Kind.FINISHED, {}))
 
 
+def stepped_back(plan: Plan) -> Journal:
+    """Back from wave 2 by rule, then up again to the end."""
+    journal, by_rule = in_wave(2, plan), {"by": "tidegate", "reason": "errors doubled"}
+    journal.append(Kind.LOWERED, {"wave": 1, "exposure": plan.exposure_at(1).to_json(), **by_rule})
+    journal.append(Kind.SOAKED, {"wave": 1})
+    raise_wave(journal, 2)
+    return journal.extend((Kind.SOAKED, {"wave": 2}), (Kind.FINISHED, {}))
+
+
+def blind_and_closed(plan: Plan) -> Journal:
+    """One review, which could tell nothing."""
+    journal = review(in_wave(1, plan), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
+    return journal.extend((Kind.CLOSED, {}))
+
+
 @pytest.mark.parametrize(
     ("item", "journal", "verdict", "words"),
     [
@@ -253,7 +268,21 @@ def finished(plan: Plan, *values: float | None) -> Journal:
         (FEW, finished, Verdict.INCONCLUSIVE, "in no review"),
         (FEW, lambda p: review(in_wave(1, p), line(1.0)), Verdict.INCONCLUSIVE, "not finish"),
         (HANDLED, lambda p: finished(p, 1.0), Verdict.PASS, "No CRITICAL spell"),
-        (HANDLED, lambda p: in_wave(1, p), Verdict.INCONCLUSIVE, "ever reviewed"),
+        (
+            NO_BACK,
+            stepped_back,
+            Verdict.FAIL,
+            "Stepped back to wave 1 on 2026-03-02 17:00 UTC by tidegate: errors doubled.",
+        ),
+        (
+            NO_BACK,
+            lambda p: stepped_back(p).extend((Kind.ROLLING_BACK, {})),
+            Verdict.FAIL,
+            "errors doubled. Rolled back on",
+        ),
+        (HANDLED, lambda p: in_wave(1, p), Verdict.INCONCLUSIVE, "No review ever"),
+        (HANDLED, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
+        (MTTR, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
         (HANDLED, lambda p: review(failed(in_wave(1, p), 11.0, "critical")), Verdict.FAIL, "longest 1h"),
         (
             {**HANDLED, "within": "90m"},

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from tidegate.entries import Entry
+from tidegate.entries import Entry, Kind
 from tidegate.judging.accounts import up_key
 from tidegate.judging.costs import against_bounds
 from tidegate.judging.throughout import Kept
@@ -29,6 +29,7 @@ from tidegate.reports.record import Spell, spells_in
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict, worst
+from tidegate.words.tables import sentence as sentence_of
 
 Answer = tuple[Verdict, str]
 
@@ -38,11 +39,9 @@ class _Facts:
     plan: Plan
     state: RolloutState
     spells: tuple[Spell, ...]
+    steps_back: tuple[Entry, ...]
+    reviewed: bool  # whether any review could tell; a blind one cannot
     is_over: bool
-
-    @property
-    def reviewed(self) -> bool:
-        return any(record.looked for record in self.state.waves.values())
 
 
 def success_key(number: int) -> str:
@@ -53,7 +52,9 @@ def success_key(number: int) -> str:
 def success(plan: Plan, state: RolloutState, entries: Sequence[Entry], *, is_over: bool = False) -> tuple[Finding, ...]:
     """A finding for each of them; `state` is the fold of `entries`, and `is_over` says that nothing more will come."""
     done = is_over or state.phase is Phase.FINISHED
-    facts = _Facts(plan, state, spells_in(plan, entries), done)
+    lowered = tuple(e for e in entries if e.kind is Kind.LOWERED)
+    reviewed = any(e.kind is Kind.REVIEWED and e.body["verdict"] in ("PASS", "FAIL") for e in entries)
+    facts = _Facts(plan, state, spells_in(plan, entries), lowered, reviewed, done)
     found = []
     for number, item in enumerate(_asked(plan), start=1):
         verdict, sentence = _judge(item, facts, number)
@@ -100,19 +101,23 @@ def _full_traffic(facts: _Facts) -> Answer:
 
 
 def _no_rollback(facts: _Facts) -> Answer:
-    back = facts.state.rollback
-    if back is not None:
-        return Verdict.FAIL, f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}"
+    turned = [
+        f"Stepped back to wave {e.body['wave']} on {_moment(e.at)} by {e.body['by']}: {sentence_of(e.body['reason'])}"
+        for e in facts.steps_back
+    ]
+    if (back := facts.state.rollback) is not None:
+        turned.append(f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}")
+    if turned:
+        return Verdict.FAIL, " ".join(turned)
     if facts.is_over:
         return Verdict.PASS, "None occurred."
     return Verdict.INCONCLUSIVE, "None so far, but the rollout did not finish."
 
 
 def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta, *, mean: bool) -> Answer:
-    if not facts.reviewed:
-        return Verdict.INCONCLUSIVE, "Nothing was ever reviewed."
+    met = Verdict.PASS if facts.reviewed else Verdict.INCONCLUSIVE
     if not spells:
-        return Verdict.PASS, f"No {what} occurred."
+        return met, f"No {what} occurred." if facts.reviewed else "No review ever passed or failed: nothing is known."
     lasted = [s.lasted for s in spells if s.lasted is not None]
     if len(lasted) < len(spells):
         return Verdict.FAIL, f"One began at {_moment(spells[-1].start)} and has not ended: {spells[-1].what}"
@@ -120,7 +125,7 @@ def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta,
     word = "mean" if mean else "longest"
     many = f"1 {what}" if len(lasted) == 1 else f"{len(lasted)} {what.replace('spell', 'spells')}"
     sentence = f"{many}, the {word} {lasted_words(taken)}, from review to review or to zero."
-    return (Verdict.PASS if taken < within else Verdict.FAIL), sentence
+    return (met if taken < within else Verdict.FAIL), sentence
 
 
 def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
