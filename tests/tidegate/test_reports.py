@@ -197,6 +197,32 @@ def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
     assert f"Ended: ended by {ANN} at 21:00:00 UTC: go on." in standup_markdown(told(journal), PLAN)
 
 
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {})), "Ended: rolled back at 21:00:00 UTC."),
+        (((Kind.CLOSED, {}),), "Ended: the rollout was closed at 21:00:00 UTC."),
+        (((Kind.FINISHED, {}),), "Ended: it finished at 21:00:00 UTC."),
+    ],
+)
+def test_with_the_rollout_ends_what_it_waited_for(ends: tuple[tuple[Kind, dict[str, Any]], ...], words: str) -> None:
+    journal = in_wave()
+    for kind in (Kind.HELD, Kind.BLINDED, Kind.CROSSED, Kind.ORPHANED):
+        journal.append(kind, {}, after=HOUR)
+    assert standup_markdown(told(journal), PLAN).count("Not over.") == 4
+    text = standup_markdown(told(journal.extend(*ends)), PLAN)
+    assert (text.count(words), "Not over." in text) == (4, False)
+
+
+def test_what_no_review_could_see_is_told_as_unknown() -> None:
+    assert "No review yet, so that incidents and alerts are unknown." in standup_markdown(told(in_wave()), PLAN)
+    blind = review(in_wave(), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
+    unknown = "unknown (the newest review had no data)"
+    assert f"At the newest review: {unknown}, {unknown}." in standup_markdown(told(blind), PLAN)
+    seen = standup_markdown(told(review(in_wave(), line(6.0, "warning"))), PLAN)
+    assert "At the newest review: 0 CRITICAL, 1 WARNING." in seen
+
+
 def test_the_retrospective_asks_the_same_figures_backwards() -> None:
     journal = failed(two_days())
     text = retrospective_markdown(told(journal), PLAN)
