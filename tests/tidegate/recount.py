@@ -174,7 +174,8 @@ def check_close_out(report: Mapping[str, Any], rows: Rows) -> None:
         assert datetime.fromisoformat(line["from"]) == row.at
         still = row is spans[-1][0] and not turned
         assert line["until"] == (None if still else end.isoformat())
-    decided = of_kind(rows, "gate_decided", "held", "resumed", "extended", "lowered", "rolling_back", "closed")
+    told = ("gate_decided", "held", "resumed", "extended", "lowered", "rolling_back", "closed")
+    decided = of_kind(rows, *told, "amended", "readiness_stated")
     assert [datetime.fromisoformat(line["at"]) for line in report["decisions"]] == [row.at for row in decided]
     assert [line["by"] for line in report["decisions"]] == [row.body["by"] for row in decided]
     reviewed = of_kind(rows, "reviewed")

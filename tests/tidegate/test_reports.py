@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tests.tidegate.builders import (
     ANN,
+    BOB,
     MINUTE,
     PLAN,
     STARTER,
@@ -494,6 +495,49 @@ def test_who_was_exposed_when_what_was_judged_and_who_decided() -> None:
     assert (wave["criteria"][0]["worst"], wave["criteria"][0]["last"]) == ("FAIL", "7.0% seen.")
     assert (report["outcome"], report["ended_at"]) == ("rolled_back", journal.now.isoformat())
     assert report["started_by"] == STARTER
+
+
+def test_a_change_of_the_plan_and_the_last_statements_stand_among_the_decisions() -> None:
+    plan = plan_of({"readiness": [{"text": "The team | is confident", "role": "lead"}]})
+    journal = in_wave(1, plan)
+    changed, given_up = {"plan_hash": "a" * 64}, {"plan_hash": "b" * 64, "outcome": "rejected", "reason": "too early"}
+    before = len(closeout(plan, journal.entries)["decisions"])
+    journal.extend((Kind.AMENDMENT, {**given_up, "changes": ["never: 1 -> 2"]}), (Kind.AMENDED, given_up))
+    journal.extend((Kind.AMENDMENT, {**changed, "changes": ["waves.0.soak: 1h -> 2h"]}), (Kind.AMENDED, changed))
+    journal.extend((Kind.READINESS_STATED, {"note": "all trained"}))
+    report = closeout(plan, journal.entries)
+    rejected, amended, stated = report["decisions"][before:]
+    assert (rejected["what"], rejected["changes"]) == (
+        "change of the plan to bbbbbbbbbbbb: rejected",
+        ["never: 1 -> 2"],
+    )
+    assert (amended["by"], amended["proposed_by"], amended["changes"]) == (ANN, BOB, ["waves.0.soak: 1h -> 2h"])
+    assert (stated["by"], stated["reason"]) == (ANN, "all trained")
+    text = closeout_markdown(report)
+    assert f"changed; proposed by {BOB} (why): waves.0.soak: 1h -> 2h" in text
+    assert f"| stated, to call it production-grade: The team \\| is confident | {ANN} | all trained |" in text
+
+
+def test_the_evidence_of_a_decision_is_what_the_gate_showed_last() -> None:
+    journal, about = opened(), {"wave": 1, "attempt": 1}
+    asked = {"criterion": "first.1", "text": "The team is there", "verdict": "INCONCLUSIVE", "sentence": "Not yet."}
+    journal.append(Kind.GATE_OPENED, {**about, "findings": [asked]})
+    journal.append(Kind.GATE_LOOKED, {"wave": 1, "attempt": 7, "findings": []}, after=HOUR)
+    opened_only = Journal().extend(*((e.kind, e.body) for e in journal.entries))
+    journal.append(Kind.GATE_LOOKED, {**about, "findings": [{**asked, "verdict": "PASS"}]}, after=HOUR)
+    looked = journal.now
+    for made in (journal, opened_only):
+        made.append(Kind.GATE_DECIDED, {**about, "outcome": "go"}, after=HOUR)
+        made.append(Kind.HELD, {})
+    [go, hold] = closeout(PLAN, journal.entries)["decisions"]
+    assert ([f["verdict"] for f in go["evidence"]], go["evidence_is"]) == (["PASS"], "last measured")
+    assert (go["evidence_at"], hold["evidence"]) == (looked.isoformat(), [])
+    assert f"| 1 PASS (last measured {looked:%Y-%m-%d %H:%M:%S} UTC) |" in closeout_markdown(
+        closeout(PLAN, journal.entries)
+    )
+    [go, _] = closeout(PLAN, opened_only.entries)["decisions"]
+    assert ([f["verdict"] for f in go["evidence"]], go["evidence_is"]) == (["INCONCLUSIVE"], "as asked")
+    assert "| 1 INCONCLUSIVE |" in closeout_markdown(closeout(PLAN, opened_only.entries))
 
 
 def test_what_remains() -> None:
