@@ -68,7 +68,7 @@ def _cells(row: MetricView) -> Iterator[str]:
 def _troubles(view: RolloutView) -> Text:
     issue = view.last_issue
     last = f"{issue.at:%Y-%m-%d %H:%M} UTC, {issue.words}" if issue else "None"
-    return Text(f"Incidents: {view.incidents} CRITICAL\nAlerts: {view.alerts} WARNING\nLast issue: {last}")
+    return Text(f"Incidents: {view.incidents_words}\nAlerts: {view.alerts_words}\nLast issue: {last}")
 
 
 def _timeline(view: RolloutView) -> Text:

@@ -6,7 +6,7 @@ from functools import partial
 from tasks.open_rollout import OpenRollout
 from tasks.sight import answers_at, side_by_side
 from tidegate.entries import Kind
-from tidegate.judging.accounts import account_body, account_queries
+from tidegate.judging.accounts import account_body, account_queries, expected_points
 from tidegate.pace import SCRAPES_IN_A_WINDOW
 
 
@@ -20,7 +20,8 @@ def account(run: OpenRollout, wave: int, now: datetime) -> None:
     # Each for itself: so long a time may be too much for some, and they must not take the others along.
     found = side_by_side(partial(answers_at, run, {name: query}, now) for name, query in queries.items())
     answers = {name: reading for each in found for name, reading in each.items()}
-    run.append(Kind.ACCOUNTED, account_body(wave, record.raised_at, now, answers), now)
+    expected = expected_points(run.plan, span, run.timing.window)
+    run.append(Kind.ACCOUNTED, account_body(wave, record.raised_at, now, answers, expected), now)
 
 
 def settle_accounts(run: OpenRollout) -> None:

@@ -50,7 +50,8 @@ class Kind(StrEnum):
     READINESS_STATED = "readiness_stated"  # by, stated, note
     TESTED = "tested"  # criterion, verdict, sentence, arrived, wanted: a test alarm was sent
     UPKEPT = "upkept"  # item, work, by, note, file, verdict, sentence: one line of the plan's upkeep was done
-    ACCOUNTED = "accounted"  # wave, start, end, figures, reasons: amounts used, requests by path, how long each was up
+    # wave, start, end, figures, reasons, expected (points): amounts used, requests by path, how long each was up
+    ACCOUNTED = "accounted"
     LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
     LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back
     LEGACY_LOOKED = "legacy_looked"  # ready, seen: whether legacy could take everybody back has changed

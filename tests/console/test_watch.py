@@ -83,6 +83,17 @@ def test_the_box_of_a_flag_that_somebody_else_changed(run: OpenRollout, typed: C
     assert "by the journal; the flag was changed by somebody else" in text
 
 
+def test_what_a_blind_review_could_not_see_is_unknown_in_the_box(
+    run: OpenRollout, typed: Callable[..., tuple[int, str]]
+) -> None:
+    lines = [{"name": "error_rate", "title": "Error Rate", "level": "no data", "value": None, "n": None}]
+    body = {"wave": 1, "credit": 0, "healthy": False, "verdict": "ERROR", "findings": [], "metrics": lines, "raw": {}}
+    run.append(Kind.REVIEWED, body)
+    _, text = typed("watch", NAME, "--once")
+    assert text.count("unknown (the newest review had no data)") == 2
+    assert "0 CRITICAL" not in text
+
+
 def test_the_box_as_data(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
     code, text = typed("watch", NAME, "--json")
     body = json.loads(text)

@@ -134,4 +134,6 @@ def test_what_was_broken_once_is_told_at_once_and_is_never_production_grade(afte
     # The waves before were written by hand: nobody accounted for them, and what is not known is no pass.
     assert "was up 100.000% of the time" in found["success.2"]["sentence"]
     assert found["success.2"]["verdict"] == "INCONCLUSIVE"
-    assert world.run.state.accounts[3]["figures"]["requests_new"] > 0
+    account = world.run.state.accounts[3]
+    assert account["figures"]["requests_new"] > 0
+    assert account["figures"]["up_errors_new_seen"] >= account["expected"]["up_errors_new"] > 1

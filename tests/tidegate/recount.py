@@ -60,6 +60,17 @@ def stays(rows: Rows, until: datetime) -> list[tuple[Row, datetime]]:
     return [(row, nearest(moves[n + 1 :], end)) for n, row in enumerate(moves)]
 
 
+def paid(rows: Rows, until: datetime) -> list[tuple[int, datetime, datetime]]:
+    """Every stay in a wave, with the days after the last wave's soak told apart from it."""
+    last, found = len(rows[0].body["plan"]["waves"]), list[tuple[int, datetime, datetime]]()
+    for row, end in stays(rows, until):
+        wave, soaks = row.body["wave"], [r for r in of_kind(rows, "soaked") if row.at <= r.at < end]
+        over = [r.at for r in soaks if wave == last == r.body["wave"]]
+        parts = [(wave, row.at, over[0]), (last + 1, over[0], end)] if over else [(wave, row.at, end)]
+        found += [part for part in parts if part[1] < part[2]]
+    return found
+
+
 def nearest(later: Rows, end: datetime) -> datetime:
     """When the first of these happened, or the end."""
     return later[0].at if later else end
@@ -101,9 +112,8 @@ def check_costs(report: Mapping[str, Any], rows: Rows) -> None:
     newest = max(accounts.values(), key=lambda body: body["end"], default=None)
     assert close(_number(report["projected_month"]), _sum(_month(items, newest).values()), CENT)
     expected = [
-        (row.body["wave"], (end - row.at) * factor(rows) / HOUR)
-        for row, end in stays(rows, datetime.fromisoformat(report["until"]))
-        if end > row.at
+        (wave, (end - start) * factor(rows) / HOUR)
+        for wave, start, end in paid(rows, datetime.fromisoformat(report["until"]))
     ]
     assert [wave["wave"] for wave in report["waves"]] == [number for number, _ in expected]
     totals: dict[str, list[float | None]] = {"new": [], "old": []}
@@ -164,7 +174,8 @@ def check_close_out(report: Mapping[str, Any], rows: Rows) -> None:
         assert datetime.fromisoformat(line["from"]) == row.at
         still = row is spans[-1][0] and not turned
         assert line["until"] == (None if still else end.isoformat())
-    decided = of_kind(rows, "gate_decided", "held", "resumed", "extended", "lowered", "rolling_back", "closed")
+    told = ("gate_decided", "held", "resumed", "extended", "lowered", "rolling_back", "closed")
+    decided = of_kind(rows, *told, "amended", "readiness_stated")
     assert [datetime.fromisoformat(line["at"]) for line in report["decisions"]] == [row.at for row in decided]
     assert [line["by"] for line in report["decisions"]] == [row.body["by"] for row in decided]
     reviewed = of_kind(rows, "reviewed")

@@ -184,6 +184,36 @@ def test_each_wave_costs_its_time_at_what_it_used() -> None:
     assert "| Prometheus | shared | 1 | as planned | existing | $0.00 |" in text
 
 
+def test_the_post_rollout_days_cost_what_they_use_and_not_what_the_last_wave_did() -> None:
+    """48 hours of the last wave with two instances, then 14 days with ten."""
+    journal = in_wave(2, PAID)
+    journal.now += 48 * HOUR
+    journal.append(Kind.SOAKED, {"wave": 2})
+    accounted(journal, 2, amount_instances=2.0, requests_new=1.0, requests_old=0.0)
+    journal.now += 14 * 24 * HOUR
+    accounted(journal, 3, amount_instances=10.0, requests_new=9.0, requests_old=0.0)
+    report = told(journal)
+    wave, after = report["waves"][-2:]
+    assert (wave["wave"], wave["hours"], wave["requests_new"]) == (2, "48.00", 1.0)
+    assert (after["title"], after["hours"], after["requests_new"]) == ("Post-rollout", "336.00", 9.0)
+    # 0.20 and 1.00 an hour for instances, and 4 + 14.60 a month for what is there in any case.
+    assert (wave["new"], after["new"]) == ("10.82", "344.56")
+    assert [month["new"] for month in report["months"]] == ["355.38"]
+    assert report["projected_month"] == "755.90"
+
+
+def test_after_a_step_back_the_requests_of_an_account_are_those_of_its_stay() -> None:
+    journal = two_waves()
+    journal.append(Kind.LOWERED, {"wave": 1, "exposure": PAID.exposure_at(1).to_json()})
+    journal.now += 5 * HOUR
+    assert [w["requests_new"] for w in told(journal)["waves"]] == [2500.0, 4000.0, None]
+    report = told(accounted(journal, 1, amount_instances=2.0, requests_new=30.0, requests_old=70.0))
+    assert [w["requests_new"] for w in report["waves"]] == [None, 4000.0, 30.0]
+    assert [w["share_percent"] for w in report["waves"]] == [None, "50.00", "30.00"]
+    first = costs_markdown(report).split("| First | 10.00 |")[1].splitlines()[0]
+    assert first.startswith(" not counted |")
+
+
 def test_months_add_up_to_the_waves() -> None:
     journal = in_wave(1, PAID)
     journal.now += timedelta(days=40)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tests.tidegate.builders import (
     ANN,
+    BOB,
     MINUTE,
     PLAN,
     STARTER,
@@ -22,6 +23,7 @@ from tests.tidegate.builders import (
     raise_wave,
 )
 from tidegate.entries import Kind
+from tidegate.judging.accounts import account_queries, expected_points
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
@@ -196,6 +198,32 @@ def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
     assert f"Ended: ended by {ANN} at 21:00:00 UTC: go on." in standup_markdown(told(journal), PLAN)
 
 
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {})), "Ended: rolled back at 21:00:00 UTC."),
+        (((Kind.CLOSED, {}),), "Ended: the rollout was closed at 21:00:00 UTC."),
+        (((Kind.FINISHED, {}),), "Ended: it finished at 21:00:00 UTC."),
+    ],
+)
+def test_with_the_rollout_ends_what_it_waited_for(ends: tuple[tuple[Kind, dict[str, Any]], ...], words: str) -> None:
+    journal = in_wave()
+    for kind in (Kind.HELD, Kind.BLINDED, Kind.CROSSED, Kind.ORPHANED):
+        journal.append(kind, {}, after=HOUR)
+    assert standup_markdown(told(journal), PLAN).count("Not over.") == 4
+    text = standup_markdown(told(journal.extend(*ends)), PLAN)
+    assert (text.count(words), "Not over." in text) == (4, False)
+
+
+def test_what_no_review_could_see_is_told_as_unknown() -> None:
+    assert "No review yet, so that incidents and alerts are unknown." in standup_markdown(told(in_wave()), PLAN)
+    blind = review(in_wave(), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
+    unknown = "unknown (the newest review had no data)"
+    assert f"At the newest review: {unknown}, {unknown}." in standup_markdown(told(blind), PLAN)
+    seen = standup_markdown(told(review(in_wave(), line(6.0, "warning"))), PLAN)
+    assert "At the newest review: 0 CRITICAL, 1 WARNING." in seen
+
+
 def test_the_retrospective_asks_the_same_figures_backwards() -> None:
     journal = failed(two_days())
     text = retrospective_markdown(told(journal), PLAN)
@@ -236,6 +264,21 @@ def finished(plan: Plan, *values: float | None) -> Journal:
     return whole.extend((Kind.FINISHED, {}))
 
 
+def stepped_back(plan: Plan) -> Journal:
+    """Back from wave 2 by rule, then up again to the end."""
+    journal, by_rule = in_wave(2, plan), {"by": "tidegate", "reason": "errors doubled"}
+    journal.append(Kind.LOWERED, {"wave": 1, "exposure": plan.exposure_at(1).to_json(), **by_rule})
+    journal.append(Kind.SOAKED, {"wave": 1})
+    raise_wave(journal, 2)
+    return journal.extend((Kind.SOAKED, {"wave": 2}), (Kind.FINISHED, {}))
+
+
+def blind_and_closed(plan: Plan) -> Journal:
+    """One review, which could tell nothing."""
+    journal = review(in_wave(1, plan), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
+    return journal.extend((Kind.CLOSED, {}))
+
+
 @pytest.mark.parametrize(
     ("item", "journal", "verdict", "words"),
     [
@@ -252,7 +295,21 @@ def finished(plan: Plan, *values: float | None) -> Journal:
         (FEW, finished, Verdict.INCONCLUSIVE, "in no review"),
         (FEW, lambda p: review(in_wave(1, p), line(1.0)), Verdict.INCONCLUSIVE, "not finish"),
         (HANDLED, lambda p: finished(p, 1.0), Verdict.PASS, "No CRITICAL spell"),
-        (HANDLED, lambda p: in_wave(1, p), Verdict.INCONCLUSIVE, "ever reviewed"),
+        (
+            NO_BACK,
+            stepped_back,
+            Verdict.FAIL,
+            "Stepped back to wave 1 on 2026-03-02 17:00 UTC by tidegate: errors doubled.",
+        ),
+        (
+            NO_BACK,
+            lambda p: stepped_back(p).extend((Kind.ROLLING_BACK, {})),
+            Verdict.FAIL,
+            "errors doubled. Rolled back on",
+        ),
+        (HANDLED, lambda p: in_wave(1, p), Verdict.INCONCLUSIVE, "No review ever"),
+        (HANDLED, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
+        (MTTR, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
         (HANDLED, lambda p: review(failed(in_wave(1, p), 11.0, "critical")), Verdict.FAIL, "longest 1h"),
         (
             {**HANDLED, "within": "90m"},
@@ -294,10 +351,11 @@ def test_few_events_are_taken_together_and_the_first_breach_is_known_when_it_hap
     assert (verdict, "First broken on" in sentence) == (Verdict.FAIL, True)
 
 
-def up(journal: Journal, wave: int, **figures: float | None) -> None:
+def up(journal: Journal, wave: int, expected: int | None = 100, **figures: float | None) -> None:
     start = journal.state.waves[wave].raised_at
     body = {"wave": wave, "start": start.isoformat(), "end": journal.now.isoformat(), "figures": figures, "reasons": {}}
-    journal.append(Kind.ACCOUNTED, body)
+    points = {} if expected is None else {"expected": dict.fromkeys(("up_errors_new", "up_errors_old"), expected)}
+    journal.append(Kind.ACCOUNTED, {**body, **points})
 
 
 @pytest.mark.parametrize(
@@ -323,9 +381,53 @@ def test_both_paths_have_to_be_up_throughout(
     journal.now += 10 * HOUR
     up(journal, 2, up_errors_new_good=100.0, up_errors_new_seen=100.0, up_errors_old_good=None, up_errors_old_seen=None)
     journal.extend((Kind.SOAKED, {"wave": 2}), (Kind.FINISHED, {}))
-    up(journal, 3, up_errors_new_good=1.0, up_errors_new_seen=1.0)
+    up(journal, 3, 1, up_errors_new_good=1.0, up_errors_new_seen=1.0)
     [(found, sentence)] = judged(journal)
     assert (found, words in sentence) == (verdict, True), sentence
+
+
+def a_day_up(objective: str, expected: int | None = 239, /, **figures: float | None) -> tuple[Verdict, str]:
+    """One wave of a day and nothing after it, judged on the new path only."""
+    item = {"kind": "available", "metric": "errors", "below": "10%", "objective": objective, "paths": ["new"]}
+    journal = in_wave(1, asking(**item))
+    journal.now += 24 * HOUR
+    up(journal, 1, expected, **{f"up_errors_new_{name}": value for name, value in figures.items()})
+    [found] = success(journal.plan, journal.state, journal.entries, is_over=True)
+    return found.verdict, found.sentence
+
+
+@pytest.mark.parametrize(
+    ("objective", "figures", "verdict", "words"),
+    [
+        ("99.9%", {"good": 240.0, "seen": 240.0}, Verdict.PASS, "0s down of 24h, the budget is 1m26s)."),
+        ("99.9%", {"good": 12.0, "seen": 12.0, "whole": 1.0}, Verdict.INCONCLUSIVE, "Not seen: 22h47m42s."),
+        ("99%", {"good": 237.0, "seen": 237.0}, Verdict.PASS, "Not seen: 12m3s."),
+        ("99%", {"good": 236.0, "seen": 236.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),
+        ("99%", {"good": 236.0, "seen": 237.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),
+        ("100%", {"good": 238.0, "seen": 238.0}, Verdict.INCONCLUSIVE, "Not seen: 6m2s."),
+        ("99.9%", {"good": 11.0, "seen": 12.0}, Verdict.FAIL, "less than 99.9%"),
+        ("99.9%", {"good": None, "seen": None, "whole": 1.0}, Verdict.INCONCLUSIVE, "It was not seen for 24h."),
+        ("99.9%", {"good": None, "seen": None, "whole": 0.0}, Verdict.FAIL, "24h down of 24h"),
+    ],
+)
+def test_time_that_nobody_saw_is_not_up(
+    objective: str, figures: dict[str, float | None], verdict: Verdict, words: str
+) -> None:
+    found, sentence = a_day_up(objective, **figures)
+    assert (found, words in sentence) == (verdict, True), sentence
+
+
+def test_an_older_account_does_not_say_how_much_was_seen() -> None:
+    found, sentence = a_day_up("99.9%", None, good=12.0, seen=12.0)
+    assert (found, "How much of wave 1 was seen is not recorded" in sentence) == (Verdict.INCONCLUSIVE, True)
+    assert a_day_up("99.9%", None, good=11.0, seen=12.0)[0] is Verdict.FAIL
+
+
+def test_an_account_knows_how_many_points_there_must_be() -> None:
+    plan = asking(kind="available", metric="errors", below="10%", objective="99%")
+    for span, points in ((24 * HOUR, 239), (HOUR, 220), (MINUTE, 1)):
+        assert set(expected_points(plan, span, lambda window: window).values()) == {points}
+    assert "[86400000ms:360000ms]" in account_queries(plan, 24 * HOUR, lambda window: window)["up_errors_new_seen"]
 
 
 @pytest.mark.parametrize(
@@ -395,6 +497,49 @@ def test_who_was_exposed_when_what_was_judged_and_who_decided() -> None:
     assert report["started_by"] == STARTER
 
 
+def test_a_change_of_the_plan_and_the_last_statements_stand_among_the_decisions() -> None:
+    plan = plan_of({"readiness": [{"text": "The team | is confident", "role": "lead"}]})
+    journal = in_wave(1, plan)
+    changed, given_up = {"plan_hash": "a" * 64}, {"plan_hash": "b" * 64, "outcome": "rejected", "reason": "too early"}
+    before = len(closeout(plan, journal.entries)["decisions"])
+    journal.extend((Kind.AMENDMENT, {**given_up, "changes": ["never: 1 -> 2"]}), (Kind.AMENDED, given_up))
+    journal.extend((Kind.AMENDMENT, {**changed, "changes": ["waves.0.soak: 1h -> 2h"]}), (Kind.AMENDED, changed))
+    journal.extend((Kind.READINESS_STATED, {"note": "all trained"}))
+    report = closeout(plan, journal.entries)
+    rejected, amended, stated = report["decisions"][before:]
+    assert (rejected["what"], rejected["changes"]) == (
+        "change of the plan to bbbbbbbbbbbb: rejected",
+        ["never: 1 -> 2"],
+    )
+    assert (amended["by"], amended["proposed_by"], amended["changes"]) == (ANN, BOB, ["waves.0.soak: 1h -> 2h"])
+    assert (stated["by"], stated["reason"]) == (ANN, "all trained")
+    text = closeout_markdown(report)
+    assert f"changed; proposed by {BOB} (why): waves.0.soak: 1h -> 2h" in text
+    assert f"| stated, to call it production-grade: The team \\| is confident | {ANN} | all trained |" in text
+
+
+def test_the_evidence_of_a_decision_is_what_the_gate_showed_last() -> None:
+    journal, about = opened(), {"wave": 1, "attempt": 1}
+    asked = {"criterion": "first.1", "text": "The team is there", "verdict": "INCONCLUSIVE", "sentence": "Not yet."}
+    journal.append(Kind.GATE_OPENED, {**about, "findings": [asked]})
+    journal.append(Kind.GATE_LOOKED, {"wave": 1, "attempt": 7, "findings": []}, after=HOUR)
+    opened_only = Journal().extend(*((e.kind, e.body) for e in journal.entries))
+    journal.append(Kind.GATE_LOOKED, {**about, "findings": [{**asked, "verdict": "PASS"}]}, after=HOUR)
+    looked = journal.now
+    for made in (journal, opened_only):
+        made.append(Kind.GATE_DECIDED, {**about, "outcome": "go"}, after=HOUR)
+        made.append(Kind.HELD, {})
+    [go, hold] = closeout(PLAN, journal.entries)["decisions"]
+    assert ([f["verdict"] for f in go["evidence"]], go["evidence_is"]) == (["PASS"], "last measured")
+    assert (go["evidence_at"], hold["evidence"]) == (looked.isoformat(), [])
+    assert f"| 1 PASS (last measured {looked:%Y-%m-%d %H:%M:%S} UTC) |" in closeout_markdown(
+        closeout(PLAN, journal.entries)
+    )
+    [go, _] = closeout(PLAN, opened_only.entries)["decisions"]
+    assert ([f["verdict"] for f in go["evidence"]], go["evidence_is"]) == (["INCONCLUSIVE"], "as asked")
+    assert "| 1 INCONCLUSIVE |" in closeout_markdown(closeout(PLAN, opened_only.entries))
+
+
 def test_what_remains() -> None:
     remains = closeout(PLAN, whole().entries)["remains"]
     assert "Nobody was sent: Rolled back" in remains
@@ -418,7 +563,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == {"report": "close-out", "form": 3, "sha256": sha256_of(report), "sequence": len(journal.entries)}
+    assert recorded == {"report": "close-out", "form": 4, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"

@@ -40,7 +40,7 @@ def accounts(draw: st.DrawFn) -> dict[str, float | None]:
 
 @st.composite
 def courses(draw: st.DrawFn) -> Journal:
-    """A rollout of one or two waves: reviewed, held, accounted for, perhaps stepped back, perhaps turned back."""
+    """A rollout of one or two waves and the days after: reviewed, held, accounted for, stepped back, turned back."""
     journal = opened(PAID)
     body = {"reference": 0, "end": journal.now.isoformat(), "window_seconds": 3600.0}
     if draw(st.booleans()):
@@ -48,12 +48,14 @@ def courses(draw: st.DrawFn) -> Journal:
             Kind.MEASURED,
             {**body, "metrics": {"errors": {"value": draw(VALUES), "n": 100.0, "reason": "no_series", "detail": ""}}},
         )
-    waves = draw(st.sampled_from([(1,), (1, 2), (1, 2, -1), (1, 2, -1, 2)]))
+    waves = draw(st.sampled_from([(1,), (1, 2), (1, 2, -1), (1, 2, -1, 2), (1, 2, 3), (1, 2, -1, 2, 3)]))
     for wave in waves:
         journal.now += draw(SECONDS)
         if wave < 0:
             exposure = PAID.exposure_at(1).to_json()
             journal.append(Kind.LOWERED, {"wave": 1, "exposure": exposure, "revision": "l"})
+        elif wave > len(PAID.waves):
+            journal.append(Kind.SOAKED, {"wave": wave - 1})
         else:
             approve(journal, wave)
             journal.now += draw(SECONDS)

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tidegate.builders import ANN, BOB, PLAN, TIMING, Journal, in_post_rollout, in_wave, plan_of
@@ -105,11 +107,57 @@ def test_the_review_counts_how_often_each_bound_would_have_fired() -> None:
     assert (warning["why"], warning["proposed"], warning["would_fire"]) == ("fires too often", 7.5, 0)
     assert (critical["why"], critical["proposed"]) == ("keep", None)
     [far] = latency["bounds"]
-    assert (far["now"], far["proposed"], far["why"]) == (600.0, 180.0, "so far away that it sees little")
+    assert (far["now"], far["proposed"], far["why"]) == (600.0, 400.0, "so far away that it sees little")
     assert (memory["points"], memory["bounds"]) == (0, [])
     text = thresholds_markdown(PLAN, review, "Monday to Sunday")
     assert "| Error rate | 200 | 1% | 1% | 6% | warning | 5% | 7 | 7.50% | 0 | fires too often |" in text
     assert threshold_finding(review).sentence == "Look at Error rate (warning), Latency (warning)."
+
+
+def proposed(values: list[float], **bounds: dict[str, str]) -> dict[str, float | None]:
+    """By level, for the metric of errors with these bounds instead of its own."""
+    plan = plan_of({f"metrics.errors.{level}": bound for level, bound in bounds.items()})
+    [errors, *_] = threshold_review(plan, {"errors": values}, {})["metrics"]
+    return {bound["level"]: bound["proposed"] for bound in errors["bounds"]}
+
+
+def test_a_quiet_week_never_draws_the_critical_bound_nearer() -> None:
+    assert proposed([0.5, 1.0, 1.5] * 70) == {"warning": None, "critical": None}
+    assert proposed([0.05] * 200) == {"warning": 2.0, "critical": None}, "the target is below 2 %"
+
+
+def test_a_share_that_should_be_high_is_measured_from_all() -> None:
+    high = {"target": {"above": "98%"}, "warning": {"below": "95%"}, "critical": {"below": "90%"}}
+    assert proposed([94.0] * 5 + [99.0] * 195, **high) == {"warning": 92.5, "critical": None}
+    assert proposed([91.0] * 5 + [99.0] * 195, **high) == {"warning": 90.0, "critical": None}, "not beyond the critical"
+    assert proposed([50.0] * 5 + [99.0] * 195, **high) == {"warning": 37.0, "critical": 37.0}
+
+
+def test_a_warning_goes_no_further_than_the_critical_bound() -> None:
+    assert proposed([1.0] * 195 + [9.0] * 5) == {"warning": 10.0, "critical": None}
+    assert proposed([1.0] * 195 + [20.0] * 5) == {"warning": 25.0, "critical": 25.0}
+    near = plan_of({"metrics.errors.warning": {"above": "2%"}})
+    [errors, *_] = threshold_review(near, {"errors": [0.05] * 200}, {})["metrics"]
+    assert (errors["bounds"][0]["proposed"], "no further than the target" in errors["bounds"][0]["why"]) == (None, True)
+    one = plan_of({"metrics.errors.warning": {"above": "8%"}, "metrics.errors.critical": {"above": "8%"}})
+    review = threshold_review(one, {"errors": [1.0] * 195 + [9.0] * 5}, {})
+    assert [b["proposed"] for b in review["metrics"][0]["bounds"]] == [12.0, 12.0]
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=50, max_size=80),
+    st.lists(st.integers(0, 100), min_size=3, max_size=3).map(sorted),
+    st.booleans(),
+)
+def test_whatever_was_seen_the_order_of_the_bounds_holds(values: list[float], at: list[int], above: bool) -> None:
+    sides = ("below", "above", "above") if above else ("above", "below", "below")
+    levels = dict(zip(("target", "warning", "critical"), at if above else reversed(at), strict=True))
+    bounds = {level: {side: f"{levels[level]}%"} for side, level in zip(sides, levels, strict=True)}
+    found = proposed(values, **bounds)
+    new = [levels["target"], *(levels[x] if (v := found[x]) is None else v for x in ("warning", "critical"))]
+    assert new == sorted(new, reverse=not above), found
+    moved = found["critical"]
+    assert moved is None or (moved >= levels["critical"] if above else moved <= levels["critical"])
 
 
 def test_where_nothing_was_measured_the_review_is_no_pass() -> None:

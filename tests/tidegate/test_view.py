@@ -183,6 +183,27 @@ def test_incidents_are_critical_and_alerts_are_warnings() -> None:
     assert (seen.incidents, seen.alerts) == (1, 1)
 
 
+def test_what_no_review_could_see_is_unknown_and_not_none() -> None:
+    seen = view(in_wave())
+    assert (seen.incidents, seen.alerts) == (None, None)
+    assert (seen.incidents_words, seen.alerts_words) == ("unknown (no review yet)", "unknown (no review yet)")
+    blind = review(
+        review(in_wave(), line("errors", 11.0, "critical")), line("errors", None, "no data"), verdict="ERROR"
+    )
+    seen = view(blind)
+    assert (seen.incidents, seen.incidents_words) == (None, "unknown (the newest review had no data)")
+    assert (seen.alerts, seen.to_json()["alerts"]) == (None, None)
+
+
+def test_alerts_that_could_not_be_asked_for_are_unknown_while_the_metrics_are_seen() -> None:
+    journal = in_wave(2)
+    found = [finding("ERROR", "second.3")]
+    for level, incidents in (("on target", None), ("critical", 1)):
+        review(journal, line("errors", 1.0, level), verdict="ERROR", healthy=False, findings=found)
+        seen = view(journal)
+        assert (seen.incidents, seen.alerts) == (incidents, 0)
+
+
 def test_a_firing_alert_is_an_incident_once_however_many_criteria_ask_for_it() -> None:
     journal = in_wave(2)
     found = [finding("FAIL", "second.3"), finding("FAIL", "second.4"), finding("FAIL", "second.5")]

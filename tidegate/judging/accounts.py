@@ -17,8 +17,7 @@ PATHS = {"new": "traffic_canary", "old": "traffic_control"}
 
 def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> dict[str, str]:
     """Everything that is asked about a time of this length; `window` is how long a window of the plan really is."""
-    step = max(span / _POINTS, plan.scrape_interval)
-    over = f"[{_ms(span)}:{_ms(step)}]"
+    over = f"[{_ms(span)}ms:{_ms(_step(plan, span))}ms]"
     found: dict[str, str] = {}
     if plan.costs is not None:
         found |= {f"amount_{name}": f"avg_over_time(({q})\n{over})" for name, q in cost_queries(plan.costs).items()}
@@ -32,6 +31,21 @@ def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], t
         found[f"{key}_good"] = f"sum_over_time((({query}) {bound})\n{over})"
         found[f"{key}_seen"] = f"count_over_time(({query})\n{over})"
     return found
+
+
+def expected_points(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> dict[str, int]:
+    """How many points each path has at least when it is seen all the time; its first window has to fill before."""
+    step = _ms(_step(plan, span))
+    found: dict[str, int] = {}
+    for item in plan.success:
+        if isinstance(item, Available):
+            filled = _ms(span) - _ms(window(plan.metrics[item.metric].window))
+            found |= {up_key(item.metric, path.value): max(filled // step, 1) for path in PathName}
+    return found
+
+
+def _step(plan: Plan, span: timedelta) -> timedelta:
+    return max(span / _POINTS, plan.scrape_interval)
 
 
 def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str, str]]:
@@ -58,7 +72,9 @@ def up_key(metric: str, path: str) -> str:
     return f"up_{metric}_{path}"
 
 
-def account_body(wave: int, start: datetime, end: datetime, answers: Mapping[str, Reading]) -> dict[str, Any]:
+def account_body(
+    wave: int, start: datetime, end: datetime, answers: Mapping[str, Reading], expected: Mapping[str, int]
+) -> dict[str, Any]:
     """As journalled: each figure, or None with the reason why it is not known."""
     figures: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
@@ -75,8 +91,9 @@ def account_body(wave: int, start: datetime, end: datetime, answers: Mapping[str
         "end": end.isoformat(),
         "figures": figures,
         "reasons": reasons,
+        "expected": dict(expected),
     }
 
 
-def _ms(span: timedelta) -> str:
-    return f"{round(span.total_seconds() * 1000)}ms"
+def _ms(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)

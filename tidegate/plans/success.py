@@ -79,7 +79,10 @@ class PathName(StrEnum):
 
 
 class Available(_OfMetric):
-    """Each path was up for the stated share of the time in which it was used; the rest is its error budget."""
+    """Each path was up for the stated share of the time in which it was used; the rest is its error budget.
+
+    Time that nobody saw is no proof: more of it than is left of the budget is no pass.
+    """
 
     kind: Literal["available"] = Field(description="Tells the success criteria apart.")
     objective: Percent = Field(description="The share of the time, e.g. 99.9%.")

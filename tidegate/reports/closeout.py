@@ -14,6 +14,7 @@ from tidegate.in_force import steps
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Human, Plan
 from tidegate.reports.costs import cost_report
+from tidegate.reports.decisions import decisions
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
 from tidegate.rollout_state import Phase, RolloutState
@@ -23,7 +24,7 @@ from tidegate.views.view import baseline_of
 from tidegate.words.tables import seconds_between
 from tidegate.words.wording import OPEN_APPROVALS
 
-FORM = 3  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 4  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
 
 
@@ -45,7 +46,7 @@ def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
         "outcome": state.phase.value,
         "reason": state.end_reason or (state.rollback.reason if state.rollback else ""),
         "exposure": list(_exposure(entries)),
-        "decisions": list(_decisions(entries)),
+        "decisions": list(decisions(plan, entries)),
         "approvals": plan.approvals,
         "judged": [_judged(plan, number, reviews) for number in _waves(state, reviews)],
         "spells": [
@@ -150,26 +151,6 @@ def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
         if exposure != str(ZERO):
             until = spans[position + 1][1] if position + 1 < len(spans) else None
             yield {"exposure": exposure, "from": start, "until": until}
-
-
-def _decisions(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Every ruling at a gate with the evidence that was shown, and every order between gates."""
-    shown: list[dict[str, Any]] = []
-    for entry in entries:
-        body, at = entry.body, entry.at.isoformat()
-        match entry.kind:
-            case Kind.GATE_OPENED:
-                shown = [{k: f[k] for k in ("text", "verdict", "sentence")} for f in body["findings"]]
-            case Kind.GATE_DECIDED:
-                yield {"at": at, "by": body["by"], "what": f"gate before wave {body['wave']}: {body['outcome']}"} | {
-                    "reason": body["reason"],
-                    "evidence": shown,
-                }
-            case Kind.HELD | Kind.RESUMED | Kind.EXTENDED | Kind.LOWERED | Kind.ROLLING_BACK | Kind.CLOSED:
-                what = entry.kind.value.replace("_", " ")
-                yield {"at": at, "by": body["by"], "what": what, "reason": body["reason"], "evidence": []}
-            case _:
-                pass
 
 
 def _judged(plan: Plan, number: int, reviews: Sequence[Review]) -> dict[str, Any]:

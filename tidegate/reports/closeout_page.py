@@ -6,6 +6,7 @@ from typing import Any
 
 from tidegate.reports.closeout import sha256_of
 from tidegate.reports.costs_page import costs_markdown
+from tidegate.reports.decisions import MEASURED
 from tidegate.units import Unit
 from tidegate.words.tables import one_line, sentence, table_row
 
@@ -25,7 +26,7 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         "## Who decided",
         _table(
             ("When", "What", "Who", "Why", "Evidence shown"),
-            [(_at(x["at"]), x["what"], x["by"], x["reason"], _shown(x["evidence"])) for x in report["decisions"]],
+            [(_at(x["at"]), x["what"], x["by"], _why(x), _shown(x)) for x in report["decisions"]],
         ),
         "## What was judged",
     ]
@@ -80,9 +81,20 @@ def _at(text: str | None) -> str:
     return f"{text[:19].replace('T', ' ')} UTC" if text else ""
 
 
-def _shown(evidence: Sequence[dict[str, Any]]) -> str:
-    counted = Counter(f["verdict"] for f in evidence)
-    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()))
+def _why(decision: dict[str, Any]) -> str:
+    """What was said of it; of a change of the plan also who proposed it, why, and what it changes."""
+    if not decision.get("changes"):
+        return str(decision["reason"])
+    proposed = f"proposed by {decision['proposed_by']} ({decision['proposed_because']})"
+    return f"{decision['reason']}; {proposed}: {'; '.join(decision['changes'])}"
+
+
+def _shown(decision: dict[str, Any]) -> str:
+    """How many of each verdict; where the gate was looked at again, as last measured."""
+    counted = Counter(f["verdict"] for f in decision["evidence"])
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()))
+    later = decision["evidence_is"] == MEASURED
+    return f"{verdicts} ({MEASURED} {_at(decision['evidence_at'])})" if later else verdicts
 
 
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:

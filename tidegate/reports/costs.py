@@ -27,7 +27,7 @@ def cost_report(plan: Plan, state: RolloutState, timing: Timing, until: datetime
     planned, newest = planned_amounts(costs), _newest(state)
     measured, month = _amounts(costs, newest), projected_month(costs, state)
     verdict, sentence = against_bounds(costs, month)
-    waves = [_wave(plan, state, timing, number, start, end) for number, start, end in _spans(state, until)]
+    waves = [_wave(plan, state, timing, number, start, end) for number, start, end in _spans(plan, state, until)]
     return {
         "report": NAME,
         "rollout": state.rollout,
@@ -96,13 +96,30 @@ def _item(
     }
 
 
-def _spans(state: RolloutState, until: datetime) -> Iterator[tuple[int, datetime, datetime]]:
-    """Each stay in a wave until the next one, a step back to it included; the way back ends the last."""
+def _spans(plan: Plan, state: RolloutState, until: datetime) -> Iterator[tuple[int, datetime, datetime]]:
+    """Each stay in a wave until the next one, a step back to it included; the way back ends the last.
+
+    Nothing is raised for the post-rollout days: they are what follows the soak within a stay in the last wave.
+    """
     end = state.rollback.zero_at if state.rollback is not None and state.rollback.zero_at else until
+    last = len(plan.waves)
     for position, (number, start) in enumerate(state.stays):
         following = min(state.stays[position + 1][1], end) if position + 1 < len(state.stays) else end
-        if start < following:
+        soaked = min((at for at in _soaked(state, last) if start <= at < following), default=following)
+        if number == last and soaked < following:
+            if start < soaked:
+                yield number, start, soaked
+            yield last + 1, soaked, following
+        elif start < following:
             yield number, start, following
+
+
+def _soaked(state: RolloutState, last: int) -> Iterator[datetime]:
+    """When post-rollout days began; a step back takes their record, and leaves their account."""
+    if (record := state.waves.get(last + 1)) is not None:
+        yield record.raised_at
+    if (account := state.accounts.get(last + 1)) is not None:
+        yield datetime.fromisoformat(account["start"])
 
 
 def _share(account: Mapping[str, Any] | None) -> tuple[Decimal | None, float | None, float | None]:
@@ -138,7 +155,10 @@ def _wave(
     hours = _hours(timing, start, end)
     rates = _rates(plan, state, number)
     new, old = (None if rate is None else rate * hours for rate in rates)
-    share, requests, others = _share(state.accounts.get(number))
+    account = state.accounts.get(number)
+    # After a step back a wave has several stays: the requests of its newest account are those of one of them.
+    mine = account if account and start <= datetime.fromisoformat(account["start"]) < end else None
+    share, requests, others = _share(mine)
     return {
         "wave": number,
         "title": plan.waves[number - 1].title if number <= len(plan.waves) else "Post-rollout",
@@ -150,7 +170,7 @@ def _wave(
         "share_percent": None if share is None else _plain(share * 100),
         "new": _plain(new),
         "old": _plain(old),
-        "per_1000_requests": _per_1000(rates[0], state.accounts.get(number)),
+        "per_1000_requests": _per_1000(rates[0], mine),
     }
 
 
@@ -172,7 +192,7 @@ def _hours(timing: Timing, start: datetime, end: datetime) -> Decimal:
 def _months(plan: Plan, state: RolloutState, timing: Timing, until: datetime) -> Iterator[dict[str, Any]]:
     """What each month of the plan's calendar has cost so far."""
     zone, found = timezone_of(plan), dict[str, list[Decimal | None]]()
-    for number, start, end in _spans(state, until):
+    for number, start, end in _spans(plan, state, until):
         at, last = timing.pace.plan_time(start), timing.pace.plan_time(end)
         rates = _rates(plan, state, number)
         while at < last:

@@ -12,10 +12,13 @@ from tidegate.plans.actions import Standby, Task, clock_of, meetings_of
 from tidegate.reports.record import Review, between, mean_of, reviews_in
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.views.course import Event, follow
+from tidegate.views.health import count_words
 from tidegate.views.view import RolloutView, baseline_of, rollout_view
 from tidegate.words.tables import one_line, sentence, table_row
 
 MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
+_COUNTED = (("incidents", "CRITICAL"), ("alerts", "WARNING"))
+_ENDS = {Kind.ROLLING_BACK: "rolled back", Kind.CLOSED: "the rollout was closed", Kind.FINISHED: "it finished"}
 _NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady
 
 
@@ -40,6 +43,7 @@ def standup(plan: Plan, state: RolloutState, timing: Timing, now: datetime, entr
         "reviews": {"today": _counts(today), "yesterday": _counts(yesterday)},
         "incidents": view.incidents,
         "alerts": view.alerts,
+        "reviewed_at": view.reviewed_at.isoformat() if view.reviewed_at else None,
         "health": [_trend(name, m, state, today, yesterday) for name, m in plan.metrics.items()],
         "issues": [
             _issue(event, entries) for event in reversed(course.events) if event.at > now - day and _is_issue(event)
@@ -115,6 +119,9 @@ def _ended(event: Event, entries: Sequence[Entry]) -> str:
                 return f"proven at {at}"
             case Kind.ORPHANED, Kind.CARRIED:
                 return f"a new run carries it since {at}"
+            # With the rollout ends what it waited for; whether a failing review's problem is over nobody looked.
+            case Kind.HELD | Kind.BLINDED | Kind.CROSSED | Kind.ORPHANED, end if end in _ENDS:
+                return f"{_ENDS[end]} at {at}"
             case _:
                 pass
     return ""
@@ -194,10 +201,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
     ]
     parts += [one_line(report["status"]["why"])] if report["status"]["why"] else []
     done = report["reviews"]["today"]
-    parts.append(
-        f"{done['passed']} of {done['recorded']} reviews passed since yesterday. "
-        f"At the newest review: {report['incidents']} CRITICAL, {report['alerts']} WARNING."
-    )
+    parts.append(f"{done['passed']} of {done['recorded']} reviews passed since yesterday. {_newest(report)}")
     rows = [
         table_row("Metric", "Today", "Yesterday", "against yesterday", "Baseline", "against the baseline"),
         "|---|---|---|---|---|---|",
@@ -221,6 +225,14 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
     parts.append("\n".join(actions) or "None.")
     parts.append(f"Next stand-up: {moment(met)}." if met else "No further stand-up.")
     return "\n\n".join(parts) + "\n"
+
+
+def _newest(report: dict[str, Any]) -> str:
+    """What counted at the newest review."""
+    if report["reviewed_at"] is None:
+        return "No review yet, so that incidents and alerts are unknown."
+    counts = (count_words(report[key], word, reviewed=True) for key, word in _COUNTED)
+    return f"At the newest review: {', '.join(counts)}."
 
 
 def moment(text: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from tidegate.entries import Entry
+from tidegate.entries import Entry, Kind
 from tidegate.judging.accounts import up_key
 from tidegate.judging.costs import against_bounds
 from tidegate.judging.throughout import Kept
@@ -29,6 +29,7 @@ from tidegate.reports.record import Spell, spells_in
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict, worst
+from tidegate.words.tables import sentence as sentence_of
 
 Answer = tuple[Verdict, str]
 
@@ -38,11 +39,9 @@ class _Facts:
     plan: Plan
     state: RolloutState
     spells: tuple[Spell, ...]
+    steps_back: tuple[Entry, ...]
+    reviewed: bool  # whether any review could tell; a blind one cannot
     is_over: bool
-
-    @property
-    def reviewed(self) -> bool:
-        return any(record.looked for record in self.state.waves.values())
 
 
 def success_key(number: int) -> str:
@@ -53,7 +52,9 @@ def success_key(number: int) -> str:
 def success(plan: Plan, state: RolloutState, entries: Sequence[Entry], *, is_over: bool = False) -> tuple[Finding, ...]:
     """A finding for each of them; `state` is the fold of `entries`, and `is_over` says that nothing more will come."""
     done = is_over or state.phase is Phase.FINISHED
-    facts = _Facts(plan, state, spells_in(plan, entries), done)
+    lowered = tuple(e for e in entries if e.kind is Kind.LOWERED)
+    reviewed = any(e.kind is Kind.REVIEWED and e.body["verdict"] in ("PASS", "FAIL") for e in entries)
+    facts = _Facts(plan, state, spells_in(plan, entries), lowered, reviewed, done)
     found = []
     for number, item in enumerate(_asked(plan), start=1):
         verdict, sentence = _judge(item, facts, number)
@@ -100,19 +101,23 @@ def _full_traffic(facts: _Facts) -> Answer:
 
 
 def _no_rollback(facts: _Facts) -> Answer:
-    back = facts.state.rollback
-    if back is not None:
-        return Verdict.FAIL, f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}"
+    turned = [
+        f"Stepped back to wave {e.body['wave']} on {_moment(e.at)} by {e.body['by']}: {sentence_of(e.body['reason'])}"
+        for e in facts.steps_back
+    ]
+    if (back := facts.state.rollback) is not None:
+        turned.append(f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}")
+    if turned:
+        return Verdict.FAIL, " ".join(turned)
     if facts.is_over:
         return Verdict.PASS, "None occurred."
     return Verdict.INCONCLUSIVE, "None so far, but the rollout did not finish."
 
 
 def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta, *, mean: bool) -> Answer:
-    if not facts.reviewed:
-        return Verdict.INCONCLUSIVE, "Nothing was ever reviewed."
+    met = Verdict.PASS if facts.reviewed else Verdict.INCONCLUSIVE
     if not spells:
-        return Verdict.PASS, f"No {what} occurred."
+        return met, f"No {what} occurred." if facts.reviewed else "No review ever passed or failed: nothing is known."
     lasted = [s.lasted for s in spells if s.lasted is not None]
     if len(lasted) < len(spells):
         return Verdict.FAIL, f"One began at {_moment(spells[-1].start)} and has not ended: {spells[-1].what}"
@@ -120,7 +125,7 @@ def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta,
     word = "mean" if mean else "longest"
     many = f"1 {what}" if len(lasted) == 1 else f"{len(lasted)} {what.replace('spell', 'spells')}"
     sentence = f"{many}, the {word} {lasted_words(taken)}, from review to review or to zero."
-    return (Verdict.PASS if taken < within else Verdict.FAIL), sentence
+    return (met if taken < within else Verdict.FAIL), sentence
 
 
 def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
@@ -145,33 +150,66 @@ def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
 
 
 def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
-    """Over the accounts of all waves, each weighed by its time; without requests there is nothing to be up for."""
-    down, used, missing = timedelta(0), timedelta(0), []
+    """Over the accounts of all waves; a time without points may have been used and down, so it is never called up."""
+    down, used, unseen = timedelta(0), timedelta(0), timedelta(0)
+    missing, unsure = list[int](), list[int]()
     for number in sorted(facts.state.waves):
-        account = facts.state.accounts.get(number)
-        figures = account["figures"] if account else {}
-        key = up_key(item.metric, path.value)
-        seen, good = figures.get(f"{key}_seen"), figures.get(f"{key}_good")
-        if not seen and (whole := figures.get(f"{key}_whole")) is not None:
-            seen, good = 1.0, whole
-        if account is None or not seen or good is None:
-            # Once everybody is on the new path nobody takes the old one.
-            idle = path is PathName.OLD and facts.plan.exposure_at(min(number, len(facts.plan.waves))).percent >= 100
-            missing += [] if idle and account is not None else [number]
+        times = _times(item, facts, path, number)
+        if times is None:
+            missing.append(number)
             continue
-        span = datetime.fromisoformat(account["end"]) - datetime.fromisoformat(account["start"])
-        used, down = used + span, down + span * (1 - good / seen)
+        used, down, unseen = used + times.used, down + times.down, unseen + times.unseen
+        unsure += [] if times.is_told else [number]
     name = f"The {path.value} path"
     if not used:
-        return Verdict.INCONCLUSIVE, f"{name} was measured in no wave."
+        seen = f" It was not seen for {lasted_words(unseen)}." if unseen else ""
+        return Verdict.INCONCLUSIVE, f"{name} was measured in no wave.{seen}"
     share, budget = 100 * (1 - down / used), used * (1 - item.objective / 100)
     spent = f"{lasted_words(down)} down of {lasted_words(used)}, the budget is {lasted_words(budget)}"
-    sentence = f"{name} was up {share:.3f}% of the time ({spent})."
+    sentence = f"{name} was up {share:.3f}% of the time in which it was seen ({spent})."
+    if unseen:
+        sentence += f" Not seen: {lasted_words(unseen)}."
     if share < item.objective - 1e-9:
         return Verdict.FAIL, f"{sentence} That is less than {format_percent(item.objective)}."
     if missing:
         return Verdict.INCONCLUSIVE, f"{sentence} It is not known for wave {', '.join(map(str, missing))}."
+    if unsure:
+        waves = ", ".join(map(str, unsure))
+        return Verdict.INCONCLUSIVE, f"{sentence} How much of wave {waves} was seen is not recorded."
+    if unseen and unseen > budget - down:
+        return Verdict.INCONCLUSIVE, f"{sentence} That is more than is left of the budget."
     return (Verdict.PASS if facts.is_over else Verdict.INCONCLUSIVE), sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """One path's time in one wave: seen, down of that, and without a point."""
+
+    used: timedelta = timedelta(0)
+    down: timedelta = timedelta(0)
+    unseen: timedelta = timedelta(0)
+    is_told: bool = True  # whether the account says how many points there had to be; older ones do not
+
+
+def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times | None:
+    """None where the account does not tell."""
+    account = facts.state.accounts.get(wave)
+    if account is None:
+        return None
+    key, figures = up_key(item.metric, path.value), account["figures"]
+    seen, good = figures.get(f"{key}_seen"), figures.get(f"{key}_good")
+    span = datetime.fromisoformat(account["end"]) - datetime.fromisoformat(account["start"])
+    # Once everybody is on the new path nobody takes the old one.
+    idle = path is PathName.OLD and facts.plan.exposure_at(min(wave, len(facts.plan.waves))).percent >= 100
+    if not seen or good is None:
+        whole = figures.get(f"{key}_whole")
+        if whole is None:
+            return _Times() if idle else None
+        # All requests taken together say whether it was down, and not when it was there.
+        return _Times(unseen=span) if whole else _Times(span, span)
+    expected = account.get("expected", {}).get(key)
+    used = span * min(seen / expected, 1.0) if expected else span
+    return _Times(used, used * (1 - good / seen), timedelta(0) if idle else span - used, bool(expected) or idle)
 
 
 def _affordable(facts: _Facts) -> Answer:

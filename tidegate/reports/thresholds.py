@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidegate.plan import Limit, Metric, Plan
-from tidegate.units import quantity_in
+from tidegate.units import Unit, quantity_in
 from tidegate.verdict import Finding, Verdict
 from tidegate.words.tables import one_line, table_row
 
@@ -13,6 +13,8 @@ FEWEST = 50  # points; of fewer no distribution is told
 NOISY = 0.01  # of the points: a bound that fires more often is noise
 LOOSE = 5.0  # times the worst that was seen: a bound so far away sees nothing
 MARGIN = 1.25
+_ALL = 100.0
+_OFTEN = "fires too often"
 
 
 def threshold_review(
@@ -35,12 +37,52 @@ def _reviewed(name: str, metric: Metric, values: Sequence[float], baseline: floa
         "points": len(seen),
         "distribution": {word: _quantile(seen, share) for word, share in shares.items()}
         | ({"least": seen[0], "most": seen[-1]} if enough else {}),
-        "bounds": [
-            _bound(metric, level, limit, seen, baseline)
-            for level in ("warning", "critical")
-            if enough and (limit := getattr(metric, level)) is not None and limit.pending is None
-        ],
+        "bounds": _bounds(metric, seen, baseline) if enough else [],
     }
+
+
+def _bounds(metric: Metric, seen: Sequence[float], baseline: float | None) -> list[dict[str, Any]]:
+    """The critical bound first, since the warning must stay on this side of whatever becomes of it."""
+    there = {x: limit for x in ("critical", "warning") if (limit := getattr(metric, x)) and limit.pending is None}
+    found: dict[str, dict[str, Any]] = {}
+    for level, limit in there.items():
+        found[level] = _bound(metric, level, limit, seen, baseline)
+        if level == "warning":
+            _keep_order(metric, found, seen, baseline)
+    return [found[level] for level in ("warning", "critical") if level in found]
+
+
+def _keep_order(
+    metric: Metric, found: Mapping[str, dict[str, Any]], seen: Sequence[float], baseline: float | None
+) -> None:
+    """A proposed warning lies between the target and the critical bound."""
+    warning, critical = found["warning"], found.get("critical", {})
+    if warning["proposed"] is None:
+        return
+    above, proposed = warning["above"], warning["proposed"]
+    nearest, furthest = _target(metric, above, baseline), None
+    if critical.get("now") is not None and critical["above"] is above:
+        furthest = critical["now"] if critical["proposed"] is None else critical["proposed"]
+    inner, outer = (max, min) if above else (min, max)
+    proposed = proposed if nearest is None else inner(proposed, nearest)
+    proposed = proposed if furthest is None else outer(proposed, furthest)
+    outward = proposed > warning["now"] if above else proposed < warning["now"]
+    if proposed == warning["now"] or outward is not (warning["why"] == _OFTEN):
+        edge = "critical bound" if proposed == furthest else "target"
+        why = f"{warning['why']}, but may go no further than the {edge}"
+        warning |= {"proposed": None, "would_fire": None, "why": why}
+    else:
+        warning |= {"proposed": proposed, "would_fire": _beyond(seen, above, proposed)}
+
+
+def _target(metric: Metric, above: bool, baseline: float | None) -> float | None:
+    """Where the target ends on the side of this bound, if it has an end there."""
+    target = metric.target
+    if target is None or target.pending is not None:
+        return None
+    rises, end = _side(metric, target, baseline)
+    # A target is met below its bound, a warning comes above its own; a change lies on one side for both.
+    return end if (rises if target.change is not None else not rises) is above else None
 
 
 def _bound(metric: Metric, level: str, limit: Limit, seen: Sequence[float], baseline: float | None) -> dict[str, Any]:
@@ -52,8 +94,9 @@ def _bound(metric: Metric, level: str, limit: Limit, seen: Sequence[float], base
     edge = _quantile(seen, 0.995 if above else 0.005)
     why, proposed = "keep", None
     if fired > NOISY * len(seen):
-        why, proposed = "fires too often", _rounded(edge * MARGIN if above else edge / MARGIN, up=above)
-    elif above and worst > 0 and now > LOOSE * worst:
+        why, proposed = _OFTEN, _looser(metric, edge, above)
+    # A critical bound drawn nearer would turn back what its plan allows; that is for people to say.
+    elif level == "warning" and above and worst > 0 and now > LOOSE * worst:
         why, proposed = "so far away that it sees little", _rounded(worst * 2, up=True)
     return {
         "level": level,
@@ -64,6 +107,15 @@ def _bound(metric: Metric, level: str, limit: Limit, seen: Sequence[float], base
         "would_fire": None if proposed is None else _beyond(seen, above, proposed),
         "why": why,
     }
+
+
+def _looser(metric: Metric, edge: float, above: bool) -> float:
+    """Beyond the edge of what was seen; a share that should be high is as far from all as it fails."""
+    if above:
+        return _rounded(edge * MARGIN, up=True)
+    if metric.unit is Unit.PERCENT and edge <= _ALL:
+        return max(_ALL - _rounded((_ALL - edge) * MARGIN, up=True), 0.0)
+    return _rounded(edge / MARGIN, up=False)
 
 
 def _side(metric: Metric, limit: Limit, baseline: float | None) -> tuple[bool, float | None]:
@@ -95,7 +147,10 @@ def threshold_finding(review: dict[str, Any]) -> Finding:
     text = "The bounds of the metrics table fit what was measured"
     blank = [m["title"] for m in review["metrics"] if m["points"] < FEWEST]
     changed = [
-        f"{m['title']} ({b['level']})" for m in review["metrics"] for b in m["bounds"] if b["proposed"] is not None
+        f"{m['title']} ({b['level']})"
+        for m in review["metrics"]
+        for b in m["bounds"]
+        if b["proposed"] is not None or b["why"].startswith(_OFTEN)
     ]
     if len(blank) == len(review["metrics"]):
         return Finding("upkeep", text, Verdict.INCONCLUSIVE, "Nothing was measured in this time.")

@@ -120,5 +120,20 @@ def levels(course: Course, *wanted: Level) -> tuple[str, ...]:
     return tuple(name for name, points in course.points.items() if points and points[-1].level in wanted)
 
 
+def could_see(course: Course) -> bool:
+    """Whether the newest review could tell anything: it passed, it failed, or a metric had a value."""
+    values = (points[-1] for points in course.points.values() if points)
+    return course.verdict in ("PASS", "FAIL") or any(
+        point.value is not None and point.at == course.reviewed_at for point in values
+    )
+
+
+def count_words(count: int | None, word: str, *, reviewed: bool) -> str:
+    """`1 CRITICAL`, or why nobody knows."""
+    if count is not None:
+        return f"{count} {word}"
+    return f"unknown ({'the newest review had no data' if reviewed else 'no review yet'})"
+
+
 def _reviewed_here(state: RolloutState, course: Course) -> bool:
     return course.reviewed_at is not None and course.reviewed_wave == state.wave

@@ -21,7 +21,7 @@ from tidegate.units import format_duration, format_percent
 from tidegate.upkeep import goes_on, tasks_json
 from tidegate.verdict import Verdict
 from tidegate.views.course import Course, Event
-from tidegate.views.health import Status, levels, status_of
+from tidegate.views.health import Status, could_see, count_words, levels, status_of
 from tidegate.views.metrics import MetricView, metric_view
 from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
 from tidegate.words.progress_page import wave_status
@@ -53,8 +53,8 @@ class RolloutView:
     as_planned: bool
     exposure_word: str
     traffic: str
-    incidents: int
-    alerts: int
+    incidents: int | None  # None where the newest review could not tell, or there is none
+    alerts: int | None
     last_issue: Event | None
     issues: int
     reviewed_at: datetime | None
@@ -71,6 +71,16 @@ class RolloutView:
     allowed: Allowed
     approvals: str
     head: str
+
+    @property
+    def incidents_words(self) -> str:
+        """`0 CRITICAL`, or why it is not known."""
+        return count_words(self.incidents, "CRITICAL", reviewed=self.reviewed_at is not None)
+
+    @property
+    def alerts_words(self) -> str:
+        """`1 WARNING`, or why it is not known."""
+        return count_words(self.alerts, "WARNING", reviewed=self.reviewed_at is not None)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; instants are ISO 8601."""
@@ -107,7 +117,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         exposure_word=_exposure_word(state, planned),
         traffic="" if share is None else f"{share:.1f}% of the audience's requests took the new path",
         incidents=_incidents(plan, state, course),
-        alerts=len(levels(course, Level.WARNING)),
+        alerts=len(levels(course, Level.WARNING)) if could_see(course) else None,
         last_issue=course.issue,
         issues=course.issues,
         reviewed_at=course.reviewed_at,
@@ -193,15 +203,18 @@ def _day(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> int 
     return (today - first).days + 1
 
 
-def _incidents(plan: Plan, state: RolloutState, course: Course) -> int:
+def _incidents(plan: Plan, state: RolloutState, course: Course) -> int | None:
     """What the last review saw that counts as CRITICAL: alerts that fire, and metrics beyond their critical bound."""
+    if not could_see(course):
+        return None
     criteria = (
         [*in_force(plan, state.wave, When.TRIGGER), *in_force(plan, state.wave, When.DURING)] if state.wave else []
     )
     of_alerts = {item.id for item in criteria if isinstance(item.criterion, Alerts)}
-    failed = {f["criterion"] for f in course.findings if f["verdict"] == Verdict.FAIL}
+    said = {f["verdict"] for f in course.findings if f["criterion"] in of_alerts}
     # Several criteria may ask for the same alert.
-    return int(bool(failed & of_alerts)) + len(levels(course, Level.CRITICAL))
+    count = int(Verdict.FAIL in said) + len(levels(course, Level.CRITICAL))
+    return count if count or Verdict.ERROR not in said else None
 
 
 def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
