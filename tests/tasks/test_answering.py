@@ -14,7 +14,7 @@ from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
 from tasks.answering import take_answer
 from tasks.approvers import read_seeds
-from tasks.gates import give_answer, judge_answer
+from tasks.gates import give_answer, judge_answer, no_longer_holds
 from tasks.open_rollout import utc_now
 from tasks.proving import CODES
 from tests.conftest import PrometheusServer
@@ -212,6 +212,51 @@ def test_a_quorum_of_two_needs_two_people(tmp_path: Path, seeds: Path) -> None:
     assert world.answer(world.given(ANN, later), later) == ("counted", f"1 of 2 approvals ({ANN})")
     assert world.run.state.approved_wave == 0
     assert world.answer(world.given(STARTER, now), now)[0] == "go"
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_counted_go_is_taken_back_by_a_hold_also_beside_somebody_elses(
+    tmp_path: Path, seeds: Path, twice: bool
+) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    hold = world.given(ANN, now, decision="hold", code="")
+    if twice:
+        give_answer(world.run, 1, world.open(), Answer(Choice.HOLD, STRANGER), "command line")
+    assert world.answer(hold, now)[0] == "held"
+    assert world.run.state.approvals == {1: []}
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    assert world.run.state.approved_wave == 0
+    later = now + timedelta(seconds=30)
+    assert world.answer(world.given(ANN, later), later)[0] == "go"
+
+
+def test_a_counted_go_counts_as_long_as_an_approval_and_no_longer(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.state.counted_at[1][ANN] -= timedelta(hours=25)
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    later = now + timedelta(seconds=30)
+    assert world.answer(world.given(ANN, later), later)[0] == "go"
+
+
+def test_a_go_is_as_old_as_the_oldest_that_it_rests_on(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.state.counted_at[1][ANN] -= timedelta(hours=23)
+    assert world.answer(world.given(BOB, now), now)[0] == "go"
+    assert "older than" not in no_longer_holds(world.run, 1, utc_now())
+    in_two_hours = utc_now() + timedelta(hours=2)
+    assert no_longer_holds(world.run, 1, in_two_hours) == "the approval is older than 24h"
+
+
+def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False})
+    assert world.run.state.approvals == {1: [ANN]}
+    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False})
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
 
 
 @pytest.mark.parametrize("decision", ["hold", "rollback"])

@@ -418,7 +418,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == {"report": "close-out", "form": 3, "sha256": sha256_of(report), "sequence": len(journal.entries)}
+    assert recorded == {"report": "close-out", "form": 4, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"
