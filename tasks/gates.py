@@ -8,7 +8,17 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.rollback_steps import roll_back
 from tidegate.amended import AMENDED
-from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, asked_people, human_findings, rule
+from tidegate.approval import (
+    MAX_NOTE,
+    Answer,
+    Choice,
+    Outcome,
+    Ruling,
+    approvers_of,
+    asked_people,
+    human_findings,
+    rule,
+)
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.gates.binding import worse_than_shown
@@ -131,7 +141,7 @@ def given_to_prefect(run: OpenRollout, gate: GateRecord) -> dict[str, Any]:
     """The journalled answer of a gate as its form in Prefect takes it; where it is to ask anew, no answer at all."""
     if gate.outcome == AMENDED:
         # Nobody reads it: the run finds in the journal that it has to ask under the new plan.
-        given = {"decision": "hold", "approver": "nobody@tidegate.invalid", "note": gate.reason}
+        given = {"decision": "hold", "approver": "nobody@tidegate.invalid", "note": gate.reason[:MAX_NOTE]}
         return given | ({"given_for": gate.bound} if gate.bound else {})
     answer = Answer.from_json(gate.answer or {})
     body = answer.to_json()
@@ -208,7 +218,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
 
     def overtaken(state: RolloutState) -> bool:
         gate = state.gate
-        return not waits(state, wave, attempt) or gate is None or gate.answer != answer.to_json()
+        return not waits(state, wave, attempt) or gate is None or not answer.is_the(gate.answer)
 
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
     run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
