@@ -11,7 +11,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from blocks.journal import RolloutRow
 from tasks.notifications import undelivered
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.open_rollout import OpenRollout, utc_now, why_unread
 from tidegate.views.course import Course, follow
 from tidegate.views.view import RolloutView, rollout_view
 
@@ -127,8 +127,7 @@ class Board:
             try:
                 found.append(self.of(row.rollout))
             except (ConnectionFault, ValueError) as error:
-                # The first line only: what follows may repeat a whole plan.
-                unreadable[row.rollout] = (str(error).splitlines() or [type(error).__name__])[0]
+                unreadable[row.rollout] = why_unread(error)
         self.unreadable = unreadable
         return found
 
