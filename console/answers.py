@@ -69,6 +69,9 @@ def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) 
         return ruling.outcome, ruling.reason
     if not give_answer(run, gate.wave, gate.attempt, answer, via):
         refuse_answer(run, gate, answer.approver, answer.decision, via, "this gate was answered a moment ago")
+    if answer.decision not in SAFE and (other := _overtaken(run, answer)):
+        note_refused(run, gate, answer.approver, answer.decision, via, other)
+        return Outcome.REFUSED, other
     if ruling.outcome is Outcome.ROLLBACK:
         decide_gate(run, gate.wave, gate.attempt, answer)
         run.release_claim()
@@ -76,6 +79,15 @@ def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) 
         who = f"{answer.approver} and {answer.second}"
         tell(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
     return ruling.outcome, ruling.reason
+
+
+def _overtaken(run: OpenRollout, answer: Answer) -> str:
+    """Which other answer will be ruled on instead, since the most cautious one counts; empty where this one will."""
+    waiting = run.state.gate.answer if run.state.gate is not None else None
+    if waiting is None or answer.is_the(waiting):
+        return ""
+    which = "another" if waiting["decision"] == answer.decision else "a more cautious"
+    return f"{which} answer waits: {waiting['decision']} by {waiting['approver']}"
 
 
 def wake(run: OpenRollout, gate: GateRecord) -> str:

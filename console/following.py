@@ -11,7 +11,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from blocks.journal import RolloutRow
 from tasks.notifications import undelivered
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.open_rollout import OpenRollout, utc_now, why_unread
 from tidegate.views.course import Course, follow
 from tidegate.views.view import RolloutView, rollout_view
 
@@ -117,17 +117,26 @@ class Board:
                 self._listed_at = self._clock()
             return self._rows
 
-    def newest(self, count: int) -> list[Seen]:
-        """The newest rollouts; why one cannot be read stands in `unreadable`."""
+    def newest(self, ended: int) -> list[Seen]:
+        """Every open rollout and this many ended ones, newest first; why one cannot be read stands in `unreadable`."""
         found, unreadable = [], {}
-        for row in self.rows()[:count]:
+        left = {row.rollout for row in self._ended()[ended:]}
+        for row in self.rows():
+            if row.rollout in left:
+                continue
             try:
                 found.append(self.of(row.rollout))
             except (ConnectionFault, ValueError) as error:
-                # The first line only: what follows may repeat a whole plan.
-                unreadable[row.rollout] = (str(error).splitlines() or [type(error).__name__])[0]
+                unreadable[row.rollout] = why_unread(error)
         self.unreadable = unreadable
         return found
+
+    def hidden(self, ended: int) -> int:
+        """How many ended rollouts `newest` leaves out."""
+        return max(len(self._ended()) - ended, 0)
+
+    def _ended(self) -> list[RolloutRow]:
+        return [row for row in self.rows() if not row.is_open]
 
     def _follow(self, rollout: str) -> Followed:
         with self._lock:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console.exits import Exit
 from console.home import connections
 from console.options import Json
 from console.orders import asked_code, asks_for_code, ordered
@@ -107,6 +108,11 @@ def freeze(
         raise NotAllowed("--all is missing; one rollout is held with `tidegate hold ROLLOUT --as NAME --reason TEXT`")
     frozen = freeze_all(connections(), some_name(who), reason)
     if as_json:
-        print(json.dumps({"frozen": list(frozen)}))
+        print(json.dumps({"frozen": list(frozen.held), "not_frozen": dict(frozen.not_held)}))
     else:
-        out.print(f"held: {', '.join(frozen)}" if frozen else "no open rollout was left to hold")
+        if frozen.held or not frozen.not_held:
+            out.print(f"held: {', '.join(frozen.held)}" if frozen.held else "no open rollout was left to hold")
+        for rollout, why in frozen.not_held.items():
+            out.print(f"NOT held: {rollout}: {why}", markup=False)
+    if frozen.not_held:
+        raise typer.Exit(Exit.NO_GO)

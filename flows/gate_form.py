@@ -5,10 +5,11 @@ from typing import Any, Literal
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
-from flows.forms import DURATION, EMAIL, field_text
+from flows.forms import DURATION, NAME, field_text
 from tasks.gates import boxes
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
+from tidegate.approval import MAX_NOTE
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import field_name
 from tidegate.plan import Approvals
@@ -24,9 +25,17 @@ def asking_form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type
             Literal["go", "extend", "hold", "rollback"],
             Field(title="Decision", description=field_text(page)),
         ),
-        "approver": (str, Field(title="Your e-mail address", pattern=EMAIL, max_length=254)),
+        "approver": (
+            str,
+            Field(
+                title="Your e-mail address",
+                description="With hold and rollback any name will do.",
+                pattern=NAME,
+                max_length=254,
+            ),
+        ),
         "extension": (str, Field("", title="Extend by", description="With extend only, e.g. 12h.", pattern=DURATION)),
-        "note": (str, Field("", title="Note", max_length=2_000)),
+        "note": (str, Field("", title="Note", max_length=MAX_NOTE)),
     }
     if run.plan.approvals is not Approvals.OPEN:
         bound = given_for(wave, attempt, run.state.plan_hash)

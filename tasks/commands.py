@@ -1,10 +1,12 @@
 """What people order while a rollout runs; each is an entry in the journal, and takes effect at the next guard."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from blocks.connections import OpenConnections
 from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, why_unread
 from tasks.opening import NotAllowed
 from tasks.orders import Given, must_be_allowed
 from tasks.ticking import hold, resume
@@ -78,7 +80,22 @@ def close(
         tell(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
 
 
-def freeze_all(connections: OpenConnections, person: str, reason: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a freeze led to: which rollouts it holds, and which it could not hold, with the reason."""
+
+    held: tuple[str, ...]
+    not_held: Mapping[str, str]
+
+
+def freeze_all(connections: OpenConnections, person: str, reason: str) -> Frozen:
     """Hold every open rollout; those that are held already are left out of the answer."""
-    runs = [OpenRollout(connections, row.rollout) for row in connections.journal.rollouts(open_only=True)]
-    return tuple(run.rollout for run in runs if hold(run, person, f"freeze: {reason}"))
+    done: list[str] = []
+    not_held: dict[str, str] = {}
+    for row in connections.journal.rollouts(open_only=True):
+        try:
+            if hold(OpenRollout(connections, row.rollout), person, f"freeze: {reason}"):
+                done.append(row.rollout)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are held
+            not_held[row.rollout] = why_unread(error)
+    return Frozen(tuple(done), not_held)

@@ -8,10 +8,21 @@ from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.rollback_steps import roll_back
 from tidegate.amended import AMENDED
-from tidegate.approval import Answer, Choice, Outcome, Ruling, approvers_of, asked_people, human_findings, rule
+from tidegate.approval import (
+    MAX_NOTE,
+    Answer,
+    Choice,
+    Outcome,
+    Ruling,
+    approvers_of,
+    asked_people,
+    human_findings,
+    rule,
+)
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.gates.binding import worse_than_shown
+from tidegate.gates.counted import oldest_go, said_go, stated
 from tidegate.gates.objection import objection
 from tidegate.gates.statements import (
     Statement,
@@ -35,8 +46,14 @@ _TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
 
 def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
     """What is measured and what is to be stated before this wave, at this moment."""
-    earlier = run.state.stated.get(wave, {}) if signs_off(run.plan, wave) else {}
-    return (*entry_findings(run, wave, utc_now()), *human_findings(run.plan, wave, frozenset(), earlier))
+    now = utc_now()
+    earlier = stated_so_far(run, wave, now) if signs_off(run.plan, wave) else {}
+    return (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), earlier))
+
+
+def stated_so_far(run: OpenRollout, wave: int, now: datetime) -> dict[str, str]:
+    """What was stated before this wave and counts at this instant, and by whom."""
+    return stated(run.state, wave, run.plan.approval_ttl, now)
 
 
 def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
@@ -117,14 +134,14 @@ def refuse_unread(run: OpenRollout, wave: int, attempt: int, why: str) -> None:
 
 def boxes(run: OpenRollout, wave: int) -> tuple[Statement, ...]:
     """The statements that the gate's form asks for now."""
-    return open_statements(run.plan, wave, run.state.stated.get(wave, {}))
+    return open_statements(run.plan, wave, stated_so_far(run, wave, utc_now()))
 
 
 def given_to_prefect(run: OpenRollout, gate: GateRecord) -> dict[str, Any]:
     """The journalled answer of a gate as its form in Prefect takes it; where it is to ask anew, no answer at all."""
     if gate.outcome == AMENDED:
         # Nobody reads it: the run finds in the journal that it has to ask under the new plan.
-        given = {"decision": "hold", "approver": "nobody@tidegate.invalid", "note": gate.reason}
+        given = {"decision": "hold", "approver": "nobody@tidegate.invalid", "note": gate.reason[:MAX_NOTE]}
         return given | ({"given_for": gate.bound} if gate.bound else {})
     answer = Answer.from_json(gate.answer or {})
     body = answer.to_json()
@@ -137,10 +154,10 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
 
     The person did not start the rollout where another can speak; called again, somebody else says what is missing.
     """
-    plan, state = run.plan, run.state
-    said, stated = state.approvals.get(wave, []), state.stated.get(wave, {})
+    plan, state, now = run.plan, run.state, utc_now()
+    said, signed = said_go(state, wave, plan.approval_ttl, now), stated_so_far(run, wave, now)
     approvers = [p for p in approvers_of(plan, wave) if p != state.started_by and p not in said]
-    missing = [s for s in sign_off(plan) if s.key not in stated] if signs_off(plan, wave) else []
+    missing = [s for s in sign_off(plan) if s.key not in signed] if signs_off(plan, wave) else []
 
     def signs(person: str) -> int:
         return sum(may_state(plan, s, person) for s in missing)
@@ -159,7 +176,8 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     """The ruling on an answer with the evidence of this moment; no effect."""
     # Where people sign off one after another, the ruling itself counts what has been stated so far.
     human = () if signs_off(run.plan, wave) else human_findings(run.plan, wave, answer.stated)
-    findings = (*entry_findings(run, wave, utc_now()), *human)
+    now = utc_now()
+    findings = (*entry_findings(run, wave, now), *human)
     blocking = STOPS_SOAK & run.state.holds.keys()
     gate = run.state.gate
     shown = gate.findings if gate is not None and gate.wave == wave else []
@@ -169,11 +187,11 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
         wave,
         answer,
         started_by=run.state.started_by,
-        said_go=[*run.state.approvals.get(wave, []), *([answer.second] if answer.second else [])],
+        said_go=[*said_go(run.state, wave, run.plan.approval_ttl, now), *([answer.second] if answer.second else [])],
         findings=findings,
         blocked=f"held: {run.state.holds[min(blocking)]}" if blocking else worse,
         objection=objection(run.plan, run.state, wave, answer),
-        stated=run.state.stated.get(wave, {}),
+        stated=stated_so_far(run, wave, now),
     )
 
 
@@ -200,7 +218,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
 
     def overtaken(state: RolloutState) -> bool:
         gate = state.gate
-        return not waits(state, wave, attempt) or gate is None or gate.answer != answer.to_json()
+        return not waits(state, wave, attempt) or gate is None or not answer.is_the(gate.answer)
 
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
     run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
@@ -209,7 +227,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
 
 def no_longer_holds(run: OpenRollout, wave: int, now: datetime) -> str:
     """Why a go that was given must not be acted upon at this instant, or empty."""
-    approved = run.state.approved_at
+    approved = oldest_go(run.state, wave, run.plan.approval_ttl)
     if approved is None or now - approved > run.plan.approval_ttl:
         return f"the approval is older than {format_duration(run.plan.approval_ttl)}"
     plan_now, zone = run.timing.pace.plan_time(now), timezone_of(run.plan)

@@ -16,7 +16,17 @@ from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import Phase, RolloutState
 
-__all__ = ["HOLDER", "LEASE", "PROOF_PATIENCE", "OpenRollout", "Superseded", "UnknownRollout", "settle", "utc_now"]
+__all__ = [
+    "HOLDER",
+    "LEASE",
+    "PROOF_PATIENCE",
+    "OpenRollout",
+    "Superseded",
+    "UnknownRollout",
+    "settle",
+    "utc_now",
+    "why_unread",
+]
 
 PROOF_PATIENCE = timedelta(minutes=5)
 _ATTEMPTS = 8
@@ -163,6 +173,13 @@ class OpenRollout:
         if self.claim is not None:
             self.connections.journal.release(self.claim)
             self.claim = None
+
+
+def why_unread(error: Exception) -> str:
+    """Why a rollout cannot be read, on one line: what follows may repeat a whole plan."""
+    first = next(iter(str(error).splitlines()), "")
+    told = first and isinstance(error, ConnectionFault | ValueError)
+    return first if told else f"{type(error).__name__} {first}".strip()
 
 
 def settle(run: OpenRollout, seconds: float = 5.0) -> None:

@@ -11,7 +11,7 @@ from tasks.checklist import Scene, line_looks
 from tasks.choosing import drill_prefix
 from tasks.drills import drill
 from tasks.notifications import deliver, tell
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, why_unread
 from tasks.opening import NotAllowed
 from tasks.report_files import keep_report
 from tidegate.criteria import joined_query
@@ -45,30 +45,39 @@ class Kept:
     page: str
 
 
-def released(connections: OpenConnections) -> Iterator[OpenRollout]:
-    """The newest rollout of each flag, where it has been released."""
+def newest_rollouts(connections: OpenConnections) -> Iterator[str]:
+    """The newest rollout of each flag."""
     seen: set[str] = set()
     for row in connections.journal.rollouts():
         if row.flag in seen or row.rollout.startswith(f"{drill_prefix(row.flag)}-"):
             continue
         seen.add(row.flag)
-        run = OpenRollout(connections, row.rollout)
-        if goes_on(run.state):
-            yield run
+        yield row.rollout
 
 
 def keep_up(connections: OpenConnections, work: Work, now: datetime) -> list[Kept]:
     """Do this work for every released rollout whose plan asks for it; trouble with one never stops the others."""
     done: list[Kept] = []
-    for run in released(connections):
-        if work is Work.PEOPLE:
-            for notice in due_tasks(run.plan, run.state, run.timing, now):
-                tell(run, notice)
-        for number, item in enumerate(run.plan.upkeep, start=1):
-            if work is not Work.PEOPLE and item.work is work:
-                done.append(_do(run, number, item, now))
-        deliver(run, now)
+    for rollout in newest_rollouts(connections):
+        try:
+            run = OpenRollout(connections, rollout)
+            if goes_on(run.state):
+                _keep_up(run, work, now, done)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are kept up
+            sentence = f"Nothing can be done for {rollout}: {one_line(why_unread(error))}"
+            finding = Finding("upkeep", work.value, Verdict.ERROR, sentence)
+            done.append(Kept(rollout, work, finding, f"# Upkeep: {work.value}\n\n{sentence}\n"))
     return done
+
+
+def _keep_up(run: OpenRollout, work: Work, now: datetime, done: list[Kept]) -> None:
+    if work is Work.PEOPLE:
+        for notice in due_tasks(run.plan, run.state, run.timing, now):
+            tell(run, notice)
+    for number, item in enumerate(run.plan.upkeep, start=1):
+        if work is not Work.PEOPLE and item.work is work:
+            done.append(_do(run, number, item, now))
+    deliver(run, now)
 
 
 def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> Kept:

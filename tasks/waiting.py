@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tasks.gates import stated_so_far
 from tasks.measurement import Look, entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
@@ -99,7 +100,7 @@ def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
     if not _looks.has_come(run.rollout, now):
         return
     wave, attempt = gate.wave, gate.attempt
-    stated = run.state.stated.get(wave, {}) if signs_off(run.plan, wave) else {}
+    stated = stated_so_far(run, wave, now) if signs_off(run.plan, wave) else {}
     findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), stated))
     if _verdicts(gate.findings) == sorted((f.criterion, f.verdict.value) for f in findings):
         return
@@ -146,12 +147,14 @@ def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
     soaks = state.phase in SOAKING
     anew = bool(before) and version.on_new_build is OnNewBuild.RESTART_SOAK and soaks
     asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
+    counted = any(wave > max(state.wave, state.approved_wave) for wave in state.approvals)
     paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
     body = {"versions": list(versions), "before": list(before), "soak_anew": anew}
     written = run.append(Kind.BUILD_SEEN, body, now, unless=lambda s: s.versions == versions, fenced=True)
     if written and before and not paged:
         then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
-        tell(run, new_build(run.plan, run.state, before, versions, then))
+        again = "; whoever was counted at the gate is asked again" if counted else ""
+        tell(run, new_build(run.plan, run.state, before, versions, then + again))
 
 
 def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.entries import Entry
+from tidegate.gates.counted import forget
 from tidegate.rollout_state import Amendment, Phase, RolloutState
 
 AMENDED = "amended"
@@ -33,9 +34,7 @@ def amended(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _ask_anew(state: RolloutState, entry: Entry, reason: str) -> None:
     """Nobody has approved anything under the new plan yet, and before wave 1 it was not looked at either."""
-    for wave in [wave for wave in (*state.approvals, *state.stated) if wave > state.wave]:
-        state.approvals.pop(wave, None)
-        state.stated.pop(wave, None)
+    forget(state, state.wave)
     gate = state.gate
     if state.phase in (Phase.GATE, Phase.RAISING):
         state.approved_wave, state.intended, state.phase = state.wave, None, Phase.GATE

@@ -13,7 +13,7 @@ from tidegate.plan import Human, Plan, When
 from tidegate.units import format_duration, parse_duration
 from tidegate.verdict import Finding, Verdict
 
-_MAX_NOTE = 2_000
+MAX_NOTE = 2_000
 
 
 class Choice(StrEnum):
@@ -53,7 +53,7 @@ class Answer:
         body: dict[str, Any] = {
             "decision": self.decision.value,
             "approver": self.approver,
-            "note": self.note,
+            "note": self.note[:MAX_NOTE],
             "extension": None if self.extension is None else format_duration(self.extension),
             "stated": sorted(self.stated),
         }
@@ -68,12 +68,16 @@ class Answer:
         return cls(
             Choice(body["decision"]),
             str(body["approver"]).strip().lower(),
-            str(body.get("note") or "")[:_MAX_NOTE],
+            str(body.get("note") or "")[:MAX_NOTE],
             parse_duration(extension) if extension else None,
             frozenset(body.get("stated", ())),
             str(body.get("given_for") or ""),
             str(body.get("second") or "").strip().lower(),
         )
+
+    def is_the(self, body: dict[str, Any] | None) -> bool:
+        """Whether this is the answer that stands in the journal; older entries have longer notes than are read."""
+        return body is not None and Answer.from_json(body) == Answer.from_json(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,9 @@ class Plan(Model):
         default=OnBlind.HOLD,
         description="What then happens; step_down goes to the wave before (in wave 1 to zero) and holds there.",
     )
-    approval_ttl: PositiveDuration = Field(default=timedelta(hours=24), description="How early a gate may open.")
+    approval_ttl: PositiveDuration = Field(
+        default=timedelta(hours=24), description="How early a gate may open, and how long a go counts."
+    )
     hold_max: PositiveDuration = Field(
         default=timedelta(hours=24), description="A hold that lasts longer is told to every contact, once."
     )

@@ -211,6 +211,7 @@ class RolloutState:
     gate: GateRecord | None = None
     gate_attempts: dict[int, int] = field(default_factory=dict)
     approvals: dict[int, list[str]] = field(default_factory=dict)
+    counted_at: dict[int, dict[str, datetime]] = field(default_factory=dict)  # by wave: when each go was counted last
     stated: dict[int, dict[str, str]] = field(default_factory=dict)  # by wave: the statement's key, and who made it
     broken_glass: dict[int, str] = field(default_factory=dict)  # by wave: who went on without codes, and why
     approved_wave: int = 0

@@ -14,7 +14,7 @@ from tidegate.rollout_state import HoldCause
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _ENDED_FOR = timedelta(days=1)  # a rollout that ended is told of this long
-_MOST = 50
+_MOST_ENDED = 50
 
 
 def own_metrics(board: Board) -> bytes:
@@ -30,7 +30,7 @@ class _Rollouts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from one look at the board."""
-        now, seen = utc_now(), self._board.newest(_MOST)
+        now, seen = utc_now(), self._board.newest(_MOST_ENDED)
         told = [s for s in seen if s.view.is_open or now - (s.run.state.updated_at or now) < _ENDED_FOR]
         answers = self._board.stale_since is None and all(s.stale_since is None for s in seen)
         yield _one("tidegate_journal_up", "1 while the journal answers the dashboard.", float(answers))

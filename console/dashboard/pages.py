@@ -19,7 +19,7 @@ from tidegate.words.tables import MARKS
 from tidegate.words.wording import OPEN_APPROVALS
 
 HERE = Path(__file__).parent
-MOST_ROLLOUTS = 50
+MOST_ENDED = 50
 MOST_EVENTS = 40
 REFRESH_SECONDS = 10
 
@@ -108,9 +108,9 @@ class Pages:
         )
 
     def _list(self) -> Live:
-        views = [seen.view for seen in self.board.newest(MOST_ROLLOUTS)]
+        views = [seen.view for seen in self.board.newest(MOST_ENDED)]
         stale = _stale(self.board.stale_since)
-        hidden = max(len(self.board.rows()) - MOST_ROLLOUTS, 0)
+        hidden = self.board.hidden(MOST_ENDED)
         unreadable = self.board.unreadable
         html = self._render("list.html", views=views, stale=stale, hidden=hidden, unreadable=unreadable)
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"

@@ -10,8 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.context import refresh_global_settings_context
+from prefect.utilities.schema_tools import ValidationError, validate
 
+from flows.gate_form import asking_form
 from tasks.commands import end_holds
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
@@ -21,19 +24,28 @@ Body = dict[str, Any]
 
 
 class StandIn:
-    """`worker` gets what a resumed run would, `orders` what a started deployment would; it gives back what that says."""
+    """`worker` gets what a resumed run would, `orders` what a started deployment would; it gives back what that says.
+
+    Once it is told which rollout `asks`, it takes what the gate's form takes, as the server does.
+    """
 
     def __init__(self) -> None:
         self.worker: Any = lambda given: None
         self.orders: dict[str, Callable[[Body], str]] = {}
         self.given: list[Body] = []
         self.inputs: dict[str, datetime] = {}
+        self.asks: OpenRollout | None = None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}/api"
         self._deployments: dict[str, str] = {}
         self._runs: dict[str, Body] = {}
 
     def resumed(self, body: Body) -> Body:
+        try:
+            if self.asks is not None:
+                validate(body["run_input"], _form_of(self.asks.again()), raise_on_error=True)
+        except ValidationError as error:
+            return {"status": "REJECT", "state": None, "details": {"type": "reject_details", "reason": str(error)}}
         self.given.append(body["run_input"])
         self.worker(body["run_input"])
         return {"status": "ACCEPT", "state": None, "details": {"type": "accept_details"}}
@@ -62,6 +74,14 @@ class StandIn:
 
     def run(self, run: str) -> Body | None:
         return self._runs.get(run)
+
+
+def _form_of(run: OpenRollout) -> Any:
+    """The schema that Prefect stores when the run suspends at its gate."""
+    gate = run.state.gate
+    assert gate is not None
+    form = asking_form(run, gate.wave, gate.attempt, gate.refusal)
+    return create_v2_schema(form.__name__, model_base=form)
 
 
 def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:

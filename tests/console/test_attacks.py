@@ -185,6 +185,34 @@ def test_an_answer_that_prefect_does_not_take_is_recorded_without_its_code(
     assert refusals(world.run) == ["Prefect did not take the answer for this gate's form"]
 
 
+def test_a_hold_by_a_name_alone_wakes_the_gate_and_no_go_passes_it_by(
+    named: GateWorld,
+    prefect: StandIn,
+    run: Run,
+) -> None:
+    prefect.asks = named.run
+    named.run.release_claim()
+    ended, _, err = run(*approve(named, "--as", "bob", "--decision", "hold", "--note", "x" * 2_500))
+    assert (ended, err) == (0, "")
+    assert [(given["approver"], given["decision"]) for given in prefect.given] == [("bob", "hold")]
+    for decision in ("hold", "go"):
+        ended, out, _ = run(*approve(named, "--as", ANN, "--decision", decision))
+        refused = "refused: a more cautious answer waits: hold by bob" in on_one_line(out)
+        assert (ended, refused) == ((1, True) if decision == "go" else (0, False))
+    assert refusals(named.run) == ["a more cautious answer waits: hold by bob"]
+    named.run.keep_claim()
+    assert named.answer({})[0] == "held"
+    named.open()
+    ended, out, _ = run(*approve(named, "--as", ANN, "--decision", "go"))
+    assert (ended, f"go: go by {ANN}" in out) == (0, True)
+
+
+def test_a_go_beside_another_that_waits_is_not_said_to_count(named: GateWorld, prefect: StandIn, run: Run) -> None:
+    assert run(*approve(named, "--as", ANN, "--decision", "go"))[0] == 0
+    ended, out, _ = run(*approve(named, "--as", BOB, "--decision", "go"))
+    assert (ended, f"another answer waits: go by {ANN}" in on_one_line(out)) == (1, True)
+
+
 def test_whoever_repeats_an_attack_cannot_fill_the_journal(named: GateWorld) -> None:
     before = named.run.refresh().sequence
     gate = waiting_gate(named.run, ANN, "go", "test")

@@ -29,7 +29,7 @@ def approve(world: GateWorld, *arguments: str) -> list[str]:
 
 
 def test_a_go_is_handed_over_and_its_ruling_printed(world: GateWorld, prefect: StandIn, run: Run) -> None:
-    prefect.worker = world.answer
+    prefect.worker, prefect.asks = world.answer, world.run
     code = world.code(ANN, utc_now())
     ended, out, err = run(*approve(world, "--as", ANN, "--decision", "go", "--code", code))
     assert ended == 0, err
@@ -45,7 +45,7 @@ def test_a_refusal_of_the_worker_is_exit_code_1_and_the_gate_asks_anew(
     prefect: StandIn,
     run: Run,
 ) -> None:
-    prefect.worker = world.answer
+    prefect.worker, prefect.asks = world.answer, world.run
     ended, out, _ = run(*approve(world, "--as", BOB, "--decision", "go", "--code", world.code(ANN, utc_now())))
     assert (ended, "refused: the code of bob@example.com was wrong or too old" in out.replace("\n", " ")) == (1, True)
     assert world.open() == 2
@@ -72,8 +72,10 @@ def test_hold_and_rollback_are_written_here_without_a_code(
     run: Run,
     decision: str,
 ) -> None:
-    ended, _, err = run(*approve(world, "--as", "anybody at all", "--decision", decision))
-    assert ended == 0, err
+    prefect.asks = world.run
+    ended, _, err = run(*approve(world, "--as", "anybody at all", "--decision", decision, "--note", "x" * 2_500))
+    assert (ended, err) == (0, "")
+    assert prefect.given[0]["approver"] == "anybody at all"
     gate = world.run.refresh().gate
     assert gate is not None
     assert gate.answer is not None
@@ -141,11 +143,17 @@ def test_the_form_asks_for_a_code_and_takes_answers_for_its_own_gate_only(world:
     form = asking_form(world.run, 1, 1, "")
     bound = given_for(1, 1, world.run.state.plan_hash)
     right = {"decision": "go", "approver": ANN}
+    assert form(decision="hold", approver="somebody by name").model_dump()["approver"] == "somebody by name"
     assert form(**right).model_dump()["given_for"] == bound
     assert form(**right, code="123456", given_for=bound).model_dump()["code"] == "123456"
-    for wrong in ({"code": "12345"}, {"code": 123456}, {"given_for": given_for(2, 1, world.run.state.plan_hash)}):
+    for wrong in (
+        {"approver": " "},
+        {"code": "12345"},
+        {"code": 123456},
+        {"given_for": given_for(2, 1, world.run.state.plan_hash)},
+    ):
         with pytest.raises(ValidationError):
-            form(**right, **wrong)
+            form(**{**right, **wrong})
     with pytest.raises(ValidationError):
         form(**{**right, "decision": "promote"})
 

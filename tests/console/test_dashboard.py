@@ -15,13 +15,14 @@ from console.dashboard import orders
 from console.dashboard.app import LOOK_SECONDS
 from tasks.gates import open_gate
 from tasks.open_rollout import OpenRollout
+from tasks.opening import opening_body
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import Browser, browser, served
 from tests.console.test_gates import at_the_last_gate
 from tests.console.test_without_journal import in_wave_one
 from tests.tasks.world import World, healthy, no_alerts
-from tests.tidegate.builders import BOB, MINUTE
+from tests.tidegate.builders import BOB, MINUTE, plan_of
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, Phase
@@ -312,6 +313,28 @@ def test_a_metric_is_drawn_with_its_thresholds(run: OpenRollout) -> None:
         assert f">{bound}</text>" in text
     assert "old path now 1.50%" in text
     assert '<text class="mark critical"' in text
+
+
+def test_an_open_rollout_is_shown_and_measured_however_many_ended_since(run: OpenRollout, page: Browser) -> None:
+    body = opening_body(
+        plan_of({"flag.key": "other"}),
+        started_by=BOB,
+        pace=None,
+        auto_approve=False,
+        connection_set="default",
+        is_rehearsal=False,
+    )
+    for number in range(51):
+        run.connections.journal.open_rollout(f"ended-{number}", "other", body, datetime.now(UTC))
+        OpenRollout(run.connections, f"ended-{number}").append(Kind.CLOSED, {"reason": "over", "by": BOB})
+    shown = page.page("/")
+    assert f'href="/rollouts/{run.rollout}"' in shown
+    assert 'href="/rollouts/ended-50"' in shown
+    assert 'href="/rollouts/ended-0"' not in shown
+    assert "1 older ones that have ended" in shown
+    measured = page.page("/metrics")
+    assert f'tidegate_review_age_seconds{{flag="{run.flag}",rollout="{run.rollout}"}}' in measured
+    assert "tidegate_rollouts_open 1.0" in measured
 
 
 def test_own_metrics(run: OpenRollout, page: Browser) -> None:

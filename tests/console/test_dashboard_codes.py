@@ -34,7 +34,7 @@ def world(tmp_path: Path, seeds: Path, prefect: StandIn) -> GateWorld:
         if outcome == "refused":
             found.open()
 
-    prefect.worker = rules
+    prefect.worker, prefect.asks = rules, found.run
     prefect.orders["resume"] = resumes(found.run)
     found.open()
     return found

@@ -102,6 +102,15 @@ def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:
     assert state.phase is Phase.GATE
 
 
+def test_a_freeze_that_could_not_hold_everything_says_so_and_exits_1(waiting: OpenRollout, run: Run) -> None:
+    opening = {**waiting.connections.journal.entries(waiting.rollout)[0].body, "plan": {"name": "later"}}
+    waiting.connections.journal.open_rollout("later-1", "other-flag", opening, utc_now())
+    ended, out, _ = run("freeze", "--all", "--as", SOMEBODY, "--reason", "fire")
+    assert (ended, f"held: {waiting.rollout}" in out, "NOT held: later-1: " in out) == (1, True, True)
+    ended, out, _ = run("freeze", "--all", "--as", SOMEBODY, "--reason", "fire", "--json")
+    assert (ended, json.loads(out)["frozen"], list(json.loads(out)["not_frozen"])) == (1, [], ["later-1"])
+
+
 @pytest.mark.parametrize("way", BACK)
 def test_anybody_turns_back(waiting: OpenRollout, run: Run, way: str) -> None:
     BACK[way](waiting, run)

@@ -14,7 +14,7 @@ from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
 from tasks.answering import take_answer
 from tasks.approvers import read_seeds
-from tasks.gates import give_answer, judge_answer
+from tasks.gates import give_answer, given_to_prefect, judge_answer, no_longer_holds, open_gate
 from tasks.open_rollout import utc_now
 from tasks.proving import CODES
 from tests.conftest import PrometheusServer
@@ -101,6 +101,10 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "no decision": (lambda world, now: {}, "decision: found nothing"),
     "no approver": (spoiled(approver=None), "approver: found nothing, allowed is an e-mail address"),
     "an approver that is no address": (spoiled(approver=["ann"]), "approver: found ['ann']"),
+    "an approver with a bare name": (
+        spoiled("bob", code="123456"),
+        "approver: found 'bob', allowed is an e-mail address",
+    ),
     "statements not made": (spoiled(states_first_1=False), "The team is there: INCONCLUSIVE"),
     "a statement that is no switch": (spoiled(states_first_1="yes"), "The team is there: INCONCLUSIVE"),
     "extend before wave 1": (spoiled(decision="extend", extension="12h"), "nothing can be extended before wave 1"),
@@ -212,6 +216,65 @@ def test_a_quorum_of_two_needs_two_people(tmp_path: Path, seeds: Path) -> None:
     assert world.answer(world.given(ANN, later), later) == ("counted", f"1 of 2 approvals ({ANN})")
     assert world.run.state.approved_wave == 0
     assert world.answer(world.given(STARTER, now), now)[0] == "go"
+
+
+@pytest.mark.parametrize("earlier_release", [False, True])
+def test_a_note_that_is_too_long_does_not_keep_an_answer_from_being_ruled_on(
+    world: GateWorld, earlier_release: bool
+) -> None:
+    attempt = world.open()
+    answer = Answer(Choice.HOLD, STRANGER, "x" * 2_500)
+    body = answer.to_json() | ({"note": answer.note} if earlier_release else {})
+    world.run.append(Kind.ANSWERED, {"wave": 1, "attempt": attempt, "answer": body, "via": "command line"})
+    assert len(given_to_prefect(world.run, open_gate(world.run, 1, "run-1"))["note"]) == 2_000
+    outcome, reason = world.answer({})
+    assert (outcome, reason[:40]) == ("held", f"held at the gate by {STRANGER}: x"[:40])
+    assert world.open() == attempt + 1
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_counted_go_is_taken_back_by_a_hold_also_beside_somebody_elses(
+    tmp_path: Path, seeds: Path, twice: bool
+) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    hold = world.given(ANN, now, decision="hold", code="")
+    if twice:
+        give_answer(world.run, 1, world.open(), Answer(Choice.HOLD, STRANGER), "command line")
+    assert world.answer(hold, now)[0] == "held"
+    assert world.run.state.approvals == {1: []}
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    assert world.run.state.approved_wave == 0
+    later = now + timedelta(seconds=30)
+    assert world.answer(world.given(ANN, later), later)[0] == "go"
+
+
+def test_a_counted_go_counts_as_long_as_an_approval_and_no_longer(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.state.counted_at[1][ANN] -= timedelta(hours=25)
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    later = now + timedelta(seconds=30)
+    assert world.answer(world.given(ANN, later), later)[0] == "go"
+
+
+def test_a_go_is_as_old_as_the_oldest_that_it_rests_on(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.state.counted_at[1][ANN] -= timedelta(hours=23)
+    assert world.answer(world.given(BOB, now), now)[0] == "go"
+    assert "older than" not in no_longer_holds(world.run, 1, utc_now())
+    in_two_hours = utc_now() + timedelta(hours=2)
+    assert no_longer_holds(world.run, 1, in_two_hours) == "the approval is older than 24h"
+
+
+def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
+    assert world.answer(world.given(ANN, now), now)[0] == "counted"
+    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False})
+    assert world.run.state.approvals == {1: [ANN]}
+    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False})
+    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
 
 
 @pytest.mark.parametrize("decision", ["hold", "rollback"])

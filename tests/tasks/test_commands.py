@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tasks.choosing import may_turn_back
-from tasks.commands import close, end_holds, extend_soak, freeze_all
+from tasks.commands import Frozen, close, end_holds, extend_soak, freeze_all
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.rollback_steps import roll_back
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
-from tests.tasks.world import World, healthy, no_alerts
+from tests.tasks.world import World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -93,8 +93,18 @@ def test_a_rollout_on_its_way_back_is_not_closed(run: OpenRollout) -> None:
 
 
 def test_a_freeze_holds_every_open_rollout(world: World, run: OpenRollout) -> None:
-    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == (run.rollout,)
-    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == ()
+    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == Frozen((run.rollout,), {})
+    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == Frozen((), {})
     assert "datacentre on fire" in run.refresh().holds[HoldCause.OPERATOR]
     kinds = [entry.kind for entry in world.via.journal.entries(run.rollout)]
     assert kinds.count(Kind.HELD) == 1
+
+
+def test_a_freeze_holds_what_it_can_read_and_names_the_rest(world: World, run: OpenRollout, tmp_path: Path) -> None:
+    unreadable(world, tmp_path)
+    frozen = freeze_all(world.via, ANYBODY, "datacentre on fire")
+    assert frozen.held == (run.rollout,)
+    assert frozen.not_held.keys() == {"later-plan", "later-kind"}
+    assert "validation error" in frozen.not_held["later-plan"]
+    assert "of_a_newer_release" in frozen.not_held["later-kind"]
+    assert HoldCause.OPERATOR in run.refresh().holds

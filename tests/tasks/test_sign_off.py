@@ -1,6 +1,7 @@
 """The gate before wave 1 through the journal: answers are counted until every role has signed, whoever comes first."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -85,6 +86,25 @@ def test_a_hold_or_a_stranger_changes_nothing_of_what_was_signed(run: OpenRollou
     assert say(run, Answer(Choice.HOLD, "anybody@example.com")).outcome is Outcome.HELD
     assert say(run, go("stranger@example.com", LEAD, OPS, CODE)).outcome is Outcome.REFUSED
     assert run.state.stated == {1: {OPS: EVE}}
+
+
+def test_whoever_signed_and_then_holds_has_signed_nothing(run: OpenRollout) -> None:
+    say(run, go(EVE, OPS))
+    say(run, go(ANN, LEAD))
+    assert say(run, Answer(Choice.HOLD, EVE)).outcome is Outcome.HELD
+    assert (run.state.stated, run.state.approvals) == ({1: {LEAD: ANN}}, {1: [ANN]})
+    assert {s.key for s in boxes(run, 1)} == {CODE, OPS}
+    assert say(run, go(BOB, CODE)).outcome is Outcome.COUNTED
+    assert say(run, go(EVE, OPS)).outcome is Outcome.GO
+
+
+def test_a_signature_is_asked_for_again_once_it_is_too_old(run: OpenRollout) -> None:
+    say(run, go(EVE, OPS))
+    run.state.counted_at[1][EVE] -= timedelta(hours=25)
+    assert {s.key for s in boxes(run, 1)} == {OPS, CODE, LEAD}
+    assert "ops has not signed off yet" in say(run, go(ANN, LEAD, CODE)).reason
+    assert {f["criterion"] for f in open_gate(run, 1, "run-1").findings if f["verdict"] != "PASS"} == {OPS}
+    assert say(run, go(EVE, OPS)).outcome is Outcome.GO
 
 
 def test_judging_has_no_effect(run: OpenRollout) -> None:

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from tasks.open_rollout import utc_now
 from tasks.opening import NotAllowed
-from tasks.upkeep import keep_up, mark_done, released
+from tasks.upkeep import keep_up, mark_done, newest_rollouts
 from tests.conftest import PrometheusServer
-from tests.tasks.world import DEAD, World, healthy, no_alerts
+from tests.tasks.world import DEAD, World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN, STARTER
 from tests.tidegate.test_costs import MODEL
 from tidegate.entries import Kind
 from tidegate.plans.upkeep import Work
+from tidegate.verdict import Verdict
 
 MINUTE = timedelta(minutes=1)
 UPKEEP = [
@@ -87,4 +89,21 @@ def test_a_task_is_asked_for_until_somebody_marks_it_done(kept: World) -> None:
 
 
 def test_only_what_was_released_is_kept_up(kept: World) -> None:
-    assert [run.rollout for run in released(kept.via)] == [kept.run.rollout]
+    opening = kept.via.journal.entries(kept.run.rollout)[0].body
+    kept.via.journal.open_rollout("newer", kept.run.flag, opening, utc_now())
+    assert list(newest_rollouts(kept.via)) == ["newer"]
+    assert keep_up(kept.via, Work.COSTS, kept.now) == []
+
+
+def test_what_cannot_be_read_is_an_error_and_the_others_are_kept_up(kept: World, tmp_path: Path) -> None:
+    unreadable(kept, tmp_path)
+    done = {each.rollout: each.finding for each in keep_up(kept.via, Work.COSTS, kept.now)}
+    assert done[kept.run.rollout].verdict is Verdict.PASS
+    assert {rollout for rollout, found in done.items() if found.verdict is Verdict.ERROR} == {
+        "later-plan",
+        "later-kind",
+    }
+    assert "of_a_newer_release" in done["later-kind"].sentence
+    keep_up(kept.via, Work.PEOPLE, kept.now)
+    kept.run.refresh()
+    assert kept.told("To do: Document lessons learned") == 1

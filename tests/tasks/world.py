@@ -1,7 +1,9 @@
 """A rollout on a clock of the test's own: a real journal, flag file and Prometheus, whose past the test writes."""
 
 import math
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,17 @@ def no_alerts(changes: Mapping[str, Any] | None = None) -> Plan:
     for name in ("requests_total", "latency", "memory_bytes", "routed_total"):
         text = text.replace(f"({name}", f"({prefix}_{name}").replace(f"0.95, {name}", f"0.95, {prefix}_{name}")
     return Plan.model_validate_json(text)
+
+
+def unreadable(world: "World", tmp_path: Path) -> None:
+    """Two open rollouts that this release cannot read: one by its plan, the other by the kind of an entry."""
+    opening = world.via.journal.entries(world.run.rollout)[0].body
+    journal, at = world.via.journal, datetime.now(UTC)
+    journal.open_rollout("later-plan", "later-plan", {**opening, "plan": {"name": "later"}}, at)
+    journal.open_rollout("later-kind", "later-kind", opening, at)
+    OpenRollout(world.via, "later-kind").append(Kind.CARRIED, {"flow_run": "x"})
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
+        database.execute("update entries set kind = 'of_a_newer_release' where rollout = 'later-kind' and sequence = 2")
 
 
 class World:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tidegate.entries import Entry, Kind
 from tidegate.folding.apply import Apply
+from tidegate.gates.counted import forget
 from tidegate.inference import Counts
 from tidegate.judging.throughout import gather
 from tidegate.rollout_state import HoldCause, Phase, RolloutState, Snapshot, TestRecord, WaveRecord
@@ -72,6 +73,9 @@ def _tested(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _build_seen(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.versions = tuple(body["versions"])
+    if body["before"]:
+        # Whoever was counted approved another build; what is approved already is the hold's to stop.
+        forget(state, max(state.wave, state.approved_wave))
     record = state.record
     if body["soak_anew"] and record is not None:
         record.reviews, record.soaked_at = [], None

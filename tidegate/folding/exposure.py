@@ -8,6 +8,7 @@ from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO, Exposure
 from tidegate.folding.apply import Apply
 from tidegate.folding.holds import held
+from tidegate.gates.counted import forget
 from tidegate.rollout_state import HoldCause, Phase, RollbackRecord, RolloutState, StepRecord, WaveRecord
 
 
@@ -41,9 +42,9 @@ def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
         del state.waves[later]
     state.waves[wave] = WaveRecord(wave, entry.at, entry.at)
     state.stays.append((wave, entry.at))
-    for said in (state.approvals, state.stated, state.broken_glass):
-        for later in [n for n in said if n > wave]:
-            del said[later]
+    forget(state, wave)
+    for later in [n for n in state.broken_glass if n > wave]:
+        del state.broken_glass[later]
     if "cause" in body:
         held(state, entry, body)
 

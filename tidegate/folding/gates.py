@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.entries import Entry, Kind
 from tidegate.folding.apply import Apply
 from tidegate.gates.binding import given_for
+from tidegate.gates.counted import count_go, forget, take_back
 from tidegate.rollout_state import GateRecord, Phase, RolloutState
 from tidegate.verdict import Verdict
 
@@ -36,6 +37,12 @@ def _answered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
         more_cautious = gate.answer is None or _caution(body["answer"]) > _caution(gate.answer)
         if more_cautious:
             gate.answer, gate.answered_at, gate.proof = body["answer"], entry.at, body.get("proof")
+        if body["answer"]["decision"] in _TAKES_BACK:
+            # Also where somebody else's hold is the one that will be ruled on.
+            take_back(state, body["wave"], str(body["answer"]["approver"]).lower())
+
+
+_TAKES_BACK = ("hold", "rollback")
 
 
 def _caution(answer: Mapping[str, Any]) -> int:
@@ -48,11 +55,8 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
     if state.goes_no_further:
         return
     wave = body["wave"]
-    said = state.approvals.setdefault(wave, []) if body["outcome"] in ("go", "counted") else []
-    for person in (body["by"], body.get("second", "")):
-        if person and person not in said:
-            said.append(person)
     if body["outcome"] in ("go", "counted"):
+        count_go(state, wave, (body["by"], body.get("second", "")), entry.at)
         # Older entries say nothing of statements.
         state.stated.setdefault(wave, {}).update(dict.fromkeys(body.get("stated", ()), body["by"]))
         if body.get("second"):
@@ -68,16 +72,17 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
                 record.extension += timedelta(seconds=body["extension_seconds"])
                 record.soaked_at = None
                 record.last_review, record.unseen = entry.at, timedelta(0)
-            state.approvals.pop(wave, None)
-            state.stated.pop(wave, None)
+            forget(state, wave - 1)
             state.gate, state.phase = None, Phase.WAVE
         case "withdrawn":
             # What was intended is so no more: a flag that got it already has drifted.
             state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
-            state.approvals.pop(wave, None)
-            state.stated.pop(wave, None)
+            forget(state, wave - 1)
+        case "held" | "rollback":
+            # The gate asks anew. A hold that stops a go has an entry of its own.
+            take_back(state, wave, body["by"])
         case _:
-            # Held at the gate: the gate asks anew. A hold that stops a go has an entry of its own.
+            # Counted or refused: the gate asks anew.
             pass
 
 

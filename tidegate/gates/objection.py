@@ -20,7 +20,7 @@ def objection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str
         return why_not_broken(plan, answer)
     if not asks:
         return ""
-    if gate is None or gate.proof is None or gate.answer != answer.to_json():
+    if gate is None or gate.proof is None or not answer.is_the(gate.answer):
         return "the answer came without the one-time code that go and extend need here"
     proof = Proof.from_json(gate.proof)
     return proof.problem or ("the code proved nothing" if proof.step is None else "")

@@ -37,7 +37,9 @@ class Version(Model):
     query: FixedQuery = Field(description="PromQL with one series for each version of the new path.")
     label: Name = Field(default="version", description="The label that holds the version.")
     on_new_build: OnNewBuild = Field(
-        default=OnNewBuild.ASK, description="ask holds until resume, restart_soak begins the soak anew, note tells."
+        default=OnNewBuild.ASK,
+        description="ask holds until resume, restart_soak begins the soak anew, note tells. "
+        "Whoever was counted at a gate is asked again.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tidegate.gates.counted import stated
 from tidegate.gates.statements import sign_off
 from tidegate.pace import Timing
 from tidegate.plan import Plan
@@ -14,6 +15,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
     """What `tidegate status --json` prints; instants are ISO 8601, durations seconds."""
     back = state.rollback
     gate = state.gate
+    signed = stated(state, 1, plan.approval_ttl)
     return {
         "rollout": state.rollout,
         "flag": plan.flag.key,
@@ -46,7 +48,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
             {
                 "role": s.role,
                 "statements": list(plan.sign_off[s.role]),
-                "signed_by": state.stated.get(1, {}).get(s.key),
+                "signed_by": signed.get(s.key),
             }
             for s in sign_off(plan)
         ],

@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.approval import approvers_of
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import ZERO
+from tidegate.gates.counted import said_go, stated
 from tidegate.gates.statements import may_state, open_statements
 from tidegate.in_force import in_force
 from tidegate.judging.bounds import Level
@@ -222,7 +223,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
     if gate is None or gate.outcome or state.phase is not Phase.GATE:
         return None
     step = plan.waves[gate.wave - 1]
-    asked = open_statements(plan, gate.wave, state.stated.get(gate.wave, {}))
+    asked = open_statements(plan, gate.wave, stated(state, gate.wave, plan.approval_ttl, now))
     everybody = sorted({email for emails in plan.roles.values() for email in emails})
     waiting = now - gate.opened_at
     return GateView(
@@ -234,7 +235,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         gate.refusal,
         gate.answer is not None,
         approvers_of(plan, gate.wave),
-        tuple(p for p in state.approvals.get(gate.wave, []) if p in approvers_of(plan, gate.wave)),
+        tuple(p for p in said_go(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)),
         step.gate.quorum,
         tuple(
             StatementView(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tidegate.approval import approvers_of
+from tidegate.gates.counted import said_go, stated
 from tidegate.gates.statements import Statement, sign_off, signs_off, statements
 from tidegate.plan import Plan
 from tidegate.plans.checklist import waits_for_people
@@ -18,7 +19,7 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
     parts.append(f"## May {wave_words(plan, wave)} begin?\n")
     parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
-    said = [person for person in state.approvals.get(wave, []) if person in approvers_of(plan, wave)]
+    said = [person for person in said_go(state, wave, plan.approval_ttl) if person in approvers_of(plan, wave)]
     if step.gate.quorum > 1:
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
     parts.append(f"{approvals_words(plan)}\n")
@@ -35,9 +36,9 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
 
 def sign_off_table(plan: Plan, state: RolloutState) -> str:
     """Who signs before wave 1, and who has, in Markdown."""
-    stated = state.stated.get(1, {})
+    signed = stated(state, 1, plan.approval_ttl)
     rows = [table_row("Sign-off", "Who may", "Signed by"), "|---|---|---|"]
-    rows += [table_row(s.role, ", ".join(plan.roles[s.role]), stated.get(s.key, "nobody yet")) for s in sign_off(plan)]
+    rows += [table_row(s.role, ", ".join(plan.roles[s.role]), signed.get(s.key, "nobody yet")) for s in sign_off(plan)]
     return "\n".join(rows)
 
 

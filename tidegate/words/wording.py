@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
+from tidegate.gates.counted import stated
 from tidegate.gates.statements import open_statements
 from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
@@ -66,7 +67,7 @@ def glass_broken(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
 
 def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
     """Whose sign-off is missing yet."""
-    missing = [s for s in open_statements(plan, wave, state.stated.get(wave, {})) if s.in_person]
+    missing = [s for s in open_statements(plan, wave, stated(state, wave, plan.approval_ttl)) if s.in_person]
     who = "; ".join(f"{s.role} ({', '.join(plan.roles[s.role])})" for s in missing)
     return f"Sign-off wanted from {who}. " if who else ""
 
