@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from tasks.counting import counting_wave
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight, exposed_since, open_eyes, side_by_side
@@ -73,7 +74,7 @@ def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
 
 def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
     """The raw counts that this look added, as one entry of the journal; None for none."""
-    body: dict[str, Any] = {"wave": seen.wave, "before": {}, "rows": {}}
+    body: dict[str, Any] = {"wave": counting_wave(seen), "before": {}, "rows": {}}
     for which, series, rows in sorted(seen.noted):
         body[which][series] = rows
     return body if seen.noted else None

@@ -4,14 +4,20 @@ from tasks.counting import counted
 from tasks.sight import Sight
 from tidegate.criteria import Breach
 from tidegate.in_force import InForce
+from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
     Counted,
-    judge_breaker,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
 )
-from tidegate.judging.series import bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.series import (
+    bounds_watched,
+    series_of_breaker,
+    series_of_histogram,
+    series_of_metric,
+    series_of_users,
+)
 from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.verdict import Finding, Verdict
 
@@ -48,8 +54,8 @@ def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> 
 
 def measure_breaker(seen: Sight, item: InForce, criterion: Breaker) -> Judged:
     """The new path alone, two ticks in a row."""
-    series = series_of_metric(seen.run.plan, criterion.metric, criterion, {})
-    return judge_breaker(item.id, criterion, counted(seen, series)), None
+    found = counted(seen, series_of_breaker(seen.run.plan, criterion))
+    return judge_breaker(item.id, criterion, found, seen.now, seen.run.timing), None
 
 
 def _slow(seen: Sight, item: VersusControl) -> list[Counted]:

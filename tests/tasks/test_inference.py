@@ -10,10 +10,11 @@ from tasks.measurement import look
 from tasks.open_rollout import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.tasks.world import SCRAPE, Traffic, World, absent, healthy, no_alerts
-from tests.tidegate.builders import plan_of
+from tests.tidegate.builders import ANN, plan_of
 from tidegate.entries import Kind
 from tidegate.history import fold
 from tidegate.inference import Counts
+from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 
 MINUTE = timedelta(minutes=1)
@@ -143,6 +144,79 @@ def test_both_sides_broken_at_once_are_turned_back_by_the_breaker(
     back = world.run.state.rollback
     assert back is not None
     assert back.reason.startswith("Broken: Error rate at the new path is 20.0%")
+
+
+def enter(world: World, wave: int) -> None:
+    """The next wave, or the post-rollout days after the last one, begun now."""
+    run = world.run
+    run.append(Kind.SOAKED, {"wave": wave - 1}, world.now)
+    if wave > len(world.plan.waves):
+        return
+    exposure, claim = world.plan.exposure_at(wave), run.keep_claim()
+    decided = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
+    run.append(Kind.GATE_DECIDED, decided, world.now)
+    revision = world.via.flags.write(run.flag, exposure, claim.epoch)
+    body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
+    run.append(Kind.RAISED, body, world.now)
+
+
+def with_everybody_exposed(*more: dict[str, Any], flag: dict[str, Any] | None = None) -> Any:
+    """The plan with these criteria, a second wave of everybody, and nothing else that could turn back."""
+    return no_alerts(
+        {
+            "flag": {"key": "new-path", **(flag or {})},
+            "waves.0.criteria": [*with_criteria(*more).to_json()["waves"][0]["criteria"]],
+            "waves.1.percent": "100%",
+            "waves.1.criteria.3": {"kind": "human", "when": "enter", "role": "lead", "text": "Ready"},
+            "waves.1.criteria.4": {"kind": "human", "when": "enter", "role": "lead", "text": "Still ready"},
+            "waves.1.criteria.2.id": "alerts",
+            "metrics.errors.critical": None,
+        }
+    )
+
+
+def test_the_breaker_needs_no_old_path_and_goes_on_in_the_post_rollout_days(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    def everybody(at: datetime) -> dict[str, float | None]:
+        return {"new": 2000.0, "new_errors": 10.0}
+
+    world = World(tmp_path, prometheus_server, with_everybody_exposed({**BREAKER, "dry_run": False}))
+    world.pass_time(4 * MINUTE, healthy, guard=MINUTE)
+    enter(world, 2)
+    world.pass_time(4 * MINUTE, everybody, guard=MINUTE)
+    assert found_of(world, "Broken").verdict is Verdict.PASS
+    enter(world, 3)
+    assert world.run.state.phase is Phase.POST_ROLLOUT
+    world.pass_time(10 * MINUTE, everybody, guard=MINUTE)
+    world.now += timedelta(minutes=30)
+    gone = found_of(world, "Broken")
+    assert gone.verdict is Verdict.ERROR, "what was fine half an hour ago is not known to be fine"
+    world._scraped = world.now
+    world.pass_time(6 * MINUTE, everybody, guard=MINUTE)
+    assert found_of(world, "Broken").verdict is Verdict.PASS
+    assert set(world.run.state.counts["errors/1m/alone"]) == {1, 2}
+    world.pass_time(6 * MINUTE, lambda _: {"new": 2000.0, "new_errors": 1000.0}, guard=MINUTE)
+    assert world.run.state.rollback is not None
+    assert "Error rate at the new path is 50.0%" in world.run.state.rollback.reason
+
+
+def test_a_service_whose_errors_have_no_series_before_the_first_one_is_counted_all_along(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    plan = with_criteria(VERSUS)
+    metric = plan.metrics["errors"]
+    late = metric.model_copy(update={"part": (metric.part or "").replace("_requests_total", "_failed_total")})
+    world = World(tmp_path, prometheus_server, plan.model_copy(update={"metrics": {**plan.metrics, "errors": late}}))
+    labels = {"__name__": f"{world.prefix}_failed_total", "path": "new", "cohort": "staff", "outcome": "error"}
+    begins = world.began + timedelta(minutes=4, seconds=10)
+    prometheus_server.write([(labels, [((begins + SCRAPE * k).timestamp(), 5.0 * (k + 1)) for k in range(30)])])
+    world.pass_time(9 * MINUTE, healthy, guard=GUARD)
+    rows = world.run.state.counts["errors/1m"][1]
+    found = {round((end - world.began.timestamp()) / 60): row.bad_canary for end, row in rows.items()}
+    assert found == {**dict.fromkeys(range(1, 5), 0.0), **dict.fromkeys(range(6, 9), pytest.approx(20)), 5: found[5]}
+    assert found[5] > 0
+    assert {row.bad_control for row in rows.values()} == {0.0}
 
 
 def test_a_split_that_is_not_as_asked_holds_and_never_rolls_back(

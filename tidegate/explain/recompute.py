@@ -7,16 +7,23 @@ from typing import Any
 
 from tidegate.criteria import metric_reading
 from tidegate.in_force import InForce
+from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.change import against_reference, has_control, judge_change
 from tidegate.judging.comparison import (
     Counted,
     counted_of,
-    judge_breaker,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
 )
-from tidegate.judging.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.series import (
+    Series,
+    bounds_watched,
+    series_of_breaker,
+    series_of_histogram,
+    series_of_metric,
+    series_of_users,
+)
 from tidegate.judging.thresholds import judge_threshold
 from tidegate.pace import Timing
 from tidegate.plan import Criterion, Plan, Threshold
@@ -48,7 +55,10 @@ def counts_of(then: Then, item: InForce) -> list[Counted]:
         case VersusControl() | GoEvidence():
             found = [series_of_metric(then.plan, criterion.metric or "", criterion, criterion.cohorts)]
         case Breaker():
-            found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
+            found = [series_of_breaker(then.plan, criterion)]
+            if found[0].name not in then.state.counts:
+                # Older rollouts counted both paths for it.
+                found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
         case SampleRatio():
             found = [series_of_users(criterion, item.id)]
     return [
@@ -68,7 +78,7 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
         case GoEvidence():
             return judge_go_evidence(item.id, criterion, counted[0])
         case Breaker() if any(wave.rows for wave in counted[0].waves):
-            return judge_breaker(item.id, criterion, counted[0])
+            return judge_breaker(item.id, criterion, counted[0], then.at, then.timing)
         case SampleRatio():
             return judge_sample_ratio(item.id, criterion, counted[0], then.plan.waves[then.wave - 1].percent)
         case Threshold() if (reading := reading_then(then, criterion.metric)) is not None:

@@ -1,4 +1,4 @@
-"""How counts on two paths become findings: harm, safety, the split of users, and the breaker."""
+"""How counts on two paths become findings: harm, safety, and the split of users."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from tidegate.judging.evidence_curves import curve_of, mean_curve
 from tidegate.judging.nuisance import Cohorts, cohorts_of
 from tidegate.judging.sample_ratio import log_sample_ratio
 from tidegate.judging.thresholds import no_data_words, on_dry_run
-from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
+from tidegate.plans.inference import GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.samples import NoData
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
@@ -25,6 +25,7 @@ from tidegate.verdict import Finding, Verdict
 # Where nobody labelled the cohorts before the flag was on: alike within some 10 %, errors in small clusters.
 ASSUMED = Cohorts(0.0, 0.1, 2.0)
 MOST_BOUNDS = 8
+NOTHING_YET = "no tick with requests on both sides yet"
 RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
 
 
@@ -129,26 +130,6 @@ def stays(finding: Finding) -> bool:
     return split or small
 
 
-def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
-    """Two ticks in a row whose share of bad requests on the new path alone is beyond any doubt."""
-    limit = f"above {format_percent(item.above)} twice"
-    rows = sorted(row for wave in counted.waves for row in wave.rows if row.n_canary > 0)
-    if not rows:
-        return _unmeasured(id_, item, [counted], limit)
-    bad = [r.bad_canary >= item.at_least and 100 * r.bad_canary / r.n_canary > item.above for r in rows]
-    twice = [later for later, (one, two) in enumerate(zip(bad, bad[1:], strict=False), start=1) if one and two]
-    row = rows[twice[0]] if twice else rows[-1]
-    share = 100 * row.bad_canary / row.n_canary
-    if not twice and counted.trouble is not None and counted.trouble.reason.is_blindness:
-        return _unmeasured(id_, item, [counted], limit)
-    sentence = (
-        f"{counted.what} at the new path is {share:.1f}% ({row.bad_canary:,.0f} of {row.n_canary:,.0f} in a tick)"
-    )
-    sentence += f", twice in a row; rolls back {limit}." if twice else f"; rolls back {limit}."
-    verdict = Verdict.FAIL if twice else Verdict.PASS
-    return on_dry_run(item, Finding(id_, item.text, verdict, sentence, share, limit, row.n_canary, counted.what))
-
-
 def watched(counted: Sequence[Counted], day: Sequence[Sequence[Counts]]) -> list[Counted]:
     """The bounds that between 0.2 % and 30 % of the day's requests were slower than, at most eight, spread evenly."""
     shares = [
@@ -208,12 +189,13 @@ def _without_counts(id_: str, item: Inference, counted: Sequence[Counted], neede
             return None
     if blind is None and compared:
         return None
-    return _unmeasured(id_, item, counted, f"log evidence {needed:.2f}")
+    return unmeasured(id_, item, counted, f"log evidence {needed:.2f}")
 
 
-def _unmeasured(id_: str, item: Inference, counted: Sequence[Counted], limit: str) -> Finding:
+def unmeasured(id_: str, item: Inference, counted: Sequence[Counted], limit: str, none: str = NOTHING_YET) -> Finding:
+    """What is said where there are no counts to judge: why the newest cannot be had, or that there are none."""
     trouble = next((one.trouble for one in counted if one.trouble is not None), None)
     blind = trouble is not None and trouble.reason.is_blindness
-    why = no_data_words(trouble) if trouble is not None else "no tick with requests on both sides yet"
+    why = no_data_words(trouble) if trouble is not None else none
     verdict = Verdict.ERROR if blind else Verdict.INCONCLUSIVE
     return on_dry_run(item, Finding(id_, item.text, verdict, f"No counts: {why}.", bound=limit, query=item.kind))
