@@ -44,7 +44,7 @@ def _counted(seen: Sight, series: Series, until: float) -> Counted:
                 trouble = found
             else:
                 _note(seen, series, found, known)
-    return counted_of(series.what, series.noun, known, before, trouble)
+    return counted_of(series.what, series.noun, known, before, state.stays, trouble)
 
 
 def counting_wave(seen: Sight) -> int:

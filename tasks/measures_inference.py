@@ -10,6 +10,7 @@ from tidegate.judging.comparison import (
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
 )
 from tidegate.judging.series import (
     bounds_watched,
@@ -49,7 +50,8 @@ def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> 
         return finding, None
     series = series_of_users(criterion, item.id)
     percent = seen.run.plan.waves[seen.wave - 1].percent
-    return judge_sample_ratio(item.id, criterion, counted(seen, series), percent), None
+    present = of_present_stay(counted(seen, series), seen.run.state.stays)
+    return judge_sample_ratio(item.id, criterion, present, percent), None
 
 
 def measure_breaker(seen: Sight, item: InForce, criterion: Breaker) -> Judged:

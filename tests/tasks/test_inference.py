@@ -1,6 +1,7 @@
 """The criteria against the control on a real Prometheus: counted tick by tick, stored, judged, recomputed."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.tidegate.builders import ANN, plan_of
 from tidegate.entries import Kind
 from tidegate.history import fold
 from tidegate.inference import Counts
+from tidegate.judging import evidence_curves
 from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 
@@ -238,6 +240,43 @@ def test_a_split_that_is_not_as_asked_holds_and_never_rolls_back(
     assert half.run.state.rollback is None
     assert half.soaked == timedelta(0)
     assert (half.told("held by evidence"), world.told("held by evidence")) == (1, 0)
+
+
+def test_after_a_step_back_the_wave_counts_anew_and_its_split_is_judged_on_its_own_users(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    exposures = "sum(increase(requests_total{ {{ selector }} }[{{ window }}]))"
+    ratio = {"kind": "sample_ratio", "when": "during", "text": "Split", "exposures": exposures, "tick": SMALL_TICK}
+    plan = with_criteria({**ratio, "dry_run": False, "id": "split"}, VERSUS)
+    world = World(tmp_path, prometheus_server, plan)
+    run = world.run
+    world.pass_time(10 * MINUTE, healthy, guard=MINUTE)
+    enter(world, 2)
+    began = world.now
+    world.pass_time(MINUTE, lambda at: {**healthy(at), "new": 500.0, "old": 1500.0}, guard=MINUTE)
+    assert found_of(world, "Split").verdict is Verdict.INCONCLUSIVE, "nobody has come since it was raised"
+    world.pass_time(9 * MINUTE, lambda at: {**healthy(at), "new": 500.0, "old": 1500.0}, guard=MINUTE)
+    assert found_of(world, "Split").verdict is Verdict.PASS
+    exposure = plan.exposure_at(1)
+    revision = world.via.flags.write(run.flag, exposure, run.keep_claim().epoch)
+    body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 1, "by": ANN, "reason": "slow"}
+    run.append(Kind.LOWERED, {**body, "revision": revision}, world.now)
+    back = world.now
+    assert found_of(world, "Split").verdict is Verdict.INCONCLUSIVE
+    world.pass_time(10 * MINUTE, healthy, guard=MINUTE)
+    split = found_of(world, "Split")
+    assert split.verdict is Verdict.PASS
+    assert "10.00% of" in split.sentence
+    for name, waves in run.state.counts.items():
+        ends = sorted(end for rows in waves.values() for end in rows)
+        assert not [end for end in waves[1] if began.timestamp() < end <= back.timestamp()], name
+        assert all(later - end >= 59 for end, later in pairwise(ends)), name
+        assert len([end for end in waves[1] if end > back.timestamp()]) == 9
+    shown = found_of(world, "Worse")
+    evidence_curves._known.clear()
+    other = look(OpenRollout(run.connections, run.rollout), world.now).judged
+    again = next(f for f in other.triggers if f.text == "Worse")
+    assert again.observed == pytest.approx(shown.observed, abs=1e-9)
 
 
 def test_the_day_before_tells_how_the_cohorts_compare(tmp_path: Path, prometheus_server: PrometheusServer) -> None:

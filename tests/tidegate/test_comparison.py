@@ -13,9 +13,11 @@ from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
     ASSUMED,
     Counted,
+    counted_of,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
     watched,
 )
 from tidegate.judging.nuisance import UNKNOWN_NOTHING
@@ -38,6 +40,10 @@ HEALTHY = (1, 200, 9, 1800)
 TWICE = (2, 200, 9, 1800)
 FIVEFOLD = (5, 200, 9, 1800)
 BROKEN = (50, 200, 450, 1800)
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def example(kind: str, **changes: Any) -> Any:
@@ -130,6 +136,21 @@ def test_two_ticks_in_a_row_follow_each_other(apart: float, verdict: Verdict) ->
     found = (Counts(TICK, *BROKEN), Counts(TICK + apart, *BROKEN))
     counted = Counted("Error rate", (WaveCounts(UNKNOWN_NOTHING, found),))
     assert judged(example("breaker", dry_run=False), counted).verdict is verdict
+
+
+def test_counts_are_taken_by_stay_in_order_of_time() -> None:
+    stays = [(1, at(0)), (2, at(1000)), (1, at(2000))]
+    rows = {
+        # The tick that ended at 1500 was counted by mistake, in wave 2's time.
+        1: {end: Counts(end, *HEALTHY) for end in (300.0, 600.0, 1500.0, 2300.0)},
+        2: {end: Counts(end, *TWICE) for end in (1300.0, 1600.0)},
+    }
+    found = counted_of("Error rate", "errors", rows, {}, stays)
+    assert [[row.end for row in wave.rows] for wave in found.waves] == [[300, 600], [1300, 1600], [2300]]
+    assert [row.end for row in of_present_stay(found, stays).rows] == [2300]
+    assert of_present_stay(found, [*stays, (2, at(3000))]).rows == []
+    early = counted_of("Error rate", "errors", {1: rows[1]}, {}, stays[:1])
+    assert len(early.rows) == 4
 
 
 def test_a_tick_is_counted_only_where_every_question_was_answered() -> None:

@@ -15,6 +15,7 @@ from tidegate.judging.comparison import (
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
 )
 from tidegate.judging.series import (
     Series,
@@ -61,10 +62,12 @@ def counts_of(then: Then, item: InForce) -> list[Counted]:
                 found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
         case SampleRatio():
             found = [series_of_users(criterion, item.id)]
-    return [
-        counted_of(s.what, s.noun, then.state.counts.get(s.name, {}), then.state.counts_before.get(s.name, {}))
+    state = then.state
+    counted = [
+        counted_of(s.what, s.noun, state.counts.get(s.name, {}), state.counts_before.get(s.name, {}), state.stays)
         for s in found
     ]
+    return [of_present_stay(one, state.stays) for one in counted] if isinstance(criterion, SampleRatio) else counted
 
 
 def judged_again(then: Then, item: InForce) -> Finding | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tidegate.inference import (
     HARM,
@@ -29,9 +30,12 @@ NOTHING_YET = "no tick with requests on both sides yet"
 RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
 
 
+Stays = Sequence[tuple[int, datetime]]  # every wave entered, and when, steps back included
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """All raw counts of one thing by wave, and why the newest could not be had, or None."""
+    """All raw counts of one thing by stay in a wave, and why the newest could not be had, or None."""
 
     what: str
     waves: tuple[WaveCounts, ...]
@@ -50,15 +54,30 @@ def counted_of(
     noun: str,
     rows: Mapping[int, Mapping[float, Counts]],
     before: Mapping[int, Mapping[float, Counts]],
+    stays: Stays,
     trouble: NoData | None = None,
 ) -> Counted:
-    """What is known by wave, and of the day before each: as a tick judges it, and whoever explains it later."""
+    """What is known of each stay in a wave, and of the day before it: as a tick judges it, and who explains it later.
+
+    A step back leads to a wave a second time, whose new counts come after those of the later wave.
+    """
     waves, measured = [], True
-    for number in sorted(rows):
+    begins = [since.timestamp() for _, since in stays]
+    for (number, _), since, until in zip(stays, begins, [*begins[1:], math.inf], strict=True):
+        found = tuple(row for row in rows.get(number, {}).values() if since < row.end <= until)
+        if not found:
+            continue
         cohorts = cohorts_of(before.get(number, {}).values())
         measured &= cohorts is not None
-        waves.append(WaveCounts(cohorts or ASSUMED, tuple(rows[number].values())))
+        waves.append(WaveCounts(cohorts or ASSUMED, found))
     return Counted(what, tuple(waves), trouble, noun, measured)
+
+
+def of_present_stay(counted: Counted, stays: Stays) -> Counted:
+    """What was counted since the wave was entered last; what came before had other shares."""
+    since = stays[-1][1].timestamp() if stays else -math.inf
+    present = tuple(wave for wave in counted.waves[-1:] if all(row.end > since for row in wave.rows))
+    return replace(counted, waves=present)
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
@@ -103,9 +122,9 @@ def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
 
 
 def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: float) -> Finding:
-    """Whether this wave's users arrived in the planned shares, at each of its ticks: a wrong split stays wrong."""
+    """Whether the present stay's users arrived in the planned shares, at each tick: a wrong split stays wrong."""
     needed = bound(item.alpha / 100)
-    if finding := _without_counts(id_, item, [replace(counted, waves=counted.waves[-1:])], needed):
+    if finding := _without_counts(id_, item, [counted], needed):
         return finding
     new = old = 0.0
     peak = log_e = -math.inf
