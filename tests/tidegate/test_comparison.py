@@ -11,7 +11,6 @@ from tests.tidegate.builders import PLAN, T0, TIMING, plan_of
 from tidegate.inference import Counts, WaveCounts
 from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
-    ASSUMED,
     Counted,
     counted_of,
     judge_go_evidence,
@@ -20,7 +19,7 @@ from tidegate.judging.comparison import (
     of_present_stay,
     watched,
 )
-from tidegate.judging.nuisance import UNKNOWN_NOTHING
+from tidegate.judging.nuisance import ASSUMED, UNKNOWN_NOTHING
 from tidegate.judging.series import series_of_breaker, series_of_metric
 from tidegate.plan import Criterion
 from tidegate.plans.field_reference import plan_reference

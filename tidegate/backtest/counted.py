@@ -18,14 +18,13 @@ from tidegate.in_force import InForce
 from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
 from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
-    ASSUMED,
     Counted,
     judge_go_evidence,
     judge_versus_control,
     watched,
 )
 from tidegate.judging.evidence_curves import curve_of
-from tidegate.judging.nuisance import cohorts_of
+from tidegate.judging.nuisance import ASSUMED, cohorts_of
 from tidegate.judging.series import Series
 from tidegate.pace import DAY, Timing
 from tidegate.plans.inference import Breaker, GoEvidence, VersusControl
@@ -100,9 +99,9 @@ class OfCounts:
                 return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
             day = _between(rows, day_before, raised)
             wave = tuple(_harmed(row, factor) for row in _between(rows, raised, last))
-            cohorts = cohorts_of(day)
-            waves = (WaveCounts(cohorts or ASSUMED, wave),)
-            found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts is not None))
+            cohorts = cohorts_of(day) or ASSUMED
+            waves = (WaveCounts(cohorts, wave),)
+            found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts.measured))
             days.append(day)
         found = watched(found, days) if len(found) > 1 else found
         ends = sorted({row.end for one in found for row in one.waves[0].rows})

@@ -15,7 +15,7 @@ from tidegate.inference import (
     log_mixture,
 )
 from tidegate.judging.evidence_curves import curve_of, mean_curve
-from tidegate.judging.nuisance import Cohorts, cohorts_of
+from tidegate.judging.nuisance import ASSUMED, Cohorts, cohorts_of
 from tidegate.judging.sample_ratio import log_sample_ratio
 from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.plans.inference import GoEvidence, Inference, SampleRatio, VersusControl
@@ -23,8 +23,6 @@ from tidegate.samples import NoData
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
 
-# Where nobody labelled the cohorts before the flag was on: alike within some 10 %, errors in small clusters.
-ASSUMED = Cohorts(0.0, 0.1, 2.0)
 MOST_BOUNDS = 8
 NOTHING_YET = "no tick with requests on both sides yet"
 RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
@@ -67,9 +65,9 @@ def counted_of(
         found = tuple(row for row in rows.get(number, {}).values() if since < row.end <= until)
         if not found:
             continue
-        cohorts = cohorts_of(before.get(number, {}).values())
-        measured &= cohorts is not None
-        waves.append(WaveCounts(cohorts or ASSUMED, found))
+        cohorts = cohorts_of(before.get(number, {}).values()) or ASSUMED
+        measured &= cohorts.measured
+        waves.append(WaveCounts(cohorts, found))
     return Counted(what, tuple(waves), trouble, noun, measured)
 
 
