@@ -203,6 +203,60 @@ def test_the_breaker_needs_no_old_path_and_goes_on_in_the_post_rollout_days(
     assert "Error rate at the new path is 50.0%" in world.run.state.rollback.reason
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_at_a_hundred_percent_a_group_that_is_held_out_is_the_control(
+    tmp_path: Path, prometheus_server: PrometheusServer, held_out: bool
+) -> None:
+    exposures = "sum(increase(requests_total{ {{ selector }} }[{{ window }}]))"
+    ratio = {"kind": "sample_ratio", "when": "during", "text": "Split", "exposures": exposures, "tick": SMALL_TICK}
+    criteria = [{**one, "dry_run": False} for one in (VERSUS, GO, {**ratio, "id": "split"})]
+    flag = {"always_off": ["held"]} if held_out else {}
+    world = World(tmp_path, prometheus_server, with_everybody_exposed(*criteria, flag=flag))
+    world.pass_time(3 * MINUTE, healthy, guard=MINUTE)
+
+    def nearly_everybody(at: datetime) -> dict[str, float | None]:
+        return {"new": 1800.0, "new_errors": 9.0, "old": 200.0, "old_errors": 1.0}
+
+    for number in (2, 3):
+        enter(world, number)
+        world.pass_time(5 * MINUTE, nearly_everybody, guard=MINUTE)
+        worse, safe, split = (found_of(world, text) for text in ("Worse", "Safe", "Split"))
+        assert split.verdict is Verdict.NOT_APPLICABLE
+        assert "no split of users" in split.sentence
+        if held_out:
+            assert worse.verdict is Verdict.PASS
+            assert safe.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+            assert "as many errors as beside it" in worse.sentence
+        else:
+            assert {worse.verdict, safe.verdict} == {Verdict.NOT_APPLICABLE}
+    if held_out:
+        assert len(world.run.state.counts["errors/1m"][2]) >= 8
+        world.pass_time(12 * MINUTE, lambda at: {**nearly_everybody(at), "new_errors": 45.0}, guard=MINUTE)
+        assert world.run.state.rollback is not None
+        assert world.run.state.rollback.reason.startswith("Worse: ")
+
+
+def test_where_no_bound_tells_anything_that_is_what_is_said(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    criterion = {**{k: v for k, v in VERSUS.items() if k != "metric"}, "bounds": ["2"], "dry_run": False}
+    plan = with_criteria({**criterion, "histogram": "PREFIX_seconds"})
+    prefix = plan.traffic.query.split("(")[2].split("_")[0]
+    text = plan.model_dump_json(by_alias=True, exclude_none=True).replace("PREFIX_seconds", f"{prefix}_seconds")
+    world = World(tmp_path, prometheus_server, type(plan).model_validate_json(text))
+    totals: dict[tuple[str, str], float] = {}
+    at, end = world.began - timedelta(minutes=40), world.began + timedelta(minutes=6)
+    while at <= end:
+        slow_point(world, at, 0.1, totals)
+        at += SCRAPE
+    world.pass_time(6 * MINUTE, healthy, guard=MINUTE)
+    finding = found_of(world, "Worse")
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.sentence == (
+        "Nothing is compared: none of the bounds (2) had 0.2 to 30% slower requests on the day before the first wave."
+    )
+
+
 def test_a_service_whose_errors_have_no_series_before_the_first_one_is_counted_all_along(
     tmp_path: Path, prometheus_server: PrometheusServer
 ) -> None:

@@ -103,7 +103,11 @@ class OfCounts:
             waves = (WaveCounts(cohorts, wave),)
             found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts.measured))
             days.append(day)
-        found = watched(found, days) if len(found) > 1 else found
+        if isinstance(self.criterion, VersusControl) and self.criterion.histogram is not None:
+            found = watched(found, days)
+            if not found:
+                # The tick says then that nothing is compared.
+                return Seen(expected, 0, expected, 0)
         ends = sorted({row.end for one in found for row in one.waves[0].rows})
         if not ends:
             return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))

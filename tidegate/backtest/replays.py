@@ -150,7 +150,7 @@ def _counts(
         chosen = (selector(control, audience), "")
     else:
         labels = labels_of(plan, wave)
-        if plan.waves[wave - 1].percent >= 100:
+        if not has_control(plan, wave):
             return "everybody is exposed: there is nobody beside"
         if labels is None:
             return NOBODY_BESIDE

@@ -83,7 +83,7 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
         case Breaker() if any(wave.rows for wave in counted[0].waves):
             return judge_breaker(item.id, criterion, counted[0], then.at, then.timing)
         case SampleRatio():
-            return judge_sample_ratio(item.id, criterion, counted[0], then.plan.waves[then.wave - 1].percent)
+            return judge_sample_ratio(item.id, criterion, counted[0], _percent(then))
         case Threshold() if (reading := reading_then(then, criterion.metric)) is not None:
             return judge_threshold(item.id, criterion, then.plan.metrics[criterion.metric], reading, "")
         case Change() if (reading := reading_then(then, criterion.metric)) is not None:
@@ -98,10 +98,14 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
 
 
 def _alone(then: Then, criterion: Criterion) -> bool:
-    """At 100 % nobody is left to compare with, which the tick says without looking."""
-    waves = then.plan.waves
-    everybody = then.wave > len(waves) or waves[then.wave - 1].percent >= 100
-    return everybody and isinstance(criterion, VersusControl | GoEvidence | SampleRatio)
+    """Where nobody is left to compare with, or to split, the tick says so without looking."""
+    if isinstance(criterion, SampleRatio):
+        return _percent(then) >= 100
+    return isinstance(criterion, VersusControl | GoEvidence) and not has_control(then.plan, then.wave)
+
+
+def _percent(then: Then) -> float:
+    return then.plan.waves[min(then.wave, len(then.plan.waves)) - 1].percent
 
 
 def reading_then(then: Then, metric: str) -> Reading | None:

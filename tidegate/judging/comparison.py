@@ -104,6 +104,17 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     return on_dry_run(item, replace(finding, required=shown))
 
 
+def judge_no_bound(id_: str, item: VersusControl) -> Finding:
+    """No bound tells anything: nearly all requests were slower than it on the day before, or nearly none."""
+    shares = f"{100 * RARELY:g} to {format_percent(100 * OFTEN)}"
+    sentence = (
+        f"Nothing is compared: none of the bounds ({', '.join(item.bounds)}) had {shares} slower requests on the day "
+        "before the first wave."
+    )
+    limit = f"log evidence {bound(item.alpha / 100):.2f}"
+    return on_dry_run(item, Finding(id_, item.text, Verdict.INCONCLUSIVE, sentence, bound=limit, query=item.kind))
+
+
 def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
     """Whether safety has been shown by now; judged afresh at each look, and never a FAIL."""
     needed = bound(item.alpha / 100)
