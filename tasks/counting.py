@@ -7,6 +7,7 @@ from functools import partial
 
 from tasks.sight import Sight
 from tidegate.inference import Counts
+from tidegate.judging.breaker import LATE_SCRAPES
 from tidegate.judging.comparison import Counted, counted_of
 from tidegate.judging.series import Series
 from tidegate.query import selector
@@ -14,7 +15,6 @@ from tidegate.rollout_state import WaveRecord
 from tidegate.samples import NoData, NoDataReason, Sample
 
 DAY = timedelta(days=1)
-LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for
 MOST_TICKS = 288  # asked for at once, after a long silence
 BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
 
@@ -26,13 +26,13 @@ def counted(seen: Sight, series: Series) -> Counted:
 
 
 def _counted(seen: Sight, series: Series, until: float) -> Counted:
-    state, wave = seen.run.state, seen.wave
+    state, wave = seen.run.state, counting_wave(seen)
     known = {number: dict(rows) for number, rows in state.counts.get(series.name, {}).items()}
     before = {number: dict(rows) for number, rows in state.counts_before.get(series.name, {}).items()}
     record, trouble = state.waves.get(wave), None
     found: list[Counts] | NoData
-    if record is not None and wave <= len(seen.run.plan.waves):
-        if wave not in before:
+    if record is not None:
+        if wave not in before and not series.alone:
             found = _day_before(seen, series, record, until)
             if isinstance(found, NoData):
                 trouble = found
@@ -44,7 +44,12 @@ def _counted(seen: Sight, series: Series, until: float) -> Counted:
                 trouble = found
             else:
                 _note(seen, series, found, known)
-    return counted_of(series.what, series.noun, known, before, trouble)
+    return counted_of(series.what, series.noun, known, before, state.stays, trouble)
+
+
+def counting_wave(seen: Sight) -> int:
+    """The wave that counts belong to: the post-rollout days go on with the last one's users."""
+    return min(seen.wave, len(seen.run.plan.waves))
 
 
 def _note(
@@ -55,7 +60,7 @@ def _note(
     *,
     before_wave: bool = False,
 ) -> None:
-    known.setdefault(seen.wave, {}).update({row.end: row for row in found})
+    known.setdefault(counting_wave(seen), {}).update({row.end: row for row in found})
     if found or before_wave:
         seen.noted.append(("before" if before_wave else "rows", series.name, [list(row) for row in found]))
 
@@ -67,14 +72,16 @@ def _new_ticks(
     timing, plan = seen.run.timing, seen.run.plan
     tick = timing.window(series.tick)
     ended = int((seen.now - plan.scrape_interval * LATE_SCRAPES - record.raised_at) / tick)
-    newest = max(known, default=record.raised_at.timestamp())
-    have = round((newest - record.raised_at.timestamp()) / tick.total_seconds())
+    began = record.raised_at.timestamp()
+    # After a step back there are counts of an earlier stay in this wave, too, on another grid.
+    newest = max((end for end in known if end > began), default=began)
+    have = round((newest - began) / tick.total_seconds())
     first = max(have + 1, ended - MOST_TICKS + 1)
     if first > ended:
         return []
-    sides = (plan.variants.canary, plan.variants.control)
-    audience = plan.audiences[plan.waves[seen.wave - 1].audience].matcher
-    selectors = (selector(sides[0], audience), selector(sides[1], audience))
+    sides = (plan.variants.canary, "" if series.alone else plan.variants.control)
+    audience = plan.audiences[plan.waves[counting_wave(seen) - 1].audience].matcher
+    selectors = (selector(sides[0], audience), "" if series.alone else selector(sides[1], audience))
     start, end = record.raised_at + tick * first, record.raised_at + tick * ended
     return _rows(seen, series, selectors, sides, start, end, tick, until)
 
@@ -86,7 +93,7 @@ def _day_before(seen: Sight, series: Series, record: WaveRecord, until: float) -
     count = int(day / tick)
     if count < 2:
         return []
-    wave = plan.waves[seen.wave - 1]
+    wave = plan.waves[counting_wave(seen) - 1]
     audience = plan.audiences[wave.audience].matcher
     labels = (series.cohorts or {}).get(wave.name)
     sides = labels or ("", plan.variants.control)

@@ -7,21 +7,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from tasks.counting import counting_wave
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
-from tasks.sight import Sight, open_eyes, side_by_side
+from tasks.sight import Sight, exposed_since, open_eyes, side_by_side
 from tidegate.approval import measured_entry
-from tidegate.criteria import sustained
+from tidegate.criteria import Breach, points_apart, sustained
 from tidegate.decision import Drift, Judged
 from tidegate.exposure import ZERO
 from tidegate.in_force import InForce, in_force
 from tidegate.judging.bounds import MetricLine, metric_line
 from tidegate.judging.reference import BASELINE
 from tidegate.plan import When
-from tidegate.samples import NoData, Reading, Sample
+from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
-
-_POINTS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
 
 def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
     """The raw counts that this look added, as one entry of the journal; None for none."""
-    body: dict[str, Any] = {"wave": seen.wave, "before": {}, "rows": {}}
+    body: dict[str, Any] = {"wave": counting_wave(seen), "before": {}, "rows": {}}
     for which, series, rows in sorted(seen.noted):
         body[which][series] = rows
     return body if seen.noted else None
@@ -116,17 +115,36 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
 
 
 def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:
-    """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then."""
-    state = seen.run.state
+    """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then.
+
+    A past that cannot be read is blindness: nobody knows then whether the breach lasts.
+    """
     for finding, breach in found:
         if finding.verdict is not Verdict.FAIL or breach is None or breach.lasting == timedelta(0):
             yield finding
             continue
-        needed = max(breach.lasting, breach.window)
-        step = max(seen.run.timing.guard, needed * 2 / _POINTS)
-        is_starved = finding.criterion == "starved"
-        since = (state.record.raised_at if is_starved and state.record else state.first_raise_at) or seen.now
-        start = max(since + (breach.window if is_starved else timedelta(0)), seen.now - needed * 2)
-        fires, why = sustained(breach, seen.past(breach.query, start, step))
-        verdict = Verdict.FAIL if fires else Verdict.INCONCLUSIVE
+        points = _past(seen, breach, starved=finding.criterion == "starved")
+        fires, why = sustained(breach, points)
+        blind = isinstance(points, NoData) and points.reason.is_blindness
+        verdict = Verdict.FAIL if fires else Verdict.ERROR if blind else Verdict.INCONCLUSIVE
         yield replace(finding, verdict=verdict, sentence=f"{finding.sentence} Now {why}.")
+
+
+def _past(seen: Sight, breach: Breach, *, starved: bool) -> list[Sample] | NoData:
+    """The breach's query over twice the time that it must last, as far back as the new path had users."""
+    state, now, needed = seen.run.state, seen.now, breach.needed
+    step = points_apart(needed, seen.run.timing)
+    if breach.span is not None:
+        since, reach = exposed_since(state) or now, breach.span
+    elif starved:
+        since, reach = state.record.raised_at if state.record else now, breach.window
+    else:
+        since, reach = state.first_raise_at or now, timedelta(0)
+    start = max(since + reach, now - needed * 2)
+    young = breach.span is not None and now - since <= reach + needed + step
+    if young and start > now - needed:
+        return []
+    points = seen.past(breach.query, start, step)
+    # Until the points may look back as far as the reading did, they may well see too few events.
+    none_yet = young and isinstance(points, NoData) and points.reason is NoDataReason.NO_SERIES
+    return [] if none_yet else points

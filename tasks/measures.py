@@ -48,7 +48,8 @@ def measure(seen: Sight, item: InForce) -> Measured:
 
 def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
     plan = seen.run.plan
-    breach = breach_of(criterion, plan, seen.wave, seen.run.timing) if seen.run.state.wave else None
+    widened = seen.widened(criterion.metric)
+    breach = breach_of(criterion, plan, seen.wave, seen.run.timing, widened) if seen.run.state.wave else None
     query = breach.query if breach else ""
     metric = plan.metrics[criterion.metric]
     finding = judge_threshold(item.id, criterion, metric, seen.metrics[criterion.metric], query)

@@ -35,7 +35,8 @@ def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
         )
     else:
         then = against_reference(seen.run.state.references, criterion, to, seen.wave)
-    return judge_change(item.id, criterion, plan, seen.wave, timing, seen.metrics[criterion.metric], then)
+    now, widened = seen.metrics[criterion.metric], seen.widened(criterion.metric)
+    return judge_change(item.id, criterion, plan, seen.wave, timing, now, then, widened)
 
 
 def _control(seen: Sight, metric: str) -> Reading:

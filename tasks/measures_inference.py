@@ -1,17 +1,26 @@
 """How the new path is held against the old one: counts per tick, and the rule that judges them."""
 
-from tasks.counting import counted
+from tasks.counting import counted, counting_wave
 from tasks.sight import Sight
 from tidegate.criteria import Breach
 from tidegate.in_force import InForce
+from tidegate.judging.breaker import judge_breaker
+from tidegate.judging.change import has_control
 from tidegate.judging.comparison import (
     Counted,
-    judge_breaker,
     judge_go_evidence,
+    judge_no_bound,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
 )
-from tidegate.judging.series import bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.series import (
+    bounds_watched,
+    series_of_breaker,
+    series_of_histogram,
+    series_of_metric,
+    series_of_users,
+)
 from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.verdict import Finding, Verdict
 
@@ -24,8 +33,8 @@ def measure_versus_control(seen: Sight, item: InForce, criterion: VersusControl)
         return finding, None
     if criterion.metric is not None:
         found = [counted(seen, series_of_metric(seen.run.plan, criterion.metric, criterion, criterion.cohorts))]
-    else:
-        found = _slow(seen, criterion)
+    elif not (found := _slow(seen, criterion)):
+        return judge_no_bound(item.id, criterion), None
     return judge_versus_control(item.id, criterion, found), None
 
 
@@ -39,33 +48,32 @@ def measure_go_evidence(seen: Sight, item: InForce, criterion: GoEvidence) -> Ju
 
 def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> Judged:
     """Users first seen on each path, against the shares that the wave asks for."""
-    if finding := _without_control(seen, item, criterion):
-        return finding, None
+    percent = seen.run.plan.waves[counting_wave(seen) - 1].percent
+    if percent >= 100:
+        sentence = "Everybody is meant to be on the new path: there is no split of users to hold against its shares."
+        return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, sentence), None
     series = series_of_users(criterion, item.id)
-    percent = seen.run.plan.waves[seen.wave - 1].percent
-    return judge_sample_ratio(item.id, criterion, counted(seen, series), percent), None
+    present = of_present_stay(counted(seen, series), seen.run.state.stays)
+    return judge_sample_ratio(item.id, criterion, present, percent), None
 
 
 def measure_breaker(seen: Sight, item: InForce, criterion: Breaker) -> Judged:
     """The new path alone, two ticks in a row."""
-    series = series_of_metric(seen.run.plan, criterion.metric, criterion, {})
-    return judge_breaker(item.id, criterion, counted(seen, series)), None
+    found = counted(seen, series_of_breaker(seen.run.plan, criterion))
+    return judge_breaker(item.id, criterion, found, seen.now, seen.run.timing), None
 
 
 def _slow(seen: Sight, item: VersusControl) -> list[Counted]:
-    """The counts at the bounds that the day before the first wave chose, which stay chosen for the rollout."""
+    """The counts at the bounds that the day before the first wave chose, if any, which stay chosen."""
     every = series_of_histogram(item)
     chosen = bounds_watched(every, seen.run.state.counts_before)
-    if chosen is None:
-        # The first look of a rollout asks for the day at every bound; from then on the chosen ones are known.
-        return [counted(seen, series) for series in every]
-    return [counted(seen, series) for series in chosen] or [Counted(series.name, ()) for series in every]
+    # The first look of a rollout asks for the day at every bound; from then on the chosen ones are known.
+    return [counted(seen, series) for series in (every if chosen is None else chosen)]
 
 
 def _without_control(seen: Sight, item: InForce, criterion: Inference) -> Finding | None:
-    """At 100 % nobody is left to compare with; harm shown before would have rolled back."""
-    waves = seen.run.plan.waves
-    if seen.wave <= len(waves) and waves[seen.wave - 1].percent < 100:
+    """At 100 % only a group that is held out is left to compare with; harm shown before would have rolled back."""
+    if has_control(seen.run.plan, seen.wave):
         return None
     sentence = "Everybody is on the new path: there is no control to compare with."
     return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, sentence)

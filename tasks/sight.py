@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from tasks.open_rollout import OpenRollout
-from tidegate.criteria import metric_queries, metric_reading, traffic_queries
+from tidegate.criteria import Widened, metric_queries, metric_reading, traffic_queries
 from tidegate.judging.reference import reference_reading
+from tidegate.rollout_state import RolloutState
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 T = TypeVar("T")
@@ -22,6 +24,7 @@ class Read(NamedTuple):
 
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
+    widened: Mapping[str, Widened]  # of the metrics that were read over a longer time
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Sight:
     def raw(self) -> Mapping[str, Reading]:
         """The answers that the metrics were made from."""
         return self.read.result().raw
+
+    def widened(self, metric: str) -> Widened | None:
+        """How far back the metric was counted, where its window had too few events."""
+        return self.read.result().widened.get(metric)
 
     def once(self, key: object, question: Callable[[], T]) -> T:
         """The answer to a question that is asked once in this look, however many criteria want to know."""
@@ -115,16 +122,24 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
     wider: dict[str, str] = {}
+    widened: dict[str, Widened] = {}
+    exposed = now - (exposed_since(run.state) or now)
     for name in few:
         metric = plan.metrics[name]
-        # Counts may accumulate backwards, but never past the first raise: before it the new path was not measured.
-        span = min(timing.lookback(metric), now - (run.state.first_raise_at or now))
+        span = min(timing.lookback(metric), exposed)
         if span > timing.window(metric.window):
             wider |= metric_queries(plan, name, wave, span)
+            widened[name] = Widened(span, exposed)
     if wider:
         raw |= answers_at(run, wider, now)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
-    return Read(metrics, raw)
+    return Read(metrics, raw, widened)
+
+
+def exposed_since(state: RolloutState) -> datetime | None:
+    """From when on counts may accumulate: never past the first raise, nor past a step back, for what was before it."""
+    lowered = [at for (before, _), (wave, at) in pairwise(state.stays) if wave < before]
+    return lowered[-1] if lowered else state.first_raise_at
 
 
 def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:

@@ -12,6 +12,24 @@ from tidegate.samples import NoData, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
 
 STARVED_BELOW = 0.1  # of the share that the exposure implies
+_POINTS = 60  # of a breach's past
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """A reading with too few events in its window: how far back it was counted, and how far back it might be."""
+
+    span: timedelta
+    exposed: timedelta
+
+    def over_time(self, needed: timedelta, timing: Timing) -> timedelta:
+        """How far back a point of its past looks: as far as it did, as long as what must last fits in beside."""
+        return min(self.span, self.exposed - needed - points_apart(needed, timing))
+
+
+def points_apart(needed: timedelta, timing: Timing) -> timedelta:
+    """The time between two points of a past that must show a breach for so long."""
+    return max(timing.guard, needed * 2 / _POINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +43,12 @@ class Breach:
     window: timedelta
     query: str
     told: str = ""  # the bound in words, where the query is not the metric itself
+    span: timedelta | None = None  # how far back each point of the query looks, where events are too few in `window`
+
+    @property
+    def needed(self) -> timedelta:
+        """For how long it must be seen."""
+        return max(self.lasting, self.window)
 
     def holds(self, value: float) -> bool:
         """Whether the value is beyond the bound."""
@@ -71,14 +95,21 @@ def traffic_queries(plan: Plan, wave: int, window: timedelta) -> dict[str, str]:
     }
 
 
-def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing) -> Breach:
+def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing, widened: Widened | None = None) -> Breach:
     """The trigger as a breach: its bound, how long it must last, and the one query that shows it over time."""
     metric = plan.metrics[item.metric]
     window = timing.window(metric.window)
     above = item.above is not None
     bound = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
     lasting = lasting_of(item.for_, window, timing)
-    return Breach(above, bound, metric.unit, lasting, window, joined_query(plan, item.metric, wave, window))
+    span = span_over_time(widened, lasting, window, timing)
+    query = joined_query(plan, item.metric, wave, span or window)
+    return Breach(above, bound, metric.unit, lasting, window, query, span=span)
+
+
+def span_over_time(widened: Widened | None, lasting: timedelta, window: timedelta, timing: Timing) -> timedelta | None:
+    """How far back the points of a widened reading's past look, at least their window; None where none was widened."""
+    return None if widened is None else max(window, widened.over_time(max(lasting, window), timing))
 
 
 def lasting_of(for_: timedelta | None, window: timedelta, timing: Timing) -> timedelta:
@@ -150,8 +181,7 @@ def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, 
     lasted = sum((min(later.at - point.at, breach.window) for later, point in steps_back), timedelta(0))
     if breach.lasting == timedelta(0):
         return True, "seen once, which is enough"
-    needed = max(breach.lasting, breach.window)
-    seconds, wanted = lasted.total_seconds(), needed.total_seconds()
-    if len(run) < 2 or lasted < needed:
+    seconds, wanted = lasted.total_seconds(), breach.needed.total_seconds()
+    if len(run) < 2 or lasted < breach.needed:
         return False, f"beyond {breach.words} for {seconds:.0f} s of {wanted:.0f} s"
     return True, f"beyond {breach.words} at {len(run)} points over {seconds:.0f} s"

@@ -1,7 +1,6 @@
 """Back-tests over weeks that were written into a real Prometheus: what was put in comes out."""
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,13 @@ CRITERIA: list[dict[str, Any]] = [
     {"kind": "breaker", "when": "trigger", "metric": "errors", "text": "Both sides"},
     {"kind": "go_evidence", "when": "during", "metric": "errors", "text": "Shown to be safe"},
     {"kind": "human", "when": "during", "role": "lead", "pending": "support", "text": "No complaints"},
+    {
+        "kind": "versus_control",
+        "when": "trigger",
+        "histogram": f"{PREFIX}_seconds",
+        "bounds": ["2"],
+        "text": "Slower than beside",
+    },
 ]
 
 
@@ -102,7 +108,14 @@ def prometheus(prometheus_server: PrometheusServer) -> Prometheus:
         ({"__name__": f"{PREFIX}_requests_total", "path": "old", "cohort": "staff", "bucket": b, "outcome": o}, points)
         for (b, o), points in series.items()
     ]
-    labels: Mapping[str, str] = {"__name__": f"{PREFIX}_latency", "path": "old", "cohort": "staff", "bucket": "in"}
+    # One request in two thousand is slower than the only bound: too few to tell anything.
+    for (bucket, outcome), points in series.items():
+        if outcome == "ok":
+            labels = {"path": "old", "cohort": "staff", "bucket": bucket}
+            quick = [(at, total * 0.9995) for at, total in points]
+            named.append(({"__name__": f"{PREFIX}_seconds_bucket", "le": "2", **labels}, quick))
+            named.append(({"__name__": f"{PREFIX}_seconds_count", **labels}, points))
+    labels = {"__name__": f"{PREFIX}_latency", "path": "old", "cohort": "staff", "bucket": "in"}
     prometheus_server.write([*named, (labels, slow)])
     return Prometheus(url=prometheus_server.url)
 
@@ -133,6 +146,13 @@ def test_the_rates_that_were_put_in_come_out(healthy: BacktestResult) -> None:
     # Of several that would have fired, the one that was first is named.
     wave = healthy.waves[0]
     assert (wave.turned_back.happened, wave.by) == (3, {"critical.errors": 3})
+
+
+def test_where_the_day_before_chose_no_bound_nothing_is_compared_as_in_a_rollout(healthy: BacktestResult) -> None:
+    found = row(healthy, "Slower than beside")
+    assert (found.unsure, found.blind) == (100.0, 0.0)
+    assert found.fired is not None
+    assert found.fired.happened == 0
 
 
 def test_blind_hours_are_blind_and_no_pass(healthy: BacktestResult) -> None:

@@ -1,12 +1,19 @@
 """What a wave does when the data is thin, gone, late or strange: it holds, and nothing is turned back by mistake."""
 
+import contextlib
+import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from blocks.prometheus import Prometheus
 from tasks import ticking
+from tasks.measurement import look
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
@@ -14,6 +21,7 @@ from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
+from tidegate.verdict import Finding, Verdict
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=30)
@@ -225,3 +233,107 @@ def test_what_breaks_beside_the_guard_leaves_the_way_back_open(world: World, mon
     assert world.soaked == timedelta(0), "a build that nobody could look at collects no soak"
     world.pass_time(20 * MINUTE, lambda _: {"new": 200.0, "new_errors": 60.0, "old": 1800.0}, guard=GUARD)
     assert world.run.state.rollback is not None
+
+
+@contextlib.contextmanager
+def without_ranges(url: str) -> Iterator[str]:
+    """The same Prometheus behind a front that passes questions about an instant and refuses those about a range."""
+
+    class Front(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if "query_range" in self.path:
+                self.send_error(503)
+                return
+            asked = urllib.request.Request(url + self.path, body, {"Content-Type": self.headers["Content-Type"]})
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                found = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(found)))
+            self.end_headers()
+            self.wfile.write(found)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
+    served = Thread(target=server.serve_forever)
+    served.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        served.join()
+        server.server_close()
+
+
+def trigger_of(world: World, text: str) -> Finding:
+    return next(f for f in look(world.run, world.now).judged.triggers if f.text == text)
+
+
+def test_a_breach_whose_past_cannot_be_read_is_no_health(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy, guard=GUARD)
+    soaked = world.soaked
+    world.scrape(world.now + 5 * MINUTE, lambda at: {**healthy(at), "new_errors": 30.0})
+    with without_ranges(world.server.url) as url:
+        world.run.connections = world._with(Prometheus(url=url))
+        world.now += 5 * MINUTE
+        found = trigger_of(world, "Too many errors")
+        assert found.verdict is Verdict.ERROR
+        assert "its past cannot be read" in found.sentence
+        world.pass_time(20 * MINUTE, lambda at: {**healthy(at), "new_errors": 30.0}, guard=MINUTE)
+        assert world.run.state.rollback is None
+        assert HoldCause.BLIND in world.run.state.holds or HoldCause.BLIND_SPENT in world.run.state.holds
+        assert world.soaked <= soaked
+    world.run.connections = world.via
+    world.pass_time(2 * MINUTE, lambda at: {**healthy(at), "new_errors": 30.0}, guard=MINUTE)
+    assert world.run.state.rollback is not None
+
+
+def thin(_: datetime) -> dict[str, float | None]:
+    """Twelve requests in five minutes on the new path."""
+    return {"new": 0.6, "new_errors": 0.0, "old": 5.4, "old_errors": 0.0}
+
+
+def thin_and_half_failing(at: datetime) -> dict[str, float | None]:
+    return {**thin(at), "new_errors": 0.3}
+
+
+def test_a_trigger_fires_on_thin_traffic_once_enough_events_show_that_it_lasts(world: World) -> None:
+    world.pass_time(12 * MINUTE, thin_and_half_failing, guard=GUARD)
+    assert world.run.state.rollback is None
+    found = trigger_of(world, "Too many errors")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "there is no past to hold it against yet" in found.sentence
+    world.pass_time(5 * MINUTE, thin_and_half_failing, guard=GUARD)
+    assert world.run.state.rollback is not None
+    assert "Error rate is 50%, from" in world.run.state.rollback.reason
+
+
+def test_thin_traffic_that_begins_to_fail_late_fires_too(world: World) -> None:
+    world.pass_time(50 * MINUTE, thin, guard=MINUTE)
+    assert trigger_of(world, "Too many errors").verdict is Verdict.PASS
+    world.pass_time(30 * MINUTE, thin_and_half_failing, guard=GUARD)
+    assert world.run.state.rollback is not None
+    assert world.now - world.began < 65 * MINUTE
+
+
+def test_what_the_new_path_did_before_it_was_raised_is_not_held_against_thin_traffic(world: World) -> None:
+    world._scraped -= 40 * MINUTE
+    world.scrape(world.began, lambda at: {**thin(at), "new": 6.0, "new_errors": 6.0})
+    world.pass_time(40 * MINUTE, thin, guard=MINUTE)
+    assert world.run.state.rollback is None
+
+
+def test_after_a_step_back_thin_traffic_is_not_blamed_for_what_was_before_it(world: World) -> None:
+    run = world.run
+    world.pass_time(10 * MINUTE, lambda at: {**thin(at), "new_errors": 0.04}, guard=MINUTE)
+    exposure = world.plan.exposure_at(1).to_json()
+    run.append(Kind.RAISED, {"wave": 2, "exposure": exposure, "epoch": 1, "revision": run.state.revision}, world.now)
+    world.scrape(world.now + 6 * MINUTE, thin_and_half_failing)
+    world.now += 6 * MINUTE
+    body = {"wave": 1, "before": 2, "exposure": exposure, "epoch": 1, "by": ANN, "reason": "errors"}
+    run.append(Kind.LOWERED, {**body, "revision": run.state.revision}, world.now)
+    world.pass_time(30 * MINUTE, thin, guard=MINUTE)
+    assert run.state.rollback is None

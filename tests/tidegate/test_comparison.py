@@ -1,23 +1,26 @@
 """What is said of counts on two paths: each kind with rows that pass, fail, stay unsure, and cannot be judged."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tests.tidegate.builders import PLAN, T0, plan_of
+from tests.tidegate.builders import PLAN, T0, TIMING, plan_of
 from tidegate.inference import Counts, WaveCounts
+from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
-    ASSUMED,
     Counted,
-    judge_breaker,
+    counted_of,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
     watched,
 )
-from tidegate.judging.nuisance import UNKNOWN_NOTHING
+from tidegate.judging.nuisance import ASSUMED, UNKNOWN_NOTHING
+from tidegate.judging.series import series_of_breaker, series_of_metric
 from tidegate.plan import Criterion
 from tidegate.plans.field_reference import plan_reference
 from tidegate.plans.inference import Inference, inference_sentence
@@ -38,6 +41,10 @@ FIVEFOLD = (5, 200, 9, 1800)
 BROKEN = (50, 200, 450, 1800)
 
 
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def example(kind: str, **changes: Any) -> Any:
     return CRITERION.validate_python({**yaml.safe_load(INFERENCE_EXAMPLES[kind]), **changes})
 
@@ -47,7 +54,7 @@ def counts(*rows: tuple[float, float, float, float], trouble: NoData | None = No
     return Counted("Error rate", (WaveCounts(UNKNOWN_NOTHING, found),) if found else (), trouble)
 
 
-def judged(item: Inference, counted: Counted, percent: float = 10) -> Finding:
+def judged(item: Inference, counted: Counted, percent: float = 10, later: float = 30) -> Finding:
     match item.kind:
         case "versus_control":
             return judge_versus_control("id", item, [counted])
@@ -56,7 +63,8 @@ def judged(item: Inference, counted: Counted, percent: float = 10) -> Finding:
         case "sample_ratio":
             return judge_sample_ratio("id", item, counted, percent)
         case "breaker":
-            return judge_breaker("id", item, counted)
+            newest = max((row.end for wave in counted.waves for row in wave.rows), default=0.0)
+            return judge_breaker("id", item, counted, datetime.fromtimestamp(newest + later, UTC), TIMING)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +112,56 @@ def test_what_is_said_of_counts(kind: str, counted: Counted, verdict: Verdict, w
     assert tried.verdict is N
     assert tried.sentence == f"Dry run, would be {verdict.value}: {finding.sentence}"
     assert not tried.required
+
+
+def test_the_breaker_passes_nothing_on_old_counts() -> None:
+    item = example("breaker", dry_run=False)
+    assert judged(item, counts(HEALTHY), later=2 * TICK + 30).verdict is P
+    old = judged(item, counts(HEALTHY, HEALTHY), later=10 * 86_400)
+    assert old.verdict is E
+    assert old.sentence == (
+        "Error rate at the new path was 0.5% (1 of 200 in a tick), which ended at 1970-01-01 00:10 UTC; "
+        "nothing was counted since."
+    )
+    quiet = judged(item, counts(HEALTHY, *[(0, 0, 9, 1800)] * 4))
+    assert quiet.verdict is U
+    assert quiet.sentence.endswith("which ended at 1970-01-01 00:05 UTC; without any request since.")
+    assert judged(item, counts((0, 0, 9, 1800))).verdict is U
+    assert judged(item, counts(BROKEN, BROKEN), later=10 * 86_400).verdict is F, "what was shown stays shown"
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(TICK, F), (1.5 * TICK, F), (2 * TICK, P), (3600.0, P)])
+def test_two_ticks_in_a_row_follow_each_other(apart: float, verdict: Verdict) -> None:
+    found = (Counts(TICK, *BROKEN), Counts(TICK + apart, *BROKEN))
+    counted = Counted("Error rate", (WaveCounts(UNKNOWN_NOTHING, found),))
+    assert judged(example("breaker", dry_run=False), counted).verdict is verdict
+
+
+def test_counts_are_taken_by_stay_in_order_of_time() -> None:
+    stays = [(1, at(0)), (2, at(1000)), (1, at(2000))]
+    rows = {
+        # The tick that ended at 1500 was counted by mistake, in wave 2's time.
+        1: {end: Counts(end, *HEALTHY) for end in (300.0, 600.0, 1500.0, 2300.0)},
+        2: {end: Counts(end, *TWICE) for end in (1300.0, 1600.0)},
+    }
+    found = counted_of("Error rate", "errors", rows, {}, stays)
+    assert [[row.end for row in wave.rows] for wave in found.waves] == [[300, 600], [1300, 1600], [2300]]
+    assert [row.end for row in of_present_stay(found, stays).rows] == [2300]
+    assert of_present_stay(found, [*stays, (2, at(3000))]).rows == []
+    early = counted_of("Error rate", "errors", {1: rows[1]}, {}, stays[:1])
+    assert len(early.rows) == 4
+
+
+def test_a_tick_is_counted_only_where_every_question_was_answered() -> None:
+    series = series_of_metric(PLAN, "errors", example("versus_control"), {})
+    n, bad = {300.0: 100.0, 600.0: 100.0, 900.0: 100.0}, {300.0: 7.0, 900.0: 8.0}
+    assert series.rows([bad, n], [n, n]) == [Counts(300.0, 7, 100, 100, 100), Counts(900.0, 8, 100, 100, 100)]
+    assert [row.end for row in series.rows([n, n], [bad, n])] == [300.0, 900.0]
+    assert series.rows([], [bad, n]) == [Counts(300.0, 0, 0, 7, 100), Counts(900.0, 0, 0, 8, 100)]
+    alone = series_of_breaker(PLAN, example("breaker"))
+    assert alone.name == "errors/5m/alone"
+    assert alone.rows([bad, n], []) == [Counts(300.0, 7, 100, 0, 0), Counts(900.0, 8, 100, 0, 0)]
+    assert series.rows([{}, n], [n, n]) == []
 
 
 def test_harm_too_small_to_matter_holds() -> None:

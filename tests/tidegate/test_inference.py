@@ -21,7 +21,7 @@ from tidegate.inference import (
     log_mixture,
     log_sum,
 )
-from tidegate.judging.nuisance import UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
+from tidegate.judging.nuisance import ASSUMED, UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
 from tidegate.judging.sample_ratio import log_sample_ratio
 
 TICK = 300.0
@@ -116,12 +116,43 @@ def test_the_day_before_tells_ratio_spread_and_dispersion() -> None:
     found = cohorts_of(day)
     assert found is not None
     assert found.lr == pytest.approx(math.log(2), abs=0.01)
-    assert found.sd == pytest.approx(math.sqrt(1 / 200.5 + 1 / 900.5 + 0.05**2), abs=1e-9)
+    assert found.sd == pytest.approx(math.sqrt(1 / 200.1 + 1 / 900.9 + 0.05**2), abs=1e-9)
     assert found.phi == 1.25
     clustered = rows(*[(10, 200, 9, 1800), (0, 200, 9, 1800), (0, 200, 9, 1800)] * 40)
     assert dispersion(clustered, 3.3) > 4
     assert cohorts_of(rows((1, 10, 1, 10))) is None
     assert cohorts_of(()) is None
+
+
+def test_a_day_without_errors_tells_nothing_and_switches_nothing_off() -> None:
+    found = cohorts_of(rows(*[(0, 200, 0, 1800)] * 288))
+    assert found is not None
+    assert found.lr == pytest.approx(0, abs=1e-12)
+    assert not found.measured
+    harmed = rows(*[(10, 200, 9, 1800)] * 12)
+    fired = [
+        next(end for end, log_e in evidence_curve([WaveCounts(known, harmed)]) if log_e >= bound(0.01))
+        for known in (found, ASSUMED)
+    ]
+    assert fired[0] == fired[1]
+    assert at_the_end(harmed, found) == pytest.approx(at_the_end(harmed, ASSUMED), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("bad", "measured"), [((0, 0), False), ((0, 30), False), ((2, 18), False), ((5, 45), True), ((50, 40), True)]
+)
+def test_a_day_with_hardly_any_error_is_no_measurement(bad: tuple[int, int], measured: bool) -> None:
+    found = cohorts_of(rows((bad[0], 200, bad[1], 1800), *[(0, 200, 0, 1800)] * 100))
+    assert found is not None
+    assert found.measured is measured
+    assert found.sd <= (0.6 if measured else ASSUMED.sd)
+
+
+def test_clusters_that_showed_count_though_the_ratio_stays_unknown() -> None:
+    found = cohorts_of(rows(*[(40, 200, 0, 1800), (0, 200, 180, 1800)] * 2))
+    assert found is not None
+    assert not found.measured
+    assert found.phi > 10
 
 
 def test_the_mean_of_several_e_values_is_one() -> None:

@@ -7,7 +7,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from tidegate.backtest.past import Asked, Column
@@ -16,18 +16,17 @@ from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
 from tidegate.in_force import InForce
 from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
+from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.comparison import (
-    ASSUMED,
     Counted,
-    judge_breaker,
     judge_go_evidence,
     judge_versus_control,
     watched,
 )
 from tidegate.judging.evidence_curves import curve_of
-from tidegate.judging.nuisance import cohorts_of
+from tidegate.judging.nuisance import ASSUMED, cohorts_of
 from tidegate.judging.series import Series
-from tidegate.pace import DAY
+from tidegate.pace import DAY, Timing
 from tidegate.plans.inference import Breaker, GoEvidence, VersusControl
 from tidegate.samples import NoData
 from tidegate.verdict import Finding, Verdict
@@ -100,21 +99,25 @@ class OfCounts:
                 return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
             day = _between(rows, day_before, raised)
             wave = tuple(_harmed(row, factor) for row in _between(rows, raised, last))
-            cohorts = cohorts_of(day)
-            waves = (WaveCounts(cohorts or ASSUMED, wave),)
-            found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts is not None))
+            cohorts = cohorts_of(day) or ASSUMED
+            waves = (WaveCounts(cohorts, wave),)
+            found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts.measured))
             days.append(day)
-        found = watched(found, days) if len(found) > 1 else found
+        if isinstance(self.criterion, VersusControl) and self.criterion.histogram is not None:
+            found = watched(found, days)
+            if not found:
+                # The tick says then that nothing is compared.
+                return Seen(expected, 0, expected, 0)
         ends = sorted({row.end for one in found for row in one.waves[0].rows})
         if not ends:
             return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
-        end = self._fires(found, ends)
+        end = self._fires(found, ends, scene.timing)
         unsure = 0 if end is not None else self._unsure(found)
         missing = max(0, expected - len(ends))
         spells = self._spells([raised, *ends, last], scene)
         if end is None:
             return Seen(expected, missing, unsure, 0, spells=spells)
-        finding = self._judge(_until(found, end))
+        finding = self._judge(found, end, scene.timing)
         at = datetime.fromtimestamp(end, scene.grid.start.tzinfo)
         return Seen(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
 
@@ -124,24 +127,26 @@ class OfCounts:
         gaps = ((one + tick, other) for one, other in pairwise(ends) if other - one > 1.5 * tick)
         return tuple((datetime.fromtimestamp(since, zone), datetime.fromtimestamp(to, zone)) for since, to in gaps)
 
-    def _judge(self, found: Sequence[Counted]) -> Finding:
+    def _judge(self, counted: Sequence[Counted], end: float, timing: Timing) -> Finding:
+        """What was said at the end of that tick."""
+        found = _until(counted, end)
         match self.criterion:
             case VersusControl():
                 return judge_versus_control(self.item.id, self.criterion, found)
             case GoEvidence():
                 return judge_go_evidence(self.item.id, self.criterion, found[0])
             case Breaker():
-                return judge_breaker(self.item.id, self.criterion, found[0])
+                return judge_breaker(self.item.id, self.criterion, found[0], datetime.fromtimestamp(end, UTC), timing)
 
-    def _fires(self, found: Sequence[Counted], ends: Sequence[float]) -> float | None:
+    def _fires(self, found: Sequence[Counted], ends: Sequence[float], timing: Timing) -> float | None:
         """The end of the first tick at which the judge says FAIL; what it has once said so it goes on saying."""
         match self.criterion:
             case GoEvidence():
                 return None
             case Breaker():
-                if self._judge(found).verdict is not Verdict.FAIL:
+                if not self._fails(found, ends[-1], timing):
                     return None
-                return ends[bisect_left(ends, True, key=lambda end: self._fails(found, end))]
+                return ends[bisect_left(ends, True, key=lambda end: self._fails(found, end, timing))]
             case VersusControl():
                 highest, needed = -math.inf, bound(self.criterion.alpha / 100)
                 shown: list[float] = []
@@ -150,10 +155,10 @@ class OfCounts:
                         shown.append(end)
                     highest = max(highest, log_e)
                 # Harm that is shown may still be too small to matter; then it is asked again while evidence grows.
-                return next((end for end in _thinned(shown) if self._fails(found, end)), None)
+                return next((end for end in _thinned(shown) if self._fails(found, end, timing)), None)
 
-    def _fails(self, found: Sequence[Counted], end: float) -> bool:
-        return self._judge(_until(found, end)).verdict is Verdict.FAIL
+    def _fails(self, found: Sequence[Counted], end: float, timing: Timing) -> bool:
+        return self._judge(found, end, timing).verdict is Verdict.FAIL
 
     def _unsure(self, found: Sequence[Counted]) -> int:
         if not isinstance(self.criterion, GoEvidence):

@@ -21,7 +21,7 @@ from tidegate.judging.leak import floors
 from tidegate.judging.new_alerts import firing_alerts
 from tidegate.judging.objective import slo_queries, slo_spans
 from tidegate.judging.reference import BASELINE, reference_queries, reference_words
-from tidegate.judging.series import Series, series_of_histogram, series_of_metric
+from tidegate.judging.series import Series, series_of_breaker, series_of_histogram, series_of_metric
 from tidegate.pace import DAY, Timing
 from tidegate.plan import Alerts, Human, Plan, Threshold, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
@@ -146,11 +146,11 @@ def _counts(
     control, audience = plan.variants.control, plan.audiences[plan.waves[wave - 1].audience].matcher
     tick = timing.window(criterion.tick)
     if isinstance(criterion, Breaker):
-        series = [series_of_metric(plan, criterion.metric, criterion, {})]
-        chosen = (selector(control, audience),) * 2
+        series = [series_of_breaker(plan, criterion)]
+        chosen = (selector(control, audience), "")
     else:
         labels = labels_of(plan, wave)
-        if plan.waves[wave - 1].percent >= 100:
+        if not has_control(plan, wave):
             return "everybody is exposed: there is nobody beside"
         if labels is None:
             return NOBODY_BESIDE
@@ -164,5 +164,7 @@ def _counts(
 
 
 def _sides(series: Series, chosen: tuple[str, str], path: str, tick: timedelta) -> Sides:
-    canary, control = (tuple(Asked(q, tick, DAY) for q in series.queries(side, path, tick)) for side in chosen)
+    canary, control = (
+        tuple(Asked(q, tick, DAY) for q in (series.queries(side, path, tick) if side else ())) for side in chosen
+    )
     return Sides(series, canary, control)

@@ -40,7 +40,8 @@ def evidence_course(plan: Plan, wave: int, item: InForce, counted: Sequence[Coun
         case GoEvidence():
             found = list(curve_of(counted[0].waves, go_question(criterion.worse_than)))
         case SampleRatio():
-            found = _split(counted[0], plan.waves[wave - 1].percent)
+            percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
+            found = _split(counted[0], percent) if percent < 100 else []
         case Breaker():
             rows = sorted(row for one in counted[0].waves for row in one.rows if row.n_canary > 0)
             found = [(row.end, 100 * row.bad_canary / row.n_canary) for row in rows]

@@ -7,16 +7,24 @@ from typing import Any
 
 from tidegate.criteria import metric_reading
 from tidegate.in_force import InForce
+from tidegate.judging.breaker import judge_breaker
 from tidegate.judging.change import against_reference, has_control, judge_change
 from tidegate.judging.comparison import (
     Counted,
     counted_of,
-    judge_breaker,
     judge_go_evidence,
     judge_sample_ratio,
     judge_versus_control,
+    of_present_stay,
 )
-from tidegate.judging.series import Series, bounds_watched, series_of_histogram, series_of_metric, series_of_users
+from tidegate.judging.series import (
+    Series,
+    bounds_watched,
+    series_of_breaker,
+    series_of_histogram,
+    series_of_metric,
+    series_of_users,
+)
 from tidegate.judging.thresholds import judge_threshold
 from tidegate.pace import Timing
 from tidegate.plan import Criterion, Plan, Threshold
@@ -48,13 +56,18 @@ def counts_of(then: Then, item: InForce) -> list[Counted]:
         case VersusControl() | GoEvidence():
             found = [series_of_metric(then.plan, criterion.metric or "", criterion, criterion.cohorts)]
         case Breaker():
-            found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
+            found = [series_of_breaker(then.plan, criterion)]
+            if found[0].name not in then.state.counts:
+                # Older rollouts counted both paths for it.
+                found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
         case SampleRatio():
             found = [series_of_users(criterion, item.id)]
-    return [
-        counted_of(s.what, s.noun, then.state.counts.get(s.name, {}), then.state.counts_before.get(s.name, {}))
+    state = then.state
+    counted = [
+        counted_of(s.what, s.noun, state.counts.get(s.name, {}), state.counts_before.get(s.name, {}), state.stays)
         for s in found
     ]
+    return [of_present_stay(one, state.stays) for one in counted] if isinstance(criterion, SampleRatio) else counted
 
 
 def judged_again(then: Then, item: InForce) -> Finding | None:
@@ -68,9 +81,9 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
         case GoEvidence():
             return judge_go_evidence(item.id, criterion, counted[0])
         case Breaker() if any(wave.rows for wave in counted[0].waves):
-            return judge_breaker(item.id, criterion, counted[0])
+            return judge_breaker(item.id, criterion, counted[0], then.at, then.timing)
         case SampleRatio():
-            return judge_sample_ratio(item.id, criterion, counted[0], then.plan.waves[then.wave - 1].percent)
+            return judge_sample_ratio(item.id, criterion, counted[0], _percent(then))
         case Threshold() if (reading := reading_then(then, criterion.metric)) is not None:
             return judge_threshold(item.id, criterion, then.plan.metrics[criterion.metric], reading, "")
         case Change() if (reading := reading_then(then, criterion.metric)) is not None:
@@ -85,10 +98,14 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
 
 
 def _alone(then: Then, criterion: Criterion) -> bool:
-    """At 100 % nobody is left to compare with, which the tick says without looking."""
-    waves = then.plan.waves
-    everybody = then.wave > len(waves) or waves[then.wave - 1].percent >= 100
-    return everybody and isinstance(criterion, VersusControl | GoEvidence | SampleRatio)
+    """Where nobody is left to compare with, or to split, the tick says so without looking."""
+    if isinstance(criterion, SampleRatio):
+        return _percent(then) >= 100
+    return isinstance(criterion, VersusControl | GoEvidence) and not has_control(then.plan, then.wave)
+
+
+def _percent(then: Then) -> float:
+    return then.plan.waves[min(then.wave, len(then.plan.waves)) - 1].percent
 
 
 def reading_then(then: Then, metric: str) -> Reading | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from tidegate.criteria import Breach, joined_query, lasting_of, metric_queries
+from tidegate.criteria import Breach, Widened, joined_query, lasting_of, metric_queries, span_over_time
 from tidegate.judging.reference import BASELINE, reference_reading, reference_words
 from tidegate.judging.thresholds import no_data_words, on_dry_run
 from tidegate.pace import Timing
@@ -68,7 +69,14 @@ def control_queries(plan: Plan, name: str, wave: int, timing: Timing) -> dict[st
 
 
 def judge_change(
-    id_: str, item: Change, plan: Plan, wave: int, timing: Timing, now: Reading, then: Against
+    id_: str,
+    item: Change,
+    plan: Plan,
+    wave: int,
+    timing: Timing,
+    now: Reading,
+    then: Against,
+    widened: Widened | None = None,
 ) -> tuple[Finding, Breach | None]:
     """Whether the change is within its bound, and the breach that a trigger must show to last.
 
@@ -81,7 +89,9 @@ def judge_change(
     trigger = When.TRIGGER in item.when
     size = change_words(limit, item.how, metric.unit)
     words = f"{'above' if above else 'below'} {size} from {then.words}"
-    query = joined_query(plan, item.metric, wave, timing.window(metric.window))
+    window = timing.window(metric.window)
+    span = span_over_time(widened, lasting_of(item.for_, window, timing), window, timing)
+    query = joined_query(plan, item.metric, wave, span or window)
 
     def found(verdict: Verdict, sentence: str, observed: float | None = None, n: float | None = None) -> Finding:
         finding = Finding(id_, item.text, verdict, sentence, observed, words, n, query, item.required)
@@ -111,7 +121,7 @@ def judge_change(
             return found(Verdict.INCONCLUSIVE, f"{seen}: no change can be told from that.", now.value, now.n), None
         sentence = f"{seen}: a regression from nothing; {rule} {words}."
         return found(Verdict.FAIL, sentence, now.value, now.n), _breach(
-            item, plan, timing, 0.0, limit, query, live, then.words
+            item, plan, timing, 0.0, limit, query, span, live, then.words
         )
     change = 100 * (now.value / was - 1) if item.how is How.RELATIVE else now.value - was
     shown = change_words(round(change, 2), item.how, metric.unit)
@@ -119,7 +129,9 @@ def judge_change(
     if absent and verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
     sentence = f"{seen}: a change of {shown}; {rule} {words}."
-    return found(verdict, sentence, change, now.n), _breach(item, plan, timing, was, limit, query, live, then.words)
+    return found(verdict, sentence, change, now.n), _breach(
+        item, plan, timing, was, limit, query, span, live, then.words
+    )
 
 
 def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
@@ -128,7 +140,15 @@ def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
 
 
 def _breach(
-    item: Change, plan: Plan, timing: Timing, was: float, limit: float, query: str, live: str, words: str
+    item: Change,
+    plan: Plan,
+    timing: Timing,
+    was: float,
+    limit: float,
+    query: str,
+    span: timedelta | None,
+    live: str,
+    words: str,
 ) -> Breach:
     """The change as a bound on the metric itself; held against a live query, as a bound on the difference."""
     metric = plan.metrics[item.metric]
@@ -141,4 +161,4 @@ def _breach(
         bound, query = 0.0, f"({query}) - ({scaled})"
     lasting = lasting_of(item.for_, window, timing)
     told = f"{change_words(limit, item.how, metric.unit)} from {words}"
-    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told)
+    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told, span)

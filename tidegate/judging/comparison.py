@@ -1,8 +1,9 @@
-"""How counts on two paths become findings: harm, safety, the split of users, and the breaker."""
+"""How counts on two paths become findings: harm, safety, and the split of users."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tidegate.inference import (
     HARM,
@@ -14,23 +15,25 @@ from tidegate.inference import (
     log_mixture,
 )
 from tidegate.judging.evidence_curves import curve_of, mean_curve
-from tidegate.judging.nuisance import Cohorts, cohorts_of
+from tidegate.judging.nuisance import ASSUMED, Cohorts, cohorts_of
 from tidegate.judging.sample_ratio import log_sample_ratio
 from tidegate.judging.thresholds import no_data_words, on_dry_run
-from tidegate.plans.inference import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
+from tidegate.plans.inference import GoEvidence, Inference, SampleRatio, VersusControl
 from tidegate.samples import NoData
 from tidegate.units import format_percent
 from tidegate.verdict import Finding, Verdict
 
-# Where nobody labelled the cohorts before the flag was on: alike within some 10 %, errors in small clusters.
-ASSUMED = Cohorts(0.0, 0.1, 2.0)
 MOST_BOUNDS = 8
+NOTHING_YET = "no tick with requests on both sides yet"
 RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
+
+
+Stays = Sequence[tuple[int, datetime]]  # every wave entered, and when, steps back included
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """All raw counts of one thing by wave, and why the newest could not be had, or None."""
+    """All raw counts of one thing by stay in a wave, and why the newest could not be had, or None."""
 
     what: str
     waves: tuple[WaveCounts, ...]
@@ -49,15 +52,30 @@ def counted_of(
     noun: str,
     rows: Mapping[int, Mapping[float, Counts]],
     before: Mapping[int, Mapping[float, Counts]],
+    stays: Stays,
     trouble: NoData | None = None,
 ) -> Counted:
-    """What is known by wave, and of the day before each: as a tick judges it, and whoever explains it later."""
+    """What is known of each stay in a wave, and of the day before it: as a tick judges it, and who explains it later.
+
+    A step back leads to a wave a second time, whose new counts come after those of the later wave.
+    """
     waves, measured = [], True
-    for number in sorted(rows):
-        cohorts = cohorts_of(before.get(number, {}).values())
-        measured &= cohorts is not None
-        waves.append(WaveCounts(cohorts or ASSUMED, tuple(rows[number].values())))
+    begins = [since.timestamp() for _, since in stays]
+    for (number, _), since, until in zip(stays, begins, [*begins[1:], math.inf], strict=True):
+        found = tuple(row for row in rows.get(number, {}).values() if since < row.end <= until)
+        if not found:
+            continue
+        cohorts = cohorts_of(before.get(number, {}).values()) or ASSUMED
+        measured &= cohorts.measured
+        waves.append(WaveCounts(cohorts, found))
     return Counted(what, tuple(waves), trouble, noun, measured)
+
+
+def of_present_stay(counted: Counted, stays: Stays) -> Counted:
+    """What was counted since the wave was entered last; what came before had other shares."""
+    since = stays[-1][1].timestamp() if stays else -math.inf
+    present = tuple(wave for wave in counted.waves[-1:] if all(row.end > since for row in wave.rows))
+    return replace(counted, waves=present)
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
@@ -86,6 +104,17 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     return on_dry_run(item, replace(finding, required=shown))
 
 
+def judge_no_bound(id_: str, item: VersusControl) -> Finding:
+    """No bound tells anything: nearly all requests were slower than it on the day before, or nearly none."""
+    shares = f"{100 * RARELY:g} to {format_percent(100 * OFTEN)}"
+    sentence = (
+        f"Nothing is compared: none of the bounds ({', '.join(item.bounds)}) had {shares} slower requests on the day "
+        "before the first wave."
+    )
+    limit = f"log evidence {bound(item.alpha / 100):.2f}"
+    return on_dry_run(item, Finding(id_, item.text, Verdict.INCONCLUSIVE, sentence, bound=limit, query=item.kind))
+
+
 def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
     """Whether safety has been shown by now; judged afresh at each look, and never a FAIL."""
     needed = bound(item.alpha / 100)
@@ -102,9 +131,9 @@ def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
 
 
 def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: float) -> Finding:
-    """Whether this wave's users arrived in the planned shares, at each of its ticks: a wrong split stays wrong."""
+    """Whether the present stay's users arrived in the planned shares, at each tick: a wrong split stays wrong."""
     needed = bound(item.alpha / 100)
-    if finding := _without_counts(id_, item, [replace(counted, waves=counted.waves[-1:])], needed):
+    if finding := _without_counts(id_, item, [counted], needed):
         return finding
     new = old = 0.0
     peak = log_e = -math.inf
@@ -127,26 +156,6 @@ def stays(finding: Finding) -> bool:
     split = finding.query == "sample_ratio" and finding.verdict is Verdict.FAIL
     small = finding.query == "versus_control" and finding.verdict is Verdict.INCONCLUSIVE and finding.required
     return split or small
-
-
-def judge_breaker(id_: str, item: Breaker, counted: Counted) -> Finding:
-    """Two ticks in a row whose share of bad requests on the new path alone is beyond any doubt."""
-    limit = f"above {format_percent(item.above)} twice"
-    rows = sorted(row for wave in counted.waves for row in wave.rows if row.n_canary > 0)
-    if not rows:
-        return _unmeasured(id_, item, [counted], limit)
-    bad = [r.bad_canary >= item.at_least and 100 * r.bad_canary / r.n_canary > item.above for r in rows]
-    twice = [later for later, (one, two) in enumerate(zip(bad, bad[1:], strict=False), start=1) if one and two]
-    row = rows[twice[0]] if twice else rows[-1]
-    share = 100 * row.bad_canary / row.n_canary
-    if not twice and counted.trouble is not None and counted.trouble.reason.is_blindness:
-        return _unmeasured(id_, item, [counted], limit)
-    sentence = (
-        f"{counted.what} at the new path is {share:.1f}% ({row.bad_canary:,.0f} of {row.n_canary:,.0f} in a tick)"
-    )
-    sentence += f", twice in a row; rolls back {limit}." if twice else f"; rolls back {limit}."
-    verdict = Verdict.FAIL if twice else Verdict.PASS
-    return on_dry_run(item, Finding(id_, item.text, verdict, sentence, share, limit, row.n_canary, counted.what))
 
 
 def watched(counted: Sequence[Counted], day: Sequence[Sequence[Counts]]) -> list[Counted]:
@@ -208,12 +217,13 @@ def _without_counts(id_: str, item: Inference, counted: Sequence[Counted], neede
             return None
     if blind is None and compared:
         return None
-    return _unmeasured(id_, item, counted, f"log evidence {needed:.2f}")
+    return unmeasured(id_, item, counted, f"log evidence {needed:.2f}")
 
 
-def _unmeasured(id_: str, item: Inference, counted: Sequence[Counted], limit: str) -> Finding:
+def unmeasured(id_: str, item: Inference, counted: Sequence[Counted], limit: str, none: str = NOTHING_YET) -> Finding:
+    """What is said where there are no counts to judge: why the newest cannot be had, or that there are none."""
     trouble = next((one.trouble for one in counted if one.trouble is not None), None)
     blind = trouble is not None and trouble.reason.is_blindness
-    why = no_data_words(trouble) if trouble is not None else "no tick with requests on both sides yet"
+    why = no_data_words(trouble) if trouble is not None else none
     verdict = Verdict.ERROR if blind else Verdict.INCONCLUSIVE
     return on_dry_run(item, Finding(id_, item.text, verdict, f"No counts: {why}.", bound=limit, query=item.kind))

@@ -3,7 +3,8 @@
 The ratio of the two cohorts' rates without any change, theta, is log-normal: `lr = ln(rate ratio)` and
 `sd^2 = phi (1/A + 1/B) + tau^2` from the day's A and B bad requests (the delta method; Woolf 1955), tau = 0.05 for what
 drifts from day to day. Errors that come in clusters spread the counts by phi, from the Pearson residuals of the day's
-ticks (McCullagh and Nelder 1989, 4.5); the test uses 1.25 phi.
+ticks (McCullagh and Nelder 1989, 4.5); the test uses 1.25 phi. A day with hardly any bad request tells next to nothing:
+taken for what it says, theta could be anything and no harm would ever show. There the cohorts are assumed to be alike.
 """
 
 import math
@@ -14,6 +15,7 @@ from typing import Protocol
 DRIFT = 0.05
 CAUTION = 1.25
 MAX_FINENESS = 256
+TELLS_LITTLE = 0.6  # a spread of ln theta that leaves a threefold difference open
 
 # Gauss-Hermite, nine points, for the weight exp(-x^2) (Abramowitz and Stegun 1964, table 25.10).
 _POINTS = (
@@ -32,6 +34,7 @@ class Cohorts:
     lr: float
     sd: float
     phi: float
+    measured: bool = True  # whether that is what the day before tells, and not assumed
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lr) and 0 <= self.sd < math.inf and 1 <= self.phi < math.inf):
@@ -39,6 +42,9 @@ class Cohorts:
 
 
 UNKNOWN_NOTHING = Cohorts(0.0, 0.0, 1.0)
+# Where nobody labelled the cohorts before the flag was on, or hardly anything went wrong then: alike within some 10 %,
+# errors in small clusters.
+ASSUMED = Cohorts(0.0, 0.1, 2.0, measured=False)
 
 
 class Tick(Protocol):
@@ -69,11 +75,21 @@ def cohorts_of(day: Iterable[Tick], drift: float = DRIFT, caution: float = CAUTI
     n_c, n_t = sum(r.n_canary for r in rows), sum(r.n_control for r in rows)
     if len(rows) < 2:
         return None
-    # Half a request more on either side keeps a side without any error finite (Haldane 1956).
-    a, b = sum(r.bad_canary for r in rows) + 0.5, sum(r.bad_control for r in rows) + 0.5
+    # One request more, shared out as the requests are, keeps a side without any error finite (after Haldane 1956) and
+    # tells nothing by itself.
+    share = n_c / (n_c + n_t)
+    a, b = sum(r.bad_canary for r in rows) + share, sum(r.bad_control for r in rows) + 1 - share
     lr = math.log(a / n_c) - math.log(b / n_t)
     phi = dispersion(rows, math.exp(lr))
-    return Cohorts(lr, math.sqrt(phi * (1 / a + 1 / b) + drift**2), caution * phi)
+    sd = math.sqrt(phi * (1 / a + 1 / b) + drift**2)
+    return Cohorts(lr, sd, caution * phi) if sd <= TELLS_LITTLE else _assumed(lr, sd, caution * phi)
+
+
+def _assumed(lr: float, sd: float, phi: float) -> Cohorts:
+    """The assumption, with the little that the day tells beside it by its precision; clusters that showed are kept."""
+    little, assumed = sd**-2, ASSUMED.sd**-2
+    whole = little + assumed
+    return Cohorts(lr * little / whole, whole**-0.5, max(ASSUMED.phi, phi), measured=False)
 
 
 def dispersion(rows: Iterable[Tick], theta: float) -> float:

@@ -1,13 +1,13 @@
 """What is counted on both sides of a comparison: the queries of one tick, and how their answers become rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tidegate.inference import Counts
 from tidegate.judging.comparison import Counted, watched
 from tidegate.plan import Plan
-from tidegate.plans.inference import CohortLabels, Inference, SampleRatio, VersusControl
+from tidegate.plans.inference import Breaker, CohortLabels, Inference, SampleRatio, VersusControl
 from tidegate.query import render
 from tidegate.rollout_state import Tally
 from tidegate.units import format_duration
@@ -25,6 +25,7 @@ class Series:
     bad: str | None = None
     good: str | None = None  # in place of bad: what of the whole is not bad
     cohorts: Mapping[str, tuple[str, str]] | None = None  # by wave: matchers of canary and control
+    alone: bool = False  # the new path only: nothing is compared
 
     def queries(self, chosen: str, path: str, tick: timedelta) -> list[str]:
         """Of one side: what is bad (or good), if anything is, and the whole."""
@@ -39,15 +40,20 @@ class Series:
         return f"({query}) or 0 * ({render(self.whole, selector=chosen, path=path, window=tick)})"
 
     def rows(self, canary: Sequence[Mapping[float, float]], control: Sequence[Mapping[float, float]]) -> list[Counts]:
-        """The ticks that both sides' whole was answered for, by their ends; without a canary the control's."""
-        *bad_c, n_c = canary or ({},)
-        *bad_t, n_t = control
-        ends = sorted(n_t.keys() & n_c.keys()) if canary else sorted(n_t)
-        return [Counts(at, *self._side(bad_c, n_c, at), *self._side(bad_t, n_t, at)) for at in ends]
+        """The ticks that every question was answered for, by their ends; of one side where the other was not asked.
 
-    def _side(self, bad: Sequence[Mapping[float, float]], n: Mapping[float, float], at: float) -> tuple[float, float]:
-        whole = n.get(at, 0.0)
-        part = bad[0].get(at, 0.0) if bad else 0.0
+        An answer that is missing, or was no number, is no zero.
+        """
+        first, *others = (*canary, *control)
+        ends = sorted(first.keys() & set.intersection(*map(set, others)) if others else first)
+        return [Counts(at, *self._side(canary, at), *self._side(control, at)) for at in ends]
+
+    def _side(self, columns: Sequence[Mapping[float, float]], at: float) -> tuple[float, float]:
+        if not columns:
+            return 0.0, 0.0
+        *bad, n = columns
+        whole = n[at]
+        part = bad[0][at] if bad else 0.0
         # Extrapolated counts of the two may differ by a hair.
         return min(max(whole - part if self.good else part, 0.0), whole), whole
 
@@ -59,6 +65,12 @@ def series_of_metric(plan: Plan, name: str, item: Inference, cohorts: Mapping[st
         raise ValueError(f"{name} has no part and whole to count")
     key = f"{name}/{format_duration(item.tick)}{'/labelled' if cohorts else ''}"
     return Series(key, metric.title, metric.whole, item.tick, bad=metric.part, cohorts=_labels(cohorts))
+
+
+def series_of_breaker(plan: Plan, item: Breaker) -> Series:
+    """The metric's part and whole on the new path alone; raises ValueError for a metric without."""
+    both = series_of_metric(plan, item.metric, item, {})
+    return replace(both, name=f"{both.name}/alone", alone=True)
 
 
 def series_of_histogram(item: VersusControl) -> list[Series]:
