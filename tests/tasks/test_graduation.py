@@ -137,3 +137,4 @@ def test_what_was_broken_once_is_told_at_once_and_is_never_production_grade(afte
     account = world.run.state.accounts[3]
     assert account["figures"]["requests_new"] > 0
     assert account["figures"]["up_errors_new_seen"] >= account["expected"]["up_errors_new"] > 1
+    assert account["figures"]["up_errors_new_scraped"] >= account["figures"]["up_errors_new_seen"]

@@ -401,6 +401,21 @@ def a_day_up(objective: str, expected: int | None = 239, /, **figures: float | N
     [
         ("99.9%", {"good": 240.0, "seen": 240.0}, Verdict.PASS, "0s down of 24h, the budget is 1m26s)."),
         ("99.9%", {"good": 12.0, "seen": 12.0, "whole": 1.0}, Verdict.INCONCLUSIVE, "Not seen: 22h47m42s."),
+        # Scraped all the time, with too few requests in most windows: nobody to be up for, if all together were well.
+        ("99.9%", {"good": 12.0, "seen": 12.0, "whole": 1.0, "scraped": 240.0}, Verdict.PASS, "Too few requests"),
+        (
+            "99.9%",
+            {"good": 12.0, "seen": 12.0, "whole": 1.0, "scraped": 120.0},
+            Verdict.INCONCLUSIVE,
+            "Not seen: 11h56m",
+        ),
+        (
+            "99.9%",
+            {"good": 12.0, "seen": 12.0, "whole": 0.0, "scraped": 240.0},
+            Verdict.INCONCLUSIVE,
+            "Not seen: 22h47m",
+        ),
+        ("99%", {"good": None, "seen": None, "whole": 1.0, "scraped": 240.0}, Verdict.INCONCLUSIVE, "Too few requests"),
         ("99%", {"good": 237.0, "seen": 237.0}, Verdict.PASS, "Not seen: 12m3s."),
         ("99%", {"good": 236.0, "seen": 236.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),
         ("99%", {"good": 236.0, "seen": 237.0}, Verdict.INCONCLUSIVE, "more than is left of the budget"),

@@ -24,12 +24,14 @@ def account_queries(plan: Plan, span: timedelta, window: Callable[[timedelta], t
     # The last wave's audience is the widest: everybody but the senders of known requests.
     asked = traffic_queries(plan, len(plan.waves), span)
     found |= {f"requests_{path}": asked[name] for path, name in PATHS.items()}
-    for key, query, whole, bound in _up(plan, span, window):
+    for key, query, whole, bare, bound in _up(plan, span, window):
         # A path that nobody takes has no points: there is nothing to be up for. Where each window alone holds too few
         # requests, as in a small first wave, all of them together still say something.
         found[f"{key}_whole"] = f"(({whole}) {bound})"
         found[f"{key}_good"] = f"sum_over_time((({query}) {bound})\n{over})"
         found[f"{key}_seen"] = f"count_over_time(({query})\n{over})"
+        # Scraped, with however few requests: too few to judge is not the same as not there.
+        found[f"{key}_scraped"] = f"count_over_time(({bare})\n{over})"
     return found
 
 
@@ -48,8 +50,12 @@ def _step(plan: Plan, span: timedelta) -> timedelta:
     return max(span / _POINTS, plan.scrape_interval)
 
 
-def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -> Iterator[tuple[str, str, str, str]]:
-    """Each path of each metric that says whether it is up: name, query in windows and as a whole, and what up is."""
+def _up(
+    plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]
+) -> Iterator[tuple[str, str, str, str, str]]:
+    """Each path of each metric that says whether it is up: its name; its query in windows, as a whole, and in windows
+    of however few requests; and what up is.
+    """
     for item in plan.success:
         if isinstance(item, Available):
             metric = plan.metrics[item.metric]
@@ -63,6 +69,7 @@ def _up(plan: Plan, span: timedelta, window: Callable[[timedelta], timedelta]) -
                     up_key(item.metric, path.value),
                     query,
                     whole,
+                    joined_query(plan, item.metric, len(plan.waves), window(metric.window), variant, at_least=0),
                     f"{'<' if item.above is None else '>'} bool {limit:g}",
                 )
 

@@ -81,7 +81,8 @@ class PathName(StrEnum):
 class Available(_OfMetric):
     """Each path was up for the stated share of the time in which it was used; the rest is its error budget.
 
-    Time that nobody saw is no proof: more of it than is left of the budget is no pass.
+    Time that nobody saw is no proof: more of it than is left of the budget is no pass. A time with too few requests to
+    judge a window by counts for neither, as long as all requests taken together were well.
     """
 
     kind: Literal["available"] = Field(description="Tells the success criteria apart.")

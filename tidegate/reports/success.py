@@ -151,22 +151,26 @@ def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
 
 def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
     """Over the accounts of all waves; a time without points may have been used and down, so it is never called up."""
-    down, used, unseen = timedelta(0), timedelta(0), timedelta(0)
+    down, used, unseen, quiet = timedelta(0), timedelta(0), timedelta(0), timedelta(0)
     missing, unsure = list[int](), list[int]()
     for number in sorted(facts.state.waves):
         times = _times(item, facts, path, number)
         if times is None:
             missing.append(number)
             continue
-        used, down, unseen = used + times.used, down + times.down, unseen + times.unseen
+        used, down = used + times.used, down + times.down
+        unseen, quiet = unseen + times.unseen, quiet + times.quiet
         unsure += [] if times.is_told else [number]
     name = f"The {path.value} path"
     if not used:
         seen = f" It was not seen for {lasted_words(unseen)}." if unseen else ""
+        seen += f" Too few requests to judge by for {lasted_words(quiet)}." if quiet else ""
         return Verdict.INCONCLUSIVE, f"{name} was measured in no wave.{seen}"
     share, budget = 100 * (1 - down / used), used * (1 - item.objective / 100)
     spent = f"{lasted_words(down)} down of {lasted_words(used)}, the budget is {lasted_words(budget)}"
     sentence = f"{name} was up {share:.3f}% of the time in which it was seen ({spent})."
+    if quiet:
+        sentence += f" Too few requests to judge a window by, and well taken together: {lasted_words(quiet)}."
     if unseen:
         sentence += f" Not seen: {lasted_words(unseen)}."
     if share < item.objective - 1e-9:
@@ -183,11 +187,12 @@ def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """One path's time in one wave: seen, down of that, and without a point."""
+    """One path's time in one wave: judged, down of that, not seen, and seen with too few requests to judge a window."""
 
     used: timedelta = timedelta(0)
     down: timedelta = timedelta(0)
     unseen: timedelta = timedelta(0)
+    quiet: timedelta = timedelta(0)
     is_told: bool = True  # whether the account says how many points there had to be; older ones do not
 
 
@@ -205,11 +210,20 @@ def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times 
         whole = figures.get(f"{key}_whole")
         if whole is None:
             return _Times() if idle else None
-        # All requests taken together say whether it was down, and not when it was there.
-        return _Times(unseen=span) if whole else _Times(span, span)
+        if not whole:
+            return _Times(span, span)
+        seen, good = 0.0, 0.0
     expected = account.get("expected", {}).get(key)
-    used = span * min(seen / expected, 1.0) if expected else span
-    return _Times(used, used * (1 - good / seen), timedelta(0) if idle else span - used, bool(expected) or idle)
+    if not expected:
+        return _Times(span, span * (1 - good / seen), is_told=idle) if seen else _Times(unseen=span)
+    used = span * min(seen / expected, 1.0)
+    down = used * (1 - good / seen) if seen else timedelta(0)
+    if idle:
+        return _Times(used, down)
+    # Nobody to be up for, as long as all requests taken together were well: else they failed too few at a time.
+    scraped = (figures.get(f"{key}_scraped") or 0.0) if figures.get(f"{key}_whole") else 0.0
+    quiet = max(span * min(scraped / expected, 1.0) - used, timedelta(0))
+    return _Times(used, down, span - used - quiet, quiet)
 
 
 def _affordable(facts: _Facts) -> Answer:
