@@ -161,7 +161,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     else:
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
-    raise typer.Exit(Exit.DONE if proven and zeroed.zero_at is not None else Exit.UNREACHABLE)
+    raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
 
 
 def _in_its_name(run: OpenRollout, claim: Claim | None) -> Claim | None:

@@ -39,6 +39,8 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     claim = run.keep_claim()
     if refusal := forbids_raising(run.state, wave):
         raise MayNotRaise(refusal)
+    if run.not_fenced:
+        raise MayNotRaise(f"the flag's writers of before cannot be kept off: {run.not_fenced}")
     drift, unreadable = drift_of(run)
     if drift is not None or unreadable:
         changed = f"the flag was changed by somebody else: {drift.was} -> {drift.now}" if drift else unreadable

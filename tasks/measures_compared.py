@@ -1,5 +1,7 @@
 """Criteria that hold a metric against what it was, or look at its past."""
 
+from datetime import timedelta
+
 from tasks.sight import Sight
 from tidegate.criteria import Breach, metric_reading
 from tidegate.in_force import InForce
@@ -10,6 +12,7 @@ from tidegate.judging.change import (
     control_query,
     has_control,
     judge_change,
+    spans_beside,
 )
 from tidegate.judging.reference import zero_where_absent
 from tidegate.judging.thresholds import on_dry_run
@@ -29,22 +32,22 @@ def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
             finding = Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, sentence)
             return on_dry_run(criterion, finding), None
         to = criterion.substitute
+    now, widened = seen.metrics[criterion.metric], seen.widened(criterion.metric)
     if to == "control":
-        then = Against(
-            "control", _control(seen, criterion.metric), control_query(plan, criterion.metric, seen.wave, timing)
-        )
+        span, past = spans_beside(plan, criterion, timing, widened)
+        live = control_query(plan, criterion.metric, seen.wave, past)
+        then = Against("control", _control(seen, criterion.metric, span), live)
     else:
         then = against_reference(seen.run.state.references, criterion, to, seen.wave)
-    now, widened = seen.metrics[criterion.metric], seen.widened(criterion.metric)
     return judge_change(item.id, criterion, plan, seen.wave, timing, now, then, widened)
 
 
-def _control(seen: Sight, metric: str) -> Reading:
+def _control(seen: Sight, metric: str, span: timedelta) -> Reading:
     """The metric on the old path now; an error counter that never counted is zero, a path without requests is none.
 
     What is gone as a whole is a gap or a dead old path: nothing to compare with, and nothing to go back to in haste.
     """
-    answers = dict(seen.instant(control_queries(seen.run.plan, metric, seen.wave, seen.run.timing)))
+    answers = dict(seen.instant(control_queries(seen.run.plan, metric, seen.wave, span)))
     counted = answers.get(f"{metric}_whole", answers.get(f"{metric}_count"))
     if isinstance(counted, NoData) and counted.reason is NoDataReason.NO_SERIES:
         return NoData(NoDataReason.TOO_FEW, counted.at, "it shows no requests at all")

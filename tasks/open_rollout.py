@@ -52,6 +52,7 @@ class OpenRollout:
         self.rollout = rollout
         self.claim: Claim | None = None
         self._unfenced: Claim | None = None  # taken, and the holder before not fenced yet
+        self._unfenced_why = ""
         self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
         self.state = fold(connections.journal.entries(rollout))
         if not self.state.rollout or self.state.opened_at is None:
@@ -148,11 +149,17 @@ class OpenRollout:
             except ConnectionFault as fault:
                 # It is blindness that the next look sees, and nothing can be raised meanwhile.
                 _log.warning("%s is not fenced yet: %s", self.flag, fault)
+                self._unfenced_why = str(fault)
                 return claim
             else:
                 self._unfenced = None
                 return claim
         raise Fenced(f"the backend of {self.flag} knows a much newer epoch than the journal")
+
+    @property
+    def not_fenced(self) -> str:
+        """Why whoever held the claim before might still write, or empty: then nothing may be raised."""
+        return self._unfenced_why if self.claim is not None and self._unfenced == self.claim else ""
 
     def wait_for_claim(self, deadline: timedelta = LEASE * 2) -> Claim:
         """Like `keep_claim`, taking a lost claim anew and waiting out a dead holder's lease once; raises ClaimHeld."""

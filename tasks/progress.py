@@ -80,8 +80,13 @@ class Reporter:
         return copy
 
     def _deliver(self) -> None:
-        if deliver(self._latest("sending")):
+        try:
+            left = deliver(self._latest("sending"))
+        except Exception:
             self._queued = -1  # ask again at the next update
+            raise
+        if left:
+            self._queued = -1
 
     def _show(self) -> None:
         run = self._latest("showing")

@@ -144,12 +144,15 @@ def prove(run: OpenRollout) -> Proof | None:
     back = state.rollback
     if back is None or back.proven:
         return None
-    # Whoever ordered it may have died between the entry and the page.
-    tell(run, rolling_back(run.plan, run.state, "" if back.zero_at else "It is tried again."))
     if back.zero_at is None:
         roll_back(run, reason=back.reason, criterion=back.criterion, by=back.by)
         if back.zero_at is None and not _zero_beside_the_full_rollback(run):
             return _record(run, Proof(False, None, None, None, "Not proven: the flag could not be set to zero."))
+    try:
+        # Whoever ordered it may have died between the entry and the page.
+        tell(run, rolling_back(run.plan, run.state, ""))
+    except (ConnectionFault, Superseded) as fault:
+        _log.error("the rollback of %s is not announced yet: %s", run.rollout, fault)
     keep = _keeper(run)
     keep()
     proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), keep)

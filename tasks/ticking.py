@@ -1,6 +1,7 @@
 """The tick: measure, judge, append, decide, act. There is no second way of judging."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from tasks.graduation import graduate
 from tasks.lease import renew_lease
 from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
-from tasks.notifications import tell
+from tasks.notifications import page_now, tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.references import measure_wave
@@ -31,6 +32,7 @@ from tidegate.words.notices import broken_throughout, evidence_holds
 from tidegate.words.wording import blinded, bound_crossed, held, soaked
 
 _log = logging.getLogger("tidegate.tick")
+_HELD_UNRECORDED = "held without the journal"
 BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
 
@@ -68,6 +70,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
     run.keep_claim()
     run.refresh()
+    run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
@@ -121,6 +124,11 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
             _act(run, decision, now)
         else:
             _log.error("%s: a trigger fired, and the flag is left as it is: %s", run.rollout, by_rule)
+            if isinstance(by_rule, Hold) and _HELD_UNRECORDED not in run.kept:
+                # It cannot be recorded, and people must hear of it: once, until the journal answers again.
+                run.kept[_HELD_UNRECORDED] = by_rule.cause
+                notice = held(run.plan, run.state, by_rule.cause, by_rule.reason)
+                threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
     return Ticked(now, decision, seen, reviewed=False, journalled=False)
 
 
@@ -148,7 +156,12 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
 def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criterion: str = "") -> None:
     body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
     body |= {"criterion": criterion} if criterion else {}
-    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True):
+
+    def known(state: RolloutState) -> bool:
+        # A trigger that fires while legacy is waited for already is one more reason.
+        return cause in state.holds and (not criterion or bool(state.fired_late))
+
+    if run.append(Kind.HELD, body, now, unless=known, fenced=True):
         tell(run, held(run.plan, run.state, cause, reason))
 
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -119,19 +120,19 @@ def _wake_beside(run: OpenRollout, now: datetime) -> None:
     _wakers[run.rollout].start()
 
 
-def _known_state(run: OpenRollout) -> RolloutState:
-    """The newest state, or the one read last while the journal cannot be read: a trigger is obeyed all the same."""
+def _known_state(run: OpenRollout) -> tuple[RolloutState, ConnectionFault | None]:
+    """The newest state; while the journal cannot be read the last one, and why: a trigger is obeyed then, too."""
     try:
-        return run.refresh()
+        return run.refresh(), None
     except (Unreachable, Refused) as fault:
         _log.warning("%s is guarded by what was known: %s", run.rollout, fault)
-        return run.state
+        return run.state, fault
 
 
 def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
-        state = _known_state(run)
+        state, unread = _known_state(run)
         if not state.phase.is_open:
             leave(run.rollout)
             return False
@@ -148,7 +149,11 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
             reporter_for(run).update(run, now)
             return True
         if not tick(run, now, review=review_due(run, now)).journalled:
-            return True  # who carries it cannot be told, and nothing but the way back is done for it
+            # Who carries it cannot be told, and nothing but the way back is done for it.
+            if isinstance(unread, Refused):
+                with suppress(ConnectionFault):
+                    run.release_claim()  # whoever can read it may have it
+            return True
         reporter_for(run).update(run, now)
         _wake_beside(run, now)
         orphans.look(run, now)

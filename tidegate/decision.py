@@ -144,7 +144,8 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         return RollBack(state.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
-    if judged.blind and state.blind_since is not None and HoldCause.BLIND_SPENT not in state.holds:
+    told = {HoldCause.BLIND_SPENT, HoldCause.LEGACY} & state.holds.keys()
+    if judged.blind and state.blind_since is not None and not told:
         spent = judged.at - state.blind_since
         if spent > timing.max_blind:
             reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
@@ -177,13 +178,13 @@ def _when_blind(state: RolloutState, plan: Plan, reason: str) -> Decision:
 
 def _asks_first(state: RolloutState, reason: str, criterion: str = "") -> Decision:
     """Everybody is exposed and legacy cannot take them back: which of the two is worse is for people to say."""
-    if HoldCause.LEGACY in state.holds:
+    if HoldCause.LEGACY in state.holds and (not criterion or state.fired_late):
         return Continue(f"held (legacy): {state.holds[HoldCause.LEGACY]}")
     return Hold(
         HoldCause.LEGACY,
         f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
         f"`tidegate rollback {state.rollout} --anyway` does it all the same; "
-        "it is done by itself once legacy is ready.",
+        f"it is done by itself once legacy is ready{'' if criterion else ', if that still holds then'}.",
         criterion,
     )
 

@@ -17,8 +17,10 @@ import pytest
 import yaml
 
 from blocks import Journal, PagerDuty, Slack
+from blocks.errors import Refused
 from blocks.kit import read_kit, write_kit
 from console.plan_commands import plan_from
+from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
@@ -36,6 +38,7 @@ from tests.e2e.waiting import wait_for
 from tests.tasks.inbox import open_inbox
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.notices import Notice
 from tidegate.plan import Plan
 from tidegate.rollout_state import Phase
 
@@ -465,3 +468,37 @@ def test_what_a_full_disk_cut_off_neither_stops_guarding_nor_swallows_the_next_e
     assert opened.state.rollback.reason == "one\u2028line \x85"
     assert spill_path().read_bytes().startswith(b'{"spill": "torn"')
     assert spill_path().read_bytes().count(b"\n") == 1
+
+
+def test_nothing_is_raised_while_the_writers_of_before_cannot_be_kept_off(kit: Path, tmp_path: Path) -> None:
+    flags = tmp_path / "flags"
+    flags.mkdir()
+    opened = raised(kit, via=replace(read_kit(kit), flags=command_flag(flags)))
+    opened.append(Kind.SOAKED, {"wave": 2})
+    go = {"wave": 3, "attempt": 1, "outcome": "go", "reason": "", "by": "commander@company.com", "extension_seconds": 0}
+    opened.append(Kind.GATE_DECIDED, go)
+    opened.release_claim()
+    seized = opened.connections.journal.seize(opened.flag, opened.rollout, "host:2:x", timedelta(seconds=30))
+    opened.connections.journal.release(seized)
+    (flags / "broken-set").touch()
+    with pytest.raises(MayNotRaise, match="cannot be kept off"):
+        raise_exposure(OpenRollout(opened.connections, opened.rollout), 3)
+    (flags / "broken-set").unlink()
+    assert raise_exposure(OpenRollout(opened.connections, opened.rollout), 3)
+
+
+def test_a_page_that_cannot_be_written_holds_up_neither_zero_nor_the_proof(
+    kit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = raised(kit)
+    zeroed = Zeroed(utc_now(), None, "", opened.claim, "503")
+    opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+
+    def full(run: OpenRollout, notice: Notice) -> None:
+        if notice.event.startswith("rolling-back"):
+            raise Refused("the disk is full")
+
+    monkeypatch.setattr("tasks.rollback_steps.tell", full)
+    proof = prove(opened)
+    assert proof is not None
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO

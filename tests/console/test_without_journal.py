@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -22,6 +23,8 @@ from tasks.spill import spill_path
 from tasks.ticking import tick
 from tasks.watching import _guard
 from tests.conftest import PrometheusServer
+from tests.e2e.waiting import wait_for
+from tests.tasks.inbox import open_inbox
 from tidegate.decision import Continue, RollBack
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -142,3 +145,33 @@ def test_the_watch_obeys_a_trigger_by_what_it_knew_while_the_journal_is_away(
         assert run.refresh().phase is Phase.ROLLING_BACK
         assert run.state.rollback is not None
         assert run.state.rollback.criterion != "drift"
+
+
+def test_a_rollout_whose_newest_entry_cannot_be_read_is_left_to_whoever_can(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = in_wave_one(tmp_path, prometheus_server)
+    run.release_claim()
+    OpenRollout(run.connections, run.rollout).append(Kind.CARRIED, {"flow_run": "of-a-newer-release"})
+    with sqlite3.connect(tmp_path / "journal.db") as base:
+        base.execute("UPDATE entries SET kind = 'unheard_of' WHERE sequence = (SELECT max(sequence) FROM entries)")
+    assert _guard(run, datetime.now(UTC), Orphans())
+    assert run.connections.journal.claim(run.flag, run.rollout, "host:2:x", timedelta(seconds=30)).epoch
+
+
+def test_what_must_not_be_turned_back_and_cannot_be_recorded_is_paged_once(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = in_wave_one(tmp_path, prometheus_server)
+    run.state.legacy_ready, run.state.legacy_seen = False, "it answered 503"
+    with open_inbox() as inbox:
+        run.connections = replace(run.connections, pagerduty=inbox.pagerduty)
+        held = lock(tmp_path / "journal.db")
+        alert(prometheus_server, firing=True)
+        for _ in range(3):
+            tick(run, datetime.now(UTC), review=True)
+        assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
+        wait_for(lambda: inbox.store.all("pagerduty"), 10, "a page")
+        [page] = inbox.store.all("pagerduty")
+        assert "is held (legacy)" in str(page["summary"])
+        held.close()

@@ -1,5 +1,6 @@
 """Notices against a real inbox that refuses, loses answers and comes back: nothing is lost, nothing doubled."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from blocks.journal import Journal
 from tasks.notifications import deliver, tell, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
+from tasks.progress import Reporter
 from tasks.watch_claim import begin_watch
 from tasks.watching import watch_until
 from tests.tasks.inbox import Inbox
@@ -233,3 +235,20 @@ def test_the_watch_sends_the_last_words_of_an_ended_rollout(
         watch_until(run.connections, claim, utc_now() + timedelta(seconds=0.2))
         claim = begin_watch(run.connections) or claim
     assert inbox.events("#releases") == ["closed"]
+
+
+def test_a_delivery_that_fails_is_tried_again_at_the_next_guard(run: OpenRollout, inbox: Inbox, tmp_path: Path) -> None:
+    quick = run.connections.journal.model_copy(update={"timeout_seconds": 0.3})
+    watching = OpenRollout(replace(run.connections, journal=quick), run.rollout)
+    tell(run, notice("one"))
+    watching.refresh()
+    reporter = Reporter(watching)
+    with sqlite3.connect(tmp_path / "journal.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        reporter.update(watching, utc_now())
+        reporter._sending.flush()
+        other.execute("ROLLBACK")
+    assert inbox.events("#releases") == []
+    reporter.update(watching, utc_now())
+    reporter._sending.flush()
+    assert inbox.events("#releases") == ["one"]

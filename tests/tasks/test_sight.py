@@ -337,3 +337,21 @@ def test_after_a_step_back_thin_traffic_is_not_blamed_for_what_was_before_it(wor
     run.append(Kind.LOWERED, {**body, "revision": run.state.revision}, world.now)
     world.pass_time(30 * MINUTE, thin, guard=MINUTE)
     assert run.state.rollback is None
+
+
+def test_a_bad_hour_of_both_paths_is_no_degradation_where_traffic_is_thin(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    worse = {"kind": "change", "when": "trigger", "metric": "errors", "to": "control", "how": "relative"}
+    plan = no_alerts({"waves.0.criteria.3": {**worse, "above": "50%", "text": "Worse than the control"}})
+    world = world_of(tmp_path, prometheus_server, plan)
+
+    def both(at: datetime) -> dict[str, float | None]:
+        share = 0.08 if 20 * MINUTE <= at - world.began < 32 * MINUTE else 0.005
+        return {"new": 0.6, "new_errors": 0.6 * share, "old": 5.4, "old_errors": 5.4 * share}
+
+    world.pass_time(70 * MINUTE, both, guard=MINUTE)
+    assert world.run.state.rollback is None
+    # The same errors on the new path alone are one.
+    world.pass_time(70 * MINUTE, lambda at: {**both(at), "new_errors": 0.05}, guard=MINUTE)
+    assert world.run.state.rollback is not None

@@ -1,5 +1,6 @@
 """A metric against what it was: a zero or missing reference is a regression or no evidence, never a division error."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_a_breach_says_the_same_as_the_finding(now: float, then: float | NoData 
 
 def test_a_live_control_is_compared_without_dividing() -> None:
     item = change(to="control", above="50%", substitute="baseline")
-    live = control_query(PLAN, "errors", 2, TIMING)
+    live = control_query(PLAN, "errors", 2, timedelta(minutes=5))
     assert "or on() vector(0)" in live
     found, breach = judge_change("id", item, PLAN, 2, TIMING, Sample(3, T0), Against("control", Sample(0, T0), live))
     assert found.verdict is F

@@ -150,7 +150,26 @@ def test_being_blind_sends_nobody_to_a_legacy_that_cannot_take_them(timing: Timi
     state.holds[HoldCause.LEGACY] = found.reason
     assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), Continue)
     state.legacy_ready = True
+    del state.holds[HoldCause.LEGACY]  # as the journal's next entry does
     assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), RollBack | StepDown)
+
+
+def test_a_trigger_that_fires_while_legacy_is_waited_for_already_stays_fired() -> None:
+    journal = in_post_rollout()
+    journal.append(Kind.HELD, {"cause": "legacy", "reason": "blind"})
+    state = journal.state
+    state.legacy_ready = False
+    found = decide(state, look(P, F), TIMING)
+    assert isinstance(found, Hold)
+    assert (found.cause, found.criterion) == (HoldCause.LEGACY, "trigger")
+    journal.append(Kind.HELD, {"cause": "legacy", "reason": found.reason, "criterion": found.criterion})
+    state = journal.state
+    state.legacy_ready = False
+    assert isinstance(decide(state, look(P, F), TIMING), Continue)
+    journal.append(Kind.LEGACY_LOOKED, {"ready": True, "seen": "it answered 200"})
+    found = decide(journal.state, look(), TIMING)
+    assert isinstance(found, RollBack)
+    assert found.criterion == "trigger"
 
 
 def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:

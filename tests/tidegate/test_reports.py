@@ -445,6 +445,14 @@ def test_an_account_knows_how_many_points_there_must_be() -> None:
     assert "[86400000ms:360000ms]" in account_queries(plan, 24 * HOUR, lambda window: window)["up_errors_new_seen"]
 
 
+def test_a_path_that_runs_and_that_nobody_has_called_yet_is_seen() -> None:
+    up = {"kind": "available", "metric": "errors", "below": "10%", "objective": "99%"}
+    plan = plan_of({"success": [{"text": "As good as before", **up}], "version": {"query": "build_info"}})
+    asked = account_queries(plan, 24 * HOUR, lambda window: window)
+    assert "or on() (0 * count(build_info))" in asked["up_errors_new_scraped"]
+    assert not any("build_info" in query for name, query in asked.items() if name != "up_errors_new_scraped")
+
+
 @pytest.mark.parametrize(
     ("item", "where", "words"),
     [

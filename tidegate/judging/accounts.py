@@ -61,6 +61,11 @@ def _up(
             metric = plan.metrics[item.metric]
             limit = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
             for path, variant in ((PathName.NEW, plan.variants.canary), (PathName.OLD, plan.variants.control)):
+                bare = joined_query(plan, item.metric, len(plan.waves), window(metric.window), variant, at_least=0)
+                if path is PathName.NEW and plan.version is not None:
+                    # It runs, and nobody has called it since it was started: many clients make a series at the first
+                    # request.
+                    bare = f"({bare}) or on() (0 * count({plan.version.query}))"
                 query, whole = (
                     joined_query(plan, item.metric, len(plan.waves), over, variant)
                     for over in (window(metric.window), span)
@@ -69,7 +74,7 @@ def _up(
                     up_key(item.metric, path.value),
                     query,
                     whole,
-                    joined_query(plan, item.metric, len(plan.waves), window(metric.window), variant, at_least=0),
+                    bare,
                     f"{'<' if item.above is None else '>'} bool {limit:g}",
                 )
 

@@ -57,15 +57,23 @@ def against_reference(references: Mapping[int, Mapping[str, Any]], item: Change,
     return Against(reference_words(number), reference_reading(references, number, item.metric))
 
 
-def control_query(plan: Plan, name: str, wave: int, timing: Timing) -> str:
+def control_query(plan: Plan, name: str, wave: int, window: timedelta) -> str:
     """The metric on the old path as one query; an error counter that never counted is zero."""
-    window = timing.window(plan.metrics[name].window)
     return joined_query(plan, name, wave, window, plan.variants.control)
 
 
-def control_queries(plan: Plan, name: str, wave: int, timing: Timing) -> dict[str, str]:
+def control_queries(plan: Plan, name: str, wave: int, window: timedelta) -> dict[str, str]:
     """The metric's queries on the old path, by measurement id."""
-    return metric_queries(plan, name, wave, timing.window(plan.metrics[name].window), plan.variants.control)
+    return metric_queries(plan, name, wave, window, plan.variants.control)
+
+
+def spans_beside(plan: Plan, item: Change, timing: Timing, widened: Widened | None) -> tuple[timedelta, timedelta]:
+    """How far back the control is read, and its past: as far as the new path, or an hour that was slow for both would
+    stand against five minutes that were not.
+    """
+    window = timing.window(plan.metrics[item.metric].window)
+    past = span_over_time(widened, lasting_of(item.for_, window, timing), window, timing)
+    return (widened.span if widened else window), past or window
 
 
 def judge_change(
