@@ -19,12 +19,13 @@ from demo.prometheus import wait_for_samples
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import prove, roll_back
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Entry
+from tidegate.entries import Entry, Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import Phase
 
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"
+TURNS = (Kind.GATE_DECIDED, Kind.RAISED, Kind.HELD, Kind.RESUMED, Kind.BLINDED, Kind.SIGHTED, Kind.ROLLING_BACK)
 LAST, WIDEST = 15, 700  # what a failed test shows of a journal: entries, and characters of each
 
 
@@ -102,8 +103,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     if report.when == "call" and report.failed and isinstance(via, OpenConnections):
         try:
             for row in via.journal.rollouts()[:2]:
-                told = "\n".join(_line(entry) for entry in via.journal.entries(row.rollout)[-LAST:])
-                report.sections.append((f"journal of {row.rollout}", told))
+                entries = via.journal.entries(row.rollout)
+                shown = [e for e in entries[:-LAST] if e.kind in TURNS] + entries[-LAST:]
+                report.sections.append((f"journal of {row.rollout}", "\n".join(map(_line, shown))))
         except ConnectionFault as fault:
             # What failed may be the journal; the test's own failure has to be told all the same.
             report.sections.append(("journal", str(fault)))
@@ -111,6 +113,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
 
 
 def _line(entry: Entry) -> str:
+    if entry.kind is Kind.REVIEWED:
+        # Of a hundred findings those count that keep the wave from going on.
+        unlike = [f for f in entry.body["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
+        said = "; ".join(f"{f['criterion']} {f['verdict']}: {f['sentence']}" for f in unlike)
+        return f"{entry.at:%H:%M:%S.%f} reviewed {entry.body['verdict']}, credit {entry.body['credit']:g}. {said}"
     return f"{entry.at:%H:%M:%S.%f} {entry.kind.value} {json.dumps(entry.body, default=str)[:WIDEST]}"
 
 
