@@ -25,13 +25,26 @@ def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def approve(run: OpenRollout, wave: int, who: str = APPROVER) -> None:
-    wait_for(
-        lambda: (gate := run.refresh().gate) is not None and gate.wave == wave and not gate.outcome,
-        60,
-        f"the gate before wave {wave} waits",
-    )
-    done = tidegate("approve", run.rollout, "--as", who, "--decision", "go", "--confirm")
-    assert done.returncode == 0, done.stdout + done.stderr
+    """Say go until the wave is raised: where the evidence dips just then a go is refused, and the gate asks anew."""
+    told = []
+    for _ in range(3):
+        attempt = wait_for(
+            lambda: (gate := run.refresh().gate) is not None and gate.wave == wave and gate.waits and gate.attempt,
+            60,
+            f"the gate before wave {wave} waits",
+        )
+        done = tidegate("approve", run.rollout, "--as", who, "--decision", "go", "--confirm")
+        told.append(done.stdout + done.stderr)
+
+        def has_moved(asked: int = attempt) -> bool:
+            gate = run.refresh().gate
+            return run.state.wave == wave or (gate is not None and gate.attempt > asked)
+
+        if done.returncode == 0:
+            wait_for(has_moved, 60, f"wave {wave} is raised, or asked about anew")
+        if run.refresh().wave == wave:
+            return
+    raise AssertionError(f"wave {wave} was not raised: {told}")
 
 
 def exposed(stack: Stack) -> set[str]:
