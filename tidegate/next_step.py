@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-# By series, wave and the end of the tick: raw counts, each once.
 from tidegate.rollout_state import Phase, RolloutState
 from tidegate.verdict import Verdict
 
