@@ -1,5 +1,6 @@
 """Taking an answer in: read it, let its code prove who gave it, and write it down without the code."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from tasks.gates import boxes, give_answer, refuse_unread, waits
 from tasks.open_rollout import OpenRollout
 from tasks.proving import CLOCKS, alone, proof_of
 from tidegate.approval import Answer
-from tidegate.entries import Kind
+from tidegate.entries import Kind, canonical
 from tidegate.gates.answer import needs_code, read_answer
 from tidegate.gates.codes import Proof
 
@@ -29,7 +30,7 @@ def take_answer(run: OpenRollout, wave: int, attempt: int, given: Mapping[str, A
 def _write_proven(run: OpenRollout, wave: int, attempt: int, answer: Answer, code: str, given_at: datetime) -> None:
     """Judge the code at the instant it was given; the answer's entry spends it, for every gate of every rollout."""
     with alone(run.connections) as claim:
-        proof = _proof(run, answer, code, given_at)
+        proof = _proof(run, attempt, answer, code, given_at)
         body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": "prefect"}
         run.append(
             Kind.ANSWERED,
@@ -39,8 +40,11 @@ def _write_proven(run: OpenRollout, wave: int, attempt: int, answer: Answer, cod
         )
 
 
-def _proof(run: OpenRollout, answer: Answer, code: str, given_at: datetime) -> Proof:
+def _proof(run: OpenRollout, attempt: int, answer: Answer, code: str, given_at: datetime) -> Proof:
     gate = run.state.gate
     if gate is None or given_at < gate.opened_at - CLOCKS:
         return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
-    return proof_of(run.connections, answer.approver, code, given_at)
+    # A run that died before the entry was written comes back with the same stored answer, and only with that.
+    said = canonical({"answer": answer.to_json(), "at": given_at.isoformat(), "attempt": attempt})
+    use = hashlib.sha256(f"{run.rollout}\n{said}".encode()).hexdigest()
+    return proof_of(run.connections, answer.approver, code, given_at, use)

@@ -1,14 +1,12 @@
 """The approvers' seeds: one file on the worker that nobody else may read, and nowhere else."""
 
-import json
 import os
-import stat
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyotp
 
+from tasks.private_json import PrivateFileError, read_private, write_private
 from tidegate.gates.codes import SEED_BITS, seed_problem
 
 _LETTERS = SEED_BITS // 5
@@ -28,22 +26,9 @@ def approvers_path() -> Path:
 def read_seeds(path: Path) -> dict[str, str]:
     """The seeds by e-mail address, none where there is no file yet; raises ApproversError."""
     try:
-        with path.open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode != 0o600:
-                raise ApproversError(f"{path}: found mode {mode:04o}, allowed is 0600, since it holds seeds")
-            values = json.load(file)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ApproversError(f"{path}: it cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        if isinstance(error, ApproversError):
-            raise
-        # The parser's own error carries the whole text.
-        raise ApproversError(f"{path}: this is no JSON, allowed are seeds by e-mail address") from None
-    if not isinstance(values, dict):
-        raise ApproversError(f"{path}: found a {type(values).__name__}, allowed are seeds by e-mail address")
+        values = read_private(path, "seeds")
+    except PrivateFileError as error:
+        raise ApproversError(str(error)) from None
     for person, seed in values.items():
         if why := seed_problem(seed):
             raise ApproversError(f"{path}: {person}: {why}")
@@ -69,16 +54,7 @@ def remove_approver(path: Path, person: str) -> None:
 
 
 def _write(path: Path, seeds: Mapping[str, str]) -> None:
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)
-            json.dump(dict(sorted(seeds.items())), file, indent=1)
-            file.flush()
-            os.fsync(descriptor)
-        staged.replace(path)
-    except OSError as error:
-        staged.unlink(missing_ok=True)
-        raise ApproversError(f"{path}: it cannot be written ({error.strerror})") from error
+        write_private(path, seeds)
+    except PrivateFileError as error:
+        raise ApproversError(str(error)) from error

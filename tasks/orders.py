@@ -43,7 +43,7 @@ def must_be_allowed(
     if run.plan.approvals is Approvals.OPEN:
         return
     with alone(run.connections) as claim:
-        proof = proof_of(run.connections, person, given.code, given.at or utc_now())
+        proof = proof_of(run.connections, person, given.code, given.at or utc_now(), use="")
         problem = proof.problem or ("" if proof.step is not None else "the code proved nothing")
         body = _body(person, what, given, problem)
         # What spends a code or counts towards the lock is always written; the lock's own refusals are not news.

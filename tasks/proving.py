@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Unreachable
 from blocks.journal import Claim
-from tasks.approvers import ApproversError, approvers_path, read_seeds
+from tasks.code_judge import code_judge
 from tasks.open_rollout import HOLDER, utc_now
 from tidegate.entries import Kind
-from tidegate.gates.codes import REMEMBERED, Proof, prove
+from tidegate.gates.codes import REMEMBERED, Proof, locked, unused
 
 CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
 CLOCKS = timedelta(seconds=30)  # how far the clocks of Prefect's server and of the worker may differ
@@ -20,15 +20,18 @@ _PATIENCE = timedelta(seconds=30)
 _here = threading.Lock()
 
 
-def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime) -> Proof:
-    """What this person's code proves; whoever asks is `alone`, and writes the proof down before that ends."""
+def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime, use: str) -> Proof:
+    """What this person's code proves for this use; whoever asks is `alone`, and writes the proof down before that ends.
+
+    The judge remembers what its own seeds have judged; the journal, what any worker has, one with a copy of the seeds
+    included.
+    """
     if given_at > utc_now() + CLOCKS:
         return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
-    try:
-        seed = read_seeds(approvers_path()).get(person)
-    except ApproversError as error:
-        return Proof(given_at, problem=f"no code can be judged on this worker: {error}")
-    return prove(person, seed, code, given_at, _earlier(connections, person, given_at))
+    earlier = _earlier(connections, person, given_at)
+    if why := locked(person, earlier, given_at):
+        return Proof(given_at, problem=why)
+    return unused(person, code_judge().judge(person, code, given_at, use), earlier)
 
 
 def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> list[Proof]:

@@ -73,16 +73,34 @@ def locked_until(earlier: Iterable[Proof], instant: datetime) -> datetime | None
     return max(ends, default=None)
 
 
+def locked(person: str, earlier: Iterable[Proof], given_at: datetime) -> str:
+    """Why this person is not believed at all for a while, or empty."""
+    until = locked_until(earlier, given_at)
+    if until is None:
+        return ""
+    wait = f"after {WRONG_ALLOWED} wrong codes {person} is not believed until {until:%H:%M:%S} UTC"
+    return f"{wait}; hold and rollback still work"
+
+
+def unused(person: str, proof: Proof, earlier: Iterable[Proof]) -> Proof:
+    """The proof, unless its code was spent before."""
+    if proof.step is None or proof.step not in {one.step for one in earlier}:
+        return proof
+    return Proof(proof.given_at, problem=_used(person))
+
+
+def _used(person: str) -> str:
+    return f"the code of {person} was used already; wait for the next one"
+
+
 def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier: Iterable[Proof]) -> Proof:
-    """What the code proves; `earlier` are this person's proofs of the last half hour, at whatever gate or rollout."""
+    """What the code proves; `earlier` are this person's proofs of before, at whatever gate or rollout."""
     earlier, code = tuple(earlier), "".join(code.split())
     if seed is None:
         add = f"`tidegate approver add {person}`"
         return Proof(given_at, problem=f"{person} has no seed on this worker; {add} makes one there")
-    until = locked_until(earlier, given_at)
-    if until is not None:
-        wait = f"after {WRONG_ALLOWED} wrong codes {person} is not believed until {until:%H:%M:%S} UTC"
-        return Proof(given_at, problem=f"{wait}; hold and rollback still work")
+    if why := locked(person, earlier, given_at):
+        return Proof(given_at, problem=why)
     if not code:
         return Proof(given_at, problem=f"no code was given; go and extend need the one-time code of {person}")
     matching = steps_of(seed, code, given_at) if _CODE.fullmatch(code) else ()
@@ -90,6 +108,4 @@ def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier:
         return Proof(given_at, problem=f"the code of {person} was wrong or too old", wrong=True)
     used = {proof.step for proof in earlier}
     fresh = next((step for step in matching if step not in used), None)
-    if fresh is None:
-        return Proof(given_at, problem=f"the code of {person} was used already; wait for the next one")
-    return Proof(given_at, fresh)
+    return Proof(given_at, problem=_used(person)) if fresh is None else Proof(given_at, fresh)
