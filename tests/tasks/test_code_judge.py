@@ -87,13 +87,11 @@ def test_of_processes_that_judge_one_code_at_once_one_believes_it(worlds: tuple[
     now, seeds = utc_now(), worlds[0].seeds
     arguments = [sys.executable, "-c", JUDGES, str(seeds), ANN, worlds[0].code(ANN, now), now.isoformat()]
     judges = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = []
     for judge in judges:
         assert judge.stdin is not None
         judge.stdin.write("now\n")
         judge.stdin.flush()
-    for judge in judges:
-        said.append(judge.communicate(timeout=60)[0].strip())
+    said = [judge.communicate(timeout=60)[0].strip() for judge in judges]
     assert sorted(said) == ["False", "False", "False", "True"]
 
 
