@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
+from blocks.http_access import HttpLogin
 from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
@@ -22,7 +23,7 @@ _BESIDE = ThreadPoolExecutor(8, thread_name_prefix="prometheus")
 _POINTS_AT_ONCE = 10_000
 
 
-class Prometheus(Connection):
+class Prometheus(HttpLogin, Connection):
     """The Prometheus, or anything that speaks its HTTP API, that a rollout is measured with."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate Prometheus"
@@ -31,16 +32,19 @@ class Prometheus(Connection):
 
     url: str = Field(description="The address of the HTTP API, without /api/v1.", pattern=r"^https?://")
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for one answer.")
-    token: SecretStr | None = Field(default=None, description="A bearer token, where the API asks for one.")
 
     _asking: Asking | None = PrivateAttr(default=None)
 
     def get_client(self) -> Asking:
         """The one HTTP client of this block, usable from several threads."""
         if self._asking is None:
-            token = self.token.get_secret_value() if self.token else ""
-            self._asking = Asking(self.url.rstrip("/"), self.timeout_seconds, token)
+            self._asking = Asking(self.url.rstrip("/"), self.timeout_seconds, self)
         return self._asking
+
+    def with_timeout(self, seconds: float) -> "Prometheus":
+        """The same Prometheus, asked with another patience."""
+        fields = {name: getattr(self, name) for name in HttpLogin.model_fields}
+        return Prometheus(url=self.url, timeout_seconds=seconds, environment=self.environment, **fields)
 
     def instant(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
         """What each query answers for that instant, asked in one round trip as long as nothing is wrong."""

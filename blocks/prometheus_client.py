@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from blocks.http_access import HttpLogin
 from blocks.prometheus_answers import Answer
+from tidegate.addresses import shown_address
 from tidegate.samples import NoData, NoDataReason
 
 _KEPT = 32
@@ -16,7 +18,7 @@ _RULES_GOOD_FOR_SECONDS = 1.0
 class Asking:
     """A prometheus-api-client with a time-out, no retries of its own, and the warnings it throws away."""
 
-    def __init__(self, url: str, timeout_seconds: float, token: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float, access: HttpLogin) -> None:
         # Imported here: the client brings requests, which a process that only rolls back does not need.
         import requests
         from prometheus_api_client import PrometheusConnect
@@ -30,17 +32,19 @@ class Asking:
             def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
                 if method == "POST":
                     options["data"] = options.pop("params", None)
+                # Followed, it would carry our headers to another host.
+                options["allow_redirects"] = False
                 return super().request(method, url, **options)
 
         self._url = url
+        self._access = access
         self._timeout = timeout_seconds
         self._noted = threading.local()
         self._rules: tuple[float, Answer] | None = None
         self._rules_lock = threading.Lock()
         self._session = FormSession()
         self._session.hooks["response"].append(self._note)
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.headers.update(access.sent_headers() | access.authorization())
         self._client = PrometheusConnect(
             url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds, method="POST"
         )
@@ -50,8 +54,12 @@ class Asking:
         # Proxies, certificates and logins of the environment are read once, not from disk at each request.
         found = self._session.merge_environment_settings(url, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
-        self._session.auth = None if token else get_netrc_auth(url)
+        self._session.auth = None if access.authorization() else get_netrc_auth(url)
         self._session.trust_env = False
+        if access.ca_file:
+            self._session.verify = access.ca_file
+        if proxy := access.proxy_address():
+            self._session.proxies = {"http": proxy, "https": proxy}
 
     def query(self, query: str, at: datetime | None) -> Answer:
         """The result of an instant query; without an instant, Prometheus' own now."""
@@ -107,8 +115,11 @@ class Asking:
         body = body if isinstance(body, dict) else {}
         self._noted.status = response.status_code
         self._noted.kind = str(body.get("errorType", ""))
-        self._noted.error = str(body.get("error", "")) or f"HTTP {response.status_code}"
-        self._noted.warnings = tuple(map(str, body.get("warnings") or ()))
+        said = str(body.get("error", ""))
+        if response.is_redirect:
+            said = f"it leads to {shown_address(response.headers['location'])}, which is not followed"
+        self._noted.error = self._access.hidden(said) or f"HTTP {response.status_code}"
+        self._noted.warnings = tuple(self._access.hidden(str(one)) for one in body.get("warnings") or ())
 
     def _answer(self, ask: Callable[[], Any], at: datetime | None) -> Answer:
         from prometheus_api_client.exceptions import PrometheusApiClientException

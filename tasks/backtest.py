@@ -26,7 +26,7 @@ Rules = Mapping[frozenset[tuple[str, str]], int]
 
 def fetch(prometheus: Prometheus, what: Course, progress: Progress) -> tuple[Past, Rules]:
     """Every answer; raises Unreachable where Prometheus does not answer, Refused where it has nothing at all."""
-    patient = Prometheus(url=prometheus.url, timeout_seconds=SECONDS, token=prometheus.token)
+    patient = prometheus.with_timeout(SECONDS)
     columns: dict[Asked, Column | NoData] = {}
     try:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="past") as pool:
