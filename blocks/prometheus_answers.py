@@ -8,6 +8,7 @@ from typing import Any
 
 from tidegate.samples import NoData, NoDataReason, Reading, Sample, sample
 
+_ADVICE = "PromQL info:"
 _LATE_AT_LEAST = timedelta(seconds=60)
 
 
@@ -18,6 +19,19 @@ class Answer:
     result: Any = None
     warnings: tuple[str, ...] = ()
     problem: NoData | None = None
+    shift: timedelta = timedelta(0)  # how far Prometheus' instants in it are ahead of ours
+
+
+def incomplete(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why the answer may lack something, by every dialect that says so; empty where it is whole.
+
+    Prometheus and Thanos warn; before 2.54 advice on a query stood among the warnings. VictoriaMetrics says isPartial.
+    """
+    said = body.get("warnings")
+    warnings = said if isinstance(said, list) else [said] if said else []
+    found = tuple(text for text in map(str, warnings) if not text.startswith(_ADVICE))
+    partial = body.get("isPartial")
+    return (*found, "isPartial: the answer is from some of its storages") if partial not in (None, False) else found
 
 
 def reading_of(answer: Answer, at: datetime) -> Reading:
@@ -61,7 +75,11 @@ def samples_of(answer: Answer, at: datetime) -> list[Sample] | NoData:
         pairs = [(float(instant), float(number)) for instant, number in points]
     except (TypeError, ValueError):
         return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
-    finite = [Sample(value, datetime.fromtimestamp(instant, UTC)) for instant, value in pairs if math.isfinite(value)]
+    finite = [
+        Sample(value, datetime.fromtimestamp(instant, UTC) - answer.shift)
+        for instant, value in pairs
+        if math.isfinite(value)
+    ]
     return finite or NoData(NoDataReason.NAN, at, "no point of the range is a finite number")
 
 
@@ -81,7 +99,8 @@ def values_of(answer: Answer, at: datetime) -> dict[int, float] | NoData:
         case _:
             return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
     try:
-        return {round(float(instant) * 1000): float(number) for instant, number in points}
+        ahead = round(answer.shift.total_seconds() * 1000)
+        return {round(float(instant) * 1000) - ahead: float(number) for instant, number in points}
     except (TypeError, ValueError):
         return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
 
