@@ -3,8 +3,9 @@
 from datetime import datetime
 from functools import partial
 
+from tasks.ages import answers_at
 from tasks.open_rollout import OpenRollout
-from tasks.sight import answers_at, side_by_side
+from tasks.sight import side_by_side
 from tidegate.entries import Kind
 from tidegate.judging.accounts import account_body, account_queries, expected_points
 from tidegate.pace import SCRAPES_IN_A_WINDOW

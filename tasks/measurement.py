@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from tasks.counting import counting_wave
+from tasks.fresh_past import of_fresh_points
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
 from tasks.sight import Sight, exposed_since, open_eyes, side_by_side
@@ -145,6 +146,8 @@ def _past(seen: Sight, breach: Breach, *, starved: bool) -> list[Sample] | NoDat
     if young and start > now - needed:
         return []
     points = seen.past(breach.query, start, step)
+    if not starved:
+        points = of_fresh_points(seen, breach, points, start, step)
     # Until the points may look back as far as the reading did, they may well see too few events.
     none_yet = young and isinstance(points, NoData) and points.reason is NoDataReason.NO_SERIES
     return [] if none_yet else points

@@ -1,6 +1,7 @@
 """How each kind of criterion is measured: what it asks of the sight, and which rule judges the answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tasks.alarm_test import measure_alarm_test
@@ -24,12 +25,12 @@ from tasks.sight import Sight
 from tasks.synthetic import measure_synthetic
 from tidegate.criteria import Breach, breach_of, starvation, starvation_reading
 from tidegate.in_force import InForce
-from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold, on_dry_run
+from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold, no_data_words, on_dry_run
 from tidegate.plan import Alerts, Human, Threshold, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
-from tidegate.samples import NoData
+from tidegate.samples import NoData, NoDataReason
 from tidegate.verdict import Finding, Verdict
 
 # A finding, and what must last (see `sustained`) before a trigger that found a breach really fires.
@@ -39,11 +40,25 @@ Measured = tuple[Finding, Breach | None]
 def measure(seen: Sight, item: InForce) -> Measured:
     """The answer to one criterion; whatever breaks on the way is an ERROR, never a PASS and never a rollback."""
     try:
-        return MEASURES[type(item.criterion)](seen, item, item.criterion)
+        finding, breach = MEASURES[type(item.criterion)](seen, item, item.criterion)
+        return _not_of_old_points(seen, item, finding), breach
     except Exception as error:  # noqa: BLE001 - whatever broke, this criterion has no evidence
         sentence = f"It could not be judged ({type(error).__name__}: {error})."
         finding = Finding(item.id, item.criterion.text, Verdict.ERROR, sentence)
         return on_dry_run(item.criterion, finding), None
+
+
+def _not_of_old_points(seen: Sight, item: InForce, finding: Finding) -> Finding:
+    """Whatever a criterion looks at, nothing passes once the series of its metric ended or stand still."""
+    if finding.verdict is not Verdict.PASS or isinstance(item.criterion, Coverage):
+        return finding
+    named = getattr(item.criterion, "metrics", None) or (getattr(item.criterion, "metric", None) or "",)
+    for name in named:
+        reading = seen.metrics.get(name)
+        if isinstance(reading, NoData) and reading.reason is NoDataReason.STALE:
+            sentence = f"{seen.run.plan.metrics[name].title}: no data ({no_data_words(reading)})."
+            return replace(finding, verdict=Verdict.ERROR, sentence=sentence)
+    return finding
 
 
 def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
@@ -99,5 +114,7 @@ def starved(seen: Sight) -> list[Measured]:
         return [(Finding("starved", text, verdict, sentence, bound=breach.words, query=breach.query), None)]
     verdict = Verdict.FAIL if breach.holds(reading.value) else Verdict.PASS
     sentence = f"The new path completes {reading.value:.1f}% of its audience's requests; starved when {breach.words}."
+    if isinstance(ended := seen.raw["traffic_canary"], NoData):
+        sentence = f"The new path's requests are counted no more, the old path's are: {ended.detail}."
     finding = Finding("starved", text, verdict, sentence, reading.value, breach.words, reading.n, breach.query)
     return [(finding, breach)]

@@ -47,7 +47,8 @@ def _control(seen: Sight, metric: str, span: timedelta) -> Reading:
 
     What is gone as a whole is a gap or a dead old path: nothing to compare with, and nothing to go back to in haste.
     """
-    answers = dict(seen.instant(control_queries(seen.run.plan, metric, seen.wave, span)))
+    asked = control_queries(seen.run.plan, metric, seen.wave, span)
+    answers = dict(seen.instant(asked, seen.run.plan.metrics[metric].stale_after))
     counted = answers.get(f"{metric}_whole", answers.get(f"{metric}_count"))
     if isinstance(counted, NoData) and counted.reason is NoDataReason.NO_SERIES:
         return NoData(NoDataReason.TOO_FEW, counted.at, "it shows no requests at all")

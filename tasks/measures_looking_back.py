@@ -59,7 +59,7 @@ def measure_new_alerts(seen: Sight, item: InForce, criterion: NewAlerts) -> Meas
     """Counted within the trailing soak of the wave under way."""
     elapsed = seen.now - _raised_at(seen)
     query = new_alerts_query(criterion.labels, elapsed, seen.run.timing.soak(seen.wave))
-    count = seen.instant({"new_alerts": query})["new_alerts"]
+    count = seen.events(query)
     return judge_new_alerts(item.id, criterion, count, seen.alerts(criterion.labels), query), None
 
 

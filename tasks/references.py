@@ -4,9 +4,10 @@ import threading
 from datetime import datetime, timedelta
 from functools import partial
 
+from tasks.ages import answers_at
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.sight import answers_at, side_by_side
+from tasks.sight import side_by_side
 from tidegate.entries import Kind
 from tidegate.judging.reference import BASELINE, reference_body, reference_queries
 from tidegate.pace import SCRAPES_IN_A_WINDOW

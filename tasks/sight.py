@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
+from tasks.ages import Ages, Question, answers_at
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import Widened, metric_queries, metric_reading, traffic_queries
+from tidegate.judging.change import has_control
 from tidegate.judging.reference import reference_reading
 from tidegate.rollout_state import RolloutState
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
@@ -91,9 +93,13 @@ class Sight:
         """What was journalled of this metric as a reference (0: the baseline); None where it was not measured."""
         return reference_reading(self.run.state.references, number, metric)
 
-    def instant(self, queries: Mapping[str, str]) -> Mapping[str, Reading]:
-        """What each query answers at `now`."""
-        return answers_at(self.run, queries, self.now)
+    def instant(self, queries: Mapping[str, str], stale_after: timedelta | None = None) -> Mapping[str, Reading]:
+        """What each query answers at `now`; NoData(stale) where what it was made from is old."""
+        return Ages(self.run, self.now).answers([Question(queries, stale_after)])
+
+    def events(self, query: str) -> Reading:
+        """What a query about events answers at `now`, whose series end when the event does."""
+        return answers_at(self.run, {"events": query}, self.now)["events"]
 
     def past(self, query: str, start: datetime, step: timedelta) -> list[Sample] | NoData:
         """The query's points from `start` to this very instant, oldest first."""
@@ -114,26 +120,45 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
 
 def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     """Every metric of the plan in one round trip, and once more over a longer time where events are too few."""
-    plan, timing = run.plan, run.timing
-    queries = traffic_queries(plan, wave, timing.window(plan.traffic.window))
-    for name, metric in plan.metrics.items():
-        queries |= metric_queries(plan, name, wave, timing.window(metric.window))
-    raw = dict(answers_at(run, queries, now))
+    plan, timing, ages = run.plan, run.timing, Ages(run, now)
+
+    def question(name: str, span: timedelta) -> Question:
+        return Question(metric_queries(plan, name, wave, span), plan.metrics[name].stale_after)
+
+    traffic = traffic_queries(plan, wave, timing.window(plan.traffic.window))
+    asked = [Question({path: query}) for path, query in traffic.items()]
+    raw = ages.answers([*asked, *(question(name, timing.window(m.window)) for name, m in plan.metrics.items())])
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
-    wider: dict[str, str] = {}
+    wider: list[Question] = []
     widened: dict[str, Widened] = {}
     exposed = now - (exposed_since(run.state) or now)
     for name in few:
         metric = plan.metrics[name]
         span = min(timing.lookback(metric), exposed)
         if span > timing.window(metric.window):
-            wider |= metric_queries(plan, name, wave, span)
+            wider.append(question(name, span))
             widened[name] = Widened(span, exposed)
     if wider:
-        raw |= answers_at(run, wider, now)
+        raw |= ages.answers(wider)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
-    return Read(metrics, raw, widened)
+    return Read(_ended_alone(run, wave, ages, metrics), raw, widened)
+
+
+def _ended_alone(run: OpenRollout, wave: int, ages: Ages, metrics: Mapping[str, Reading]) -> Mapping[str, Reading]:
+    """The readings; one that is stale on the new path alone says so."""
+    plan = run.plan
+    stale = {n: r for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.STALE}
+    if not stale or not has_control(plan, wave):
+        return metrics
+    told = dict(metrics)
+    for name, reading in stale.items():
+        metric = plan.metrics[name]
+        asked = metric_queries(plan, name, wave, run.timing.window(metric.window), plan.variants.control)
+        control = ages.answers([Question(asked, metric.stale_after)])
+        if any(isinstance(found, Sample) and found.newest is not None for found in control.values()):
+            told[name] = replace(reading, detail=f"{reading.detail}; on the old path it goes on")
+    return told
 
 
 def exposed_since(state: RolloutState) -> datetime | None:
@@ -145,14 +170,6 @@ def exposed_since(state: RolloutState) -> datetime | None:
 def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:
     """The results of all jobs, in their order; most of them wait for an answer."""
     return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
-
-
-def answers_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
-    """What each query answers at that instant; trouble is NoData."""
-    try:
-        return run.connections.prometheus.instant(queries, now)
-    except Exception as error:  # noqa: BLE001 - as above
-        return dict.fromkeys(queries, _unreachable(error, now))
 
 
 def _unreachable(error: Exception, now: datetime) -> NoData:

@@ -8,7 +8,7 @@ from tidegate.judging.thresholds import no_data_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan, Threshold
 from tidegate.query import render, selector
-from tidegate.samples import NoData, Reading, Sample, ratio, sample, with_count
+from tidegate.samples import NoData, NoDataReason, Reading, Sample, ratio, sample, with_count
 from tidegate.units import Unit, quantity_in
 
 STARVED_BELOW = 0.1  # of the share that the exposure implies
@@ -44,6 +44,7 @@ class Breach:
     query: str
     told: str = ""  # the bound in words, where the query is not the metric itself
     span: timedelta | None = None  # how far back each point of the query looks, where events are too few in `window`
+    stale_after: timedelta | None = None  # as the metric says; absent: as its own series' interval tells
 
     @property
     def needed(self) -> timedelta:
@@ -104,7 +105,7 @@ def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing, widened: W
     lasting = lasting_of(item.for_, window, timing)
     span = span_over_time(widened, lasting, window, timing)
     query = joined_query(plan, item.metric, wave, span or window)
-    return Breach(above, bound, metric.unit, lasting, window, query, span=span)
+    return Breach(above, bound, metric.unit, lasting, window, query, span=span, stale_after=metric.stale_after)
 
 
 def span_over_time(widened: Widened | None, lasting: timedelta, window: timedelta, timing: Timing) -> timedelta | None:
@@ -152,6 +153,9 @@ def starvation_reading(plan: Plan, wave: int, answers: Mapping[str, Reading]) ->
     """The new path's share of completed requests of the wave's audience, in percent."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
     canary, control = answers["traffic_canary"], answers["traffic_control"]
+    if isinstance(canary, NoData) and canary.reason is NoDataReason.STALE and isinstance(control, Sample):
+        # What ended while the old path's goes on completes nothing.
+        canary = Sample(0.0, canary.at)
     if isinstance(canary, NoData):
         return canary
     if isinstance(control, NoData):

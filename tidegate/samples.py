@@ -27,11 +27,12 @@ class NoDataReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measured value, the instant it was measured for, and the count of events behind it if known."""
+    """One measured value, the instant it was measured for, the count of events behind it, and its newest raw point."""
 
     value: float
     at: datetime
     n: float | None = None
+    newest: datetime | None = None  # of the series that it was made from; None where that was not asked
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -46,6 +47,7 @@ class NoData:
     at: datetime
     detail: str = ""
     n: float | None = None
+    newest: datetime | None = None  # of what is stale, where it is known
 
 
 Reading = Sample | NoData
@@ -61,11 +63,16 @@ class AlertReading:
     problem: NoData | None = None
 
 
-def sample(value: float, at: datetime, n: float | None = None) -> Reading:
+def sample(value: float, at: datetime, n: float | None = None, newest: datetime | None = None) -> Reading:
     """A Sample, or NoData where the number is not finite: NaN and infinity never become evidence."""
     if not math.isfinite(value):
         return NoData(NoDataReason.NAN, at, f"the query answered {value}")
-    return Sample(value, at, n)
+    return Sample(value, at, n, newest)
+
+
+def older(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The older of two newest points; one that is not known says nothing."""
+    return min(one, other) if one is not None and other is not None else one or other
 
 
 def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
@@ -80,7 +87,9 @@ def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
         case Sample(value=n, at=at) if n < at_least:
             return NoData(NoDataReason.TOO_FEW, at, f"{n:.0f} of at least {at_least} requests", n)
         case Sample(value=n):
-            return Sample(value.value, value.at, n) if isinstance(value, Sample) else value
+            if isinstance(value, NoData):
+                return value
+            return Sample(value.value, value.at, n, older(value.newest, count.newest))
 
 
 def ratio(part: Reading, whole: Reading, at_least: int) -> Reading:
@@ -92,4 +101,4 @@ def ratio(part: Reading, whole: Reading, at_least: int) -> Reading:
         return NoData(NoDataReason.TOO_FEW, whole.at, found, whole.value)
     if isinstance(part, NoData):
         return part
-    return sample(100 * part.value / whole.value, whole.at, whole.value)
+    return sample(100 * part.value / whole.value, whole.at, whole.value, older(part.newest, whole.newest))

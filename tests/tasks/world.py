@@ -101,7 +101,7 @@ class World:
                 for outcome, more in (("ok", requests - (errors or 0.0)), ("error", errors or 0.0)):
                     total = self._totals[path, outcome] = self._totals.get((path, outcome), 0.0) + more
                     point("requests_total", total, path=path, outcome=outcome)
-                if (latency := seen.get("latency", 0.1)) is not None:
+                if (latency := seen.get(f"{path}_latency", seen.get("latency", 0.1))) is not None:
                     point("latency", latency, path=path)
         self.server.write([(dict(key), points) for key, points in series.items()])
 

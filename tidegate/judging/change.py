@@ -169,4 +169,4 @@ def _breach(
         bound, query = 0.0, f"({query}) - ({scaled})"
     lasting = lasting_of(item.for_, window, timing)
     told = f"{change_words(limit, item.how, metric.unit)} from {words}"
-    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told, span)
+    return Breach(item.above is not None, bound, metric.unit, lasting, window, query, told, span, metric.stale_after)

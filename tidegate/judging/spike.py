@@ -68,7 +68,9 @@ def judge_spike(
         return found(Verdict.INCONCLUSIVE, f"{metric.title}: {len(past)} points of its past, {_ENOUGH} needed."), None
     bound = spike_bound(past, item.deviations, item.above)
     window = timing.window(metric.window)
-    breach = Breach(True, bound, metric.unit, lasting_of(item.for_, window, timing), window, query)
+    breach = Breach(
+        True, bound, metric.unit, lasting_of(item.for_, window, timing), window, query, stale_after=metric.stale_after
+    )
     verdict = Verdict.FAIL if breach.holds(now.value) else Verdict.PASS
     seen = f"{metric.title} is {metric.unit.format(now.value)}, usual is {metric.unit.format(median(past))}"
     return found(verdict, f"{seen}; a spike is {breach.words}.", breach.words, float(len(past))), breach

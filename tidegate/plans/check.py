@@ -81,6 +81,10 @@ def _windows(plan: "Plan") -> Iterator[Contradiction]:
         if window < least:
             found, allowed = format_duration(window), format_duration(least)
             yield (*where, "window"), f"found {found}, allowed is {allowed} (four scrapes) or longer"
+    for name, metric in plan.metrics.items():
+        if metric.stale_after is not None and metric.stale_after < plan.scrape_interval:
+            found, allowed = format_duration(metric.stale_after), format_duration(plan.scrape_interval)
+            yield ("metrics", name, "stale_after"), f"found {found}, allowed is {allowed} (one scrape) or longer"
 
 
 def _waves(plan: "Plan") -> Iterator[Contradiction]:

@@ -70,6 +70,11 @@ class Metric(Model):
         default=timedelta(minutes=30), description="How far back counts may accumulate when there are too few."
     )
     min_samples: Whole = Field(default=20, ge=1, le=10_000_000, description="Events needed before any verdict.")
+    stale_after: PositiveDuration | None = Field(
+        default=None,
+        description="How old its newest point may be, in real time at any pace; "
+        "absent: four times what lies between two points of its own series.",
+    )
     target: Limit | None = Field(default=None, description="Where the metric should be.")
     warning: Limit | None = Field(default=None, description="Crossed: a notice to the warnings channel.")
     critical: Limit | None = Field(default=None, description="Crossed: counts as a critical alert.")
