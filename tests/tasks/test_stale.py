@@ -46,7 +46,8 @@ def reading(world: World, name: str) -> Sample | NoData:
 def test_a_sample_carries_the_instant_of_its_newest_point(world: World) -> None:
     world.pass_time(10 * MINUTE + timedelta(seconds=10), healthy, guard=timedelta(seconds=10))
     gauge, counted = reading(world, "latency_query"), reading(world, "errors_whole")
-    assert isinstance(gauge, Sample) and isinstance(counted, Sample)
+    assert isinstance(gauge, Sample)
+    assert isinstance(counted, Sample)
     assert gauge.at == world.now
     assert gauge.newest == counted.newest == world.began + 10 * MINUTE
 
