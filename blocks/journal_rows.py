@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Session
@@ -12,6 +12,8 @@ from sqlalchemy import Float, Label, RowMapping, bindparam, literal_column, sele
 from blocks.errors import Conflict, Fenced, Refused
 from blocks.journal_tables import CLAIMS, ENTRIES, NOW
 from tidegate.entries import Entry, Kind, canonical, stamp
+
+OLDEST = datetime.min.replace(tzinfo=UTC)  # of an opening whose instant cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +124,30 @@ def started_by(session: Session, rollout: str) -> str:
 
 
 def rollout_row(row: RowMapping) -> RolloutRow:
-    """One line of a list from an opening entry joined with the flag that the rollout still owns."""
+    """One line of a list from an opening entry joined with the flag that the rollout still owns, whatever it holds."""
     body = _body(row)
     flag = row["owned"] or str(body.get("flag", ""))
-    opened_at = datetime.fromisoformat(row["at"])
-    return RolloutRow(row["rollout"], flag, opened_at, str(body.get("started_by", "")), row["owned"] is not None)
+    return RolloutRow(
+        row["rollout"], flag, _instant(row["at"]), str(body.get("started_by", "")), row["owned"] is not None
+    )
 
 
+# A damaged opening entry must neither hide the other rollouts from a list nor stop a rollback; `verify` names it.
 def _body(row: RowMapping) -> Mapping[str, Any]:
-    # A damaged opening entry must not hide the other rollouts from a list; `verify` names it.
     try:
         body = json.loads(row["body"])
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _instant(value: object) -> datetime:
+    """The instant; for one that cannot be read the oldest there is, since a rollout of old is still one to guard."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return OLDEST
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def claims_row(session: Session, flag: str) -> RowMapping | None:

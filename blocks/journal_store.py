@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Connection as Session
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import and_, bindparam, func, null, select, text, update
 
 from blocks.bounded import bounded
 from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused, Unreachable
@@ -45,6 +45,12 @@ _LAST = (
     .order_by(ENTRIES.c.sequence.desc())
     .limit(1)
 )
+_OPEN = (
+    select(CLAIMS.c.owner.label("rollout"), ENTRIES.c.at, ENTRIES.c.body, CLAIMS.c.flag.label("owned"))
+    .outerjoin(ENTRIES, and_(ENTRIES.c.rollout == CLAIMS.c.owner, ENTRIES.c.sequence == 1))
+    .where(CLAIMS.c.owner != "")
+)
+_ENDED = select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, null().label("owned")).where(*_OPENING)
 _RELEASED = text("UPDATE claims SET until = 0 WHERE flag = :flag AND epoch = :epoch AND holder = :holder")
 
 
@@ -123,17 +129,17 @@ class JournalStore(BaseModel):
         return entry
 
     def rollouts(self, flag: str | None = None, *, open_only: bool = False) -> list[RolloutRow]:
-        """The rollouts, newest first."""
-        query = (
-            select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, CLAIMS.c.flag.label("owned"))
-            .outerjoin(CLAIMS, CLAIMS.c.owner == ENTRIES.c.rollout)
-            .where(*_OPENING)
-            .order_by(ENTRIES.c.at.desc(), ENTRIES.c.rollout.desc())
-        )
-        if open_only:
-            query = query.where(CLAIMS.c.flag.is_not(None))
+        """The rollouts, newest first; what cannot be read of one hides neither it nor the others.
+
+        Which are open is told by the claims alone, so that a rollout without a readable opening is still one.
+        """
         with self._read() as session:
-            found = [rollout_row(row) for row in session.execute(query).mappings()]
+            found = [rollout_row(row) for row in session.execute(_OPEN).mappings()]
+            if not open_only:
+                known = {row.rollout for row in found}
+                ended = (rollout_row(row) for row in session.execute(_ENDED).mappings())
+                found += [row for row in ended if row.rollout not in known]
+        found.sort(key=lambda row: (row.opened_at, row.rollout), reverse=True)
         return [row for row in found if flag is None or row.flag == flag]
 
     def recent(self, kind: Kind, since: datetime) -> list[Entry]:

@@ -172,6 +172,12 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> No
     # Otherwise the driver begins transactions by itself, and never an immediate one.
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
+    # By itself it refuses a whole answer for one byte that is no text: such a row is shown damaged, the others stand.
+    connection.text_factory = _text
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")
 
 
 def _begin_sqlite(timeout_seconds: float, connection: Connection) -> None:

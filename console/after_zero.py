@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from tasks.beside import Beside
 from tasks.choosing import NotOne, may_turn_back, the_last_rollout, the_open_rollout
 from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now
+from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
 from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.step_back import step_back
@@ -74,11 +74,19 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
             raise
         log.print(f"{key}: {unknown_rollout}. Look at the key's spelling; nothing is proven.", markup=False)
         raise typer.Exit(Exit.NO_GO) from None
-    except (ConnectionFault, ValueError) as fault:
+    except Exception as fault:  # a zero that was written is told and kept, whatever the journal holds
         if zeroed is None:
             raise
-        _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({fault})")
-    _after_zero(run, zeroed, order)
+        _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({why_unread(fault)})")
+    try:
+        _after_zero(run, zeroed, order)
+    except typer.Exit:
+        raise
+    except Exception as fault:  # noqa: BLE001 - as above
+        if run.state.rollback is None:
+            spill(run.rollout, run.flag, Kind.ROLLING_BACK, _body(zeroed, order))
+        log.print(f"NOT proven: what follows zero failed ({why_unread(fault)}).", markup=False)
+        raise typer.Exit(Exit.UNREACHABLE) from None
 
 
 def _meant(via: OpenConnections, flag: str | None, zeroed: Zeroed | None) -> str:
@@ -108,11 +116,14 @@ def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason:
 
 
 def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:
-    body = rollback_body(zeroed, reason=order.reason, criterion="by hand", by=order.who)
-    spill(name, key, Kind.ROLLING_BACK, body)
+    spill(name, key, Kind.ROLLING_BACK, _body(zeroed, order))
     log.print(f"{why}. What was done is kept in {spill_path()} and", markup=False)
     log.print("merged when it can. NOT proven: the plan's counter is not known without the journal.")
     raise typer.Exit(Exit.UNREACHABLE) from None
+
+
+def _body(zeroed: Zeroed, order: Order) -> dict[str, Any]:
+    return rollback_body(zeroed, reason=order.reason, criterion="by hand", by=order.who)
 
 
 def _zero(via: OpenConnections, flag: str, rollout: str) -> Zeroed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import typer
 
 from blocks.bounded import bounded
-from blocks.errors import ConnectionFault, Unreachable
+from blocks.errors import Unreachable
 from blocks.journal_store import JournalStore
 from blocks.kit_values import zero_kit
 from console.home import kit_path
@@ -54,7 +54,7 @@ def flag_of(via: ZeroParts, rollout: str | None, flag: str | None) -> tuple[str,
         return flag, ""
     try:
         rows = bounded(lambda: via.journal.rollouts(open_only=True), _LOOK_UP_SECONDS, "the journal")
-    except ConnectionFault as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever stands in the journal
         raise Unreachable(f"{fault}; name the flag, which needs no journal: tidegate rollback --flag KEY") from None
     meant = [row for row in rows if rollout in (None, row.rollout)]
     return (meant[0].flag, meant[0].rollout) if len(meant) == 1 else ("", rollout or "")

@@ -4,7 +4,6 @@ import logging
 from datetime import datetime, timedelta
 
 from blocks.connections import OpenConnections
-from blocks.errors import ConnectionFault
 from tasks.legacy_ready import mind_legacy
 from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
@@ -37,7 +36,7 @@ class Afterwards:
                 continue
             try:
                 self._look_after(connections, row.rollout, now, is_newest=newest[row.flag] == row.rollout)
-            except (ConnectionFault, ValueError, LookupError) as fault:
+            except Exception as fault:  # noqa: BLE001 - trouble with one never stops the others
                 _log.warning("%s cannot be looked after: %s", row.rollout, fault)
 
     def _look_after(self, connections: OpenConnections, rollout: str, now: datetime, *, is_newest: bool) -> None:

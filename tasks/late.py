@@ -3,7 +3,6 @@
 import logging
 
 from blocks.bounded import bounded
-from blocks.errors import ConnectionFault
 from blocks.journal_store import JournalStore
 from tidegate.entries import Kind
 
@@ -27,8 +26,10 @@ def must_not_be_late(journal: JournalStore, *, rollout: str = "", flag: str = ""
     """
     try:
         bounded(lambda: _look(journal, rollout, flag, anyway), _LOOK_SECONDS, "the journal")
-    except ConnectionFault as fault:
-        _log.warning("whether legacy is ready is not known: %s", fault)
+    except TooLate:
+        raise
+    except Exception as fault:  # noqa: BLE001 - nothing that stands in the journal may stop a rollback
+        _log.warning("whether legacy is ready is not known: %s: %s", type(fault).__name__, fault)
 
 
 def _look(journal: JournalStore, rollout: str, flag: str, anyway: bool) -> None:

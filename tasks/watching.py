@@ -50,8 +50,8 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
                     runs[row.rollout] = run
         except Fenced:
             break
-        except ConnectionFault as fault:
-            _log.warning("the journal does not answer: %s", fault)
+        except Exception as fault:  # noqa: BLE001 - whatever stands in the journal, what is in hand is guarded
+            _log.warning("the list of open rollouts cannot be read: %s: %s", type(fault).__name__, fault)
         # Most of a guard is waiting for answers; a rollout is in one thread's hands at a time.
         guards += sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), list(runs.values())))
         for run in list(runs.values()):
