@@ -12,11 +12,14 @@ from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from blocks.errors import Unreachable
+from blocks.freezes import why_frozen
+from blocks.journal import RolloutRow
 from console.exits import Exit
 from console.home import connections
 from console.options import Json
 from console.plan_commands import PlanPath, plan_from
-from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now
+from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now, why_unread
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import preflight_checks, run_checks
 from tasks.reuse import reuse_check
@@ -209,11 +212,26 @@ def status(
         else:
             out.print(Markdown(progress_page(run.plan, run.state, run.timing, utc_now())))
         return
-    runs = [OpenRollout(via, row.rollout) for row in via.journal.rollouts()]
+    runs: list[OpenRollout] = []
+    unreadable: dict[RolloutRow, str] = {}
+    for row in via.journal.rollouts():
+        try:
+            runs.append(OpenRollout(via, row.rollout))
+        except Unreachable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are listed
+            unreadable[row] = why_unread(error)
+    if not as_json and (freeze := why_frozen(via.journal)):
+        out.print(f"{freeze}; `tidegate unfreeze --as EMAIL --reason TEXT` ends that", markup=False, soft_wrap=True)
     if as_json:
-        print(json.dumps([status_json(run.plan, run.state, run.timing) for run in runs], indent=1))
+        listed = [status_json(run.plan, run.state, run.timing) for run in runs]
+        lost = [{"rollout": row.rollout, "open": row.is_open, "unreadable": why} for row, why in unreadable.items()]
+        print(json.dumps([*listed, *lost], indent=1))
         return
-    if not runs:
+    for row, why in unreadable.items():
+        guarded = "open and NOT guarded" if row.is_open else "over"
+        out.print(f"{row.rollout} cannot be read and is {guarded}: {why}", markup=False, soft_wrap=True)
+    if not runs and not unreadable:
         out.print("no rollouts yet")
         return
     now = utc_now()
@@ -226,8 +244,8 @@ def status(
     for run, left in zip(runs, upkeep, strict=True):
         state = run.state
         phase, opened = state.phase.value.replace("_", " "), f"{state.opened_at:%Y-%m-%d %H:%M}"
-        row = (run.rollout, phase, str(state.exposure), state.started_by, opened)
-        table.add_row(*row, *([left] if asked else []))
+        cells = (run.rollout, phase, str(state.exposure), state.started_by, opened)
+        table.add_row(*cells, *([left] if asked else []))
     out.print(table)
 
 

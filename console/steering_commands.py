@@ -1,4 +1,4 @@
-"""Commands that steer a rollout under way: hold, resume, extend, close, supersede, freeze."""
+"""Commands that steer a rollout under way: hold, resume, extend, close, supersede, freeze, unfreeze."""
 
 import json
 from typing import Annotated
@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.exits import Exit
 from console.home import connections
 from console.options import Json
 from console.orders import asked_code, asks_for_code, ordered
 from console.rollout_commands import As, Name, Rollout, email, some_name
+from tasks.commands import Announced, end_holds, extend_soak, freeze_everything, unfreeze_everything
 from tasks.commands import close as close_rollout
-from tasks.commands import end_holds, extend_soak, freeze_all
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.ticking import hold as hold_exposure
@@ -28,7 +27,7 @@ LeaveExposed = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the steering commands."""
-    for command in (hold, resume, extend, close, supersede, freeze):
+    for command in (hold, resume, extend, close, supersede, freeze, unfreeze):
         app.command()(command)
 
 
@@ -97,22 +96,23 @@ def _end(rollout: str, who: str, reason: str, *, leave_exposed: bool, code: str,
     out.print(f"{did}; {run.flag} stays at {run.state.exposure}", markup=False)
 
 
-def freeze(
-    who: Name,
-    reason: Reason,
-    everything: Annotated[bool, typer.Option("--all", help="Every open rollout (there is no other choice).")] = False,
-    as_json: Json = False,
-) -> None:
-    """Stop every raise in a company-wide incident: holds all open rollouts until each is resumed."""
-    if not everything:
-        raise NotAllowed("--all is missing; one rollout is held with `tidegate hold ROLLOUT --as NAME --reason TEXT`")
-    frozen = freeze_all(connections(), some_name(who), reason)
+def freeze(who: Name, reason: Reason, as_json: Json = False) -> None:
+    """Stop every raise of every rollout, also of those opened later, until `tidegate unfreeze`. Needs a name."""
+    _say("frozen", freeze_everything(connections(), some_name(who), reason), as_json=as_json)
+
+
+def unfreeze(who: As, reason: Reason, as_json: Json = False) -> None:
+    """Let rollouts be raised again after `tidegate freeze`; each still needs its gate."""
+    _say("unfrozen", unfreeze_everything(connections(), email(who), reason), as_json=as_json)
+
+
+def _say(what: str, done: Announced, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"frozen": list(frozen.held), "not_frozen": dict(frozen.not_held)}))
-    else:
-        if frozen.held or not frozen.not_held:
-            out.print(f"held: {', '.join(frozen.held)}" if frozen.held else "no open rollout was left to hold")
-        for rollout, why in frozen.not_held.items():
-            out.print(f"NOT held: {rollout}: {why}", markup=False)
-    if frozen.not_held:
-        raise typer.Exit(Exit.NO_GO)
+        print(json.dumps({what: done.changed, "told": list(done.told), "not_told": dict(done.not_told)}))
+        return
+    already = "raising was frozen already" if what == "frozen" else "raising was not frozen"
+    out.print(f"raising is {what} in every rollout of this journal" if done.changed else already)
+    if done.told:
+        out.print(f"told: {', '.join(done.told)}", markup=False)
+    for rollout, why in done.not_told.items():
+        out.print(f"it holds for {rollout}, too, whose people could not be told: {why}", markup=False)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from flows.gate_form import asking_form
 from tasks.answering import take_answer
 from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
-from tasks.guarding import guard_until
+from tasks.guarding import guard_until, guard_while_frozen
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.prefect_runs import answered_at
@@ -25,7 +25,7 @@ def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     """Bring the gate before this wave one step further: ask, and rule on the answer. Called until it is decided."""
     run.wait_for_claim()
     opens = run.timing.gate_opens(wave, run.state.first_raise_at, utc_now())
-    if not guard_until(run, reporter, opens, run.state.phase):
+    if not guard_until(run, reporter, opens, run.state.phase) or not guard_while_frozen(run, reporter):
         return
     if run.state.auto_approve:
         _wait_for_evidence(run, reporter, wave)

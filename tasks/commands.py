@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from blocks.connections import OpenConnections
+from blocks.freezes import freeze, frozen, unfreeze
 from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, why_unread
+from tasks.open_rollout import OpenRollout, utc_now, why_unread
 from tasks.opening import NotAllowed
 from tasks.orders import Given, must_be_allowed
-from tasks.ticking import hold, resume
+from tasks.ticking import resume
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, Phase, RolloutState
 from tidegate.units import format_duration
+from tidegate.words.notices import raising_frozen
 from tidegate.words.wording import closed
 
 _ENDED_BY_PEOPLE = (
@@ -81,21 +83,35 @@ def close(
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
-    """What a freeze led to: which rollouts it holds, and which it could not hold, with the reason."""
+class Announced:
+    """Whether an order for the whole journal changed anything; who was told, and who could not be, with the reason."""
 
-    held: tuple[str, ...]
-    not_held: Mapping[str, str]
+    changed: bool
+    told: tuple[str, ...]
+    not_told: Mapping[str, str]
 
 
-def freeze_all(connections: OpenConnections, person: str, reason: str) -> Frozen:
-    """Hold every open rollout; those that are held already are left out of the answer."""
-    done: list[str] = []
-    not_held: dict[str, str] = {}
-    for row in connections.journal.rollouts(open_only=True):
+def freeze_everything(connections: OpenConnections, person: str, reason: str) -> Announced:
+    """Let nothing be raised any more, in any rollout of this journal, until it is unfrozen; guarding goes on."""
+    changed = freeze(connections.journal, person, reason, utc_now())
+    return _announce(connections, changed)
+
+
+def unfreeze_everything(connections: OpenConnections, person: str, reason: str) -> Announced:
+    """End the freeze; what was withdrawn meanwhile asks its gate anew."""
+    changed = unfreeze(connections.journal, person, reason, utc_now())
+    return _announce(connections, changed, f"{person}: {reason}")
+
+
+def _announce(connections: OpenConnections, changed: bool, ended: str = "") -> Announced:
+    told: list[str] = []
+    not_told: dict[str, str] = {}
+    stands = frozen(connections.journal)
+    for row in connections.journal.rollouts(open_only=True) if changed else ():
         try:
-            if hold(OpenRollout(connections, row.rollout), person, f"freeze: {reason}"):
-                done.append(row.rollout)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are held
-            not_held[row.rollout] = why_unread(error)
-    return Frozen(tuple(done), not_held)
+            run = OpenRollout(connections, row.rollout)
+            tell(run, raising_frozen(run.plan, run.state, stands.words if stands and not ended else "", ended))
+            told.append(row.rollout)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the order stands and others hear
+            not_told[row.rollout] = why_unread(error)
+    return Announced(changed, tuple(told), not_told)

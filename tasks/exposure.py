@@ -4,6 +4,7 @@ import threading
 from datetime import datetime
 
 from blocks.errors import NotTaken, Unreachable
+from blocks.freezes import why_frozen
 from tasks.lease import write_exposure
 from tasks.measurement import drift_of
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
@@ -39,6 +40,8 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     claim = run.keep_claim()
     if refusal := forbids_raising(run.state, wave):
         raise MayNotRaise(refusal)
+    if freeze := why_frozen(run.connections.journal):
+        raise MayNotRaise(freeze)
     if run.not_fenced:
         raise MayNotRaise(f"the flag's writers of before cannot be kept off: {run.not_fenced}")
     drift, unreadable = drift_of(run)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from blocks.freezes import why_frozen
 from tasks.measurement import entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
@@ -179,6 +180,7 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     now = utc_now()
     findings = (*entry_findings(run, wave, now), *human)
     blocking = STOPS_SOAK & run.state.holds.keys()
+    held = f"held: {run.state.holds[min(blocking)]}" if blocking else why_frozen(run.connections.journal)
     gate = run.state.gate
     shown = gate.findings if gate is not None and gate.wave == wave else []
     worse = worse_than_shown(shown, findings, {s.key for s in statements(run.plan, wave)})
@@ -189,7 +191,7 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
         started_by=run.state.started_by,
         said_go=[*said_go(run.state, wave, run.plan.approval_ttl, now), *([answer.second] if answer.second else [])],
         findings=findings,
-        blocked=f"held: {run.state.holds[min(blocking)]}" if blocking else worse,
+        blocked=held or worse,
         objection=objection(run.plan, run.state, wave, answer),
         stated=stated_so_far(run, wave, now),
     )
@@ -234,6 +236,8 @@ def no_longer_holds(run: OpenRollout, wave: int, now: datetime) -> str:
     if closed := why_closed(run.plan.raising, zone, plan_now):
         return closed
     allowed = (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    if freeze := why_frozen(run.connections.journal):
+        return freeze
     unmet = next((f for f in entry_findings(run, wave, now) if f.verdict not in allowed), None)
     return f"{unmet.text}: {unmet.sentence}" if unmet else ""
 

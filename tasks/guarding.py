@@ -6,6 +6,7 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from blocks.freezes import why_frozen
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.progress import Reporter
 from tasks.ticking import Ticked, review_due, tick
@@ -25,6 +26,15 @@ def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, pha
             return False
         _pause(run, now, when)
     return run.refresh().phase is phase
+
+
+def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
+    """Guard while raising is frozen, so that no approval grows old meanwhile; False when the rollout left its phase."""
+    phase = run.state.phase
+    while why_frozen(run.connections.journal):
+        if not guard_until(run, reporter, utc_now() + run.timing.guard, phase):
+            return False
+    return True
 
 
 def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:

@@ -62,6 +62,8 @@ class Kind(StrEnum):
     ORDERED = "ordered"  # what, by, via, refused (why, or empty); proof where a code was asked for (never the code)
     AMENDMENT = "amendment"  # plan, plan_hash, by, reason, changes: a change of the plan is proposed
     AMENDED = "amended"  # plan_hash, outcome (counted, amended, rejected), by, reason
+    FROZEN = "frozen"  # by, reason: no rollout is raised any more; stands in a list of its own
+    UNFROZEN = "unfrozen"  # by, reason
 
 
 @dataclass(frozen=True, slots=True)

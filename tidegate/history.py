@@ -50,7 +50,7 @@ def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.end_reason = Phase.CLOSED, body["reason"]
 
 
-def _backtested(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
+def _no_rollouts(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
     """No rollout's entry."""
 
 
@@ -66,7 +66,9 @@ _APPLY: Mapping[Kind, Apply] = {
     Kind.OPENED: _opened,
     Kind.FINISHED: _finished,
     Kind.CLOSED: _closed,
-    Kind.BACKTESTED: _backtested,
+    Kind.BACKTESTED: _no_rollouts,
+    Kind.FROZEN: _no_rollouts,
+    Kind.UNFROZEN: _no_rollouts,
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,
     **EVIDENCE,

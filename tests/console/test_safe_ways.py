@@ -12,13 +12,13 @@ from console.home import PLANS
 from flows.steering import hold as hold_deployment
 from tasks.answering import take_answer
 from tasks.connected import connected
-from tasks.gates import decide_gate, open_gate
+from tasks.gates import decide_gate, judge_answer, open_gate
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.console.conftest import Run
 from tests.console.dashboards import browser
 from tests.console.test_commands import WHO, _open
 from tests.tasks.gate_world import GateWorld
-from tidegate.approval import Answer
+from tidegate.approval import Answer, Choice, Outcome
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, Phase
@@ -61,7 +61,6 @@ def _deployed(world: OpenRollout, _: Run) -> None:
 
 HOLDS: dict[str, Way] = {
     "command line": _typed("hold", "{rollout}", "--as", SOMEBODY, "--reason", "it smells"),
-    "freeze": _typed("freeze", "--all", "--as", SOMEBODY, "--reason", "fire"),
     "dashboard": _pressed("pause"),
     "dashboard at the gate": _pressed("answer", decision="hold"),
     "the gate's form": _in_the_form("hold"),
@@ -102,13 +101,21 @@ def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:
     assert state.phase is Phase.GATE
 
 
-def test_a_freeze_that_could_not_hold_everything_says_so_and_exits_1(waiting: OpenRollout, run: Run) -> None:
+def test_anybody_freezes_raising_everywhere_and_somebody_lifts_it(waiting: OpenRollout, run: Run) -> None:
     opening = {**waiting.connections.journal.entries(waiting.rollout)[0].body, "plan": {"name": "later"}}
     waiting.connections.journal.open_rollout("later-1", "other-flag", opening, utc_now())
-    ended, out, _ = run("freeze", "--all", "--as", SOMEBODY, "--reason", "fire")
-    assert (ended, f"held: {waiting.rollout}" in out, "NOT held: later-1: " in out) == (1, True, True)
-    ended, out, _ = run("freeze", "--all", "--as", SOMEBODY, "--reason", "fire", "--json")
-    assert (ended, json.loads(out)["frozen"], list(json.loads(out)["not_frozen"])) == (1, [], ["later-1"])
+    ended, out, _ = run("freeze", "--as", SOMEBODY, "--reason", "fire")
+    assert (ended, "raising is frozen in every rollout" in out, f"told: {waiting.rollout}" in out) == (0, True, True)
+    assert "it holds for later-1, too" in out
+    ruling = judge_answer(waiting, 1, Answer(Choice.GO, "lead@example.com", "", None, frozenset()))
+    assert ruling.outcome is not Outcome.GO
+    ended, out, _ = run("freeze", "--as", SOMEBODY, "--reason", "fire", "--json")
+    assert (ended, json.loads(out)["frozen"]) == (0, False)
+    assert f"raising is frozen by {SOMEBODY}" in run("status")[1]
+    assert run("unfreeze", "--as", SOMEBODY, "--reason", "out")[0] == 2
+    ended, out, _ = run("unfreeze", "--as", WHO, "--reason", "out")
+    assert (ended, "raising is unfrozen in every rollout" in out) == (0, True)
+    assert "frozen" not in run("status")[1]
 
 
 @pytest.mark.parametrize("way", BACK)

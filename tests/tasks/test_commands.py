@@ -1,14 +1,25 @@
 """What people order while a rollout runs, and who may."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tasks.choosing import may_turn_back
-from tasks.commands import Frozen, close, end_holds, extend_soak, freeze_all
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
+from tasks.commands import (
+    Announced,
+    close,
+    end_holds,
+    extend_soak,
+    freeze_everything,
+    unfreeze_everything,
+)
+from tasks.exposure import MayNotRaise, raise_exposure
+from tasks.gates import no_longer_holds
+from tasks.open_rollout import OpenRollout, utc_now
+from tasks.opening import NotAllowed, open_rollout
 from tasks.rollback_steps import roll_back
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
@@ -16,6 +27,7 @@ from tests.tasks.world import World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
 
 MINUTE = timedelta(minutes=1)
@@ -92,19 +104,74 @@ def test_a_rollout_on_its_way_back_is_not_closed(run: OpenRollout) -> None:
         close(run, ANN, "over", leave_exposed=True)
 
 
-def test_a_freeze_holds_every_open_rollout(world: World, run: OpenRollout) -> None:
-    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == Frozen((run.rollout,), {})
-    assert freeze_all(world.via, ANYBODY, "datacentre on fire") == Frozen((), {})
-    assert "datacentre on fire" in run.refresh().holds[HoldCause.OPERATOR]
-    kinds = [entry.kind for entry in world.via.journal.entries(run.rollout)]
-    assert kinds.count(Kind.HELD) == 1
+def test_while_raising_is_frozen_no_rollout_is_raised_also_none_that_is_opened_later(
+    world: World, run: OpenRollout
+) -> None:
+    _approved(run, 2)
+    assert freeze_everything(world.via, ANYBODY, "data centre on fire") == Announced(True, (run.rollout,), {})
+    assert freeze_everything(world.via, ANYBODY, "again") == Announced(False, (), {})
+    with pytest.raises(MayNotRaise, match="frozen by anybody@example.com .*: data centre on fire"):
+        raise_exposure(run, 2)
+    assert "frozen" in no_longer_holds(run, 2, utc_now())
+    assert world.via.flags.read(run.flag).exposure == world.plan.exposure_at(1)
+    later = open_later(world, "later")
+    _approved(later, 1)
+    with pytest.raises(MayNotRaise, match="data centre on fire"):
+        raise_exposure(later, 1)
+    run.refresh()
+    assert world.told("raising is frozen") == 1
+    assert run.refresh().queued
+    assert world.told("raising is frozen") == 1
+    assert unfreeze_everything(world.via, ANN, "it is out").changed
+    assert not unfreeze_everything(world.via, ANN, "again").changed
+    assert raise_exposure(later, 1)
+    run.refresh()
+    assert world.told("no longer frozen") == 1
+    assert list(world.via.journal.verify()) == []
 
 
-def test_a_freeze_holds_what_it_can_read_and_names_the_rest(world: World, run: OpenRollout, tmp_path: Path) -> None:
+def test_a_frozen_rollout_is_guarded_and_turned_back(world: World, run: OpenRollout) -> None:
+    freeze_everything(world.via, ANYBODY, "data centre on fire")
+    roll_back(run, reason="bad", criterion="by hand", by=ANYBODY)
+    assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_where_the_list_of_freezes_cannot_be_read_nothing_is_raised(
+    world: World, run: OpenRollout, tmp_path: Path
+) -> None:
+    _approved(run, 2)
+    freeze_everything(world.via, ANYBODY, "data centre on fire")
+    unfreeze_everything(world.via, ANN, "it is out")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
+        database.execute("update entries set kind = 'of_a_newer_release' where rollout = '~freeze' and sequence = 2")
+    with pytest.raises(MayNotRaise, match="whether raising is frozen is not known"):
+        raise_exposure(run, 2)
+    roll_back(run, reason="bad", criterion="by hand", by=ANYBODY)
+    assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_a_freeze_holds_for_rollouts_that_cannot_be_read_and_names_them(
+    world: World, run: OpenRollout, tmp_path: Path
+) -> None:
     unreadable(world, tmp_path)
-    frozen = freeze_all(world.via, ANYBODY, "datacentre on fire")
-    assert frozen.held == (run.rollout,)
-    assert frozen.not_held.keys() == {"later-plan", "later-kind"}
-    assert "validation error" in frozen.not_held["later-plan"]
-    assert "of_a_newer_release" in frozen.not_held["later-kind"]
-    assert HoldCause.OPERATOR in run.refresh().holds
+    frozen = freeze_everything(world.via, ANYBODY, "data centre on fire")
+    assert (frozen.changed, frozen.told) == (True, (run.rollout,))
+    assert frozen.not_told.keys() == {"later-plan", "later-kind"}
+    assert "validation error" in frozen.not_told["later-plan"]
+    assert "of_a_newer_release" in frozen.not_told["later-kind"]
+
+
+def open_later(world: World, flag: str) -> OpenRollout:
+    """Another rollout on the same journal, of a flag of its own."""
+    plan = Plan.model_validate_json(world.plan.model_dump_json(by_alias=True, exclude_none=True))
+    other = plan.model_copy(update={"service": flag, "flag": plan.flag.model_copy(update={"key": flag})})
+    return open_rollout(world.via, other, flag, started_by=ANN, pace=None, auto_approve=False, connection_set="default")
+
+
+def _approved(run: OpenRollout, wave: int) -> None:
+    if wave > 1:
+        run.append(Kind.SOAKED, {"wave": wave - 1})
+    run.append(
+        Kind.GATE_DECIDED,
+        {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0},
+    )

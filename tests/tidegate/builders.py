@@ -292,5 +292,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         },
         Kind.AMENDED: {"plan_hash": "f" * 64, "outcome": "amended", "by": ANN, "reason": "changed"},
         Kind.READINESS_STATED: {"by": ANN, "stated": ["readiness.1"], "note": ""},
+        Kind.FROZEN: {"by": ANN, "reason": "fire"},
+        Kind.UNFROZEN: {"by": ANN, "reason": "out"},
     }
     return bodies.get(kind, {})

@@ -100,8 +100,15 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.AMENDMENT:
             lines = "; ".join(body["changes"][:_SHOWN]) + (" and more" if len(body["changes"]) > _SHOWN else "")
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
-        case Kind.AMENDED:
-            return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+        case Kind.AMENDED | Kind.FROZEN | Kind.UNFROZEN:
+            return _for_all_that_follows(entry)
+
+
+def _for_all_that_follows(entry: Entry) -> str:
+    body = entry.body
+    if entry.kind is Kind.AMENDED:
+        return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+    return f"raising was {entry.kind.value} in every rollout by {body['by']}: {body['reason']}"
 
 
 def _rolling_back(body: Mapping[str, Any]) -> str:

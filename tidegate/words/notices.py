@@ -224,3 +224,16 @@ def retired(plan: Plan, state: RolloutState) -> Notice:
     title = f"{plan.flag.key}: the old path is retired"
     body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
     return Notice("retired", state.rollout, Loudness.INFO, title, body)
+
+
+def raising_frozen(plan: Plan, state: RolloutState, stands: str, ended: str) -> Notice:
+    """Raising was frozen for every rollout, or is allowed again; `stands` and `ended` say by whom and why."""
+    if ended:
+        title, body = f"{plan.title}: raising is no longer frozen", f"Unfrozen by {ended}. Gates ask anew."
+    else:
+        title = f"{plan.title}: raising is frozen"
+        body = (
+            f"{stands[:1].upper()}{stands[1:]}. Nothing is raised in any rollout until"
+            " `tidegate unfreeze --as EMAIL --reason TEXT`. Guarding, holding and rolling back go on."
+        )
+    return Notice(f"freeze-{state.sequence}", state.rollout, Loudness.WARNING, title, body)
