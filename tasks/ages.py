@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tasks.open_rollout import OpenRollout
 from tidegate.freshness import (
     POINTS_MISSED,
+    SHORTEST_BOUND,
     Age,
     deciding_selectors,
     ended_query,
@@ -57,12 +58,17 @@ class Ages:
         """How old a newest point may be: as stated, else by the interval of that very series, at least one scrape."""
         if stale_after is not None:
             return stale_after
-        scrape = self._run.plan.scrape_interval
-        return max(POINTS_MISSED * (self._interval(selector, newest) or scrape), scrape)
+        apart = self._interval(selector, newest) or self._run.plan.scrape_interval
+        return max(POINTS_MISSED * apart, self._surely_fresh)
+
+    @property
+    def _surely_fresh(self) -> timedelta:
+        """A point this young is never stale: without asking for the interval, and on a machine that stalls."""
+        return max(self._run.plan.scrape_interval, SHORTEST_BOUND)
 
     def _bounded(self, selector: SeriesSelector, newest: datetime, stale_after: timedelta | None) -> Age:
-        if self._now - newest <= (stale_after or self._run.plan.scrape_interval):
-            return Age(newest)  # without asking for more
+        if self._now - newest <= (stale_after or self._surely_fresh):
+            return Age(newest)
         return Age(newest, self.longest(selector, newest, stale_after), stated=stale_after is not None)
 
     def _age(self, selector: SeriesSelector, answer: Reading, stale_after: timedelta | None) -> Age | NoData | None:

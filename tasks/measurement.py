@@ -11,7 +11,7 @@ from tasks.counting import counting_wave
 from tasks.fresh_past import of_fresh_points
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
-from tasks.sight import Sight, exposed_since, open_eyes, side_by_side
+from tasks.sight import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
 from tidegate.approval import measured_entry
 from tidegate.criteria import Breach, points_apart, sustained
 from tidegate.decision import Drift, Judged
@@ -19,6 +19,7 @@ from tidegate.exposure import ZERO
 from tidegate.in_force import InForce, in_force
 from tidegate.judging.bounds import MetricLine, metric_line
 from tidegate.judging.reference import BASELINE
+from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import When
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
@@ -56,6 +57,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
+        _unknown_build(seen, versions),
     )
     lines = tuple(
         metric_line(name, metric, seen.metrics[name], seen.reference(BASELINE, name))
@@ -71,6 +73,16 @@ def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
         return None
     prometheus = seen.run.connections.prometheus
     return seen.ask(lambda: prometheus.label_values(version.query, version.label, seen.now))
+
+
+def _unknown_build(seen: Sight, versions: Future[frozenset[str] | NoData] | None) -> str:
+    """Why nobody can tell which builds serve the new path now, or empty: unseen they may be others than before."""
+    if versions is None:
+        return ""
+    for found in (versions.result(), seen.raw[VERSIONS]):
+        if isinstance(found, NoData):
+            return f"Which version the new path runs cannot be told: no data ({no_data_words(found)})."
+    return ""
 
 
 def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
@@ -93,7 +105,9 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     flag = "the flag is as the journal has it"
     unlike = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
     drifted = (Finding("flag", flag, Verdict.ERROR, unlike),) if unlike else ()
-    return (*entered, *standing.during, *bad, *drifted)
+    build = "the new path says which version it runs"
+    unknown = (Finding("version", build, Verdict.ERROR, why),) if (why := standing.unknown_build) else ()
+    return (*entered, *standing.during, *bad, *drifted, *unknown)
 
 
 def _measured(seen: Sight, items: Iterable[InForce]) -> list[Measured]:

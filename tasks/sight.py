@@ -18,6 +18,7 @@ from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 T = TypeVar("T")
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="measure")
+VERSIONS = "versions"  # of the new path, where the plan watches them; no metric's name has its form
 _QUESTIONS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="question")
 
 
@@ -127,6 +128,8 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
 
     traffic = traffic_queries(plan, wave, timing.window(plan.traffic.window))
     asked = [Question({path: query}) for path, query in traffic.items()]
+    if plan.version is not None:
+        asked.append(Question({VERSIONS: f"count({plan.version.query})"}))
     raw = ages.answers([*asked, *(question(name, timing.window(m.window)) for name, m in plan.metrics.items())])
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]

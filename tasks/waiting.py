@@ -140,7 +140,7 @@ def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
         return
     seen = look.versions.result()
     if isinstance(seen, NoData):
-        return  # what cannot be seen is blindness, which has its own rules
+        return  # no data, which the look has told already
     versions, before = tuple(sorted(seen)), state.versions
     if versions == before:
         return

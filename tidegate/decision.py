@@ -77,7 +77,8 @@ class Judged:
     triggers: tuple[Finding, ...]
     during: tuple[Finding, ...]
     drift: Drift | None = None
-    unreadable: str = ""
+    unreadable: str = ""  # why the flag cannot be read
+    unknown_build: str = ""  # why nobody can tell which versions the new path runs, where the plan watches them
 
     @property
     def fired(self) -> Finding | None:
@@ -87,19 +88,26 @@ class Judged:
     @property
     def blind(self) -> str:
         """Why this look saw too little, or empty."""
-        return self.unreadable or next(
+        return self.not_seen or next(
             (f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), ""
         )
+
+    @property
+    def not_seen(self) -> str:
+        """What decides beside the criteria and was not seen, or empty."""
+        return self.unreadable or self.unknown_build
 
     @property
     def verdict(self) -> Verdict:
         """The wave's verdict: its during criteria, made worse by a trigger that fired or could not be judged.
 
+        ERROR at best while something else that decides, as the flag, was not seen.
         A trigger that is merely unsure counts only where the plan requires it.
         """
         counts = {True: (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL), False: (Verdict.ERROR, Verdict.FAIL)}
         seen = [f.verdict for f in self.triggers if f.verdict in counts[f.required]]
-        return worst([*(f.verdict for f in self.during), *seen])
+        unseen = [Verdict.ERROR] if self.not_seen else []
+        return worst([*(f.verdict for f in self.during), *seen, *unseen])
 
 
 SOAKING = frozenset({Phase.WAVE, Phase.POST_ROLLOUT})

@@ -9,6 +9,7 @@ from tidegate.series_selectors import SeriesSelector, series_selectors
 from tidegate.units import format_duration
 
 POINTS_MISSED = 4  # of a series' own interval, after which it is stale
+SHORTEST_BOUND = timedelta(seconds=5)  # where scrapes are a second apart, one that is late is no sign
 LOOKBACK = timedelta(minutes=5)  # after which Prometheus itself forgets a point
 SPANS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=6))
 _EVENTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # these end whenever an alert does

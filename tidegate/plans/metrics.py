@@ -73,7 +73,7 @@ class Metric(Model):
     stale_after: PositiveDuration | None = Field(
         default=None,
         description="How old its newest point may be, in real time at any pace; "
-        "absent: four times what lies between two points of its own series.",
+        "absent: four times what lies between two points of its own series, at least 5s.",
     )
     target: Limit | None = Field(default=None, description="Where the metric should be.")
     warning: Limit | None = Field(default=None, description="Crossed: a notice to the warnings channel.")
