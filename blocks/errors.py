@@ -5,6 +5,7 @@ ConnectionFault
 ├── Refused           the other side said no: asking again will not help
 ├── AmbiguousResult   it may have happened and may not
 ├── NotTaken          what was read back differs from what was written
+│   └── OwnDefault    it is switched off, and each service serves a default that nobody here knows
 ├── Fenced            a newer epoch exists: this writer has lost
 ├── Conflict          another entry took this place in the journal
 ├── ClaimHeld         somebody else holds the claim
@@ -30,6 +31,10 @@ class AmbiguousResult(ConnectionFault):
 
 class NotTaken(ConnectionFault):
     """What was read back differs from what was written."""
+
+
+class OwnDefault(NotTaken):
+    """The flag is switched off and exposes nobody that is known of: each service now serves its own default."""
 
 
 class Fenced(ConnectionFault):

@@ -18,7 +18,7 @@ _GONE = "gone-"
 
 
 class Fence:
-    """The folders beside one flag file."""
+    """The folders beside one flag file: beside its name as configured, whatever that is a link to today."""
 
     def __init__(self, path: Path) -> None:
         self.root = path.with_name(f"{path.name}.tidegate")
@@ -54,6 +54,19 @@ class Fence:
             self._remove(self.epoch_folder(flag, epoch))
             raise self.fenced(flag, epoch)
         sync_folder(folder)
+
+    def take_over(self, flag: str, epoch: int) -> None:
+        """As `raise_to`, on a disk without room for a new folder: an older epoch's folder becomes this one's."""
+        if self.newest(flag) > epoch:
+            raise self.fenced(flag, epoch)
+        for older in sorted(self._epochs(flag), reverse=True):
+            folder = self.epoch_folder(flag, older)
+            if older < epoch and not self.epoch_folder(flag, epoch).is_dir():
+                with suppress(OSError):
+                    folder.rename(self.epoch_folder(flag, epoch))
+                    continue
+            if older < epoch:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def break_all(self) -> None:
         """Make the move of every writer fail that is under way now, of whichever flag."""

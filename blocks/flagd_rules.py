@@ -11,6 +11,7 @@ from tidegate.exposure import ZERO, Exposure, Layer
 
 Json = dict[str, Any]
 
+OFF = "off"
 EXPOSURE_KEY, EPOCH_KEY, LEASE_KEY = "tidegateExposure", "tidegateEpoch", "tidegateLeaseUntil"
 _SERVED = ("state", "variants", "defaultVariant", "targeting")
 _MOST_SAID = 6
@@ -60,6 +61,27 @@ def define(exposure: Exposure, epoch: int, before: Mapping[str, Any], until: int
     return {**before, **render(exposure, until), "metadata": metadata}
 
 
+def define_zero(before: Any, epoch: int, off: str = OFF) -> Json:
+    """The definition that exposes nobody; variants that are not boolean stay what they are.
+
+    Without a variant `off` the flag is switched off, and each service serves a default of its own.
+    """
+    if not isinstance(before, dict):
+        return define(ZERO, epoch, {})
+    if not has_own_variants(before):
+        return define(ZERO, epoch, before)
+    if off not in before["variants"]:
+        return {**before, "state": "DISABLED"}
+    metadata = {key: value for key, value in _metadata(before).items() if key not in (EXPOSURE_KEY, LEASE_KEY)}
+    served = {"state": "ENABLED", "defaultVariant": off, "targeting": {}}
+    return {**before, **served, "metadata": {**metadata, EPOCH_KEY: epoch}}
+
+
+def leaves_own_default(definition: Any, off: str = OFF) -> bool:
+    """Whether zero leaves this flag to the default that each service has in its code."""
+    return isinstance(definition, dict) and has_own_variants(definition) and off not in definition["variants"]
+
+
 def revision_of(definition: Mapping[str, Any]) -> str:
     """SHA-256 of the definition without its epoch and its end, so that it changes only when what is served does."""
     metadata = {key: value for key, value in _metadata(definition).items() if key not in (EPOCH_KEY, LEASE_KEY)}
@@ -90,6 +112,8 @@ def recognise(definition: Mapping[str, Any]) -> FlagReading:
     if stored is not None and _text(_served(definition)) == _text(render(stored, until)):
         return FlagReading(stored, revision, str(stored), None if until is None else datetime.fromtimestamp(until, UTC))
     if definition.get("state") == "DISABLED":
+        if leaves_own_default(definition):
+            return FlagReading(None, revision, "switched off (state DISABLED): services serve their own default")
         return FlagReading(ZERO, revision, "switched off by hand (state DISABLED)")
     if not _may_be_on(definition):
         return FlagReading(ZERO, revision, "set by hand so that nobody is exposed")
@@ -120,19 +144,20 @@ def _stored_exposure(definition: Mapping[str, Any]) -> Exposure | None:
         return None
 
 
-def is_boolean(definition: Mapping[str, Any]) -> bool:
-    """Whether the flag answers true or false, so that our variants fit its evaluators."""
-    variants = definition.get("variants", {})
-    return isinstance(variants, dict) and all(isinstance(value, bool) for value in variants.values())
+def has_own_variants(definition: Mapping[str, Any]) -> bool:
+    """Whether the flag answers something else than true or false, which our variants must not take the place of."""
+    variants = definition.get("variants")
+    return isinstance(variants, dict) and not all(isinstance(value, bool) for value in variants.values())
 
 
 def _may_be_on(definition: Mapping[str, Any]) -> bool:
     variants = definition.get("variants")
     if not isinstance(variants, dict):
         return True
-    default = definition.get("defaultVariant")
-    possible = _answers(definition.get("targeting") or None, default)
-    return any(variants.get(name, True) is not False if isinstance(name, str) else True for name in possible)
+    # Of values that are not boolean only the name says which one is off.
+    off = {OFF} & variants.keys() if has_own_variants(definition) else {k for k, v in variants.items() if v is False}
+    possible = _answers(definition.get("targeting") or None, definition.get("defaultVariant"))
+    return not all(isinstance(name, str) and name in off for name in possible)
 
 
 def _answers(rule: Any, default: Any) -> list[Any]:

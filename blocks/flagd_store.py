@@ -1,11 +1,10 @@
 """Feature flags in a flagd file, the embedded default; other flags in the file stay as they are. Needs no Prefect."""
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,13 +14,15 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading
-from blocks.flagd_fence import Fence, sync_folder
-from blocks.flagd_rules import define, epoch_of, is_boolean, lease_of, recognise, revision_of
+from blocks.flagd_place import hindrance
+from blocks.flagd_reserve import Reserve
+from blocks.flagd_rules import OFF, define, epoch_of, has_own_variants, lease_of, recognise, revision_of
+from blocks.flagd_source import FlagdSource, NotAFlagFile
+from blocks.flagd_writer import FlagdWriter
+from blocks.flagd_zero import FlagdZero
 from tidegate.exposure import ZERO, Exposure
 from tidegate.words.emergency_card import flagd_off
 
-_EMPTY = {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}
-_ATTEMPTS = 5
 _SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
 _ZERO_WAIT_SECONDS = 0.5  # a way back does not queue for long
 
@@ -35,7 +36,7 @@ class FlagdStore(BaseModel):
     )
     timeout_seconds: float = Field(default=2, gt=0, description="How long to wait for another writer of the same file.")
 
-    _known: tuple[tuple[int, ...], Mapping[str, Any]] | None = PrivateAttr(default=None)
+    _known: tuple[tuple[int, ...], FlagdSource] | None = PrivateAttr(default=None)
 
     @property
     def propagation(self) -> timedelta:
@@ -44,181 +45,181 @@ class FlagdStore(BaseModel):
 
     def read(self, flag: str) -> FlagReading:
         """What is served now; a missing file or flag is zero; raises Unreachable or Refused."""
-        with _faults(self._file):
+        with _faults(self.path):
             return self._reading(flag, self._parsed())
 
-    def _reading(self, flag: str, document: Mapping[str, Any]) -> FlagReading:
-        definition = _flags(document).get(flag)
-        if definition is None:
+    def _reading(self, flag: str, source: FlagdSource | None) -> FlagReading:
+        if source is None:
+            return FlagReading(ZERO, "absent", f"the file {self.path} is not there")
+        if source.foreign_damage:
+            raise Refused(f"{self.path}, {source.foreign_damage}")
+        found = self._definitions(flag, source)
+        if not found:
             return FlagReading(ZERO, "absent", f"flag {flag} is not in {self.path}")
-        return _as_of(recognise(definition), time.time())
+        readings = [_as_of(recognise(definition), time.time()) for definition in found]
+        if any(reading.exposure != readings[-1].exposure for reading in readings):
+            words = f"{len(found)} definitions of one flag, of which evaluators take one or the other"
+            return FlagReading(None, readings[-1].revision, words)
+        return readings[-1]
+
+    def _definitions(self, flag: str, source: FlagdSource) -> list[Any]:
+        found = source.definitions(flag)
+        if not all(isinstance(definition, dict) for definition in found):
+            raise Refused(f"{self.path}: flag {flag} cannot be read")
+        return found
 
     def fence(self, flag: str, epoch: int) -> None:
         """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
-        with _faults(self._file):
-            self._fence.raise_to(flag, epoch)
+        with _faults(self.path):
+            self._writer.fence.raise_to(flag, epoch)
 
     def write(self, flag: str, exposure: Exposure, epoch: int) -> str:
         """Serve exactly this; raises Fenced, NotTaken, Unreachable or Refused."""
-        with _faults(self._file):
-            self._fence.must_stand(flag, epoch)
-            with self._locked(self.timeout_seconds) as locked:
-                if not locked:
-                    raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
-                self._replace(flag, exposure, epoch)
-            return self._read_back(flag, exposure)
+        return self._write(flag, exposure, epoch, None)
 
     def write_until(self, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
         """As `write`, but nobody is served from `until` on (in whole seconds) unless that is put off."""
-        with _faults(self._file):
-            self._fence.must_stand(flag, epoch)
+        return self._write(flag, exposure, epoch, int(until.timestamp()))
+
+    def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None) -> str:
+        def change(found: list[Any]) -> dict[str, Any] | None:
+            before = (found[-1] if found else {}) or {}
+            if len(found) > 1 or (not exposure.is_zero and has_own_variants(before)):
+                raise Refused(f"{self.path}: flag {flag} {_not_ours_to_raise(found)}")
+            as_wanted = bool(before) and recognise(before).exposure == exposure and lease_of(before) == until
+            return None if as_wanted and _is_ours(before, exposure) else define(exposure, epoch, before, until)
+
+        with _faults(self.path):
+            self._writer.fence.must_stand(flag, epoch)
+            if not exposure.is_zero:
+                self._must_be_replaceable()
             with self._locked(self.timeout_seconds) as locked:
                 if not locked:
                     raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
-                self._replace(flag, exposure, epoch, int(until.timestamp()))
+                self._writer.replace(flag, epoch, change)
             return self._read_back(flag, exposure)
+
+    def _must_be_replaceable(self) -> None:
+        """Exposure rises only where a rollback can lower it: raises Refused, or OSError where its disk is full."""
+        if why := hindrance(Path(self.path)):
+            raise Refused(f"{self.path}: {why}")
+        self._reserve.keep(self._size())
 
     def renew(self, flag: str, epoch: int, until: datetime) -> None:
         """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""
-        with _faults(self._file):
+        with _faults(self.path):
             # Not what was read before: what is written again must be what stands there.
-            seen = self._reading(flag, self._load())
+            seen = self._reading(flag, self._writer.whole()[1])
         if seen.lease_until is None or seen.exposure is None or seen.expired:
             raise NotTaken(f"{self.path}: flag {flag} has no lease that can be renewed ({seen.description})")
         self.write_until(flag, seen.exposure, epoch, until)
 
-    def zero(self, flag: str, epoch: int | None) -> str:
-        """Serve nobody; without an epoch it takes the highest known one + 1; raises as `write` does."""
-        with _faults(self._file):
-            newest = max(self._fence.newest(flag), epoch_of(_flags(self._load()).get(flag, {})))
-            mine = newest + 1 if epoch is None else epoch
-            self._fence.raise_to(flag, mine)
-            with self._locked(min(self.timeout_seconds, _ZERO_WAIT_SECONDS)) as locked:
-                for _ in range(_ATTEMPTS):
-                    try:
-                        self._replace(flag, ZERO, mine)
-                    except Unreachable:
-                        continue  # another zero went ahead without the lock, too
-                    if locked:
-                        break
-                    # Who holds the lock read the file before our change and would put it back: break that writer's
-                    # move, then look whether it came first.
-                    self._fence.break_all()
-                    if self.read(flag).exposure == ZERO:
-                        break
-            return self._read_back(flag, ZERO)
+    def zero(self, flag: str, epoch: int | None, off: str = OFF) -> str:
+        """Serve nobody; without an epoch it takes the highest known one + 1; raises as `write` does.
+
+        A flag that is not boolean serves its variant `off`; one that has none is switched off, which raises OwnDefault.
+        """
+        with _faults(self.path):
+            zeroing = FlagdZero(self._writer, self._reserve, flag, off)
+            mine = zeroing.raise_fence(epoch)
+            with self._locked_or_not(min(self.timeout_seconds, _ZERO_WAIT_SECONDS)) as locked:
+                zeroing.write(mine, locked=locked)
+            with suppress(OSError):
+                self._reserve.keep(self._size())
+            return zeroing.read_back()
 
     def by_hand(self, flag: str) -> str:
         """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
-        return flagd_off(str(self._file), flag)
+        return flagd_off(self.path, flag)
+
+    def question(self, flag: str) -> str:
+        """What people have to answer before this flag is raised, empty for nothing; raises Refused, Unreachable."""
+        with _faults(self.path):
+            snapshot, source = self._writer.whole()
+            found = self._definitions(flag, source)
+        if len(found) > 1 or (found and has_own_variants(found[-1])):
+            raise Refused(f"{self.path}: flag {flag} {_not_ours_to_raise(found)}")
+        return (
+            "" if snapshot.content is not None else f"{self.path} is not there: do the evaluators read this very file?"
+        )
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
-        with _faults(self._file):
-            count = len(_flags(self._load()))
-            if not os.access(self._file.parent, os.W_OK | os.X_OK):
-                raise Refused(f"{self.path}: its folder cannot be written")
-        found = f"with {count} flags" if self._file.exists() else "not there yet"
+        with _faults(self.path):
+            snapshot, source = self._writer.whole()
+            if source.foreign_damage:
+                raise Refused(f"{self.path}, {source.foreign_damage}")
+            for folder in (Path(self.path).parent, self._writer.file.parent):
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise Refused(f"{self.path}: its folder {folder} cannot be written")
+            if why := hindrance(Path(self.path), everywhere=True):
+                raise Refused(f"{self.path}: {why}")
+            if missing := self._reserve.missing_bytes(self._size()):
+                raise Refused(f"{self.path}: its disk lacks {missing} bytes that a rollback must be able to write")
+        found = f"with {len(source.flags)} flags" if snapshot.content is not None else "not there yet"
         return f"flagd file {self.path} {found}"
 
     @property
-    def _file(self) -> Path:
-        # A link to the file is followed, or the move would replace the link.
-        return Path(os.path.realpath(self.path))
+    def _writer(self) -> FlagdWriter:
+        return FlagdWriter(self.path)
 
     @property
-    def _fence(self) -> Fence:
-        return Fence(self._file)
+    def _reserve(self) -> Reserve:
+        return Reserve(self._writer.fence.root)
 
-    def _parsed(self) -> Mapping[str, Any]:
+    def _size(self) -> int:
+        try:
+            return self._writer.file.stat().st_size
+        except OSError:
+            return 0
+
+    def _parsed(self) -> FlagdSource | None:
         """The file's content, parsed anew only where the file has changed: it may hold hundreds of flags."""
         known = self._known
         try:
             # Opened first: on a network's file system only that makes sure of the file's newest state.
-            with self._file.open("rb") as file:
+            with self._writer.file.open("rb") as file:
                 now, seen = time.time_ns(), os.fstat(file.fileno())
                 identity = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
                 if known is not None and known[0] == identity:
                     return known[1]
-                document = self._document(file.read())
+                content = file.read()
         except FileNotFoundError:
-            return _EMPTY
+            return None
+        try:
+            source = FlagdSource.parse(content)
+        except NotAFlagFile:
+            return self._writer.whole()[1]
         # Changed a moment ago it may change again without its times showing it.
         if now - max(seen.st_mtime_ns, seen.st_ctime_ns) >= _SETTLED_NANOSECONDS:
-            self._known = identity, document
-        return document
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            return self._document(self._file.read_bytes())
-        except FileNotFoundError:
-            return dict(_EMPTY)
-
-    def _document(self, content: bytes) -> dict[str, Any]:
-        try:
-            document = json.loads(content)
-        except json.JSONDecodeError as error:
-            raise Refused(f"{self.path}, line {error.lineno}: this is no JSON ({error.msg})") from error
-        except UnicodeDecodeError as error:
-            raise Refused(f"{self.path}: this is no UTF-8 text") from error
-        flags = document.get("flags") if isinstance(document, dict) else None
-        if not isinstance(flags, dict) or not all(isinstance(flag, dict) for flag in flags.values()):
-            raise Refused(f"{self.path}, line 1: found no object named flags, allowed is a flagd flag file")
-        return document  # type: ignore[no-any-return]
-
-    def _replace(self, flag: str, exposure: Exposure, epoch: int, until: int | None = None) -> None:
-        with self._fence.staged(flag, epoch) as staged:
-            # Read only after staging: whoever goes ahead of us removes the staged file, and the move below fails.
-            document = self._load()
-            before = _flags(document).get(flag, {})
-            reading = recognise(before) if before else None
-            as_wanted = reading is not None and reading.exposure == exposure and lease_of(before) == until
-            if as_wanted and _is_ours(before, exposure):
-                return
-            if not exposure.is_zero and not is_boolean(before):
-                raise Refused(f"{self.path}: flag {flag} has variants that are not boolean")
-            document["flags"] = {**_flags(document), flag: define(exposure, epoch, before, until)}
-            self._write_staged(staged, document)
-            try:
-                staged.rename(self._file)
-            except FileNotFoundError:
-                self._fence.must_stand(flag, epoch)
-                raise Unreachable(f"{self.path}: another writer went ahead") from None
-            sync_folder(self._file.parent)
-
-    def _write_staged(self, staged: Path, document: Mapping[str, Any]) -> None:
-        try:
-            descriptor = os.open(staged, os.O_WRONLY)
-        except FileNotFoundError:
-            return  # the move will tell why
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            mode, newer_than = 0o644, 0
-            if self._file.exists():
-                before = self._file.stat()
-                mode, newer_than = before.st_mode & 0o777, before.st_mtime_ns
-                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()) and os.geteuid() == 0:
-                    os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fchmod(descriptor, mode)
-            # flagd's providers take no notice of a file that is not newer than the one before.
-            changed_at = max(time.time_ns(), newer_than + 1_000_000)
-            os.utime(descriptor, ns=(changed_at, changed_at))
-            os.fsync(descriptor)
+            self._known = identity, source
+        return source
 
     def _read_back(self, flag: str, exposure: Exposure) -> str:
-        definition = _flags(self._load()).get(flag, {})
-        seen = recognise(definition) if definition else None
+        found = self._definitions(flag, self._writer.whole()[1])
+        seen = recognise(found[-1]) if found else None
         if seen is None or seen.exposure != exposure:
             shown = seen.description if seen else "no such flag"
             raise NotTaken(f"{self.path}: flag {flag} should serve {exposure}, found {shown}")
-        return revision_of(definition)
+        return revision_of(found[-1])
+
+    @contextmanager
+    def _locked_or_not(self, wait_seconds: float) -> Iterator[bool]:
+        """As `_locked`, but a lock that cannot be made (a full disk, a folder of others) is none."""
+        with ExitStack() as stack:
+            try:
+                locked = stack.enter_context(self._locked(wait_seconds))
+            except OSError:
+                locked = False
+            yield locked
 
     @contextmanager
     def _locked(self, wait_seconds: float) -> Iterator[bool]:
         """Hold the file's lock, or go on without it after a while and say so."""
-        self._fence.root.mkdir(exist_ok=True)
-        descriptor = os.open(self._fence.root / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        root = self._writer.fence.root
+        root.mkdir(exist_ok=True)
+        # Whoever may read it can hold it, too: other programs that write the flag file should.
+        descriptor = os.open(root / "lock", os.O_CREAT | os.O_RDWR, 0o644)
         try:
             yield _lock(descriptor, time.monotonic() + wait_seconds)
         finally:
@@ -247,17 +248,19 @@ def _as_of(reading: FlagReading, now: float) -> FlagReading:
     return replace(reading, exposure=ZERO, revision=f"expired {reading.revision}", description=words, expired=True)
 
 
-def _flags(document: Mapping[str, Any]) -> dict[str, Any]:
-    flags: dict[str, Any] = document["flags"]
-    return flags
-
-
 def _is_ours(definition: Mapping[str, Any], exposure: Exposure) -> bool:
     return revision_of(define(exposure, epoch_of(definition), definition)) == revision_of(definition)
 
 
+def _not_ours_to_raise(found: list[Any]) -> str:
+    if len(found) > 1:
+        return f"stands there {len(found)} times, and evaluators take one or the other"
+    names = ", ".join(sorted(found[-1]["variants"]))
+    return f"has variants that are not boolean ({names}), which Tidegate cannot raise and leaves as they are"
+
+
 @contextmanager
-def _faults(path: Path) -> Iterator[None]:
+def _faults(path: str) -> Iterator[None]:
     """The one place where the file system's errors become ours."""
     try:
         yield

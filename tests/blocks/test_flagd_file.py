@@ -19,7 +19,7 @@ from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 
-from blocks import FlagdFile
+from blocks import FlagdFile, flagd_writer
 from blocks.errors import Fenced, Refused, Unreachable
 from blocks.flagd_fence import Fence
 from blocks.flagd_rules import render
@@ -234,21 +234,21 @@ class LateWriter:
 
     @staticmethod
     def _write(backend: FlagdFile, flag: str, place: str) -> str:
-        rename, loads = os.rename, json.loads
+        move, write_staged = flagd_writer.move, flagd_writer.write_staged
 
-        def stop_before_the_move(source: Path, target: Path) -> None:
+        def stop_before_the_move(*arguments: Any) -> Any:
             os.kill(os.getpid(), signal.SIGSTOP)
-            rename(source, target)
+            return move(*arguments)
 
-        def stop_after_reading(content: bytes) -> Any:
-            json.loads = loads
+        def stop_after_reading(*arguments: Any) -> Any:
+            flagd_writer.write_staged = write_staged
             os.kill(os.getpid(), signal.SIGSTOP)
-            return loads(content)
+            return write_staged(*arguments)
 
         if place == "move":
-            os.rename = stop_before_the_move  # type: ignore[assignment]
+            flagd_writer.move = stop_before_the_move
         else:
-            json.loads = stop_after_reading  # type: ignore[assignment]
+            flagd_writer.write_staged = stop_after_reading
         try:
             backend.write(flag, everyone(50), 1)
         except BaseException as fault:
