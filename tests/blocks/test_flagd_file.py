@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import signal
 import stat
 import threading
 import time
@@ -19,18 +18,14 @@ from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent
 
-from blocks import FlagdFile, flagd_writer
+from blocks import FlagdFile
 from blocks.errors import Fenced, Refused, Unreachable
 from blocks.flagd_fence import Fence
 from blocks.flagd_rules import render
+from tests.blocks.flag_files import FLAG, LateWriter, everyone
 from tidegate.exposure import ZERO, Exposure, Layer
 
-FLAG = "batch-patches-v1"
 OTHER = {"state": "ENABLED", "variants": {"big": 12.5, "small": 1}, "defaultVariant": "small", "source": "päth"}
-
-
-def everyone(percent: float) -> Exposure:
-    return Exposure((Layer("everyone", None, percent),))
 
 
 @pytest.fixture
@@ -216,58 +211,6 @@ def test_a_raise_waits_for_the_lock_and_a_zero_goes_ahead(backend: FlagdFile, fi
             backend.write(FLAG, everyone(50), 1)
         backend.zero(FLAG, None)
     assert backend.read(FLAG).exposure == ZERO
-
-
-class LateWriter:
-    """A second process that stands still in its write: before the move into place, or after reading the file."""
-
-    def __init__(self, file: Path, flag: str, place: str) -> None:
-        reader, writer = os.pipe()
-        self._answer = os.fdopen(reader)
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.write(writer, self._write(FlagdFile(path=str(file)), flag, place).encode())
-            os._exit(0)
-        os.close(writer)
-        _, status = os.waitpid(self._pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status)
-
-    @staticmethod
-    def _write(backend: FlagdFile, flag: str, place: str) -> str:
-        move, write_staged = flagd_writer.move, flagd_writer.write_staged
-
-        def stop_before_the_move(*arguments: Any) -> Any:
-            os.kill(os.getpid(), signal.SIGSTOP)
-            return move(*arguments)
-
-        def stop_after_reading(*arguments: Any) -> Any:
-            flagd_writer.write_staged = write_staged
-            os.kill(os.getpid(), signal.SIGSTOP)
-            return write_staged(*arguments)
-
-        if place == "move":
-            flagd_writer.move = stop_before_the_move
-        else:
-            flagd_writer.write_staged = stop_after_reading
-        try:
-            backend.write(flag, everyone(50), 1)
-        except BaseException as fault:
-            return type(fault).__name__
-        return "written"
-
-    def go_on(self) -> str:
-        """What became of its write."""
-        os.kill(self._pid, signal.SIGCONT)
-        answer = self._answer.read()
-        os.waitpid(self._pid, 0)
-        self._pid = 0
-        return answer
-
-    def close(self) -> None:
-        self._answer.close()
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
 
 
 @pytest.fixture
