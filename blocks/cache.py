@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
+from blocks.redaction import hide
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -74,17 +75,18 @@ class Cache(Connection):
                 socket_timeout=self.timeout_seconds,
                 socket_connect_timeout=self.timeout_seconds,
             )
-        except ValueError as error:
-            raise Refused("url: allowed is redis:// or rediss:// with host, port and database") from error
+        except ValueError:
+            # The original's text may repeat the address.
+            raise Refused("url: allowed is redis:// or rediss:// with host, port and database") from None
         if database is not None:
             pool.connection_kwargs["db"] = database
         client = Redis(connection_pool=pool)
         try:
             yield client
         except (Broken, Late) as error:
-            raise Unreachable(f"the cache does not answer ({type(error).__name__})") from error
+            raise Unreachable(f"the cache does not answer ({type(error).__name__})") from None
         except RedisError as error:
-            raise Refused(f"the cache refused ({type(error).__name__}: {str(error)[:200]})") from error
+            raise Refused(f"the cache refused ({type(error).__name__}: {hide(str(error), self)[:200]})") from None
         finally:
             client.close()
             pool.disconnect()

@@ -3,6 +3,7 @@
 ConnectionFault
 ├── Unreachable       no answer, or not now: asking again may help
 ├── Refused           the other side said no: asking again will not help
+│   └── RecipientsRefused   a mail server takes the message, but not for everybody
 ├── AmbiguousResult   it may have happened and may not
 ├── NotTaken          what was read back differs from what was written
 │   └── OwnDefault    it is switched off, and each service serves a default that nobody here knows
@@ -11,6 +12,8 @@ ConnectionFault
 ├── ClaimHeld         somebody else holds the claim
 └── FlagBusy          the flag belongs to another open rollout
 """
+
+from collections.abc import Mapping
 
 
 class ConnectionFault(Exception):
@@ -23,6 +26,20 @@ class Unreachable(ConnectionFault):
 
 class Refused(ConnectionFault):
     """The other side understood and said no; asking again will not help."""
+
+
+class RecipientsRefused(Refused):
+    """A mail server refused some recipients; the others, who are told apart, have the message."""
+
+    def __init__(self, reached: tuple[str, ...], refused: Mapping[str, str]) -> None:
+        said = "; ".join(f"{address} ({why})" for address, why in sorted(refused.items()))
+        rest = f"; {', '.join(reached)} have it" if reached else ""
+        super().__init__(f"mail refused for {said}{rest}")
+        self.reached = reached
+        self.refused = dict(refused)
+
+    def __reduce__(self) -> tuple[type["RecipientsRefused"], tuple[tuple[str, ...], dict[str, str]]]:
+        return type(self), (self.reached, self.refused)
 
 
 class AmbiguousResult(ConnectionFault):

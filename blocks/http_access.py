@@ -1,78 +1,41 @@
 """How an HTTP connection gets through: log-in, headers, CA, proxy; and how its secrets stay out of every text."""
 
-import base64
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from blocks.errors import Refused
-from tidegate.addresses import split_userinfo, without_userinfo
-
-HIDDEN = "***"
-
-
-def secrets_in(value: object) -> Iterator[str]:
-    """Every secret that stands in a connection's fields, however deep."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from secrets_in(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from secrets_in(each)
+from blocks.redaction import basic, hide
+from tidegate.addresses import split_userinfo
 
 
-def hide(text: str, connection: BaseModel, *more: str) -> str:
-    """What the other side said, without this connection's secrets: servers and proxies repeat what they were sent."""
-    known = {part for secret in (*secrets_in(connection), *more) for part in (secret, *_log_in_of(secret)) if part}
-    forms = {form for secret in known for form in (secret, quote(secret, safe=""), _base64(secret))}
-    # The longest first: a secret may be part of another.
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, HIDDEN)
-    return without_userinfo(text)
+def must_be_headers(headers: Mapping[str, SecretStr]) -> None:
+    """Raises ValueError, without the value, for a header that cannot be sent."""
+    for name, value in headers.items():
+        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError("found a header's name that cannot be sent, allowed are letters, digits, - and _")
+        if not value.get_secret_value().isprintable():
+            raise ValueError(f"{name}: found what cannot be sent, allowed is one line of text")
 
 
-def _log_in_of(secret: str) -> tuple[str, ...]:
-    """The password, alone and with its user, of a secret that is an address."""
-    _, user, password = split_userinfo(secret)
-    return (password or user, f"{user}:{password}") if user or password else ()
+@lru_cache(8)
+def _context(ca_file: str) -> ssl.SSLContext:
+    # Reading the system's certificates takes longer than a request on the same machine.
+    return ssl.create_default_context(cafile=ca_file or None)
 
 
-def basic(username: str, password: str) -> str:
-    """The value of a header that logs in by name and password."""
-    return f"Basic {_base64(f'{username}:{password}')}"
+class HttpRoute(BaseModel):
+    """How an HTTP connection gets to the other side, and whom it trusts there."""
 
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-class HttpAccess(BaseModel):
-    """What any HTTP connection may need on its way to the other side."""
-
-    headers: dict[str, SecretStr] = Field(
-        default={}, description="Headers sent with every request, by name, for example X-Scope-OrgID."
-    )
     ca_file: str = Field(
         default="", description="A file with the CA certificates to trust instead of the system's.", pattern=r"^(/|$)"
     )
     proxy: SecretStr | None = Field(
         default=None, description="The address of an HTTP proxy, with user and password where it asks for them."
     )
-
-    @field_validator("headers")
-    @classmethod
-    def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-                raise ValueError("found a header's name that cannot be sent, allowed are letters, digits, - and _")
-            if not value.get_secret_value().isprintable():
-                raise ValueError(f"{name}: found what cannot be sent, allowed is one line of text")
-        return headers
 
     @field_validator("proxy")
     @classmethod
@@ -81,23 +44,39 @@ class HttpAccess(BaseModel):
             raise ValueError("allowed is an address that begins with http:// or https://")
         return proxy
 
-    def sent_headers(self) -> dict[str, str]:
-        """The headers in clear text."""
-        return {name: value.get_secret_value() for name, value in self.headers.items()}
-
     def proxy_address(self) -> str | None:
         """The proxy in clear text, None for none."""
         return self.proxy.get_secret_value() if self.proxy else None
 
     def trusted(self) -> ssl.SSLContext:
         """The certificates that are trusted; raises Refused."""
-        if not self.ca_file:
-            return ssl.create_default_context()
         try:
-            return ssl.create_default_context(cafile=self.ca_file)
+            return _context(self.ca_file)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "it holds no certificates"
             raise Refused(f"ca_file {self.ca_file}: it cannot be read ({why})") from None
+
+    def hidden(self, text: str) -> str:
+        """A text of the other side without this connection's secrets."""
+        return hide(text, self)
+
+
+class HttpAccess(HttpRoute):
+    """What any HTTP connection with one address may need."""
+
+    headers: dict[str, SecretStr] = Field(
+        default={}, description="Headers sent with every request, by name, for example X-Scope-OrgID."
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        must_be_headers(headers)
+        return headers
+
+    def sent_headers(self) -> dict[str, str]:
+        """The headers in clear text."""
+        return {name: value.get_secret_value() for name, value in self.headers.items()}
 
 
 class HttpLogin(HttpAccess):

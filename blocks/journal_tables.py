@@ -30,6 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
 from blocks.errors import ConnectionFault, Refused, Unreachable
+from blocks.redaction import hide
 
 METADATA = MetaData()
 ENTRIES = Table(
@@ -113,8 +114,8 @@ def fault(error: SQLAlchemyError | sqlite3.Error, url: URL) -> ConnectionFault:
     # What a new connection is set up with fails unwrapped.
     original = error.orig if isinstance(error, DBAPIError) else error
     detail = " ".join(str(original).split()) or type(original).__name__
-    if url.password:
-        detail = detail.replace(str(url.password), "***")
+    queried = (value for values in url.query.values() for value in ((values,) if isinstance(values, str) else values))
+    detail = hide(detail, None, str(url.password or ""), *queried)
     kinds = {kind.__name__ for kind in type(original).__mro__}
     may_pass = not kinds.isdisjoint(_MAY_PASS) and not any(word in detail for word in _STAYS)
     return (Unreachable if may_pass else Refused)(f"journal {shown}: {detail}")
@@ -123,7 +124,7 @@ def fault(error: SQLAlchemyError | sqlite3.Error, url: URL) -> ConnectionFault:
 def _parsed(address: str) -> URL:
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The original message may repeat the address and with it the password.
         allowed = "sqlite:// with an absolute path, or postgresql+psycopg://"
         raise Refused(f"journal.url: found no database URL, allowed is {allowed}") from None

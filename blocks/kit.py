@@ -28,6 +28,7 @@ from blocks.prometheus import Prometheus
 from blocks.slack import Slack
 from blocks.status_page import StatusPage
 from blocks.web import Web
+from tidegate.addresses import without_userinfo
 
 __all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
 
@@ -130,7 +131,9 @@ def _first_problem(kind: type[Block], error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     secret = field not in kind.model_fields or "SecretStr" in str(kind.model_fields[field].annotation)
-    found = "nothing" if problem["type"] == "missing" else "a value" if secret else repr(problem["input"])
+    found = (
+        "nothing" if problem["type"] == "missing" else "a value" if secret else without_userinfo(repr(problem["input"]))
+    )
     return f"{field}: found {found}, allowed is: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 

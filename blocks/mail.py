@@ -1,9 +1,10 @@
 """Mail: one message per notice, by SMTP."""
 
 import hashlib
+import re
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -14,8 +15,14 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 
 from blocks.connection import Connection
-from blocks.errors import AmbiguousResult, Refused, Unreachable
+from blocks.errors import AmbiguousResult, RecipientsRefused, Refused, Unreachable
+from blocks.redaction import hide
 from tidegate.notices import Notice
+
+_OK = 250
+_TAKEN = (250, 251, 252)
+# RFC 3463: the recipient's address or mailbox is at fault, and not the sender or a policy.
+_MAILBOX_ITSELF = re.compile(r"5\.(1\.[1-36]|1\.10|2\.\d)\b")
 
 
 class Mail(Connection):
@@ -34,24 +41,63 @@ class Mail(Connection):
     timeout_seconds: float = Field(default=10, gt=0, description="How long to wait for each answer.")
 
     def send(self, to: tuple[str, ...], notice: Notice) -> str:
-        """Send the notice and return its Message-ID; raises Unreachable, Refused or AmbiguousResult."""
+        """Send the notice and return its Message-ID; raises Unreachable, RecipientsRefused, Refused or AmbiguousResult.
+
+        Whoever is not named by RecipientsRefused as refused has the message.
+        """
         message = self._message(to, notice)
         with self._session() as server:
             try:
                 refused = server.send_message(message, self.sender, list(to))
-            except (TimeoutError, smtplib.SMTPServerDisconnected) as error:
-                raise AmbiguousResult(f"mail to {', '.join(to)}: the answer was lost") from error
+            except smtplib.SMTPRecipientsRefused as error:
+                raise RecipientsRefused((), self._said_of(error.recipients)) from None
+            except (TimeoutError, smtplib.SMTPServerDisconnected):
+                raise AmbiguousResult(f"mail to {', '.join(to)}: the answer was lost") from None
         if refused:
-            raise Refused(f"mail: {', '.join(sorted(refused))} refused; the other recipients have it")
+            raise RecipientsRefused(tuple(a for a in to if a not in refused), self._said_of(refused))
         return str(message["Message-ID"])
 
     def check(self) -> str:
-        """A sentence saying what was found; raises Unreachable or Refused."""
+        """A sentence saying what was found; raises Unreachable or Refused.
+
+        The sender is tried, without sending: many servers refuse it only once they know a recipient.
+        """
+        where = f"mail server {self.host}:{self.port}"
+        refused = self.refused_of((self.sender,))
+        if said := refused.get(self.sender):
+            if _MAILBOX_ITSELF.match(said.partition(" ")[2]):
+                # Such as a no-reply address: mail goes out in its name, and none comes in.
+                return f"{where} takes mail from {self.sender}, which has no mailbox"
+            kind = Unreachable if said.startswith("4") else Refused
+            raise kind(f"{where} does not take mail from {self.sender}: {said}")
+        return f"{where} takes mail from {self.sender}" + (" and took the log-in" if self.username else "")
+
+    def refused_of(self, to: tuple[str, ...]) -> dict[str, str]:
+        """Which recipients the server would refuse, and in which words; nothing is sent.
+
+        Raises Unreachable or Refused.
+        """
+        refused: dict[str, str] = {}
         with self._session() as server:
-            code, _ = server.noop()
-        if code != 250:
-            raise Refused(f"mail server {self.host}:{self.port} answered {code}")
-        return f"mail server {self.host}:{self.port} is ready" + (" and took the log-in" if self.username else "")
+            server.ehlo_or_helo_if_needed()
+            code, said = server.mail(self.sender)
+            if code != _OK:
+                raise smtplib.SMTPSenderRefused(code, said, self.sender)
+            for address in to:
+                code, said = server.rcpt(address)
+                if code not in _TAKEN:
+                    refused |= self._said_of({address: (code, said)})
+            server.rset()
+        return refused
+
+    def _said_of(self, answers: Mapping[str, tuple[int, bytes]]) -> dict[str, str]:
+        return {address: f"{code} {self._hidden(said)}".strip() for address, (code, said) in answers.items()}
+
+    def _hidden(self, said: bytes | str) -> str:
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        password = self.password.get_secret_value()
+        # How a log-in by AUTH PLAIN is sent.
+        return hide(_one_line(text), self, *([f"\0{self.username}\0{password}"] if password else []))
 
     def _message(self, to: tuple[str, ...], notice: Notice) -> EmailMessage:
         if not to:
@@ -86,19 +132,17 @@ class Mail(Connection):
                 if self.username:
                     server.login(self.username, self.password.get_secret_value())
                 yield server
-        except smtplib.SMTPRecipientsRefused as error:
-            raise Refused(f"{where}: {', '.join(sorted(error.recipients))} refused") from error
+        # What the server said may repeat the log-in, so that its own error is never the cause of ours.
         except smtplib.SMTPResponseException as error:
-            said = error.smtp_error
-            text = said.decode(errors="replace") if isinstance(said, bytes) else said
             kind = Unreachable if 400 <= error.smtp_code < 500 else Refused
-            raise kind(f"{where}: {error.smtp_code} {_one_line(text)}") from error
+            about = f" does not take mail from {self.sender}" if isinstance(error, smtplib.SMTPSenderRefused) else ""
+            raise kind(f"{where}{about}: {error.smtp_code} {self._hidden(error.smtp_error)}") from None
         except smtplib.SMTPNotSupportedError as error:
-            raise Refused(f"{where}: {error}") from error
+            raise Refused(f"{where}: {self._hidden(str(error))}") from None
         except ssl.SSLCertVerificationError as error:
-            raise Refused(f"{where}: its certificate is not trusted ({error.verify_message})") from error
-        except (OSError, smtplib.SMTPException) as error:
-            raise Unreachable(f"{where}: {type(error).__name__}") from error
+            raise Refused(f"{where}: its certificate is not trusted ({error.verify_message})") from None
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            raise Unreachable(f"{where}: {type(error).__name__}") from None
 
 
 def _one_line(text: str) -> str:

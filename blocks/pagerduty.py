@@ -1,19 +1,25 @@
 """PagerDuty: one incident per problem of a rollout, however often it is reported."""
 
 import hashlib
+import json
 import re
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import ConnectionFault, Refused, Unreachable
+from blocks.http_access import HttpAccess
+from blocks.retry_after import RetryAfter
+from tidegate.addresses import shown_address
 from tidegate.notices import Notice
 
 _LONGEST_KEY, _LONGEST_SUMMARY = 255, 1024
+_LARGEST_BODY = 400_000  # bytes as sent; PagerDuty refuses an event over 512 kB, in which more than the body stands
+_CUT = "\n[cut: the journal has the whole of it]"
 _PAGE, _MOST_SHIFTS, _NOT_FOUND = 100, 1_000, 404
 _ID = re.compile(r"[A-Z0-9]{6,20}")
 
@@ -36,7 +42,7 @@ class ShiftSeen:
     end: datetime | None
 
 
-class PagerDuty(Connection):
+class PagerDuty(HttpAccess, Connection):
     """A PagerDuty service that is paged by rollouts."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate PagerDuty"
@@ -55,19 +61,29 @@ class PagerDuty(Connection):
         default="https://api.pagerduty.com", description="The address of the REST API.", pattern=r"^https?://"
     )
 
+    _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
+
     def get_client(self) -> Any:
-        """A session that asks once more at most; its defaults would take over a minute for a dead host."""
+        """A session that asks once; its defaults would take over a minute for a dead host."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", 'The package "pdpyras" is deprecated', UserWarning)
             from pdpyras import EventsAPISession
 
-        session = EventsAPISession(self.routing_key.get_secret_value())
-        session.url = self.url.rstrip("/")
-        session.timeout = self.timeout_seconds
-        session.max_network_attempts = 0
-        session.sleep_timer = 0.1
-        # 429 is asked for ever unless a number stands here; the server's own errors are left to the next attempt.
-        session.retry = {429: 1}
+        return self._set_up(EventsAPISession(self.routing_key.get_secret_value()), self.url)
+
+    def _set_up(self, session: Any, url: str) -> Any:
+        session.url, session.timeout = url.rstrip("/"), self.timeout_seconds
+        session.max_network_attempts, session.sleep_timer = 0, 0.1
+        # 429 is asked for ever unless a number stands here, and at least once more unless none is allowed in all; the
+        # server's own errors are left to the next attempt.
+        session.retry, session.max_http_attempts = {429: 1}, -1
+        # Followed, a redirection would carry the keys to another host.
+        session.max_redirects = 0
+        session.headers.update(self.sent_headers())
+        if self.ca_file:
+            session.verify = self.ca_file
+        if proxy := self.proxy_address():
+            session.proxies = {"http": proxy, "https": proxy}
         return session
 
     def page(self, notice: Notice) -> str:
@@ -81,7 +97,7 @@ class PagerDuty(Connection):
                 "severity": "critical",
                 "component": notice.rollout,
                 "class": notice.problem,
-                "custom_details": {"event": notice.event, "rollout": notice.rollout, "body": notice.body},
+                "custom_details": {"event": notice.event, "rollout": notice.rollout, "body": _cut(notice.body)},
             },
         )
 
@@ -113,13 +129,15 @@ class PagerDuty(Connection):
             if not page.get("more"):
                 return tuple(shifts)
             if offset >= _MOST_SHIFTS:
-                raise Refused(f"PagerDuty at {self.api_url}: found over {_MOST_SHIFTS} shifts, allowed are fewer")
+                raise Refused(
+                    f"PagerDuty at {shown_address(self.api_url)}: found over {_MOST_SHIFTS} shifts, allowed are fewer"
+                )
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
         # Resolving what was never opened reaches nobody, but a wrong integration key is refused.
         self._send("resolve", "tidegate/check")
-        return f"PagerDuty at {self.url} accepts events"
+        return f"PagerDuty at {shown_address(self.url)} accepts events"
 
     def _page(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
         if self.api_token is None:
@@ -128,38 +146,71 @@ class PagerDuty(Connection):
             warnings.filterwarnings("ignore", 'The package "pdpyras" is deprecated', UserWarning)
             from pdpyras import APISession, PDClientError
 
-        client = APISession(self.api_token.get_secret_value())
-        client.url, client.timeout = self.api_url.rstrip("/"), self.timeout_seconds
-        client.max_network_attempts, client.sleep_timer, client.retry = 0, 0.1, {429: 1}
+        self._retry_after.must_be_over(self.api_url, f"PagerDuty at {shown_address(self.api_url)}")
+        client = self._set_up(APISession(self.api_token.get_secret_value()), self.api_url)
         try:
             answer = client.get(f"/{path}", params=params)
             body = answer.json() if answer.ok else {}
         except PDClientError as error:
-            raise _fault(error, self.api_url) from error
+            raise self._fault(error, self.api_url) from None
         except ValueError:
-            raise Unreachable(f"PagerDuty at {self.api_url}: the answer is no JSON") from None
+            raise Unreachable(f"PagerDuty at {shown_address(self.api_url)}: the answer is no JSON") from None
         finally:
             client.close()
-        status = answer.status_code
+        status, where = answer.status_code, f"PagerDuty at {shown_address(self.api_url)}"
         if status == _NOT_FOUND:
             return {}
         if not answer.ok:
+            self._retry_after.note(self.api_url, answer.headers)
             kind = Unreachable if status == 429 or status >= 500 else Refused
-            raise kind(f"PagerDuty at {self.api_url}: HTTP {status}")
+            raise kind(f"{where}: HTTP {status}")
         if not isinstance(body, dict):
-            raise Refused(f"PagerDuty at {self.api_url}: the answer has an unknown form")
+            raise Refused(f"{where}: the answer has an unknown form")
         return body
 
     def _send(self, action: str, key: str, **properties: Any) -> str:
+        self._retry_after.must_be_over(self.url, f"PagerDuty at {shown_address(self.url)}")
         client = self.get_client()
         from pdpyras import PDClientError
 
         try:
             return str(client.send_event(action, dedup_key=key, **properties))
         except PDClientError as error:
-            raise _fault(error, self.url) from error
+            raise self._fault(error, self.url) from None
         finally:
             client.close()
+
+    def _fault(self, error: Any, url: str) -> ConnectionFault:
+        """Whether asking again may help; a page is told apart by its key, so a lost answer may be asked for again."""
+        response, where = getattr(error, "response", None), f"PagerDuty at {shown_address(url)}"
+        if response is None:
+            cause = error.__cause__ or error
+            if (answer := getattr(cause, "response", None)) is not None and answer.is_redirect:
+                return Refused(f"{where}: it leads elsewhere (HTTP {answer.status_code}), which is not followed")
+            return Unreachable(f"{where}: no answer ({type(cause).__name__})")
+        status = response.status_code
+        self._retry_after.note(url, response.headers)
+        if status == 429 or status >= 500 or response.ok:
+            return Unreachable(f"{where}: HTTP {status}")
+        # The client's own text shows the end of the integration key, so the answer is read here.
+        try:
+            body = response.json()
+            errors = "; ".join(map(str, body.get("errors", [])))
+            detail = f"{body.get('message', '')}: {errors}".strip(": ")
+        except (ValueError, AttributeError, TypeError):
+            detail = ""
+        return Refused(f"{where}: {self.hidden(detail) or f'HTTP {status}'}")
+
+
+def _cut(text: str) -> str:
+    """As much of the text as an event may hold, and a mark where it was cut."""
+    if len(json.dumps(text)) <= _LARGEST_BODY:
+        return text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        fits, too_long = (middle, too_long) if len(json.dumps(text[:middle])) <= _LARGEST_BODY else (fits, middle)
+    return text[:fits] + _CUT
 
 
 def _service(body: dict[str, Any]) -> ServiceSeen:
@@ -179,22 +230,3 @@ def dedup_key(notice: Notice) -> str:
         return key
     digest = hashlib.sha256(key.encode()).hexdigest()
     return f"{key[: _LONGEST_KEY - len(digest) - 1]}/{digest}"
-
-
-def _fault(error: Any, url: str) -> ConnectionFault:
-    """Whether asking again may help; a page is told apart by its key, so a lost answer may be asked for again."""
-    response = getattr(error, "response", None)
-    if response is None:
-        cause = type(error.__cause__ or error).__name__
-        return Unreachable(f"PagerDuty at {url}: no answer ({cause})")
-    status = response.status_code
-    if status == 429 or status >= 500 or response.ok:
-        return Unreachable(f"PagerDuty at {url}: HTTP {status}")
-    # The client's own text shows the end of the integration key, so the answer is read here.
-    try:
-        body = response.json()
-        errors = "; ".join(map(str, body.get("errors", [])))
-        detail = f"{body.get('message', '')}: {errors}".strip(": ")
-    except (ValueError, AttributeError, TypeError):
-        detail = ""
-    return Refused(f"PagerDuty at {url}: {detail or f'HTTP {status}'}")

@@ -14,6 +14,7 @@ from blocks.errors import Refused, Unreachable
 from blocks.http_access import HttpLogin
 from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
+from tidegate.addresses import shown_address
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 _ID_LABEL = "tidegate_query"
@@ -128,8 +129,8 @@ class Prometheus(HttpLogin, Connection):
         milliseconds = (time.monotonic() - started) * 1000
         if answer.problem is not None:
             kind = Refused if answer.problem.reason is NoDataReason.REFUSED else Unreachable
-            raise kind(f"Prometheus at {self.url}: {answer.problem.detail}")
-        return f"Prometheus at {self.url} answered in {milliseconds:.0f} ms"
+            raise kind(f"Prometheus at {shown_address(self.url)}: {answer.problem.detail}")
+        return f"Prometheus at {shown_address(self.url)} answered in {milliseconds:.0f} ms"
 
     def close(self) -> None:
         """Close the client's connections; the next use opens them again."""

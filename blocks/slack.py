@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.error import URLError
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
+from blocks.http_access import HttpAccess
+from blocks.retry_after import RetryAfter
 from tidegate.notices import Notice
 
 if TYPE_CHECKING:
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 _MOST_PAGES = 50
 _EVENT = "tidegate_notice"
 _LONGEST = 39_000  # Slack cuts a text off at 40,000 characters
+_LONGEST_WORD = 200
+_PASSES = {  # Slack's words for what may go well the next time
+    "ratelimited",
+    "rate_limited",
+    "request_timeout",
+    "fatal_error",
+    "internal_error",
+    "service_unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class ChannelSeen:
     archived: bool
 
 
-class Slack(Connection):
+class Slack(HttpAccess, Connection):
     """A Slack workspace that rollouts report to."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate Slack"
@@ -42,14 +53,19 @@ class Slack(Connection):
     )
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for an answer.")
 
+    _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
+
     def get_client(self) -> "WebClient":
         """A client without retries: an unsent notice stays queued in the journal."""
-        from slack_sdk import WebClient
+        from blocks.slack_client import NoRedirects
 
-        return WebClient(
+        return NoRedirects(
             token=self.token.get_secret_value(),
             base_url=self.base_url.rstrip("/") + "/",
             timeout=self.timeout_seconds,  # type: ignore[arg-type]  # it goes to urllib, which takes fractions
+            ssl=self.trusted(),
+            proxy=self.proxy_address(),
+            headers=self.sent_headers(),
             retry_handlers=[],
         )
 
@@ -148,28 +164,31 @@ class Slack(Connection):
     def _call(self, method: str, body: dict[str, Any], *, form: bool = False) -> Any:
         from slack_sdk.errors import SlackApiError, SlackClientError
 
+        self._retry_after.must_be_over(method, f"Slack {method}")
         try:
             # Slack's reading methods take no JSON bodies.
             if form:
                 return self.get_client().api_call(method, params=body)
             return self.get_client().api_call(method, json=body)
+        # The originals' texts repeat the request and the answer, so that none of them is the cause of ours.
         except SlackApiError as error:
-            raise _fault(method, error.response) from error
+            self._retry_after.note(method, dict(getattr(error.response, "headers", None) or {}))
+            raise self._fault(method, error.response) from None
         except URLError as error:
-            raise Unreachable(f"Slack {method}: {error.reason}") from error
+            raise Unreachable(f"Slack {method}: {self.hidden(str(error.reason))}") from None
         except (OSError, http.client.HTTPException) as error:
             # The request was sent; whether it was carried out is unknown.
-            raise AmbiguousResult(f"Slack {method}: the answer was lost ({type(error).__name__})") from error
-        except SlackClientError as error:
-            raise Unreachable(f"Slack {method}: {type(error).__name__}") from error
+            raise AmbiguousResult(f"Slack {method}: the answer was lost ({type(error).__name__})") from None
+        except (SlackClientError, ValueError) as error:
+            raise Unreachable(f"Slack {method}: {type(error).__name__}") from None
 
-
-def _fault(method: str, response: Any) -> ConnectionFault:
-    status = getattr(response, "status_code", 0)
-    word = str(response.get("error") or f"HTTP {status}")
-    if status == 429 or status >= 500 or word in ("ratelimited", "internal_error", "service_unavailable"):
-        return Unreachable(f"Slack {method}: {word} (HTTP {status})")
-    return Refused(f"Slack {method}: {word}")
+    def _fault(self, method: str, response: Any) -> ConnectionFault:
+        status = getattr(response, "status_code", 0)
+        said = response.get("error") if isinstance(getattr(response, "data", None), dict) else None
+        word = self.hidden(str(said or f"HTTP {status}"))[:_LONGEST_WORD]
+        if status == 429 or status >= 500 or word in _PASSES:
+            return Unreachable(f"Slack {method}: {word} (HTTP {status})")
+        return Refused(f"Slack {method}: {word}")
 
 
 def _escaped(text: str) -> str:

@@ -3,17 +3,19 @@
 from typing import Any, ClassVar
 
 import httpx
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
+from blocks.http_access import HttpAccess
+from blocks.retry_after import RetryAfter
 from tidegate.notices import Notice
 
 _SERVER_ERRORS, _TOO_MANY = 500, 429
 _MOST_TEXT = 25_000
 
 
-class StatusPage(Connection):
+class StatusPage(HttpAccess, Connection):
     """A status page that customers read; only what a plan words for them is posted."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate Status Page"
@@ -24,6 +26,8 @@ class StatusPage(Connection):
     api_key: SecretStr = Field(description="A key that may write incidents.")
     url: str = Field(default="https://api.statuspage.io", description="The API's address.", pattern=r"^https?://")
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for an answer.")
+
+    _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
 
     def open(self, notice: Notice) -> str:
         """Open the problem's incident, or find it where it is open already, and return its id.
@@ -46,27 +50,44 @@ class StatusPage(Connection):
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
-        found = self._ask("GET", "incidents/unresolved")
-        return f"status page {self.page} with {len(found)} open incidents"
+        return f"status page {self.page} with {len(self._incidents())} open incidents"
 
     def _unresolved(self, notice: Notice) -> str:
         mark = {"rollout": notice.rollout, "problem": notice.problem}
-        for incident in self._ask("GET", "incidents/unresolved"):
+        for incident in self._incidents():
             if (incident.get("metadata") or {}).get("tidegate") == mark:
                 return str(incident["id"])
         return ""
 
+    def _incidents(self) -> list[dict[str, Any]]:
+        found = self._ask("GET", "incidents/unresolved")
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise Refused("the status page's answer has an unknown form")
+        return found
+
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         address = f"{self.url.rstrip('/')}/v1/pages/{self.page}/{path}"
-        headers = {"authorization": f"OAuth {self.api_key.get_secret_value()}"}
+        headers = self.sent_headers() | {"authorization": f"OAuth {self.api_key.get_secret_value()}"}
+        self._retry_after.must_be_over(self.url, "the status page")
         try:
-            answer = httpx.request(method, address, json=body, headers=headers, timeout=self.timeout_seconds)
+            answer = httpx.request(
+                method,
+                address,
+                json=body,
+                headers=headers,
+                timeout=self.timeout_seconds,
+                verify=self.trusted(),
+                proxy=self.proxy_address(),
+                follow_redirects=False,
+            )
+            self._retry_after.note(self.url, answer.headers)
             if answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:
                 raise Unreachable(f"the status page answered {answer.status_code}")
             if not answer.is_success:
                 raise Refused(f"the status page answered {answer.status_code}")
             return answer.json()
-        except httpx.HTTPError as error:
-            raise Unreachable(f"the status page does not answer ({type(error).__name__})") from error
-        except ValueError as error:
-            raise Refused("the status page's answer is no JSON") from error
+        # The originals' texts may repeat the request, the key included.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise Unreachable(f"the status page does not answer ({type(error).__name__})") from None
+        except ValueError:
+            raise Refused("the status page's answer is no JSON") from None

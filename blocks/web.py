@@ -1,18 +1,21 @@
 """Web sources that plans may name: a status page, a ticket system's count, a dashboard's health, a cost report."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
 import httpx
-from pydantic import Field, PrivateAttr, SecretStr, StringConstraints
+from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
+from blocks.http_access import HttpRoute, must_be_headers
+from blocks.redaction import basic
+from tidegate.addresses import shown_address, split_userinfo
 
 _MAX_BYTES = 1_000_000
 _DENIED = (401, 403)
@@ -35,8 +38,8 @@ class WebAnswer:
             raise ValueError("the JSON is nested too deeply") from None
 
 
-class Web(Connection):
-    """Addresses that plans name, each with a bearer token where it asks for one."""
+class Web(HttpRoute, Connection):
+    """Addresses that plans name, each with the log-in and the headers it asks for."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate Web"
     _block_type_slug: ClassVar[str | None] = "tidegate-web"
@@ -46,9 +49,43 @@ class Web(Connection):
         description="Addresses (http or https) by name."
     )
     tokens: dict[str, SecretStr] = Field(default={}, description="Bearer tokens, by the same names.")
+    usernames: dict[str, str] = Field(default={}, description="Users to log in as, by the same names.")
+    passwords: dict[str, SecretStr] = Field(default={}, description="The users' passwords, by the same names.")
+    headers: dict[str, dict[str, SecretStr]] = Field(
+        default={}, description="Headers sent with every request, by the same names: an API key, a tenant."
+    )
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for one answer.")
 
     _client: httpx.Client | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _log_ins_out_of_the_addresses(cls, values: Any) -> Any:
+        """Move user and password out of the addresses, which are shown, into the fields, which are not."""
+        if not isinstance(values, dict) or not isinstance(values.get("sources"), Mapping):
+            return values
+        sources, users, passwords = dict(values["sources"]), {}, {}
+        for name, address in values["sources"].items():
+            if isinstance(address, str) and (parts := split_userinfo(address))[0] != address:
+                sources[name], users[name], passwords[name] = parts[0], parts[1], SecretStr(parts[2])
+        known = {**(values.get("usernames") or {}), **users}, {**(values.get("passwords") or {}), **passwords}
+        return {**values, "sources": sources, "usernames": known[0], "passwords": known[1]}
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, headers: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, SecretStr]]:
+        for each in headers.values():
+            must_be_headers(each)
+        return headers
+
+    @model_validator(mode="after")
+    def _known_names_and_one_log_in(self) -> "Web":
+        for field_name in ("tokens", "usernames", "passwords", "headers"):
+            if unknown := sorted(getattr(self, field_name).keys() - self.sources.keys()):
+                raise ValueError(f"{field_name}: found {', '.join(unknown)}, allowed are the names of the sources")
+        if both := sorted(self.tokens.keys() & self.usernames.keys()):
+            raise ValueError(f"{both[0]}: found a token and a username, allowed is one log-in")
+        return self
 
     def address(self, name: str) -> str:
         """The address of that name; raises Refused for one that is not known."""
@@ -74,10 +111,9 @@ class Web(Connection):
         if path and not path.startswith("/"):
             # Put behind a bare host, anything else could name another host.
             raise Refused(f"{name}: found the path {path[:60]!r}, allowed is one that begins with /")
-        shown = f"{name} at {_shown(address)}"
+        shown = f"{name} at {shown_address(address)}"
         limit = self.timeout_seconds if timeout is None else min(timeout, self.timeout_seconds)
-        token = self.tokens.get(name)
-        sent = {**(headers or {}), **({"authorization": f"Bearer {token.get_secret_value()}"} if token else {})}
+        sent = {**(headers or {}), **self._sent(name)}
         try:
             with self._open_client().stream(
                 method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
@@ -96,8 +132,18 @@ class Web(Connection):
         for name in self.sources:
             status = self.ask(name).status
             if status in _DENIED:
-                raise Refused(f"{name} at {_shown(self.sources[name])}: HTTP {status}, look at its token")
+                raise Refused(f"{name} at {shown_address(self.sources[name])}: HTTP {status}, look at its token")
         return f"{len(self.sources)} sources answered"
+
+    def _sent(self, name: str) -> dict[str, str]:
+        """The headers of a source, in clear text."""
+        sent = {key: value.get_secret_value() for key, value in self.headers.get(name, {}).items()}
+        if token := self.tokens.get(name):
+            return sent | {"authorization": f"Bearer {token.get_secret_value()}"}
+        if user := self.usernames.get(name):
+            password = self.passwords.get(name, SecretStr(""))
+            return sent | {"authorization": basic(user, password.get_secret_value())}
+        return sent
 
     def close(self) -> None:
         """Close the client's connections; the next use opens them again."""
@@ -110,7 +156,12 @@ class Web(Connection):
         # Checks run side by side, and would each make a client of their own.
         with _making:
             if self._client is None:
-                self._client = httpx.Client(timeout=self.timeout_seconds, follow_redirects=False)
+                self._client = httpx.Client(
+                    timeout=self.timeout_seconds,
+                    follow_redirects=False,
+                    verify=self.trusted(),
+                    proxy=self.proxy_address(),
+                )
             return self._client
 
 
@@ -126,7 +177,14 @@ def _read(answer: httpx.Response, shown: str, limit: float) -> bytes:
     return bytes(read)
 
 
-def _shown(address: str) -> str:
-    """The address without what may be secret in it: user, password and query."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+class _WithoutQueries(logging.Filter):
+    """The client logs whole addresses, and a source's query may hold a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record, its addresses shown as elsewhere."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(shown_address(str(a)) if isinstance(a, httpx.URL) else a for a in record.args)
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())

@@ -18,6 +18,7 @@ from console.plan_commands import PlanPath, plan_from
 from tasks.backtest import backtest as replay
 from tasks.backtest import record
 from tasks.opening import NotAllowed
+from tidegate.addresses import without_userinfo
 from tidegate.backtest.picture import backtest_picture
 from tidegate.backtest.result import BacktestResult
 from tidegate.backtest.run import Course, course
@@ -86,7 +87,9 @@ def _prometheus(url: str) -> Prometheus:
     if not url:
         return connections().prometheus
     if not url.startswith(("http://", "https://")):
-        raise NotAllowed(f"--prometheus: found {url!r}, allowed is an address such as http://localhost:9090")
+        raise NotAllowed(
+            f"--prometheus: found {without_userinfo(url)!r}, allowed is an address such as http://localhost:9090"
+        )
     return Prometheus(url=url)
 
 

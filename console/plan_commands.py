@@ -14,6 +14,7 @@ from rich.table import Table
 from console.home import PLANS, connections, kit_path
 from console.options import Json
 from tasks.opening import NotAllowed
+from tidegate.addresses import shown_address
 from tidegate.calendar import rollout_calendar
 from tidegate.plan import Plan
 from tidegate.plans.file import load_plan
@@ -88,10 +89,10 @@ def _hands(plan: Plan) -> Hands:
     via = connections()
     return Hands(
         flag_off=via.flags.by_hand(plan.flag.key),
-        prometheus=via.prometheus.url.rstrip("/"),
+        prometheus=shown_address(via.prometheus.url).rstrip("/"),
         to_legacy=via.load_balancer.by_hand() if via.load_balancer else "",
         commands=via.commands.commands if via.commands else {},
-        sources=via.web.sources if via.web else {},
+        sources={name: shown_address(url) for name, url in via.web.sources.items()} if via.web else {},
     )
 
 

@@ -6,6 +6,7 @@ import httpx
 
 from tasks.approvers import ApproversError, approvers_path, read_seeds
 from tasks.preflight_checks import Check
+from tidegate.addresses import without_userinfo
 from tidegate.approval import asked_people
 from tidegate.plan import Approvals, Plan
 from tidegate.verdict import Finding, Verdict
@@ -45,8 +46,8 @@ def log_in_finding(api: str | None) -> Finding:
         why = "PREFECT_API_URL is not set, so Prefect serves itself here, without a log-in."
         return Finding("prefect_log_in", _LOG_IN, Verdict.FAIL, why)
     try:
-        # Asked without Prefect's client, which would bring this worker's credentials.
-        answer = httpx.post(f"{api.rstrip('/')}/flow_runs/count", json={}, timeout=_WAIT_SECONDS)
+        # Without Prefect's client and the address's own log-in: both would bring this worker's credentials.
+        answer = httpx.post(f"{without_userinfo(api).rstrip('/')}/flow_runs/count", json={}, timeout=_WAIT_SECONDS)
     except httpx.HTTPError as error:
         return Finding("prefect_log_in", _LOG_IN, Verdict.ERROR, f"It does not answer ({type(error).__name__}).")
     status = answer.status_code

@@ -11,6 +11,7 @@ from blocks.errors import Refused, Unreachable
 from blocks.journal import Journal
 from blocks.prometheus import Prometheus
 from tasks.open_rollout import utc_now
+from tidegate.addresses import shown_address
 from tidegate.backtest.past import Asked, Column, Grid, Past
 from tidegate.backtest.result import BacktestResult, criteria_hash
 from tidegate.backtest.run import Course, Progress, judge
@@ -36,14 +37,18 @@ def fetch(prometheus: Prometheus, what: Course, progress: Progress) -> tuple[Pas
                 found = columns[asked[future]] = future.result()
                 if isinstance(found, NoData) and found.reason in _NO_ANSWER:
                     pool.shutdown(cancel_futures=True)
-                    raise Unreachable(f"Prometheus at {patient.url}: {found.detail} ({asked[future].query})")
+                    raise Unreachable(
+                        f"Prometheus at {shown_address(patient.url)}: {found.detail} ({asked[future].query})"
+                    )
                 progress("fetched", len(columns), len(asked))
         now = utc_now()
         rules = {frozenset(labels.items()): patient.alerts(labels, now).healthy_rules for labels in what.alerts}
     finally:
         patient.close()
     if columns and not any(isinstance(column, NoData) or column for column in columns.values()):
-        raise Refused(f"Prometheus at {patient.url} has nothing from {what.grid.start} to {what.grid.end}")
+        raise Refused(
+            f"Prometheus at {shown_address(patient.url)} has nothing from {what.grid.start} to {what.grid.end}"
+        )
     return Past(columns), rules
 
 

@@ -67,7 +67,11 @@ def test_a_kit_that_others_can_read_is_refused(tmp_path: Path, values: dict[str,
     [
         ("slack", {"token": None}, "slack.token: found a value"),
         ("slack", {"token": [SECRET]}, "slack.token: found a value"),
-        ("slack", {"tokne": SECRET}, "slack.tokne: no such field, allowed are environment, token"),
+        (
+            "slack",
+            {"tokne": SECRET},
+            "slack.tokne: no such field, allowed are environment, ca_file, proxy, headers, token",
+        ),
         (
             "slack",
             {"timeout_seconds": -1},

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -17,9 +19,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import SecretStr
 
-from blocks import Mail, PagerDuty, Slack
+from blocks import Mail, PagerDuty, Slack, StatusPage
 from blocks.errors import AmbiguousResult, ConnectionFault, Refused, Unreachable
 from blocks.pagerduty import dedup_key
+from blocks.retry_after import RetryAfter, seconds_asked
 from tests.blocks.conftest import LocalServer
 from tidegate.notices import Loudness, Notice
 
@@ -32,6 +35,7 @@ NOTICE = Notice(
     "error_rate",
 )
 SECRET = "s3cr3t-key"
+PASSING = ("request_timeout", "fatal_error", "rate_limited", "ratelimited", "service_unavailable")
 
 
 def answer(status: int, body: object, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -72,6 +76,7 @@ def test_slack_check(local_server: LocalServer) -> None:
         (answer(200, {"ok": False, "error": "channel_not_found"}), Refused),
         (answer(200, {"ok": False, "error": "internal_error"}), Unreachable),
         (answer(429, {"ok": False, "error": "ratelimited"}, **{"Retry-After": "30"}), Unreachable),
+        *((answer(200, {"ok": False, "error": word}), Unreachable) for word in PASSING),
         (answer(503, {}), Unreachable),
         ((200, {}, b"<html>"), Refused),
         (None, AmbiguousResult),
@@ -164,6 +169,57 @@ def test_pagerduty_nobody_there(dead_port: int) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_who_asks_to_be_left_alone_is_left_alone(local_server: LocalServer) -> None:
+    local_server.answer = lambda _: answer(429, {"ok": False, "error": "ratelimited"}, **{"Retry-After": "600"})
+    url, page = local_server.url, StatusPage(page="p", api_key=SecretStr(SECRET), url=local_server.url)
+    slack, pagerduty = slack_at(url), pagerduty_at(url)
+    asks: list[tuple[str, Callable[[], object]]] = [
+        ("Slack", lambda: slack.post("#releases", NOTICE)),
+        ("PagerDuty", lambda: pagerduty.page(NOTICE)),
+        ("status page", page.check),
+    ]
+    for whom, ask in asks:
+        local_server.arrived.clear()
+        with pytest.raises(Unreachable):
+            ask()
+        with pytest.raises(Unreachable, match=rf"{whom}.*it asked for no more requests for another (600|599) s"):
+            ask()
+        assert len(local_server.arrived) == 1
+    # What was not asked too often is asked on.
+    local_server.answer = lambda _: answer(200, {"ok": True, "user": "tidegate", "team": "T"})
+    assert slack.check()
+
+
+def test_the_wait_ends_and_is_never_longer_than_a_quarter_of_an_hour() -> None:
+    now = [100.0]
+    wait = RetryAfter(lambda: now[0])
+    wait.note("a", {"retry-after": "86400"})
+    wait.note("b", {"Retry-After": "nonsense"})
+    wait.must_be_over("b", "B")
+    with pytest.raises(Unreachable):
+        wait.must_be_over("a", "A")
+    now[0] += 900
+    wait.must_be_over("a", "A")
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 27 <= seconds_asked(soon) <= 30
+    assert [seconds_asked(odd) for odd in (None, "", "-5", "nan", "Wed, 21 Oct 2015 07:28:00 GMT")] == [0] * 5
+
+
+def test_a_page_that_is_too_big_is_cut_and_says_so(local_server: LocalServer) -> None:
+    local_server.answer = lambda request: (
+        answer(202, {"dedup_key": json.loads(request.body)["dedup_key"]})
+        if len(request.body) <= 512 * 1000
+        else answer(413, {})
+    )
+    for text in ("x" * 2_000_000, "\u20ac" * 700_000, '"' * 1_000_000):
+        assert pagerduty_at(local_server.url).page(replace(NOTICE, body=text))
+        body = json.loads(local_server.arrived[-1].body)["payload"]["custom_details"]["body"]
+        kept = body.removesuffix("\n[cut: the journal has the whole of it]")
+        assert kept != body
+        assert text.startswith(kept)
+        assert len(kept) > 50_000
+
+
 @dataclass
 class Mailbox:
     """Keeps what arrives; answers RCPT and DATA as a test wants."""
@@ -175,9 +231,18 @@ class Mailbox:
     data_answer: str = "250 OK"
     hang: bool = False
 
+    sender_answer: str = "250 OK"
+    recipient_answer: str = "550 no such mailbox"
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if self.sender_answer.startswith("250"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.sender_answer
+
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.refused:
-            return "550 no such mailbox"
+            return self.recipient_answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -263,7 +328,9 @@ def test_mail_faults(mailbox: Mailbox) -> None:
     mailbox.refused = to
     with pytest.raises(Refused, match=r"ann@example\.org"):
         mail_at(mailbox.port).send(to, NOTICE)
-    with pytest.raises(Refused, match="the other recipients have it"):
+    with pytest.raises(
+        Refused, match=r"refused for ann@example\.org \(550 no such mailbox\); bob@example\.org have it"
+    ):
         mail_at(mailbox.port).send((*to, "bob@example.org"), NOTICE)
     mailbox.refused = ()
     mailbox.data_answer = "451 try later"
@@ -275,6 +342,33 @@ def test_mail_faults(mailbox: Mailbox) -> None:
     mailbox.hang = True
     with pytest.raises(AmbiguousResult):
         mail_at(mailbox.port).send(to, NOTICE)
+
+
+@pytest.mark.parametrize(
+    ("sender_answer", "recipient_answer", "fault"),
+    [
+        ("553 5.7.1 not owned by user", "250 OK", Refused),
+        ("250 OK", "553 5.7.1 <tg@example.org>: sender address rejected", Refused),
+        ("250 OK", "550 no", Refused),
+        ("451 4.3.0 later", "250 OK", Unreachable),
+        ("250 OK", "450 4.2.0 greylisted", Unreachable),
+    ],
+)
+def test_a_sender_that_can_never_be_used_is_noticed(
+    mailbox: Mailbox, sender_answer: str, recipient_answer: str, fault: type[ConnectionFault]
+) -> None:
+    mailbox.sender_answer, mailbox.recipient_answer = sender_answer, recipient_answer
+    mailbox.refused = () if recipient_answer.startswith("250") else ("tg@example.org",)
+    with pytest.raises(fault, match=r"does not take mail from tg@example\.org: \d{3} "):
+        mail_at(mailbox.port).check()
+    assert not mailbox.arrived
+
+
+def test_a_sender_without_a_mailbox_can_be_used(mailbox: Mailbox) -> None:
+    mailbox.refused, mailbox.recipient_answer = ("tg@example.org",), "550 5.1.1 user unknown"
+    assert mail_at(mailbox.port).check().endswith("takes mail from tg@example.org, which has no mailbox")
+    assert mail_at(mailbox.port).refused_of(("ann@example.org",)) == {}
+    assert not mailbox.arrived
 
 
 def test_mail_nobody_there(dead_port: int) -> None:
