@@ -90,8 +90,8 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     """An open rollout at its last wave; this process holds its claim, as a run would."""
     from datetime import timedelta
 
+    from benchmarks.raising import raise_at_once
     from console.plan_commands import plan_from
-    from tasks.exposure import raise_exposure
     from tasks.opening import open_rollout
     from tidegate.entries import Kind
 
@@ -103,7 +103,7 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     for wave in range(1, len(plan.waves) + 1):
         body = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": who, "extension_seconds": 0}
         run.append(Kind.GATE_DECIDED, body)
-        raise_exposure(run, wave)
+        raise_at_once(run, wave)
         if wave < len(plan.waves):
             run.append(Kind.SOAKED, {"wave": wave})
     return run

@@ -11,6 +11,7 @@ from typing import Any
 
 from figures import Figure, peak_megabytes
 
+from benchmarks.raising import raise_at_once, serve
 from blocks.connections import OpenConnections
 from blocks.flagd_store import FlagdStore
 from blocks.kit import read_kit, write_kit
@@ -18,7 +19,6 @@ from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import named_sources, start_parts, stop_parts
-from tasks.exposure import raise_exposure
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import opening_body
 from tasks.orphans import Orphans
@@ -85,7 +85,7 @@ def _serve_wave_1(flags: Path) -> None:
     exposure = load_plan(PLANS / "batch-patches-v1.yaml", Path.read_bytes).exposure_at(1)
     store = FlagdStore(path=str(flags))
     store.fence(FLAG, 1)
-    store.write(FLAG, exposure, 1)
+    serve(store, FLAG, exposure, 1)
 
 
 def _waiting(kit: Path, size: int) -> None:
@@ -117,7 +117,7 @@ def _one(via: OpenConnections, plan: Plan, number: int) -> None:
     ruling = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": "b@company.com", "extension_seconds": 0}
     run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
     run.append(Kind.GATE_DECIDED, ruling)
-    raise_exposure(run, 1)
+    raise_at_once(run, 1)
     run.append(Kind.SOAKED, {"wave": 1})
     asked = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""}
     run.append(Kind.GATE_OPENED, asked)

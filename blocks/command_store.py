@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
-from blocks.flag_backend import FlagReading
+from blocks.flag_backend import FlagReading, must_be_permitted
 from blocks.running import PLACE, fill, run_argv
 from tidegate.entries import canonical
 from tidegate.exposure import ZERO, Exposure
+from tidegate.permit import Permit
 from tidegate.units import format_percent
 
 _PLACES = ("flag", "percent", "exposure_json", "epoch")
@@ -82,12 +83,13 @@ class CommandStore(BaseModel):
                 raise NotTaken(f"flag {flag} should carry epoch {epoch}, it carries {found}")
         self._remember(flag, reading.exposure, epoch)
 
-    def write(self, flag: str, exposure: Exposure, epoch: int) -> str:
-        """Serve exactly this; raises Fenced, NotTaken, Unreachable or Refused."""
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
+        """Serve exactly this; raises NotPermitted, Fenced, NotTaken, Unreachable or Refused."""
         reading, found = self._look(flag)
         if found != epoch:
             raise Fenced(f"flag {flag} carries epoch {found}, not {epoch}")
         if reading.exposure != exposure:
+            must_be_permitted(flag, reading.exposure, exposure, epoch, permit)
             self._set(flag, exposure, epoch)
         self._remember(flag, exposure, epoch)
         for _ in range(_SET_BACK):
@@ -99,6 +101,7 @@ class CommandStore(BaseModel):
             if found == epoch:
                 break
             # A late writer with an older epoch came in between.
+            must_be_permitted(flag, reading.exposure, exposure, epoch, permit)
             self._set(flag, exposure, epoch)
         raise NotTaken(f"flag {flag} should serve {exposure}, found {reading.description}")
 

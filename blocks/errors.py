@@ -3,7 +3,8 @@
 ConnectionFault
 ├── Unreachable       no answer, or not now: asking again may help
 ├── Refused           the other side said no: asking again will not help
-│   └── RecipientsRefused   a mail server takes the message, but not for everybody
+│   ├── RecipientsRefused   a mail server takes the message, but not for everybody
+│   └── NotPermitted        it would expose more, and no living permit allows that
 ├── AmbiguousResult   it may have happened and may not
 ├── NotTaken          what was read back differs from what was written
 │   └── OwnDefault    it is switched off, and each service serves a default that nobody here knows
@@ -40,6 +41,10 @@ class RecipientsRefused(Refused):
 
     def __reduce__(self) -> tuple[type["RecipientsRefused"], tuple[tuple[str, ...], dict[str, str]]]:
         return type(self), (self.reached, self.refused)
+
+
+class NotPermitted(Refused):
+    """The write would expose more than is exposed now, and no living permit allows that."""
 
 
 class AmbiguousResult(ConnectionFault):

@@ -1,10 +1,13 @@
 """What Tidegate asks of a feature-flag system."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from blocks.errors import NotPermitted
 from tidegate.exposure import Exposure
+from tidegate.permit import Permit
 
 if TYPE_CHECKING:
     from blocks.connection import Environment
@@ -19,6 +22,19 @@ class FlagReading:
     description: str
     lease_until: datetime | None = None  # when it ends by itself
     expired: bool = False  # it has ended by itself
+
+
+def must_be_permitted(
+    flag: str, served: Exposure | None, wanted: Exposure, epoch: int, permit: Permit | None
+) -> Permit | None:
+    """Return if the write lowers (None), or the permit that it needs, alive at this instant; raises NotPermitted."""
+    if wanted.is_zero or (served is not None and wanted.within(served)):
+        return None
+    if permit is None:
+        raise NotPermitted(f"flag {flag}: {wanted} exposes more than {served or 'what is served'}, without a permit")
+    if why_not := permit.why_not(flag, wanted, epoch) or permit.ended(time.monotonic()):
+        raise NotPermitted(f"flag {flag} is not raised: {why_not}")
+    return permit
 
 
 @runtime_checkable
@@ -37,10 +53,11 @@ class FlagBackend(Protocol):
     def fence(self, flag: str, epoch: int) -> None:
         """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
 
-    def write(self, flag: str, exposure: Exposure, epoch: int) -> str:
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
         """Serve exactly this, under an epoch that `fence` made, and return the revision that was read back.
 
-        Raises Fenced, NotTaken, Unreachable or Refused.
+        What would expose anybody who is not exposed now needs a permit that lives when the write takes effect.
+        Raises NotPermitted, Fenced, NotTaken, Unreachable or Refused.
         """
 
     def zero(self, flag: str, epoch: int | None) -> str:
@@ -60,7 +77,9 @@ class FlagBackend(Protocol):
 class Leasing(Protocol):
     """A flag backend whose evaluators know the time, so that exposure can end by itself."""
 
-    def write_until(self, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
+    def write_until(
+        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: Permit | None = None
+    ) -> str:
         """As `write`, but nobody is served from `until` on unless that is put off."""
 
     def renew(self, flag: str, epoch: int, until: datetime) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
-from blocks.flag_backend import FlagReading
+from blocks.flag_backend import FlagReading, must_be_permitted
 from blocks.flagd_place import hindrance
 from blocks.flagd_reserve import Reserve
 from blocks.flagd_rules import OFF, define, epoch_of, has_own_variants, lease_of, recognise, revision_of
@@ -21,6 +21,7 @@ from blocks.flagd_source import FlagdSource, NotAFlagFile
 from blocks.flagd_writer import FlagdWriter
 from blocks.flagd_zero import FlagdZero
 from tidegate.exposure import ZERO, Exposure
+from tidegate.permit import Permit
 from tidegate.words.emergency_card import flagd_off
 
 _SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
@@ -73,21 +74,32 @@ class FlagdStore(BaseModel):
         with _faults(self.path):
             self._writer.fence.raise_to(flag, epoch)
 
-    def write(self, flag: str, exposure: Exposure, epoch: int) -> str:
-        """Serve exactly this; raises Fenced, NotTaken, Unreachable or Refused."""
-        return self._write(flag, exposure, epoch, None)
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
+        """Serve exactly this; raises NotPermitted, Fenced, NotTaken, Unreachable or Refused."""
+        return self._write(flag, exposure, epoch, None, permit)
 
-    def write_until(self, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
+    def write_until(
+        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: Permit | None = None
+    ) -> str:
         """As `write`, but nobody is served from `until` on (in whole seconds) unless that is put off."""
-        return self._write(flag, exposure, epoch, int(until.timestamp()))
+        return self._write(flag, exposure, epoch, int(until.timestamp()), permit)
 
-    def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None) -> str:
+    def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None, permit: Permit | None) -> str:
+        served: Exposure | None = ZERO
+
         def change(found: list[Any]) -> dict[str, Any] | None:
+            nonlocal served
             before = (found[-1] if found else {}) or {}
+            served = _as_of(recognise(before), time.time()).exposure if before else ZERO
             if len(found) > 1 or (not exposure.is_zero and has_own_variants(before)):
                 raise Refused(f"{self.path}: flag {flag} {_not_ours_to_raise(found)}")
             as_wanted = bool(before) and recognise(before).exposure == exposure and lease_of(before) == until
+            as_wanted = as_wanted and served == exposure
             return None if as_wanted and _is_ours(before, exposure) else define(exposure, epoch, before, until)
+
+        def allowed() -> None:
+            # Asked only now that the file is staged: whoever takes the permit back afterwards removes what is staged.
+            must_be_permitted(flag, served, exposure, epoch, permit)
 
         with _faults(self.path):
             self._writer.fence.must_stand(flag, epoch)
@@ -96,7 +108,7 @@ class FlagdStore(BaseModel):
             with self._locked(self.timeout_seconds) as locked:
                 if not locked:
                     raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
-                self._writer.replace(flag, epoch, change)
+                self._writer.replace(flag, epoch, change, allowed=allowed)
             return self._read_back(flag, exposure)
 
     def _must_be_replaceable(self) -> None:

@@ -48,9 +48,18 @@ class FlagdWriter:
             # No file system tells when a writer has finished.
             time.sleep(0.02)
 
-    def replace(self, flag: str, epoch: int, change: Change, *, insist: bool = False) -> None:
+    def replace(
+        self,
+        flag: str,
+        epoch: int,
+        change: Change,
+        *,
+        insist: bool = False,
+        allowed: Callable[[], object] = lambda: None,
+    ) -> None:
         """Change one flag and lose nothing that another program writes meanwhile; `insist` does so in any case.
 
+        `allowed` is asked once all is ready, right before the change takes effect, and raises where it must not.
         Raises Fenced, Refused, Unreachable, ValueError or OSError.
         """
         carried: bytes | None = None
@@ -76,6 +85,8 @@ class FlagdWriter:
                     changed = not before.still_stands(self.file)
                     if changed and not (insist and attempt >= _POLITE_ATTEMPTS):
                         continue
+                    if carried is None:
+                        allowed()
                     carried, ours = move(staged, place, before), mine
                 except FileNotFoundError:
                     self.fence.must_stand(flag, epoch)

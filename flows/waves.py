@@ -5,7 +5,7 @@ from prefect import flow, get_run_logger
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tasks.connected import open_run
 from tasks.exposure import MayNotRaise, raise_exposure
-from tasks.gates import no_longer_holds, withdraw_go
+from tasks.gates import withdraw_go
 from tasks.guarding import guard_until, monitor
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, settle, utc_now
@@ -29,18 +29,15 @@ def wave(rollout: str, number: int, title: str, connections: str) -> str:  # noq
 
 
 def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
-    """Verify the entry criteria once more, then scale the flag and read it back."""
+    """Wait for the calendar, then scale the flag under a permit and read it back."""
     allowed = run.timing.may_raise_from(number, run.state.first_raise_at, utc_now())
     if not guard_until(run, reporter, allowed, Phase.RAISING):
-        return False
-    if why_not := no_longer_holds(run, number, utc_now()):
-        withdraw_go(run, number, f"just before raising: {why_not}")
         return False
     try:
         if raise_exposure(run, number):
             tell(run, raised(run.plan, run.state))
     except (MayNotRaise, NotTaken, Refused, Superseded, Unreachable) as refusal:
-        withdraw_go(run, number, str(refusal))
+        withdraw_go(run, number, f"not raised: {refusal}")
         return False
     return True
 

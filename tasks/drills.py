@@ -11,10 +11,12 @@ from uuid import uuid4
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from blocks.freezes import why_frozen
 from tasks.choosing import drill_prefix
 from tasks.full_rollback import full_rollback
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
+from tasks.permits import MayNotRaise, permit_to_drill
 from tasks.rollback_steps import Proof, measure_proof
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
@@ -65,6 +67,8 @@ def refuse_drill(connections: OpenConnections, plan: Plan) -> str:
         return f"there is no web source {drill.source} among the connections"
     if rows := connections.journal.rollouts(plan.flag.key, open_only=True):
         return f"flag {plan.flag.key} belongs to the open rollout {rows[0].rollout}; a drill waits until it has ended"
+    if freeze := why_frozen(connections.journal):
+        return freeze
     seen = connections.flags.read(plan.flag.key)
     if seen.exposure != ZERO:
         return f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first"
@@ -99,7 +103,7 @@ def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = Fal
     reason = "The drill did not come to its end."
     try:
         reason = _practise(run, config, by, full)
-    except ConnectionFault as fault:
+    except (ConnectionFault, MayNotRaise) as fault:
         reason = f"The drill broke off: {type(fault).__name__}: {fault}"
     finally:
         if not _is_zero(connections, key):
@@ -127,7 +131,7 @@ def _practise(run: OpenRollout, config: Drill, by: str, full: bool) -> str:
         before = _counter(run)
         claim = run.wait_for_claim()
         only = Exposure(attribute=plan.flag.attribute, always_on=(config.group,))
-        via.flags.write(run.flag, only, claim.epoch)
+        via.flags.write(run.flag, only, claim.epoch, permit_to_drill(run, only))
         moved = _moves(run, before, patience)
         ordered_at = utc_now()
         zeroed = zero_flag(via, run.flag, run.rollout, ordered_at)

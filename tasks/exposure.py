@@ -1,85 +1,87 @@
-"""Raising the flag: earned by an approval, absolute, fenced, read back, recorded before and after."""
+"""Raising the flag: under a permit for each attempt, absolute, fenced, read back, recorded before and after."""
 
+import logging
 import threading
+import time
 from datetime import datetime
 
-from blocks.errors import NotTaken, Unreachable
-from blocks.freezes import why_frozen
+from blocks.errors import ConnectionFault, Fenced, NotPermitted, NotTaken, Unreachable
 from tasks.lease import write_exposure
-from tasks.measurement import drift_of
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
-from tidegate.decision import STOPS_SOAK
+from tasks.permits import MayNotRaise, permit_to_raise
+from tasks.reverting import revert_raise
 from tidegate.entries import Kind
 from tidegate.exposure import Exposure
-from tidegate.rollout_state import Phase, RolloutState
+from tidegate.permit import Permit, forbids_raising
+from tidegate.rollout_state import RolloutState
 
+_PAUSES = (0.2, 1.0, 3.0)
+_log = logging.getLogger("tidegate.exposure")
 
-class MayNotRaise(Exception):
-    """Raising is not allowed now; says why."""
-
-
-def forbids_raising(state: RolloutState, wave: int) -> str:
-    """Why this wave may not be raised, or empty."""
-    if state.phase is not Phase.RAISING:
-        return f"the rollout is {state.phase.value.replace('_', ' ')}"
-    if state.approved_wave != wave or wave != state.wave + 1:
-        return f"wave {wave} is not approved (approved is wave {state.approved_wave}, exposed is wave {state.wave})"
-    if others := STOPS_SOAK & state.holds.keys():
-        return f"held: {state.holds[min(others)]}"
-    return ""
+__all__ = ["MayNotRaise", "raise_exposure"]
 
 
 def raise_exposure(run: OpenRollout, wave: int) -> bool:
     """Make the flag's exposure exactly this wave's and prove it; False when the journal says it was done before.
 
-    Raises MayNotRaise, Fenced, or what the flag's backend raises; nothing is raised without an entry before it.
+    Nothing is raised without an entry before it, and what was raised as its permit ended is lowered again at once.
+    Raises MayNotRaise, Superseded, Fenced, or what the flag's backend raises.
     """
     run.refresh()
     if run.state.wave >= wave:
         return False
-    claim = run.keep_claim()
-    if refusal := forbids_raising(run.state, wave):
-        raise MayNotRaise(refusal)
-    if freeze := why_frozen(run.connections.journal):
-        raise MayNotRaise(freeze)
-    if run.not_fenced:
-        raise MayNotRaise(f"the flag's writers of before cannot be kept off: {run.not_fenced}")
-    drift, unreadable = drift_of(run)
-    if drift is not None or unreadable:
-        changed = f"the flag was changed by somebody else: {drift.was} -> {drift.now}" if drift else unreadable
-        raise MayNotRaise(changed)
-    exposure = run.plan.exposure_at(wave)
-    if run.state.intended not in (None, exposure):
-        raise MayNotRaise("a step back was begun and not finished: order it again, or roll back")
-    body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
-    if run.state.intended != exposure:
-        written = run.append(Kind.RAISING, body, unless=lambda state: bool(forbids_raising(state, wave)), fenced=True)
-        if written is None:
-            raise Superseded(forbids_raising(run.state, wave))
-    backend = run.connections.flags
-    revision, lease = _written(run, exposure, claim.epoch)
-    seen = backend.read(run.flag)
-    if seen.exposure != exposure:
-        raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
-    at: datetime = utc_now()
-    recorded = run.append(
-        Kind.RAISED,
-        body | {"revision": revision} | lease,
-        at,
-        unless=lambda state: state.phase is not Phase.RAISING,
-        fenced=True,
-    )
-    if recorded is None:
-        raise Superseded(f"wave {wave} was raised, but the rollout is {run.state.phase.value}")
+    permit = permit_to_raise(run, wave)
+    body = {"wave": wave, "exposure": permit.exposure.to_json(), "epoch": permit.epoch}
+
+    def forbidden(state: RolloutState) -> bool:
+        return bool(forbids_raising(run.plan, state, wave))
+
+    recorded = run.state.intended == permit.exposure
+    if not recorded and run.append(Kind.RAISING, body, unless=forbidden, fenced=True) is None:
+        raise Superseded(forbids_raising(run.plan, run.state, wave))
+    try:
+        revision, lease = _written(run, wave, permit)
+        at: datetime = utc_now()
+        # What was written meanwhile, a hold above all, was told to people: the raise must not come behind it.
+        if run.append(Kind.RAISED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
+            raise MayNotRaise(forbids_raising(run.plan, run.state, wave))
+    except Fenced:
+        raise  # whoever has taken over lowers it
+    except Exception as fault:
+        _revert(run, str(fault))
+        raise
     return True
 
 
-def _written(run: OpenRollout, exposure: Exposure, epoch: int) -> tuple[str, dict[str, str]]:
-    """Write, trying again while the backend is merely unreachable; writing the same again is harmless."""
-    for wait in (0.2, 1.0, 3.0):
+def _written(run: OpenRollout, wave: int, permit: Permit) -> tuple[str, dict[str, str]]:
+    """Write, trying again with a new permit while the backend is merely unreachable; read it back, look once more."""
+    for pause in (*_PAUSES, None):
         try:
-            return write_exposure(run, exposure, epoch, utc_now())
+            revision, lease = write_exposure(run, permit.exposure, permit.epoch, utc_now(), permit)
         except Unreachable:
-            threading.Event().wait(wait)
-            run.keep_claim()
-    return write_exposure(run, exposure, epoch, utc_now())
+            if pause is None:
+                raise
+            threading.Event().wait(pause)
+            permit = permit_to_raise(run, wave)
+            continue
+        except NotPermitted as ended:
+            raise MayNotRaise(str(ended)) from ended
+        break
+    _must_stand(run, permit.exposure)
+    if why_not := permit.ended(time.monotonic()):
+        raise MayNotRaise(why_not)
+    return revision, lease
+
+
+def _must_stand(run: OpenRollout, exposure: Exposure) -> None:
+    seen = run.connections.flags.read(run.flag)
+    if seen.exposure != exposure:
+        raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
+
+
+def _revert(run: OpenRollout, reason: str) -> None:
+    """What cannot be lowered or recorded now is so at the next guard check."""
+    try:
+        revert_raise(run, reason)
+    except ConnectionFault as fault:
+        _log.error("whether %s was raised without a permit is not known: %s", run.flag, fault)

@@ -23,7 +23,7 @@ from tidegate.approval import (
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.gates.binding import worse_than_shown
-from tidegate.gates.counted import oldest_go, said_go, stated
+from tidegate.gates.counted import said_go, stated
 from tidegate.gates.objection import objection
 from tidegate.gates.statements import (
     Statement,
@@ -35,11 +35,8 @@ from tidegate.gates.statements import (
     statements,
     statements_of,
 )
-from tidegate.plan import timezone_of
-from tidegate.raising_hours import why_closed
 from tidegate.rollout_state import GateRecord, Phase, RolloutState
-from tidegate.units import format_duration
-from tidegate.verdict import Finding, Verdict, worst
+from tidegate.verdict import Finding, worst
 from tidegate.words.wording import gate_waiting
 
 _TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
@@ -225,21 +222,6 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
     run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
     return ruling
-
-
-def no_longer_holds(run: OpenRollout, wave: int, now: datetime) -> str:
-    """Why a go that was given must not be acted upon at this instant, or empty."""
-    approved = oldest_go(run.state, wave, run.plan.approval_ttl)
-    if approved is None or now - approved > run.plan.approval_ttl:
-        return f"the approval is older than {format_duration(run.plan.approval_ttl)}"
-    plan_now, zone = run.timing.pace.plan_time(now), timezone_of(run.plan)
-    if closed := why_closed(run.plan.raising, zone, plan_now):
-        return closed
-    allowed = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    if freeze := why_frozen(run.connections.journal):
-        return freeze
-    unmet = next((f for f in entry_findings(run, wave, now) if f.verdict not in allowed), None)
-    return f"{unmet.text}: {unmet.sentence}" if unmet else ""
 
 
 def withdraw_go(run: OpenRollout, wave: int, reason: str) -> None:

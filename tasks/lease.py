@@ -9,21 +9,24 @@ from tasks.open_rollout import OpenRollout
 from tidegate.entries import Kind
 from tidegate.exposure import Exposure
 from tidegate.lease import lease_end, renewal_due
+from tidegate.permit import Permit
 
 _log = logging.getLogger("tidegate.lease")
 
 
-def write_exposure(run: OpenRollout, exposure: Exposure, epoch: int, now: datetime) -> tuple[str, dict[str, str]]:
+def write_exposure(
+    run: OpenRollout, exposure: Exposure, epoch: int, now: datetime, permit: Permit | None = None
+) -> tuple[str, dict[str, str]]:
     """Write the exposure with the end that its plan gives it; its revision, and what the entry says of the end.
 
     Raises what the flag's backend raises; Refused where its evaluators know no time.
     """
     backend, until = run.connections.flags, lease_end(run.plan, exposure, now)
     if until is None:
-        return backend.write(run.flag, exposure, epoch), {}
+        return backend.write(run.flag, exposure, epoch, permit), {}
     if not isinstance(backend, Leasing):
         raise Refused(f"flag.lease: {type(backend).__name__} knows no leases, allowed is a flagd file")
-    return backend.write_until(run.flag, exposure, epoch, until), {"lease_until": until.isoformat()}
+    return backend.write_until(run.flag, exposure, epoch, until, permit), {"lease_until": until.isoformat()}
 
 
 def renew_lease(run: OpenRollout, now: datetime) -> None:

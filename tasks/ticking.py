@@ -18,6 +18,7 @@ from tasks.notifications import page_now, tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.references import measure_wave
+from tasks.reverting import revert_unfinished
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.step_back import step_back
@@ -72,6 +73,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     run.refresh()
     run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
+    revert_unfinished(run)
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):

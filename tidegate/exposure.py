@@ -45,6 +45,14 @@ class Exposure:
         """The share of the newest layer, 0 when nobody is exposed."""
         return self.layers[-1].percent if self.layers else 0.0
 
+    def within(self, other: "Exposure") -> bool:
+        """Whether it certainly exposes nobody whom the other one does not: writing it there is no raise."""
+        if self.is_zero:
+            return True
+        same = self.attribute == other.attribute or not (_by_group(self) or _by_group(other))
+        held_out = set(other.always_off) <= set(self.always_off) and set(self.always_on) <= set(other.always_on)
+        return same and held_out and all(_covered(layer, other.layers) for layer in self.layers)
+
     def __str__(self) -> str:
         if self.is_zero:
             return "0% (nobody)"
@@ -84,6 +92,23 @@ class Exposure:
             always_on=tuple(map(str, body["always_on"])),  # type: ignore[call-overload]
             always_off=tuple(map(str, body["always_off"])),  # type: ignore[call-overload]
         )
+
+
+def _by_group(exposure: Exposure) -> bool:
+    named = any(layer.groups is not None for layer in exposure.layers)
+    return named or bool(exposure.always_on or exposure.always_off)
+
+
+def _covered(layer: Layer, by: tuple[Layer, ...]) -> bool:
+    if layer.percent == 0:
+        return True
+
+    def covers(other: Layer) -> bool:
+        everyone = other.groups is None
+        groups = everyone or (layer.groups is not None and set(layer.groups) <= set(other.groups or ()))
+        return groups and layer.percent <= other.percent
+
+    return any(covers(other) for other in by)
 
 
 ZERO = Exposure()

@@ -84,6 +84,7 @@ _ONWARD = frozenset(
         Kind.GATE_OPENED,
         Kind.RAISING,
         Kind.RAISED,
+        Kind.RAISE_REVERTED,
         Kind.LOWERING,  # to more than nothing, once all was taken back
         Kind.LOWERED,
         Kind.LEASED,

@@ -42,6 +42,8 @@ def _stands(state: RolloutState, problem: str) -> bool:
     match problem:
         case "proof":
             return state.rollback is None or not state.rollback.proven
+        case "raise":
+            return state.unfinished is not None and not state.goes_no_further
         case "abandoned":
             return state.orphaned > 0 and not state.goes_no_further
         case _:

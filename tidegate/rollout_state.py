@@ -200,6 +200,7 @@ class RolloutState:
     wave: int = 0
     exposure: Exposure = ZERO
     intended: Exposure | None = None
+    unfinished: Exposure | None = None  # what was last written to raise, until it is recorded as raised
     revision: str | None = None
     lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
     fired_late: str = ""  # the trigger whose rollback waits for legacy

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks import FlagdFile, flagd_writer
+from tests.permits import put
 from tidegate.exposure import Exposure, Layer
 
 FLAG = "batch-patches-v1"
@@ -86,7 +87,7 @@ class LateWriter:
         else:
             flagd_writer.write_staged = stop_after_reading
         try:
-            backend.write(flag, everyone(50), 1)
+            put(backend, flag, everyone(50), 1)
         except BaseException as fault:
             return type(fault).__name__
         return "written"

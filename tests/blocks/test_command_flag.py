@@ -9,6 +9,7 @@ import pytest
 from blocks import CommandFlag
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tests.blocks.flag_script import command_flag
+from tests.permits import put
 from tidegate.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
@@ -32,12 +33,12 @@ def test_a_late_writer_is_set_back_at_the_next_look(tmp_path: Path) -> None:
 def test_a_taker_sets_back_what_the_loser_writes_after_the_fence(tmp_path: Path) -> None:
     loser, taker = command_flag(tmp_path), command_flag(tmp_path)
     loser.fence(FLAG, 1)
-    loser.write(FLAG, TEN, 1)
+    put(loser, FLAG, TEN, 1)
     taker.fence(FLAG, 2)
     late_write(tmp_path, HALF, 1)
     assert taker.read(FLAG).exposure == TEN
     with pytest.raises(Fenced):
-        loser.write(FLAG, HALF, 1)
+        put(loser, FLAG, HALF, 1)
 
 
 def test_what_somebody_else_wrote_is_shown_and_not_fought(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_what_cannot_be_understood_is_never_zero(tmp_path: Path, printed: str) -
 def test_zero_needs_neither_a_reading_nor_the_set_command(tmp_path: Path) -> None:
     backend = command_flag(tmp_path)
     backend.fence(FLAG, 1)
-    backend.write(FLAG, TEN, 1)
+    put(backend, FLAG, TEN, 1)
     (tmp_path / "broken-read").touch()
     with pytest.raises(Unreachable, match="ended with 22. HTTP 500 from read"):
         backend.zero(FLAG, 2)
@@ -81,7 +82,7 @@ def test_zero_needs_neither_a_reading_nor_the_set_command(tmp_path: Path) -> Non
 def test_a_zero_that_does_not_take_is_told(tmp_path: Path) -> None:
     backend = command_flag(tmp_path)
     backend.fence(FLAG, 1)
-    backend.write(FLAG, TEN, 1)
+    put(backend, FLAG, TEN, 1)
     with pytest.raises(NotTaken, match="should serve nobody, found 10% of everyone"):
         backend.model_copy(update={"zero_command": ("true",)}).zero(FLAG, 2)
 

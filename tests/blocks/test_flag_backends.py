@@ -8,6 +8,7 @@ import pytest
 from blocks import FlagBackend, FlagdFile
 from blocks.errors import Fenced
 from tests.blocks.flag_script import command_flag
+from tests.permits import put
 from tidegate.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
@@ -41,7 +42,7 @@ def test_a_flag_that_is_not_there_is_zero(backend: FlagBackend) -> None:
 @pytest.mark.parametrize("exposure", [TEN, MORE, Exposure((Layer("everyone", None, 100.0),)), ZERO])
 def test_what_is_written_is_read(backend: FlagBackend, exposure: Exposure) -> None:
     backend.fence(FLAG, 1)
-    revision = backend.write(FLAG, exposure, 1)
+    revision = put(backend, FLAG, exposure, 1)
     reading = backend.read(FLAG)
     assert (reading.exposure, reading.revision) == (exposure, revision)
     assert reading.description
@@ -49,59 +50,59 @@ def test_what_is_written_is_read(backend: FlagBackend, exposure: Exposure) -> No
 
 def test_writing_again_changes_nothing(backend: FlagBackend) -> None:
     backend.fence(FLAG, 1)
-    first = backend.write(FLAG, TEN, 1)
-    assert backend.write(FLAG, TEN, 1) == first
+    first = put(backend, FLAG, TEN, 1)
+    assert put(backend, FLAG, TEN, 1) == first
     backend.fence(FLAG, 2)
-    assert backend.write(FLAG, TEN, 2) == first
-    assert backend.write(FLAG, MORE, 2) != first
+    assert put(backend, FLAG, TEN, 2) == first
+    assert put(backend, FLAG, MORE, 2) != first
 
 
 def test_an_older_epoch_has_lost(backend: FlagBackend) -> None:
     backend.fence(FLAG, 1)
-    backend.write(FLAG, TEN, 1)
+    put(backend, FLAG, TEN, 1)
     backend.fence(FLAG, 2)
     for exposure in (MORE, TEN):
         with pytest.raises(Fenced):
-            backend.write(FLAG, exposure, 1)
+            put(backend, FLAG, exposure, 1)
     with pytest.raises(Fenced):
         backend.fence(FLAG, 1)
     with pytest.raises(Fenced):
         backend.zero(FLAG, 1)
     assert backend.read(FLAG).exposure == TEN
-    backend.write(FLAG, MORE, 2)
+    put(backend, FLAG, MORE, 2)
 
 
 def test_an_epoch_that_nobody_fenced_may_not_write(backend: FlagBackend) -> None:
     backend.fence(FLAG, 1)
     with pytest.raises(Fenced):
-        backend.write(FLAG, TEN, 2)
+        put(backend, FLAG, TEN, 2)
 
 
 def test_the_fence_stands_again_and_again(backend: FlagBackend) -> None:
     backend.fence(FLAG, 3)
     backend.fence(FLAG, 3)
-    backend.write(FLAG, TEN, 3)
+    put(backend, FLAG, TEN, 3)
     backend.fence(FLAG, 3)
-    backend.write(FLAG, MORE, 3)
+    put(backend, FLAG, MORE, 3)
 
 
 def test_zero_needs_nothing_but_the_name(backend: FlagBackend) -> None:
     backend.fence(FLAG, 7)
-    backend.write(FLAG, TEN, 7)
+    put(backend, FLAG, TEN, 7)
     revision = backend.zero(FLAG, None)
     reading = backend.read(FLAG)
     assert (reading.exposure, reading.revision) == (ZERO, revision)
     with pytest.raises(Fenced):
-        backend.write(FLAG, TEN, 7)
+        put(backend, FLAG, TEN, 7)
 
 
 def test_zero_fences_by_itself(backend: FlagBackend) -> None:
     backend.fence(FLAG, 1)
-    backend.write(FLAG, TEN, 1)
+    put(backend, FLAG, TEN, 1)
     backend.zero(FLAG, 5)
     assert backend.read(FLAG).exposure == ZERO
     with pytest.raises(Fenced):
-        backend.write(FLAG, TEN, 1)
+        put(backend, FLAG, TEN, 1)
     assert backend.zero(FLAG, 5) == backend.zero(FLAG, None)
 
 
@@ -113,17 +114,17 @@ def test_zero_of_a_flag_that_is_not_there(backend: FlagBackend) -> None:
 def test_flags_do_not_touch_each_other(backend: FlagBackend) -> None:
     for flag, exposure in ((FLAG, TEN), ("other", MORE)):
         backend.fence(flag, 1)
-        backend.write(flag, exposure, 1)
+        put(backend, flag, exposure, 1)
     backend.zero("other", None)
     assert backend.read(FLAG).exposure == TEN
-    backend.write(FLAG, MORE, 1)
+    put(backend, FLAG, MORE, 1)
 
 
 def test_the_command_on_the_emergency_card_turns_it_off_for_everybody(backend: FlagBackend) -> None:
     backend.fence(FLAG, 1)
-    backend.write(FLAG, TEN, 1)
+    put(backend, FLAG, TEN, 1)
     backend.fence("other", 1)
-    backend.write("other", TEN, 1)
+    put(backend, "other", TEN, 1)
     subprocess.run(["bash", "-c", backend.by_hand(FLAG)], check=True, timeout=30)
     assert backend.read(FLAG).exposure == ZERO
     assert backend.read("other").exposure == TEN

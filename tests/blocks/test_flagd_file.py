@@ -23,6 +23,7 @@ from blocks.errors import Fenced, Refused, Unreachable
 from blocks.flagd_fence import Fence
 from blocks.flagd_rules import render
 from tests.blocks.flag_files import FLAG, LateWriter, everyone
+from tests.permits import put as raised
 from tidegate.exposure import ZERO, Exposure, Layer
 
 OTHER = {"state": "ENABLED", "variants": {"big": 12.5, "small": 1}, "defaultVariant": "small", "source": "päth"}
@@ -57,19 +58,19 @@ def test_a_file_that_stays_is_read_once_and_every_change_of_it_is_seen(
     file: Path, backend: FlagdFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blocks.flagd_store._SETTLED_NANOSECONDS", 0)
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     assert backend.read(FLAG).exposure == everyone(10)
     assert backend._parsed() is backend._parsed()
     put(file, render(everyone(25)))  # by hand, into the same file
     assert backend.read(FLAG).exposure is None  # something else, and no longer what it was
-    backend.write(FLAG, everyone(50), 1)
+    raised(backend, FLAG, everyone(50), 1)
     assert backend.read(FLAG).exposure == everyone(50)
     file.unlink()
     assert backend.read(FLAG).exposure == ZERO
 
 
 def test_a_file_that_has_just_changed_is_read_each_time(file: Path, backend: FlagdFile) -> None:
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     seen = file.stat()
     assert backend.read(FLAG).exposure == everyone(10)
     assert backend._parsed() is not backend._parsed()
@@ -80,7 +81,7 @@ def test_a_file_that_has_just_changed_is_read_each_time(file: Path, backend: Fla
 def test_what_others_keep_in_the_file_stays(backend: FlagdFile, file: Path) -> None:
     put(file, {**render(ZERO), "metadata": {"owner": "team a"}})
     file.chmod(0o640)
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     document = json.loads(file.read_text())
     assert document["flags"]["other"] == OTHER
     assert (document["metadata"], document["$evaluators"]) == ({"team": "x"}, {})
@@ -91,14 +92,14 @@ def test_what_others_keep_in_the_file_stays(backend: FlagdFile, file: Path) -> N
 def test_a_file_from_the_future_is_followed_by_a_newer_one(backend: FlagdFile, file: Path) -> None:
     ahead = time.time() + 3600
     os.utime(file, (ahead, ahead))
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     assert file.stat().st_mtime > ahead
 
 
 def test_an_equal_write_leaves_the_file_alone(backend: FlagdFile, file: Path) -> None:
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     before = file.stat()
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -120,7 +121,7 @@ def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_hand_set_off_is_zero(backend: FlagdFile, file: Path, change: dict[str, Any]) -> None:
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     put(file, {**definition(file), **change})
     assert backend.read(FLAG).exposure == ZERO
 
@@ -137,7 +138,7 @@ def test_a_hand_set_off_is_zero(backend: FlagdFile, file: Path, change: dict[str
     ],
 )
 def test_a_foreign_definition_is_no_exposure(backend: FlagdFile, file: Path, change: dict[str, Any]) -> None:
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     before = backend.read(FLAG)
     put(file, {**definition(file), **change})
     reading = backend.read(FLAG)
@@ -149,10 +150,10 @@ def test_a_foreign_definition_is_no_exposure(backend: FlagdFile, file: Path, cha
 
 
 def test_the_revision_does_not_know_the_epoch(backend: FlagdFile, file: Path) -> None:
-    first = backend.write(FLAG, everyone(10), 1)
+    first = raised(backend, FLAG, everyone(10), 1)
     backend.fence(FLAG, 2)
-    backend.write(FLAG, everyone(20), 2)
-    assert backend.write(FLAG, everyone(10), 2) == first
+    raised(backend, FLAG, everyone(20), 2)
+    assert raised(backend, FLAG, everyone(10), 2) == first
     assert definition(file)["metadata"]["tidegateEpoch"] == 2
 
 
@@ -167,7 +168,7 @@ def test_broken_json_is_named_by_file_and_line(backend: FlagdFile, file: Path) -
 def test_a_flag_that_is_not_boolean_is_not_raised(backend: FlagdFile) -> None:
     backend.fence("other", 1)
     with pytest.raises(Refused, match="not boolean"):
-        backend.write("other", everyone(10), 1)
+        raised(backend, "other", everyone(10), 1)
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
@@ -204,11 +205,11 @@ def test_two_who_raise_the_fence_at_once_agree(file: Path) -> None:
 
 
 def test_a_raise_waits_for_the_lock_and_a_zero_goes_ahead(backend: FlagdFile, file: Path) -> None:
-    backend.write(FLAG, everyone(10), 1)
+    raised(backend, FLAG, everyone(10), 1)
     with (file.with_name("flags.json.tidegate") / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(Unreachable):
-            backend.write(FLAG, everyone(50), 1)
+            raised(backend, FLAG, everyone(50), 1)
         backend.zero(FLAG, None)
     assert backend.read(FLAG).exposure == ZERO
 
@@ -217,7 +218,7 @@ def test_a_raise_waits_for_the_lock_and_a_zero_goes_ahead(backend: FlagdFile, fi
 def late_writer(request: pytest.FixtureRequest, backend: FlagdFile, file: Path) -> Iterator[LateWriter]:
     flag, place = request.param
     if flag != FLAG:
-        backend.write(FLAG, everyone(10), 1)
+        raised(backend, FLAG, everyone(10), 1)
     backend.fence(flag, 1)
     with closing(LateWriter(file, flag, place)) as writer:
         yield writer
@@ -296,14 +297,14 @@ class Evaluator:
 
 @pytest.fixture
 def evaluator(backend: FlagdFile, file: Path) -> Iterator[Evaluator]:
-    backend.write(FLAG, ZERO, 1)
+    raised(backend, FLAG, ZERO, 1)
     yield Evaluator(file)
     api.shutdown()
 
 
 def test_real_evaluation(backend: FlagdFile, evaluator: Evaluator) -> None:
     def serve(exposure: Exposure) -> None:
-        backend.write(FLAG, exposure, 1)
+        raised(backend, FLAG, exposure, 1)
         evaluator.wait(exposure)
 
     before: set[int] = set()

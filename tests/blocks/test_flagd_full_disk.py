@@ -10,6 +10,7 @@ import pytest
 from blocks import FlagdFile
 from blocks.errors import Fenced, Refused, Unreachable
 from tests.blocks.flag_files import FLAG, LateWriter, everyone, fill, small_disk, use_up_names
+from tests.permits import put
 from tidegate.exposure import ZERO
 
 OTHERS = '{"flags" : {"theirs": {"state":"ENABLED", "weight": 1.10, "note": "\\ud83d"},\n  "more": {}},  "end": 1e2}\n'
@@ -32,7 +33,7 @@ def file(disk: Path) -> Path:
 def backend(file: Path) -> FlagdFile:
     backend = FlagdFile(path=str(file))
     backend.fence(FLAG, 1)
-    backend.write(FLAG, everyone(25), 1)
+    put(backend, FLAG, everyone(25), 1)
     return backend
 
 
@@ -62,9 +63,9 @@ def test_zero_gives_the_reserve_up_and_takes_the_files_place(backend: FlagdFile,
     assert file.stat().st_ino != before
     assert around_our_flag(file) == around
     with pytest.raises(Fenced):
-        backend.write(FLAG, everyone(50), 1)
+        put(backend, FLAG, everyone(50), 1)
     (disk / "filling").unlink()
-    backend.write(FLAG, everyone(50), 2)
+    put(backend, FLAG, everyone(50), 2)
     assert reserve_of(file).exists()
 
 
@@ -83,7 +84,7 @@ def test_without_a_reserve_zero_is_one_write_in_place(
     assert after.st_mtime_ns > before.st_mtime_ns
     assert around_our_flag(file) == around
     with pytest.raises(Fenced):
-        backend.write(FLAG, everyone(50), 1)
+        put(backend, FLAG, everyone(50), 1)
     backend.zero(FLAG, None)
 
 
@@ -115,5 +116,5 @@ def test_nobody_is_exposed_where_a_rollback_would_find_no_room(file: Path, disk:
     with pytest.raises(Refused, match=r"its disk lacks \d+ bytes that a rollback must be able to write"):
         backend.check()
     with pytest.raises(Unreachable, match="No space left"):
-        backend.write(FLAG, everyone(10), 1)
+        put(backend, FLAG, everyone(10), 1)
     assert file.read_text() == OTHERS

@@ -9,6 +9,7 @@ from blocks import FlagdFile
 from blocks.errors import Fenced, NotTaken
 from demo.flag import FLAG, Flag
 from tests.e2e.waiting import wait_for
+from tests.permits import put, put_until
 from tidegate.exposure import ZERO, Exposure, Layer
 
 EVERYONE = Exposure((Layer("all", None, 100.0),))
@@ -28,7 +29,7 @@ def flags(tmp_path: Path) -> FlagdFile:
 
 def test_the_evaluator_ends_it_and_the_reading_says_so_and_it_is_never_renewed(flags: FlagdFile) -> None:
     until = soon(timedelta(seconds=3))
-    flags.write_until(FLAG, EVERYONE, 1, until)
+    put_until(flags, FLAG, EVERYONE, 1, until)
     service = Flag(Path(flags.path))
     try:
         wait_for(lambda: service.assign("user-1", "beta").on, 2, "the service has read the file")
@@ -46,7 +47,7 @@ def test_the_evaluator_ends_it_and_the_reading_says_so_and_it_is_never_renewed(f
 
 
 def test_a_renewal_changes_the_end_and_nothing_else(flags: FlagdFile) -> None:
-    revision = flags.write_until(FLAG, EVERYONE, 1, soon())
+    revision = put_until(flags, FLAG, EVERYONE, 1, soon())
     later = soon(2 * LONG)
     flags.renew(FLAG, 1, later)
     seen = flags.read(FLAG)
@@ -54,18 +55,18 @@ def test_a_renewal_changes_the_end_and_nothing_else(flags: FlagdFile) -> None:
 
 
 def test_a_late_renewal_does_not_get_past_a_rollback(flags: FlagdFile) -> None:
-    flags.write_until(FLAG, EVERYONE, 1, soon())
+    put_until(flags, FLAG, EVERYONE, 1, soon())
     flags.zero(FLAG, 2)
     with pytest.raises(NotTaken):
         flags.renew(FLAG, 1, soon())
     with pytest.raises(Fenced):
-        flags.write_until(FLAG, EVERYONE, 1, soon())
+        put_until(flags, FLAG, EVERYONE, 1, soon())
     assert flags.read(FLAG).exposure == ZERO
 
 
 def test_exposure_without_a_lease_has_no_end_and_cannot_be_given_one_by_renewing(flags: FlagdFile) -> None:
-    flags.write_until(FLAG, EVERYONE, 1, soon())
-    flags.write(FLAG, EVERYONE, 1)
+    put_until(flags, FLAG, EVERYONE, 1, soon())
+    put(flags, FLAG, EVERYONE, 1)
     assert flags.read(FLAG).lease_until is None
     with pytest.raises(NotTaken):
         flags.renew(FLAG, 1, soon())
@@ -73,7 +74,7 @@ def test_exposure_without_a_lease_has_no_end_and_cannot_be_given_one_by_renewing
 
 def test_an_end_that_was_changed_by_hand_is_no_exposure_of_ours(flags: FlagdFile) -> None:
     until = soon()
-    flags.write_until(FLAG, EVERYONE, 1, until)
+    put_until(flags, FLAG, EVERYONE, 1, until)
     path = Path(flags.path)
     seconds = int(until.timestamp())
     changed = path.read_text().replace(f"{seconds}\n", f"{seconds + 9_999}\n", 1)

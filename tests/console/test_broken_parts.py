@@ -35,6 +35,7 @@ from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Run
 from tests.e2e.waiting import wait_for
+from tests.permits import put
 from tests.tasks.inbox import open_inbox
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -73,7 +74,7 @@ def raised(kit: Path, plan: Plan | None = None, via: Any = None) -> OpenRollout:
     name = f"r-{uuid4().hex[:6]}"
     opened = open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
     claim, exposure = opened.keep_claim(), plan.exposure_at(2)
-    revision = via.flags.write(opened.flag, exposure, claim.epoch)
+    revision = put(via.flags, opened.flag, exposure, claim.epoch)
     opened.append(Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
     return opened
 
@@ -428,7 +429,7 @@ def closed_at_zero_and_raised_by_hand(kit: Path, plan: Plan) -> OpenRollout:
     opened.append(Kind.PROVEN, body | {"sentence": "The new path is chosen no more."})
     assert opened.state.phase is Phase.ROLLED_BACK
     assert opened.claim is not None
-    opened.connections.flags.write(opened.flag, opened.plan.exposure_at(1), opened.claim.epoch)
+    put(opened.connections.flags, opened.flag, opened.plan.exposure_at(1), opened.claim.epoch)
     opened.release_claim()
     return opened
 

@@ -13,6 +13,7 @@ from console.plan_commands import plan_from
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tests.console.conftest import Run
+from tests.permits import put
 from tests.tidegate.plan_texts import changed
 from tests.tidegate.test_plan_mistakes import MISTAKES
 from tidegate.entries import Kind
@@ -101,7 +102,7 @@ def test_a_second_start_names_the_owner(kit: Path, run: Run) -> None:
 def test_a_flag_that_is_not_at_zero_is_not_started(kit: Path, run: Run) -> None:
     via, plan = read_kit(kit), plan_from("batch-patches-v1.yaml")
     via.flags.fence(plan.flag.key, 1)
-    via.flags.write(plan.flag.key, plan.exposure_at(2), 1)
+    put(via.flags, plan.flag.key, plan.exposure_at(2), 1)
     code, _, err = run("start", "batch-patches-v1.yaml", "--as", WHO)
     assert code == 2
     assert "not at zero" in err

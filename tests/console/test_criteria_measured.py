@@ -20,6 +20,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tasks.references import measure_baseline, measure_wave
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tests.tidegate.builders import STARTER, plan_of
 from tidegate.entries import Kind
 from tidegate.judging.bounds import Level
@@ -96,7 +97,7 @@ class Shop:
                 run.append(Kind.SOAKED, {"wave": 1}, SECOND)
             exposure = run.plan.exposure_at(wave)
             body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
-            run.append(Kind.RAISED, {**body, "revision": run.connections.flags.write(run.flag, exposure, epoch)}, at)
+            run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
         return run
 
     def asked(self, name: str = "asked") -> Finding:

@@ -25,6 +25,7 @@ from tasks.orphans import Orphans
 from tasks.watching import _guard
 from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO, Exposure, Layer
 from tidegate.plan import Plan
@@ -135,7 +136,7 @@ def test_a_drill_never_touches_anybody_real(stage: Stage) -> None:
     assert "uses for real users" in refuse_drill(stage.via, changed(stage.plan, group="internal"))
     assert "no web source nowhere" in refuse_drill(stage.via, changed(stage.plan, source="nowhere"))
     stage.via.flags.fence(stage.plan.flag.key, 1)
-    stage.via.flags.write(stage.plan.flag.key, Exposure((Layer("everyone", None, 10.0),)), 1)
+    put(stage.via.flags, stage.plan.flag.key, Exposure((Layer("everyone", None, 10.0),)), 1)
     assert "not at zero" in refuse_drill(stage.via, stage.plan)
     with pytest.raises(NotAllowed):
         drill(stage.via, stage.plan, by=WHO)
@@ -157,7 +158,7 @@ def test_a_drill_whose_process_was_lost_is_ended_by_the_watch_and_never_becomes_
     via.journal.open_rollout(name, plan.flag.key, body, datetime.now(UTC) - 2 * LEASE)
     run = OpenRollout(via, name)
     epoch = run.keep_claim().epoch
-    via.flags.write(run.flag, Exposure(attribute=plan.flag.attribute, always_on=("drill",)), epoch)
+    put(via.flags, run.flag, Exposure(attribute=plan.flag.attribute, always_on=("drill",)), epoch)
     run.release_claim()
     started: list[object] = []
     orphans = Orphans(lambda _: "GONE", lambda *given: started.append(given))

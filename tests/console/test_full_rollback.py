@@ -22,6 +22,7 @@ from tasks.rollback_steps import prove, roll_back
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.servers import running_nginx, running_redis
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.plan import Plan
@@ -104,7 +105,7 @@ def opened(parts: Parts, plan: Plan, snapshot: str | None = "2026-01-01T10:00:00
     run.append(Kind.PREFLIGHT, body)
     claim = run.keep_claim()
     exposure = plan.exposure_at(1)
-    revision = parts.via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(parts.via.flags, run.flag, exposure, claim.epoch)
     run.append(Kind.RAISED, {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
     return run
 

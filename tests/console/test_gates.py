@@ -9,6 +9,7 @@ from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import WHO, opened
+from tests.permits import put
 from tidegate.approval import Answer, Choice, Outcome, measured_entry, rule
 from tidegate.entries import Kind
 from tidegate.gates.statements import statements
@@ -53,7 +54,7 @@ def at_the_last_gate(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollou
         exposure = run.plan.exposure_at(wave)
         body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
         run.append(Kind.RAISING, body)
-        run.append(Kind.RAISED, {**body, "revision": run.connections.flags.write(run.flag, exposure, claim.epoch)})
+        run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, claim.epoch)})
         run.append(Kind.SOAKED, {"wave": wave})
     assert measured_entry(run.plan, 4) == ()
     return run
@@ -87,7 +88,7 @@ def test_a_flag_that_was_changed_by_hand_stands_in_the_evidence_of_the_gate(
     tmp_path: Path, prometheus_server: PrometheusServer
 ) -> None:
     run = at_the_last_gate(tmp_path, prometheus_server)
-    run.connections.flags.write(run.flag, run.plan.exposure_at(1), run.keep_claim().epoch)
+    put(run.connections.flags, run.flag, run.plan.exposure_at(1), run.keep_claim().epoch)
     [flag] = [f for f in entry_findings(run, 4, utc_now()) if f.criterion == "flag"]
     assert flag.verdict is Verdict.ERROR
 

@@ -26,6 +26,7 @@ from tasks.ticking import tick
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
+from tests.permits import put
 from tests.tidegate.test_outside import example
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
@@ -185,7 +186,7 @@ _EPOCHS = itertools.count(1000, 1000)
 def expose(run: OpenRollout, flags: FlagBackend) -> None:
     epoch = next(_EPOCHS)
     flags.fence(run.flag, epoch)
-    flags.write(run.flag, run.plan.exposure_at(1), epoch)
+    put(flags, run.flag, run.plan.exposure_at(1), epoch)
 
 
 def path_of(demo: Demo, group: str) -> str:

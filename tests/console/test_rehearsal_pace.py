@@ -17,6 +17,7 @@ from tasks.references import measure_baseline
 from tasks.ticking import review_due, tick
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
+from tests.permits import put
 from tests.prometheus_writer import Points
 from tidegate.decision import Advance, Continue, Finish
 from tidegate.entries import Kind
@@ -100,7 +101,7 @@ def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
     exposure, epoch = run.plan.exposure_at(wave), run.keep_claim().epoch
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
     run.append(Kind.RAISING, body, at)
-    run.append(Kind.RAISED, {**body, "revision": run.connections.flags.write(run.flag, exposure, epoch)}, at)
+    run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
 
 
 def test_a_rehearsal_of_a_healthy_service_finishes(prometheus_server: PrometheusServer, tmp_path: Path) -> None:

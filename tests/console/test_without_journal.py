@@ -24,6 +24,7 @@ from tasks.ticking import tick
 from tasks.watching import _guard
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
+from tests.permits import put
 from tests.tasks.inbox import open_inbox
 from tidegate.decision import Continue, RollBack
 from tidegate.entries import Kind
@@ -52,7 +53,7 @@ def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
     via, plan = run.connections, run.plan
     claim = run.keep_claim()
     exposure = plan.exposure_at(1)
-    revision = via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(via.flags, run.flag, exposure, claim.epoch)
     gate = {"wave": 1, "attempt": 1}
     run.append(Kind.GATE_OPENED, {**gate, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""})
     run.append(

@@ -14,6 +14,7 @@ from blocks.kit_values import zero_kit
 from console.zero_first import zero_early
 from tasks.holder import utc_now
 from tests.blocks.flag_script import command_flag
+from tests.permits import put
 from tests.tidegate.builders import ANN, PLAN
 from tidegate.exposure import ZERO
 
@@ -46,7 +47,7 @@ def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Journal(**journal).open_rollout(f"r-{uuid4().hex[:6]}", key, opened, utc_now())
     backend = FlagdFile(**flags)
     backend.fence(key, 1)
-    backend.write(key, PLAN.exposure_at(2), 1)
+    put(backend, key, PLAN.exposure_at(2), 1)
     return path
 
 
@@ -90,7 +91,7 @@ def test_a_flag_system_by_commands_is_zeroed_early_too(kit: Path, tmp_path: Path
     fields = {name: getattr(backend, name) for name in ("read_command", "set_command", "zero_command", "folder")}
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
     backend.fence(PLAN.flag.key, 1)
-    backend.write(PLAN.flag.key, PLAN.exposure_at(1), 1)
+    put(backend, PLAN.flag.key, PLAN.exposure_at(1), 1)
     journal = {"url": f"sqlite:///{tmp_path / 'journal.db'}"}
     dead = {"url": "http://127.0.0.1:9"}
     flags = {"block": "tidegate-command-flag", **values}

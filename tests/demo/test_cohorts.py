@@ -13,6 +13,7 @@ from blocks.flagd_file import FlagdFile
 from demo.cohorts import NAMES, FirstSeen, cohort_of, cohorts_of_group
 from demo.flag import FLAG, Flag, write_initial_flag
 from tests.e2e.waiting import wait_for
+from tests.permits import put
 from tidegate.exposure import Exposure, Layer
 
 DOCS = Path(__file__).parents[2] / "docs" / "cohorts.md"
@@ -29,7 +30,7 @@ def flags(tmp_path: Path) -> Iterator[FlagdFile]:
 
 def expose(flags: FlagdFile, key: str, percent: int) -> None:
     flags.fence(key, 1)
-    flags.write(key, Exposure((Layer("everyone", None, percent),) if percent else ()), 1)
+    put(flags, key, Exposure((Layer("everyone", None, percent),) if percent else ()), 1)
 
 
 def test_a_share_of_the_flag_is_whole_cohorts_and_nobody_changes_theirs(flags: FlagdFile) -> None:

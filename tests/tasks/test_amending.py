@@ -14,6 +14,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tasks.ticking import hold
+from tests.permits import raise_without_evidence
 from tests.tasks.gate_world import CARL, PLAN, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.approval import Answer
@@ -183,7 +184,7 @@ ORDERS: dict[str, Any] = {
 def raised(world: GateWorld) -> GateWorld:
     body = {"wave": 1, "attempt": 1, "reason": "", "by": ANN, "extension_seconds": 0}
     world.run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
-    raise_exposure(world.run, 1)
+    raise_without_evidence(world.run, 1)
     hold(world.run, STRANGER, "something smells")
     return world
 

@@ -14,7 +14,8 @@ from blocks.connections import OpenConnections
 from blocks.prometheus import Prometheus
 from tasks.answering import take_answer
 from tasks.approvers import read_seeds
-from tasks.gates import give_answer, given_to_prefect, judge_answer, no_longer_holds, open_gate
+from tasks.exposure import MayNotRaise, raise_exposure
+from tasks.gates import give_answer, given_to_prefect, judge_answer, open_gate
 from tasks.open_rollout import utc_now
 from tasks.proving import CODES
 from tests.conftest import PrometheusServer
@@ -24,6 +25,7 @@ from tidegate.approval import Answer, Choice, Outcome
 from tidegate.entries import Kind
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
+from tidegate.permit import approval_ends
 from tidegate.rollout_state import Phase
 
 Attack = Callable[[GateWorld, datetime], dict[str, Any]]
@@ -263,9 +265,15 @@ def test_a_go_is_as_old_as_the_oldest_that_it_rests_on(tmp_path: Path, seeds: Pa
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
     world.run.state.counted_at[1][ANN] -= timedelta(hours=23)
     assert world.answer(world.given(BOB, now), now)[0] == "go"
-    assert "older than" not in no_longer_holds(world.run, 1, utc_now())
-    in_two_hours = utc_now() + timedelta(hours=2)
-    assert no_longer_holds(world.run, 1, in_two_hours) == "the approval is older than 24h"
+    in_an_hour, given = now + timedelta(hours=1), approval_ends(world.run.plan, world.run.state, 1)
+    assert given is not None
+    assert abs(given - in_an_hour) < timedelta(minutes=1)
+    state, later = world.run.state, timedelta(hours=2)
+    assert state.approved_at is not None
+    state.approved_at -= later
+    state.counted_at[1] = {person: at - later for person, at in state.counted_at[1].items()}
+    with pytest.raises(MayNotRaise, match="the approval is older than 24h"):
+        raise_exposure(world.run, 1)
 
 
 def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, seeds: Path) -> None:

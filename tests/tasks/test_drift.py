@@ -11,16 +11,18 @@ import pytest
 from blocks.journal import Claim
 from tasks.afterwards import Afterwards
 from tasks.commands import end_holds
-from tasks.exposure import MayNotRaise, forbids_raising, raise_exposure
+from tasks.exposure import MayNotRaise, raise_exposure
 from tasks.open_rollout import OpenRollout
 from tasks.rollback_steps import roll_back
 from tasks.ticking import Ticked, tick
 from tests.conftest import PrometheusServer
+from tests.permits import put, raise_without_evidence
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.permit import forbids_raising
 from tidegate.rollout_state import HoldCause, Phase
 
 
@@ -83,7 +85,7 @@ def test_while_drifted_nothing_is_raised_nor_soaked(world: Changed) -> None:
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     world.run.append(Kind.SOAKED, {"wave": 1}, world.now)
     world.run.append(Kind.GATE_DECIDED, decided, world.now)
-    assert "held" in forbids_raising(world.run.state, 2)
+    assert "held" in forbids_raising(world.plan, world.run.state, 2)
     with pytest.raises(MayNotRaise):
         raise_exposure(world.run, 2)
     assert world.run.state.intended is None
@@ -141,7 +143,7 @@ def test_what_the_holder_before_did_until_the_last_moment_is_no_drift(world: Cha
         decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
         other.append(Kind.SOAKED, {"wave": 1}, world.now)
         other.append(Kind.GATE_DECIDED, decided, world.now)
-        assert raise_exposure(other, 2)
+        raise_without_evidence(other, 2)
 
     world.run = Overtaken(world, raise_wave_two)
     world.guard()
@@ -186,7 +188,7 @@ def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbo
 
     epoch = world.run.keep_claim().epoch
     world.run.release_claim()
-    world.via.flags.write(world.run.flag, world.plan.exposure_at(1), epoch)
+    put(world.via.flags, world.run.flag, world.plan.exposure_at(1), epoch)
     for _ in range(3):
         watch.look(via, world.now)
     assert world.via.flags.read(world.run.flag).exposure == world.plan.exposure_at(1), "nothing is fought"

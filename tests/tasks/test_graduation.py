@@ -11,6 +11,7 @@ from tasks.graduation import graduate, state_readiness
 from tasks.opening import NotAllowed
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.entries import Kind
@@ -41,7 +42,7 @@ def after_the_waves(tmp_path: Path, prometheus_server: PrometheusServer) -> Make
         world = World(tmp_path, prometheus_server, no_alerts(changes))
         run, epoch = world.run, world.run.keep_claim().epoch
         exposure = world.plan.exposure_at(2)
-        revision = world.via.flags.write(run.flag, exposure, epoch)
+        revision = put(world.via.flags, run.flag, exposure, epoch)
         body: dict[str, Any] = {"wave": 2, "exposure": exposure.to_json(), "epoch": epoch, "revision": revision}
         for kind, more in ((Kind.SOAKED, {"wave": 1}), (Kind.RAISED, body), (Kind.SOAKED, {"wave": 2})):
             run.append(kind, more, world.now)

@@ -10,6 +10,7 @@ import pytest
 from tasks.measurement import look
 from tasks.open_rollout import OpenRollout
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tests.tasks.world import SCRAPE, Traffic, World, absent, healthy, no_alerts
 from tests.tidegate.builders import ANN, plan_of
 from tidegate.entries import Kind
@@ -157,7 +158,7 @@ def enter(world: World, wave: int) -> None:
     exposure, claim = world.plan.exposure_at(wave), run.keep_claim()
     decided = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided, world.now)
-    revision = world.via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
     run.append(Kind.RAISED, body, world.now)
 
@@ -312,7 +313,7 @@ def test_after_a_step_back_the_wave_counts_anew_and_its_split_is_judged_on_its_o
     world.pass_time(9 * MINUTE, lambda at: {**healthy(at), "new": 500.0, "old": 1500.0}, guard=MINUTE)
     assert found_of(world, "Split").verdict is Verdict.PASS
     exposure = plan.exposure_at(1)
-    revision = world.via.flags.write(run.flag, exposure, run.keep_claim().epoch)
+    revision = put(world.via.flags, run.flag, exposure, run.keep_claim().epoch)
     body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 1, "by": ANN, "reason": "slow"}
     run.append(Kind.LOWERED, {**body, "revision": revision}, world.now)
     back = world.now

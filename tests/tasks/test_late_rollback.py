@@ -22,6 +22,7 @@ from tasks.zeroing import Zeroed
 from tests.blocks.conftest import LocalServer, local_server
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
+from tests.permits import put
 from tests.tasks.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, STARTER
 from tidegate.entries import Kind
@@ -67,7 +68,7 @@ def late(tmp_path: Path, prometheus_server: PrometheusServer, local_server: Loca
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided, world.now)
     exposure = plan.exposure_at(2)
-    revision = world.via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
     run.append(Kind.RAISED, body, world.now)
     return Late(world, local_server)

@@ -16,6 +16,7 @@ from tasks import ticking
 from tasks.measurement import look
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tests.tasks.world import World, absent, healthy, no_alerts, silent
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
@@ -104,7 +105,7 @@ def raise_wave_two(world: World) -> None:
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided, world.now)
     claim = run.keep_claim()
-    revision = world.via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
     run.append(Kind.RAISED, body, world.now)
 
@@ -136,7 +137,7 @@ def test_what_cannot_be_stepped_down_since_the_flag_system_is_away_is_held_and_p
     world.via = world.run.connections = replace(world.via, flags=command_flag(folder))
     epoch = world.run.keep_claim().epoch
     world.via.flags.fence(world.run.flag, epoch)
-    world.via.flags.write(world.run.flag, world.plan.exposure_at(1), epoch)
+    put(world.via.flags, world.run.flag, world.plan.exposure_at(1), epoch)
     raise_wave_two(world)
     (folder / "broken").touch()
     world.pass_time(20 * MINUTE, healthy, guard=MINUTE)

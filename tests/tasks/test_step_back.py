@@ -14,6 +14,7 @@ from tasks.opening import NotAllowed
 from tasks.rollback_steps import roll_back
 from tasks.step_back import step_back
 from tests.conftest import PrometheusServer
+from tests.permits import put, raise_without_evidence
 from tests.tasks.world import World, no_alerts
 from tests.tidegate.builders import ANN, BOB
 from tidegate.entries import Kind
@@ -32,7 +33,7 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch}
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided)
-    revision = made.via.flags.write(run.flag, exposure, claim.epoch)
+    revision = put(made.via.flags, run.flag, exposure, claim.epoch)
     run.append(Kind.RAISED, {**body, "revision": revision})
     return made
 
@@ -45,7 +46,7 @@ def test_the_flag_is_lowered_read_back_and_the_raiser_is_fenced_off(world: World
     assert world.via.flags.read(run.flag).exposure == world.plan.exposure_at(1)
     assert (run.state.phase, run.state.wave) == (Phase.WAVE, 1)
     with pytest.raises(Fenced):
-        world.via.flags.write(run.flag, world.plan.exposure_at(2), epoch)
+        put(world.via.flags, run.flag, world.plan.exposure_at(2), epoch)
     [told] = [n for n in run.state.queued.values() if n["event"].startswith("lowered")]
     assert told["loudness"] == "page"
     assert "slow answers" in told["body"]
@@ -61,7 +62,7 @@ def test_a_wave_that_is_raised_again_after_a_step_back_is_announced_again(world:
     tell(run, soaked(run.plan, run.state, 1))
     decided = {"wave": 2, "attempt": 2, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided)
-    assert raise_exposure(run, 2)
+    raise_without_evidence(run, 2)
     tell(run, raised(run.plan, run.state))
     told = [event for event in run.state.queued if event.startswith(("raised", "soaked"))]
     assert told == ["raised-2", "soaked-1-0-2", "raised-2-2"]

@@ -14,6 +14,7 @@ from tasks.notifications import deliver
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tasks.ticking import hold, resume, tick
+from tests.permits import put
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import DEAD
 from tests.tidegate.builders import ANN, BOB, plan_of
@@ -157,7 +158,7 @@ def test_the_waiting_gates_evidence_is_written_when_a_verdict_changes_and_only_t
     waiting.wait(3 * HOUR)
     assert looked() == 1, "what people have to state was not in the gate's first evidence"
     claim = waiting.run.keep_claim()
-    waiting.via.flags.write(waiting.run.flag, waiting.plan.exposure_at(1), claim.epoch)
+    put(waiting.via.flags, waiting.run.flag, waiting.plan.exposure_at(1), claim.epoch)
     waiting.wait(HOUR / 2)
     gate = waiting.run.state.gate
     assert gate is not None

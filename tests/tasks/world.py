@@ -17,6 +17,7 @@ from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tasks.ticking import Ticked, review_due, tick
 from tests.conftest import PrometheusServer
+from tests.permits import put
 from tests.tidegate.builders import ANN, plan_of
 from tidegate.entries import Kind
 from tidegate.plan import Plan
@@ -76,7 +77,7 @@ class World:
         run.append(Kind.GATE_DECIDED, decided, self.now)
         body = {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch}
         run.append(Kind.RAISING, body, self.now)
-        revision = self.via.flags.write(run.flag, exposure, claim.epoch)
+        revision = put(self.via.flags, run.flag, exposure, claim.epoch)
         run.append(Kind.RAISED, {**body, "revision": revision}, self.now)
 
     def scrape(self, until: datetime, traffic: Traffic) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks import FlagdFile
+from tests.permits import put
 from tidegate.exposure import Exposure
 
 
@@ -28,7 +29,7 @@ class FlagApi(ThreadingHTTPServer):
         with self._lock:
             self._written += 1
             self._file.fence(key, self._written)
-            self._file.write(key, Exposure.from_json(value["exposure"]), self._written)
+            put(self._file, key, Exposure.from_json(value["exposure"]), self._written)
             self.values[key] = value
 
     def connection(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tasks.references import measure_baseline, measure_wave
 from tasks.ticking import tick
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
+from tests.permits import put
 from tidegate.decision import Continue
 from tidegate.entries import Kind
 from tidegate.next_step import MeasureBaseline, next_step
@@ -142,7 +143,7 @@ def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
     epoch = run.keep_claim().epoch
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
     run.append(Kind.RAISING, body, at)
-    run.append(Kind.RAISED, {**body, "revision": run.connections.flags.write(run.flag, exposure, epoch)}, at)
+    run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
 
 
 def _said(findings: tuple[Finding, ...]) -> list[str]:

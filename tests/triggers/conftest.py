@@ -19,13 +19,13 @@ from console.stack import write_demo_kit
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
-from tasks.exposure import raise_exposure
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
 from tasks.references import measure_baseline, measure_wave
 from tasks.rollback_steps import prove, roll_back
 from tasks.ticking import Ticked, review_due, tick
 from tests.e2e.waiting import wait_for
+from tests.permits import raise_without_evidence
 from tidegate.entries import Kind
 from tidegate.in_force import steps
 from tidegate.plan import Approvals, Plan, When
@@ -86,7 +86,7 @@ class Bench:
         for wave in range(1, number + 1):
             body = {"wave": wave, "attempt": 1, "reason": "", "by": APPROVER, "extension_seconds": 0}
             run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
-            raise_exposure(run, wave)
+            raise_without_evidence(run, wave)
             if wave < number:
                 self._soak(run, wave)
         return run

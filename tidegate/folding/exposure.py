@@ -14,17 +14,29 @@ from tidegate.rollout_state import HoldCause, Phase, RollbackRecord, RolloutStat
 
 def _raising(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.intended = Phase.RAISING, Exposure.from_json(body["exposure"])
+    state.unfinished = state.intended
 
 
 def _raised(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.phase, state.wave = Phase.WAVE, body["wave"]
-    state.exposure, state.intended = Exposure.from_json(body["exposure"]), None
+    state.exposure, state.intended, state.unfinished = Exposure.from_json(body["exposure"]), None, None
     state.revision, state.gate = body["revision"], None
     state.lease_until = _lease_of(body)
     state.first_raise_at = state.first_raise_at or entry.at
     state.orphaned = 0
     state.waves[state.wave] = WaveRecord(state.wave, entry.at, entry.at)
     state.stays.append((state.wave, entry.at))
+
+
+def _raise_reverted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    """As before the raise; its write may still come late, so what it wrote is remembered."""
+    state.revision, state.lease_until = body["revision"], _lease_of(body)
+    if state.phase not in (Phase.RAISING, Phase.GATE):
+        return
+    state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
+    if state.gate is not None:
+        state.gate.outcome, state.gate.reason = "withdrawn", body["reason"]
+    forget(state, state.wave)
 
 
 def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -105,6 +117,7 @@ def _step(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 EXPOSURE: Mapping[Kind, Apply] = {
     Kind.RAISING: _raising,
     Kind.RAISED: _raised,
+    Kind.RAISE_REVERTED: _raise_reverted,
     Kind.LOWERING: _lowering,
     Kind.LOWERED: _lowered,
     Kind.LEASED: _leased,

@@ -32,7 +32,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
             return f"wave {body['wave']}: exposure {Exposure.from_json(body['exposure'])}, read back"
-        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED:
+        case Kind.LOWERING | Kind.LOWERED | Kind.LEASED | Kind.RAISE_REVERTED:
             return _lowered(entry, reviews)
         case Kind.LEGACY_LOOKED | Kind.RETIRED:
             return _late(entry)
@@ -128,6 +128,8 @@ def _lowered(entry: Entry, every: bool) -> str:
     if entry.kind is Kind.LEASED:
         return f"exposure lasts until {entry.body['until'][:19]} UTC unless renewed" if every else ""
     body, exposure = entry.body, Exposure.from_json(entry.body["exposure"])
+    if entry.kind is Kind.RAISE_REVERTED:
+        return f"{Exposure.from_json(body['before'])} was taken back to {exposure}: {body['reason']}"
     if entry.kind is Kind.LOWERING:
         return f"about to step back to wave {body['wave']}: {exposure}"
     return f"back in wave {body['wave']}: exposure {exposure}, read back, by {body['by']}: {body['reason']}"

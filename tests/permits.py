@@ -1,0 +1,34 @@
+"""Permits that no condition stands behind, for tests that need a flag raised and are about something else."""
+
+import time
+from datetime import datetime
+
+from blocks.flag_backend import FlagBackend, Leasing
+from tasks.open_rollout import OpenRollout
+from tidegate.entries import Kind
+from tidegate.exposure import Exposure
+from tidegate.permit import Permit
+
+
+def lasting(flag: str, exposure: Exposure, epoch: int) -> Permit:
+    """A permit for an hour that nothing takes back."""
+    return Permit(flag, exposure, epoch, time.monotonic() + 3600, lambda: "")
+
+
+def put(backend: FlagBackend, flag: str, exposure: Exposure, epoch: int) -> str:
+    """Write it, a raise included."""
+    return backend.write(flag, exposure, epoch, lasting(flag, exposure, epoch))
+
+
+def put_until(backend: Leasing, flag: str, exposure: Exposure, epoch: int, until: datetime) -> str:
+    """Write it with an end, a raise included."""
+    return backend.write_until(flag, exposure, epoch, until, lasting(flag, exposure, epoch))
+
+
+def raise_without_evidence(run: OpenRollout, wave: int) -> None:
+    """The entries and the write of a raise that nobody asks any evidence for."""
+    exposure, claim = run.plan.exposure_at(wave), run.keep_claim()
+    body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
+    run.append(Kind.RAISING, body)
+    revision = put(run.connections.flags, run.flag, exposure, claim.epoch)
+    run.append(Kind.RAISED, {**body, "revision": revision})
