@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Connection as Session
-from sqlalchemy import and_, bindparam, func, null, select, text, update
+from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, update
 
 from blocks.bounded import bounded
 from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused, Unreachable
@@ -28,7 +28,8 @@ from blocks.journal_rows import (
     started_by,
     take_claim,
 )
-from blocks.journal_tables import CLAIMS, ENTRIES, dispose, engine_for, transaction
+from blocks.journal_tables import CLAIMS, ENTRIES, NOW, dispose, engine_for, transaction
+from blocks.server_clock import ServerClock
 from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
 
 _OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
@@ -203,6 +204,16 @@ class JournalStore(BaseModel):
         if held is None or held["epoch"] == 0:
             return None
         return Claim(flag, held["rollout"], held["epoch"], held["holder"]), max(0.0, held["seconds_left"])
+
+    def skew(self) -> timedelta | None:
+        """How far the database's clock is ahead of ours; a SQLite file has ours. Raises Unreachable or Refused."""
+        with self._read() as session:
+            if session.dialect.name == "sqlite":
+                return timedelta(0)
+            clock, sent = ServerClock(), time.monotonic()
+            said: float = session.execute(select(literal_column(NOW[session.dialect.name]))).scalar_one()
+            clock.read(float(said), sent, time.monotonic())
+        return clock.skew()
 
     def verify(self, rollout: str | None = None) -> list[str]:
         """A sentence for every entry that was changed, removed or cannot be read; empty when all is well."""

@@ -35,7 +35,7 @@ class Asking:
 
         from blocks.deadline_session import DeadlineAdapter, DeadlineSession
 
-        clock, noted = ServerClock(), threading.local()
+        clock, noted, undated = ServerClock(), threading.local(), threading.Event()
 
         class NotingSession(DeadlineSession):
             """Sends a POST's parameters in the body; the client would make an address of any length of them."""
@@ -48,13 +48,15 @@ class Asking:
                 sent = time.monotonic()
                 response = super().request(method, url, **options)
                 clock.answered(response.headers.get("Date"), response.headers.get("Age"), sent, time.monotonic())
+                if "Date" not in response.headers:
+                    undated.set()
                 noted.answer = Noted.of(response, access)
                 return response
 
         self._url = url
         self._timeout = timeout_seconds
         self._noted = noted
-        self._clock = clock
+        self._clock, self._undated = clock, undated
         self._rules: tuple[float, Answer] | None = None
         self._rules_lock = threading.Lock()
         self._session = NotingSession()
@@ -131,13 +133,17 @@ class Asking:
 
         Where its answers carry no date, it is asked for its time.
         """
-        if (known := self._clock.skew()) is not None:
+        if (known := self._clock.skew()) is not None or not self._undated.is_set():
             return known
         sent = time.monotonic()
         answer = self.query("vector(time())", None)
         with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
             self._clock.read(float(answer.result[0]["value"][1]), sent, time.monotonic())
         return self._clock.skew()
+
+    def shift(self) -> timedelta:
+        """What an instant of ours is called later by its clock; zero where the two are as good as one."""
+        return self._clock.shift()
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tasks.open_rollout import OpenRollout
 from tidegate.freshness import (
@@ -37,6 +37,7 @@ class Ages:
 
     def __init__(self, run: OpenRollout, now: datetime) -> None:
         self._run, self._now = run, now
+        self._prometheus = run.connections.prometheus
 
     def answers(self, questions: Iterable[Question]) -> dict[str, Reading]:
         """What each query answers, with its newest point; NoData(stale) where that is too old to be evidence."""
@@ -76,18 +77,18 @@ class Ages:
         if isinstance(answer, NoData):
             return None if answer.reason is NoDataReason.NO_SERIES else answer
         if answer.value > 0:
-            return self._bounded(selector, datetime.fromtimestamp(answer.value, UTC), stale_after)
+            return self._bounded(selector, self._prometheus.by_our_clock(answer.value), stale_after)
         step = max((selector.window or timedelta(0)) / _STEPS, timedelta(seconds=1))
         ended = answers_at(self._run, {"ended": ended_query(selector, step)}, self._now)["ended"]
         if isinstance(ended, NoData):
             return Age(None, timedelta(0))
-        return self._bounded(selector, datetime.fromtimestamp(ended.value, UTC), stale_after)
+        return self._bounded(selector, self._prometheus.by_our_clock(ended.value), stale_after)
 
     def _interval(self, selector: SeriesSelector, newest: datetime) -> timedelta | None:
         key = ("interval", selector.text)
         known: tuple[datetime, timedelta | None] | None = self._run.kept.get(key)
         if known is None or known[1] is None or abs(self._now - known[0]) > _INTERVAL_GOOD_FOR:
-            counts = answers_at(self._run, interval_queries(selector, newest), newest)
+            counts = answers_at(self._run, interval_queries(selector, self._prometheus.by_its_clock(newest)), newest)
             known = self._run.kept[key] = self._now, interval_from(counts)
         return known[1]
 

@@ -1,6 +1,6 @@
 """The past of a breach without what Prometheus only repeated: time in which no new point came is a pause."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tasks.ages import Ages
 from tasks.sight import Sight
@@ -13,7 +13,7 @@ def of_fresh_points(
     seen: Sight, breach: Breach, points: list[Sample] | NoData, start: datetime, step: timedelta
 ) -> list[Sample] | NoData:
     """Those of the points whose newest raw point was young enough then; or why that cannot be told."""
-    ages = Ages(seen.run, seen.now)
+    ages, prometheus = Ages(seen.run, seen.now), seen.run.connections.prometheus
     for selector in deciding_selectors([breach.query]):
         if isinstance(points, NoData) or not points:
             return points
@@ -23,9 +23,9 @@ def of_fresh_points(
                 continue  # its points lie further apart than Prometheus looks back
             return newest
         last = max(point.value for point in newest)
-        bound = ages.longest(selector, datetime.fromtimestamp(last, UTC), breach.stale_after)
+        bound = ages.longest(selector, prometheus.by_our_clock(last), breach.stale_after)
         if bound >= LOOKBACK:
             continue  # Prometheus itself forgets sooner
-        of = {point.at: point.value for point in newest}
-        points = [p for p in points if p.at in of and p.at.timestamp() - of[p.at] <= bound.total_seconds()]
+        of = {point.at: prometheus.by_our_clock(point.value) for point in newest}
+        points = [p for p in points if p.at in of and p.at - of[p.at] <= bound]
     return points

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from tasks.clocks import clocks_apart
 from tasks.counting import counting_wave
 from tasks.fresh_past import of_fresh_points
 from tasks.measures import Measured, measure, starved
@@ -21,6 +22,7 @@ from tidegate.judging.bounds import MetricLine, metric_line
 from tidegate.judging.reference import BASELINE
 from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import When
+from tidegate.rollout_state import HoldCause
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 
@@ -51,6 +53,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
     seen = open_eyes(run, state.wave, now)
     versions = _versions(seen)
     found = _measured(seen, (*during, *triggers))
+    metrics = seen.metrics  # once they are answered, Prometheus' clock is known
     judged = Judged(
         now,
         tuple(_lasting(seen, [*found[len(during) :], *starved(seen)])),
@@ -58,9 +61,10 @@ def look(run: OpenRollout, now: datetime) -> Look:
         drift,
         unreadable,
         _unknown_build(seen, versions),
+        clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds),
     )
     lines = tuple(
-        metric_line(name, metric, seen.metrics[name], seen.reference(BASELINE, name))
+        metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
     return Look(judged, lines, seen.raw, _counts_body(seen), versions)
@@ -101,13 +105,15 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     criteria = measured_entry(run.plan, wave)
     entered = tuple(finding for finding, _ in _measured(open_eyes(run, max(run.state.wave, 1), now), criteria))
     standing = look(run, now).judged
+    apart = standing.skew or clocks_apart(run.connections)
+    skewed = (Finding("clocks", "The clocks agree", Verdict.ERROR, apart),) if apart else ()
     bad = tuple(f for f in standing.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL))
     flag = "the flag is as the journal has it"
     unlike = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
     drifted = (Finding("flag", flag, Verdict.ERROR, unlike),) if unlike else ()
     build = "the new path says which version it runs"
     unknown = (Finding("version", build, Verdict.ERROR, why),) if (why := standing.unknown_build) else ()
-    return (*entered, *standing.during, *bad, *drifted, *unknown)
+    return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)
 
 
 def _measured(seen: Sight, items: Iterable[InForce]) -> list[Measured]:

@@ -8,8 +8,10 @@ from datetime import datetime
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from tasks.checklist import Scene, line_looks
+from tasks.clocks import clocks_ahead
 from tasks.preflight_outside import outside_looks
 from tidegate.approval import unsatisfiable
+from tidegate.clock_skew import MOST, skew_sentence
 from tidegate.criteria import metric_queries, traffic_queries
 from tidegate.exposure import ZERO
 from tidegate.in_force import steps
@@ -17,7 +19,10 @@ from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan
 from tidegate.query import render, selector
 from tidegate.samples import NoData, NoDataReason, Reading
+from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
+
+_CLOCKS = "The clocks of Prometheus and of the journal's database agree with this machine's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ def preflight_checks(
     checks = [_connection(name, block) for name, block in connections.present()]
     checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
     checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
+    checks.append(Check("clocks", _CLOCKS, lambda: _clocks(connections)))
     checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
     checks.append(
         Check("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now))
@@ -87,6 +93,16 @@ def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
     if seen.exposure == ZERO:
         return Finding("flag", text, Verdict.PASS, "Nobody is exposed.")
     return Finding("flag", text, Verdict.FAIL, f"The flag is {seen.description}; set it to zero before starting.")
+
+
+def _clocks(connections: OpenConnections) -> Finding:
+    connections.prometheus.check()  # its answer is what tells its clock
+    ahead = clocks_ahead(connections)
+    if apart := skew_sentence(ahead):
+        return Finding("clocks", _CLOCKS, Verdict.FAIL, apart)
+    if unknown := [name for name, skew in ahead.items() if skew is None]:
+        return Finding("clocks", _CLOCKS, Verdict.ERROR, f"Nothing tells the clock of {' and '.join(unknown)}.")
+    return Finding("clocks", _CLOCKS, Verdict.PASS, f"{' and '.join(ahead)}: within {format_duration(MOST)} of ours.")
 
 
 def _gates(plan: Plan, started_by: str) -> Finding:

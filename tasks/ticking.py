@@ -78,6 +78,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
+        if not seen.judged.skew:
+            resume(run, HoldCause.CLOCK_SKEW, "tidegate", "The clocks agree again.", now)
         _note_bounds(run, seen, now)
         known = _aside(lambda: mind_build(run, seen, now))
         _aside(lambda: _note_counts(run, seen, now))
@@ -244,10 +246,10 @@ def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
     return record is None or state.wave != wave or record.last_review >= now
 
 
-def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str) -> bool:
+def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetime | None = None) -> bool:
     """End a hold of this cause; False when there was none."""
     body = {"cause": cause.value, "reason": reason, "by": by}
-    return run.append(Kind.RESUMED, body, unless=lambda s: cause not in s.holds) is not None
+    return run.append(Kind.RESUMED, body, at, unless=lambda s: cause not in s.holds) is not None
 
 
 def hold(run: OpenRollout, by: str, reason: str) -> bool:

@@ -79,6 +79,7 @@ class Judged:
     drift: Drift | None = None
     unreadable: str = ""  # why the flag cannot be read
     unknown_build: str = ""  # why nobody can tell which versions the new path runs, where the plan watches them
+    skew: str = ""  # why no instant of this look can be trusted: which clock is how far from ours
 
     @property
     def fired(self) -> Finding | None:
@@ -119,6 +120,7 @@ STOPS_SOAK = frozenset(
         HoldCause.GATE_TIMEOUT,
         HoldCause.NEW_BUILD,
         HoldCause.LEGACY,
+        HoldCause.CLOCK_SKEW,
     }
 )
 
@@ -131,7 +133,7 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
     record = state.record
     if record is None or state.phase not in SOAKING or STOPS_SOAK & state.holds.keys():
         return timedelta(0), False
-    if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None:
+    if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None or judged.skew:
         return timedelta(0), False
     if state.intended is not None:
         return timedelta(0), False
@@ -164,6 +166,8 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         return Hold(
             HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."
         )
+    if judged.skew and HoldCause.CLOCK_SKEW not in state.holds:
+        return Hold(HoldCause.CLOCK_SKEW, judged.skew)
     if blocking := STOPS_SOAK & state.holds.keys():
         cause = min(blocking)
         return Continue(f"held ({cause.value}): {state.holds[cause]}")

@@ -41,10 +41,11 @@ _ENDED = (Phase.ROLLED_BACK, Phase.FINISHED, Phase.CLOSED)
 
 
 class HoldCause(StrEnum):
-    """Why exposure stays; the first two clear themselves, the others need `resume`."""
+    """Why exposure stays; the first three clear themselves, the others need `resume`."""
 
     BLIND = "blind"
     UNHEALTHY = "unhealthy"
+    CLOCK_SKEW = "clock_skew"  # a clock of the evaluation is too far from the others
     OPERATOR = "operator"
     DRIFT = "drift"
     BLIND_SPENT = "blind_spent"

@@ -78,6 +78,7 @@ class LocalServer:
     url: str = ""
     answer: Callable[[Request], Answer | None] = lambda _: (200, {}, b"{}")
     arrived: list[Request] = field(default_factory=list)
+    dated: bool = True  # whether it says by its Date header what time it is
     released: threading.Event = field(default_factory=threading.Event)
 
 
@@ -99,7 +100,10 @@ def local_server() -> Iterator[LocalServer]:
                 self.close_connection = True
                 return
             status, headers, body = answer
-            self.send_response(status)
+            if local.dated:
+                self.send_response(status)
+            else:
+                self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))

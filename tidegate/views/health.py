@@ -15,6 +15,7 @@ _OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROL
 # Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
 _HELD = (
     HoldCause.DRIFT,
+    HoldCause.CLOCK_SKEW,
     HoldCause.BLIND_SPENT,
     HoldCause.NEW_BUILD,
     HoldCause.OPERATOR,
