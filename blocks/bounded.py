@@ -64,6 +64,12 @@ def bounded(
         raise Unreachable(f"{whom} did not answer within {seconds:g} s") from None
 
 
+def given_up(whom: str) -> tuple[int, int]:
+    """How many calls to `whom`, and how many altogether, still hang although nobody waits for them any more."""
+    with _counting:
+        return _given_up[whom], _given_up.total()
+
+
 @contextlib.contextmanager
 def all_within(seconds: float) -> Iterator[None]:
     """Every bounded call inside ends by then; so do those of other threads that take this context along."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr
 
+from blocks.apart import apart, each_flag_apart
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.flag_backend import FlagReading, must_be_permitted
 from blocks.flagd_place import hindrance
@@ -25,6 +26,7 @@ from tidegate.permit import Permit
 from tidegate.words.emergency_card import flagd_off
 
 _SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
+_WRITE_SECONDS = 5.0  # beyond waiting for the lock: disks that are busy take seconds
 _ZERO_WAIT_SECONDS = 0.5  # a way back does not queue for long
 
 
@@ -44,6 +46,7 @@ class FlagdStore(BaseModel):
         """How long until every evaluator sees a change."""
         return timedelta(seconds=self.propagation_seconds)
 
+    @each_flag_apart("read")
     def read(self, flag: str) -> FlagReading:
         """What is served now; a missing file or flag is zero; raises Unreachable or Refused."""
         with _faults(self.path):
@@ -69,6 +72,7 @@ class FlagdStore(BaseModel):
             raise Refused(f"{self.path}: flag {flag} cannot be read")
         return found
 
+    @each_flag_apart("fence")
     def fence(self, flag: str, epoch: int) -> None:
         """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
         with _faults(self.path):
@@ -84,6 +88,7 @@ class FlagdStore(BaseModel):
         """As `write`, but nobody is served from `until` on (in whole seconds) unless that is put off."""
         return self._write(flag, exposure, epoch, int(until.timestamp()), permit)
 
+    @each_flag_apart("write", _WRITE_SECONDS)
     def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None, permit: Permit | None) -> str:
         served: Exposure | None = ZERO
 
@@ -117,6 +122,7 @@ class FlagdStore(BaseModel):
             raise Refused(f"{self.path}: {why}")
         self._reserve.keep(self._size())
 
+    @each_flag_apart("renew", 2 * _WRITE_SECONDS)
     def renew(self, flag: str, epoch: int, until: datetime) -> None:
         """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""
         with _faults(self.path):
@@ -126,6 +132,7 @@ class FlagdStore(BaseModel):
             raise NotTaken(f"{self.path}: flag {flag} has no lease that can be renewed ({seen.description})")
         self.write_until(flag, seen.exposure, epoch, until)
 
+    @each_flag_apart("zero")
     def zero(self, flag: str, epoch: int | None, off: str = OFF) -> str:
         """Serve nobody; without an epoch it takes the highest known one + 1; raises as `write` does.
 
@@ -157,6 +164,9 @@ class FlagdStore(BaseModel):
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
+        return apart(self._found, self.timeout_seconds + 1, f"{self.path}: its check")
+
+    def _found(self) -> str:
         with _faults(self.path):
             snapshot, source = self._writer.whole()
             if source.foreign_damage:

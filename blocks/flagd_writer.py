@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from blocks.apart import is_abandoned
 from blocks.errors import Refused, Unreachable
 from blocks.flagd_fence import Fence, sync_folder
 from blocks.flagd_move import Snapshot, move, write_staged
@@ -87,6 +88,8 @@ class FlagdWriter:
                         continue
                     if carried is None:
                         allowed()
+                    if is_abandoned() and not insist:
+                        raise Unreachable(f"{self.configured}: it came too late, nobody waits for flag {flag} any more")
                     carried, ours = move(staged, place, before), mine
                 except FileNotFoundError:
                     self.fence.must_stand(flag, epoch)

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,12 +75,14 @@ class LateWriter:
 
         def stop_before_the_move(*arguments: Any) -> Any:
             flagd_writer.move = move
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this very thread, which then goes no step further.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
             return move(*arguments)
 
         def stop_after_reading(*arguments: Any) -> Any:
             flagd_writer.write_staged = write_staged
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this very thread, which then goes no step further.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
             return write_staged(*arguments)
 
         if place == "move":
