@@ -1,6 +1,7 @@
 """`tidegate plan amend | approve | reject`: the one way in which the plan of a rollout under way changes."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -21,7 +22,9 @@ from tasks.opening import NotAllowed
 from tasks.orders import Given
 from tidegate.amended import AMENDED
 from tidegate.approval import approvers_of
-from tidegate.plans.amendment import SHORT, changes, gate_of, why_not_amended
+from tidegate.plans.amendment import SHORT, changes, gate_of, misnamed, why_not_amended
+from tidegate.rollout_state import LESS_SAFE
+from tidegate.words.notices import less_safe_words
 
 out = Console(highlight=False, soft_wrap=True)
 PlanHash = Annotated[str, typer.Argument(metavar="HASH", help="The new plan's hash, its first twelve letters.")]
@@ -51,8 +54,7 @@ def amend(
     if as_json:
         print(json.dumps({"plan_hash": new.hash, "changes": lines, "approvers": people, "proposed": not dry_run}))
         return
-    for line in lines:
-        out.print(f"  {line}", markup=False)
+    _show(lines)
     if dry_run:
         out.print("nothing was changed")
         return
@@ -61,10 +63,22 @@ def amend(
     out.print(f"tidegate plan approve {rollout} {new.hash[:SHORT]} --as EMAIL", markup=False)
 
 
+def _show(lines: Sequence[str]) -> None:
+    weaker = sum(line.startswith(LESS_SAFE) for line in lines)
+    if weaker:
+        out.print(less_safe_words(weaker), markup=False)
+    for line in lines:
+        out.print(f"  {line}", markup=False)
+
+
 @plans.command("approve")
 def approve(rollout: Rollout, plan_hash: PlanHash, who: As, code: Code = "") -> None:
     """Say yes to a proposed change; what was approved under the old plan and not raised yet is asked anew."""
     run, person = OpenRollout(connections(), rollout), email(who)
+    waiting = run.state.amendment
+    if waiting is not None and not misnamed(waiting, plan_hash):
+        # Seen before a code is typed.
+        _show(waiting.changes)
     if asks_for_code(run):
         said = ordered("approve-plan-change", run, by=person, plan_hash=plan_hash, code=code or asked_code())
     else:

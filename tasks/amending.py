@@ -1,7 +1,7 @@
 """Changing the plan of a rollout under way: proposed by anybody, in force once its gate's approvers have said so."""
 
 from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout
+from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
 from tasks.orders import Given, must_be_allowed, refuse
 from tidegate.approval import Outcome, approvers_of
@@ -44,13 +44,14 @@ def approve(run: OpenRollout, named: str, person: str, given: Given) -> str:
     if amendment is None or why_not:
         refuse(run, person, APPROVE, given, why_not)
     must_be_allowed(run, person, APPROVE, given, approvers_of(run.plan, gate_of(run.plan, run.state)))
-    ruling = rule_amendment(run.plan, run.state, person)
+    now = utc_now()
+    ruling = rule_amendment(run.plan, run.state, person, now)
     if ruling.outcome is Outcome.REFUSED:
         refuse(run, person, APPROVE, given, ruling.reason)
     outcome = "amended" if ruling.outcome is Outcome.GO else "counted"
     body = {"plan_hash": amendment.plan_hash, "outcome": outcome, "by": person, "reason": ruling.reason}
     # What the ruling rests on must not change between it and its entry.
-    written = run.append(Kind.AMENDED, body, unless=lambda s: rule_amendment(run.plan, s, person) != ruling)
+    written = run.append(Kind.AMENDED, body, unless=lambda s: rule_amendment(run.plan, s, person, now) != ruling)
     if written is None:
         raise NotAllowed("the rollout moved on meanwhile: look at `tidegate status`, and say so again")
     if outcome == "amended":

@@ -25,6 +25,7 @@ def amended(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
         case "counted":
             if body["by"] not in amendment.approved_by:
                 amendment.approved_by.append(body["by"])
+            amendment.approved_at[body["by"]] = entry.at
         case "amended":
             state.plan, state.plan_hash, state.amendment = amendment.plan, amendment.plan_hash, None
             _ask_anew(state, entry, body["reason"])

@@ -106,6 +106,9 @@ class GateRecord:
         return self.answer is None and not self.outcome
 
 
+LESS_SAFE = "LESS SAFE: "  # how a line of a change begins that lets more through
+
+
 @dataclass(slots=True)
 class Amendment:
     """A change of the plan that waits for its approval: the whole new plan, and who has said yes so far."""
@@ -117,6 +120,12 @@ class Amendment:
     changes: tuple[str, ...]
     proposed_at: datetime
     approved_by: list[str] = field(default_factory=list)
+    approved_at: dict[str, datetime] = field(default_factory=dict)  # when each said yes last
+
+    @property
+    def less_safe(self) -> tuple[str, ...]:
+        """What of it makes the rollout less safe; empty where nothing does."""
+        return tuple(line.removeprefix(LESS_SAFE) for line in self.changes if line.startswith(LESS_SAFE))
 
     @property
     def short(self) -> str:

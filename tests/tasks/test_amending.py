@@ -218,3 +218,21 @@ def test_a_rollout_is_superseded_by_a_newer_release(world: GateWorld) -> None:
     close(world.run, STRANGER, "1.5 has the mend", leave_exposed=False, superseded_by="new-path-1.5")
     assert world.run.state.phase is Phase.CLOSED
     assert world.run.state.end_reason == f"Superseded by new-path-1.5, said {STRANGER}: 1.5 has the mend"
+
+
+def test_a_yes_of_ten_days_ago_and_a_fresh_one_put_no_plan_in_force(tmp_path: Path, seeds: Path) -> None:
+    world, now = GateWorld(tmp_path, seeds, {"waves.0.gate.quorum": 2}), utc_now()
+    weaker = plan_of({**PLAN, "flag.key": "new-path", "waves.0.gate.quorum": 2, "waves.0.soak": "15m"})
+    amendment = propose(world.run, weaker, CARL, "we are late")
+    assert amendment.less_safe == ("waves[first].soak: 1h -> 15m (less)",)
+    [notice] = [n for n in world.run.state.queued.values() if n["event"].startswith("amendment-")]
+    assert notice["body"].splitlines()[1:3] == [
+        "It makes the rollout LESS SAFE in 1 part:",
+        "- LESS SAFE: waves[first].soak: 1h -> 15m (less)",
+    ]
+    counted = {"plan_hash": amendment.plan_hash, "outcome": "counted", "by": ANN, "reason": "1 of 2"}
+    world.run.append(Kind.AMENDED, counted, now - timedelta(days=10))
+    said = approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
+    assert said == f"1 of 2 approvals of the change ({BOB})"
+    assert world.run.state.plan_hash != weaker.hash
+    assert approve(world.run, amendment.short, ANN, by_code(world, ANN, now)).startswith("changed by")

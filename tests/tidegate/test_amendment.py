@@ -1,5 +1,6 @@
 """A plan under way changes by approval alone, never raises exposure, and leaves what is raised as it is."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.tidegate.builders import (
     BOB,
     PLAN,
     STARTER,
+    T0,
     Journal,
     approve,
     in_post_rollout,
@@ -60,9 +62,10 @@ def test_every_changed_value_is_a_line_that_names_its_place() -> None:
     criteria: Any = body["waves"]
     new = plan_of({"waves.1.soak": "4h", "waves.0.criteria": [*criteria[0]["criteria"][:-1]], "summary": "Why"})
     lines = changes(PLAN.to_json(), new.to_json())
-    assert lines[:2] == ("summary:  -> Why", "waves[second].soak: 2h -> 4h")
+    assert lines[0] == "LESS SAFE: waves[first].criteria[Too slow]: dropped (trigger)"
+    assert lines[1:3] == ("summary:  -> Why", "waves[second].soak: 2h -> 4h")
     assert "waves[first].criteria[Too slow].above: 900ms -> (removed)" in lines
-    assert all(line.startswith("waves[first].criteria[Too slow].") for line in lines[2:])
+    assert all(line.startswith("waves[first].criteria[Too slow].") for line in lines[3:])
 
 
 def test_equal_plans_differ_in_nothing_and_an_inserted_criterion_is_only_itself() -> None:
@@ -151,7 +154,9 @@ def test_nothing_is_changed_in_the_moment_of_a_raise() -> None:
 
 
 def rule(journal: Journal, person: str, plan: Plan = PLAN) -> tuple[Outcome, str]:
-    ruling = rule_amendment(plan, journal.state, person)
+    now = journal.state.updated_at
+    assert now is not None
+    ruling = rule_amendment(plan, journal.state, person, now)
     return ruling.outcome, ruling.reason
 
 
@@ -165,7 +170,7 @@ def test_who_may_approve_is_who_may_pass_the_next_gate_under_the_plan_in_force()
     )
     outcome, said = rule(journal, "dave@example.com")
     assert (outcome, "dave@example.com may not approve this change; allowed are" in said) == (Outcome.REFUSED, True)
-    assert rule_amendment(PLAN, journal.state, ANN, "no code").reason == "no code"
+    assert rule_amendment(PLAN, journal.state, ANN, T0, "no code").reason == "no code"
 
 
 def test_whoever_proposed_the_change_is_never_its_only_approver() -> None:
@@ -183,6 +188,24 @@ def test_a_quorum_counts_each_person_once() -> None:
     decide(journal, plan_hash, "counted", ANN)
     assert rule(journal, ANN)[0] is Outcome.COUNTED
     assert rule(journal, BOB) == (Outcome.GO, f"changed by {ANN}, approved by {ANN}, {BOB}")
+
+
+def test_a_yes_to_a_change_is_as_old_as_an_approval_may_be_and_no_older() -> None:
+    journal = in_wave(1)
+    decide(journal, propose(journal, by="dave@example.com"), "counted", ANN)
+    said = journal.state.updated_at
+    assert said is not None
+    ttl = PLAN.approval_ttl
+
+    def bob(after: timedelta) -> tuple[Outcome, str]:
+        ruling = rule_amendment(PLAN, journal.state, BOB, said + after)
+        return ruling.outcome, ruling.reason
+
+    assert bob(ttl) == (Outcome.GO, f"changed by dave@example.com, approved by {ANN}, {BOB}")
+    assert bob(ttl + timedelta(seconds=1)) == (Outcome.COUNTED, f"1 of 2 approvals of the change ({BOB})")
+    assert bob(timedelta(days=10))[0] is Outcome.COUNTED, "the case that was seen"
+    decide(journal, str(journal.state.amendment and journal.state.amendment.plan_hash), "counted", ANN)
+    assert bob(ttl)[0] is Outcome.GO, "said once more, it counts again"
 
 
 def test_a_yes_is_for_one_change_only() -> None:

@@ -1,11 +1,13 @@
 """A change of the plan under way: what it changes, what it may not change, and who may approve it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from tidegate.approval import Outcome, Ruling, approvers_of, unsatisfiable
 from tidegate.plan import Approvals, Plan
-from tidegate.rollout_state import Amendment, Phase, RolloutState
+from tidegate.plans.less_safe import less_safe
+from tidegate.rollout_state import LESS_SAFE, Amendment, Phase, RolloutState
 from tidegate.units import format_percent
 
 SHORT = 12  # so many letters of a hash are typed
@@ -14,9 +16,13 @@ _FIXED = ("tidegate", "name", "service", "pace", "allow_others_of_service")
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """A line for each value that differs between two resolved plans: `waves[wave-2].soak: 48h -> 24h`."""
+    """A line for each value that differs between two resolved plans: `waves[wave-2].soak: 48h -> 24h`.
+
+    What makes the rollout less safe stands at the top, said so, and once more in its place.
+    """
     was, now = dict(_leaves("", old)), dict(_leaves("", new))
-    lines = [f"{path}: {was[path]} -> {now[path]}" for path in was if path in now and was[path] != now[path]]
+    lines = [f"{LESS_SAFE}{line}" for line in less_safe(was, now)]
+    lines += [f"{path}: {was[path]} -> {now[path]}" for path in was if path in now and was[path] != now[path]]
     lines += [f"{path}: {was[path]} -> (removed)" for path in was if path not in now]
     lines += [f"{path}: (new) -> {now[path]}" for path in now if path not in was]
     return tuple(lines)
@@ -88,7 +94,13 @@ def gate_of(plan: Plan, state: RolloutState) -> int:
     return min(state.wave + 1, len(plan.waves))
 
 
-def rule_amendment(plan: Plan, state: RolloutState, person: str, objection: str = "") -> Ruling:
+def active_approvals(plan: Plan, amendment: Amendment, now: datetime) -> list[str]:
+    """Whose yes to the change counts at this instant: one ages as an approval of a gate does."""
+    at = amendment.approved_at
+    return [person for person in amendment.approved_by if person in at and now - at[person] <= plan.approval_ttl]
+
+
+def rule_amendment(plan: Plan, state: RolloutState, person: str, now: datetime, objection: str = "") -> Ruling:
     """What this person's yes to the waiting change leads to, by the rules of the plan in force."""
     amendment = state.amendment
     if amendment is None:
@@ -101,7 +113,7 @@ def rule_amendment(plan: Plan, state: RolloutState, person: str, objection: str 
         return Ruling(Outcome.REFUSED, objection)
     if why_not := why_not_amended(plan, Plan.model_validate(amendment.plan), state):
         return Ruling(Outcome.REFUSED, why_not)
-    people = {one for one in (*amendment.approved_by, person) if one in allowed}
+    people = {one for one in (*active_approvals(plan, amendment, now), person) if one in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
     said = ", ".join(sorted(people))
     for author, did in ((amendment.by, "proposed the change"), (state.started_by.lower(), "started the rollout")):

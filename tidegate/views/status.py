@@ -40,6 +40,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
         else {
             "plan_hash": state.amendment.plan_hash,
             "by": state.amendment.by,
+            "less_safe": list(state.amendment.less_safe),
             "changes": list(state.amendment.changes),
             "approved_by": list(state.amendment.approved_by),
         },

@@ -61,6 +61,7 @@ class RolloutView:
     reviewed_at: datetime | None
     started_by: str
     holds: Mapping[str, str]
+    change: tuple[str, ...]  # of the plan, proposed and not in force: what makes it less safe first
     metrics: tuple[MetricView, ...]
     waves: tuple[WaveView, ...]
     gate: GateView | None
@@ -124,6 +125,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         reviewed_at=course.reviewed_at,
         started_by=state.started_by,
         holds={cause.value.replace("_", " "): why for cause, why in state.holds.items()},
+        change=state.amendment.changes if state.amendment else (),
         metrics=_metrics(plan, state, course),
         waves=waves,
         gate=_gate(plan, state, now),

@@ -132,13 +132,16 @@ def problem_over(state: RolloutState, page: Notice) -> Notice:
 
 def amendment_proposed(plan: Plan, state: RolloutState, amendment: Amendment, people: Sequence[str]) -> Notice:
     """A change of the plan waits for the approvers of the next gate."""
-    lines = [f"- {line}" for line in amendment.changes[:_CHANGES_TOLD]]
+    # All of what is less safe, however long the rest is.
+    told = max(_CHANGES_TOLD, len(amendment.less_safe))
+    lines = [f"- {line}" for line in amendment.changes[:told]]
     if more := len(amendment.changes) - len(lines):
         lines.append(f"- and {more} more: tidegate journal {state.rollout}")
     code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
     body = "\n".join(
         [
             f"By {amendment.by}: {amendment.reason}",
+            *([less_safe_words(len(amendment.less_safe))] if amendment.less_safe else []),
             *lines,
             f"Approvers: {', '.join(people)}.",
             f"tidegate plan approve {state.rollout} {amendment.short} --as EMAIL{code}",
@@ -147,7 +150,13 @@ def amendment_proposed(plan: Plan, state: RolloutState, amendment: Amendment, pe
     )
     title = f"Decision needed on a change of the plan of {plan.flag.key}"
     event = f"amendment-{amendment.short}-{_at(amendment.proposed_at)}"
-    return Notice(event, state.rollout, Loudness.INFO, title, body, concerns=tuple(people))
+    loudness = Loudness.WARNING if amendment.less_safe else Loudness.INFO
+    return Notice(event, state.rollout, loudness, title, body, concerns=tuple(people))
+
+
+def less_safe_words(parts: int) -> str:
+    """What stands above the lines of a change that lets more through."""
+    return f"It makes the rollout LESS SAFE in {parts} part{'s' if parts > 1 else ''}:"
 
 
 def amendment_decided(plan: Plan, state: RolloutState, amendment: Amendment, said: str, *, in_force: bool) -> Notice:

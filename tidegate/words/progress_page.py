@@ -10,6 +10,7 @@ from tidegate.units import format_duration, format_percent
 from tidegate.upkeep import goes_on, tasks_json
 from tidegate.verdict import Finding, Verdict
 from tidegate.words.gate_form import sign_off_table
+from tidegate.words.notices import less_safe_words
 from tidegate.words.tables import evidence_table, one_line, seconds_between, table_row
 
 _DAY = timedelta(days=1)
@@ -46,8 +47,12 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     for cause, reason in state.holds.items():
         parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
     if state.amendment is not None:
-        lines = "\n".join(f"- {one_line(line)}" for line in state.amendment.changes[:_CHANGES_SHOWN])
-        parts.append(f"**Change of the plan proposed** by {one_line(state.amendment.by)}, not in force:\n\n{lines}")
+        weaker = len(state.amendment.less_safe)
+        shown = state.amendment.changes[: max(_CHANGES_SHOWN, weaker)]
+        lines = "\n".join(f"- {one_line(line)}" for line in shown)
+        warning = f" **{less_safe_words(weaker)}**" if weaker else ""
+        by = one_line(state.amendment.by)
+        parts.append(f"**Change of the plan proposed** by {by}, not in force:{warning}\n\n{lines}")
     for before, said in state.broken_glass.items():
         parts.append(
             f"**Break-glass before {one_line(plan.waves[before - 1].title)}**, without codes: {one_line(said)}"
