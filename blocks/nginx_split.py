@@ -19,6 +19,11 @@ _WORD = r"^[a-zA-Z0-9_.-]+$"
 _VARIABLE = r"^\$[a-z0-9_]+$"
 _SHARE = re.compile(r"^    ([0-9.]+)% (\S+);$", re.MULTILINE)
 _REST = re.compile(r"^    \* (\S+);$", re.MULTILINE)
+_HEAD = "# Written by Tidegate."
+# One block and nothing else, whatever its names were then: anything more in the file is somebody's.
+_OURS = re.compile(
+    rf'{re.escape(_HEAD)}\nsplit_clients "[^"\n]*" \$\w+ {{\n(?:    [0-9.]+% [\w.-]+;\n)?    \* [\w.-]+;\n}}\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class NginxSplit(Connection):
             raise Refused(f"found a share of {percent:g}%, allowed is 0% to 100%")
         wanted = self._text(percent)
         before = self._content()
+        self._must_be_ours(before)
         if before != wanted:
             self._replace(wanted)
         try:
@@ -93,11 +99,14 @@ class NginxSplit(Connection):
 
     def by_hand(self) -> str:
         """The shell command by which a person sends everybody to legacy when Tidegate is gone."""
-        written = f"printf %s {shlex.quote(self._text(0))} > {shlex.quote(self.path)}"
+        path = shlex.quote(self.path)
+        ours = f"{{ [ ! -s {path} ] || head -n 1 {path} | grep -qx {shlex.quote(_HEAD)}; }}"
+        written = f"{ours} && printf %s {shlex.quote(self._text(0))} > {path}"
         return f"{written} && {shlex.join(self.test)} && {shlex.join(self.reload)}"
 
     def check(self) -> str:
         """A sentence saying what was found; raises Refused or Unreachable."""
+        self._must_be_ours(self._content())
         self._run(self.test, "the test of nginx's configuration")
         if not os.access(Path(self.path).parent, os.W_OK):
             raise Refused(f"{self.path}: its folder cannot be written")
@@ -107,7 +116,7 @@ class NginxSplit(Connection):
         share = f"{percent:.2f}".rstrip("0").rstrip(".")
         # nginx refuses a share of 0%; the new path comes first, so that nobody moves when another share follows.
         first = f"    {share}% {self.new};\n" if share != "0" else ""
-        head = f'# Written by Tidegate.\nsplit_clients "{self.salt}${{{self.key[1:]}}}" {self.variable} {{\n'
+        head = f'{_HEAD}\nsplit_clients "{self.salt}${{{self.key[1:]}}}" {self.variable} {{\n'
         return f"{head}{first}    * {self.legacy};\n}}\n"
 
     def _understood(self, text: str) -> Split:
@@ -124,8 +133,18 @@ class NginxSplit(Connection):
     def _content(self) -> str | None:
         try:
             return Path(self.path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
+
+    def _must_be_ours(self, text: str | None) -> None:
+        if text is None or not text.strip() or _OURS.fullmatch(text):
+            return
+        raise Refused(
+            f"{self.path}: found a file that Tidegate did not write; it is left as it is. Allowed is a file of its own "
+            f"that holds one split_clients block for {self.variable} and that nginx includes inside http {{}}"
+        )
 
     def _replace(self, text: str) -> None:
         target = Path(self.path)

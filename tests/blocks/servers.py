@@ -63,7 +63,8 @@ def running_nginx(
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, user=user, port=port, new=new, legacy=legacy, stand_ins=stand_ins))
-    (folder / "split.conf").write_text('split_clients "x" $tidegate_path { * legacy; }\n')
+    ours = '# Written by Tidegate.\nsplit_clients "x" $tidegate_path {\n    * legacy;\n}\n'
+    (folder / "split.conf").write_text(ours)
     argv = (str(provide(NGINX)), "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log"))
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
         try:

@@ -115,7 +115,7 @@ def test_a_share_that_is_none_is_refused(nginx: tuple[int, NginxSplit], percent:
 
 def test_a_split_of_somebody_else_is_not_read_as_ours(nginx: tuple[int, NginxSplit], tmp_path: Path) -> None:
     split = nginx[1]
-    assert split.read().percent is None
+    assert split.read().percent is None  # ours, of another key
     (tmp_path / "split.conf").write_text(split._text(10).replace("* legacy", "* elsewhere"))
     assert split.read().percent is None
     split.all_to_legacy()
@@ -140,3 +140,63 @@ def test_by_hand_everybody_is_sent_to_legacy(tmp_path: Path) -> None:
     split.split(10)
     subprocess.run(["bash", "-c", split.by_hand()], check=True, timeout=30)
     assert split.read().percent == 0
+
+
+# What people keep in the file that a connection names by mistake: a site, a file of ours that they went on with.
+SITE = """upstream legacy { server 127.0.0.1:%(legacy)d; }
+server {
+    listen 127.0.0.1:%(port)d;
+    location / { return 200 "site"; }
+}
+"""
+SOMEBODYS = {
+    "a site": SITE % {"legacy": 1, "port": 2},
+    "a split of their own": 'split_clients "x" $tidegate_path { * legacy; }\n',
+    "ours with a server below": '# Written by Tidegate.\nsplit_clients "x" $tidegate_path {\n    * legacy;\n}\nserver {}\n',
+    "ours with a comment above": '# kept\n# Written by Tidegate.\nsplit_clients "x" $tidegate_path {\n    * legacy;\n}\n',
+    "a comment": "# nothing yet\n",
+}
+
+
+@pytest.mark.parametrize("text", SOMEBODYS.values(), ids=SOMEBODYS)
+def test_a_file_that_is_somebody_elses_is_refused_and_left(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "site.conf"
+    path.write_text(text)
+    split = NginxSplit(path=str(path), test=("true",), reload=("touch", str(tmp_path / "reloaded")))
+    for verb in (split.all_to_legacy, split.check):
+        with pytest.raises(Refused, match="that Tidegate did not write; it is left as it is"):
+            verb()
+    assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["a site", "a split of their own", "ours with a comment above"])
+def test_by_hand_it_is_left_too(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "site.conf"
+    path.write_text(SOMEBODYS[text])
+    split = NginxSplit(path=str(path), test=("true",), reload=("true",))
+    assert subprocess.run(["bash", "-c", split.by_hand()], timeout=30, check=False).returncode != 0
+    assert path.read_text() == SOMEBODYS[text]
+
+
+def test_a_file_that_cannot_be_read_is_left_and_an_empty_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "split.conf"
+    split = NginxSplit(path=str(path), test=("true",), reload=("true",))
+    path.write_bytes(b"server_name \xff;")
+    with pytest.raises(Refused, match="cannot be read"):
+        split.all_to_legacy()
+    assert path.read_bytes() == b"server_name \xff;"
+    for ready in (lambda: path.write_text("\n"), path.unlink):
+        ready()
+        assert split.all_to_legacy().percent == 0
+
+
+def test_with_a_real_nginx_the_site_goes_on_serving(tmp_path: Path) -> None:
+    with running_nginx(tmp_path) as (port, argv):
+        site = tmp_path / "nginx.conf"
+        before = site.read_text()
+        split = NginxSplit(path=str(site), test=(*argv, "-t"), reload=(*argv, "-s", "reload"))
+        with pytest.raises(Refused, match="did not write"):
+            split.all_to_legacy()
+        assert site.read_text() == before
+        assert set(ask(port, range(20)).values()) <= {"new", "legacy"}
