@@ -59,6 +59,11 @@ class CommandStore(BaseModel):
         """How long until every evaluator sees a change."""
         return timedelta(seconds=self.propagation_seconds)
 
+    @property
+    def zero_seconds(self) -> float:
+        """How long a zero may take at most, with the reading after it: each command ends by its own time limit."""
+        return _ZERO_LOOK_SECONDS + 5 * self.timeout_seconds
+
     def read(self, flag: str) -> FlagReading:
         """What is served now, a late writer's value set back; raises Unreachable or Refused."""
         reading, epoch = self._look(flag)

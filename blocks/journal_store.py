@@ -143,6 +143,12 @@ class JournalStore(BaseModel):
         found.sort(key=lambda row: (row.opened_at, row.rollout), reverse=True)
         return [row for row in found if flag is None or row.flag == flag]
 
+    def flags(self) -> frozenset[str]:
+        """Every flag that some row names, of whichever rollout, open or long over."""
+        with self._read() as session:
+            claimed = {str(flag) for flag in session.execute(select(CLAIMS.c.flag)).scalars()}
+        return frozenset(claimed | {row.flag for row in self.rollouts()})
+
     def recent(self, kind: Kind, since: datetime) -> list[Entry]:
         """Every rollout's entries of this kind from `since` on, oldest first; raises Refused for an unreadable one."""
         wanted = (ENTRIES.c.kind == kind.value, ENTRIES.c.at >= stamp(since))

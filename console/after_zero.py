@@ -6,10 +6,11 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from blocks.journal import Claim
+from blocks.journal import Claim, RolloutRow
 from blocks.kit import KitError
 from console.exits import Exit
 from console.home import NotFound, connections
@@ -22,6 +23,7 @@ from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_n
 from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, prove_unrecorded, record_rollback, rollback_body
 from tasks.spill import merge_quietly, spill, spill_path
 from tasks.step_back import step_back
+from tasks.unknown_flag import must_be_known
 from tasks.zeroing import Zeroed, zero_flag
 from tidegate.entries import Kind
 from tidegate.views.status import status_json
@@ -43,6 +45,7 @@ class Order:
     full: bool
     confirmed: frozenset[str]
     as_json: bool
+    create: bool = False
 
 
 def turn_back(order: Order, early: EarlyZero | None) -> None:
@@ -59,6 +62,8 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
     if early is not None:
         key, name, zeroed = early.flag, early.rollout, early.zeroed
     else:
+        if order.flag and not order.create:
+            must_be_known(via, order.flag)
         key, name = flag_of(via, order.rollout, order.flag)
         zeroed = _zero(via, key, name) if key else None
     try:
@@ -134,7 +139,7 @@ def _zero(via: OpenConnections, flag: str, rollout: str) -> Zeroed:
 
 def _say(flag: str, zeroed: Zeroed) -> None:
     if zeroed.zero_at is None:
-        log.print("[bold red]The flag could NOT be set to zero[/bold red]:", zeroed.problem)
+        log.print("[bold red]The flag could NOT be set to zero[/bold red]:", escape(zeroed.problem))
     else:
         took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
         log.print(f"[bold]{flag} is at zero[/bold] after {took}")
@@ -173,6 +178,29 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
         sentence = back.sentence or (proof.sentence if proof else "")
         out.print(f"{sentence} Proof {seconds_between(back.ordered_at, back.proven_at)} after the order.")
     raise typer.Exit(Exit.DONE if proven else Exit.UNREACHABLE)
+
+
+def complete(row: RolloutRow, zeroed: Zeroed, *, who: str, reason: str) -> tuple[bool, str]:
+    """Record and prove one of several zeros, telling people; whether it is proven, and what is to be said of it."""
+    try:
+        run = OpenRollout(connections(), row.rollout)
+    except Exception as fault:  # noqa: BLE001 - a zero that was written is kept, whatever else is wrong
+        body = rollback_body(zeroed, reason=reason, criterion="by hand", by=who)
+        spill(row.rollout, row.flag, Kind.ROLLING_BACK, body)
+        return False, f"Not proven: it cannot be read ({why_unread(fault)}). What was done is kept in {spill_path()}."
+    run.claim = _in_its_name(run, zeroed.claim)
+    record_rollback(run, zeroed, reason=reason, criterion="by hand", by=who)
+    beside = Beside()
+    beside.do("notices", lambda: _deliver(run))
+    proof = prove(run)
+    if proof is None and run.state.rollback is None and zeroed.zero_at is not None:
+        proof = prove_unrecorded(run, zeroed.zero_at)
+    beside.do("notices", lambda: _deliver(run))
+    beside.flush()
+    _release(run)
+    back = run.state.rollback
+    proven = bool(proof.proven) if proof is not None else back is not None and bool(back.proven)
+    return proven, (back.sentence if back and back.sentence else proof.sentence if proof else "Not proven.")
 
 
 def _in_its_name(run: OpenRollout, claim: Claim | None) -> Claim | None:

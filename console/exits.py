@@ -14,6 +14,7 @@ from tasks.choosing import NotOne
 from tasks.late import TooLate
 from tasks.open_rollout import UnknownRollout
 from tasks.opening import NotAllowed
+from tasks.unknown_flag import UnknownFlag
 from tidegate.plans.file import PlanError
 
 
@@ -37,6 +38,7 @@ _BAD_INPUT = (
     NotFound,
     ApproversError,
     TooLate,
+    UnknownFlag,
 )
 _UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
 

@@ -30,6 +30,11 @@ def rollback(
         typer.Option(help="Lower to this earlier wave instead, where the plan allows it."),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Although legacy is not ready to take all back.")] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="With --flag: make the flag, off, where neither source nor journal has it.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every open rollout; asks first, unless --yes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
     """Flag to zero for everybody now, then the proof. Works without the Prefect server."""
@@ -40,6 +45,12 @@ def rollback(
         _refuse(f"--confirm-step: found {unknown[0]!r}, allowed are {', '.join(STEPS)}")
     if confirmed and not full:
         _refuse("found --confirm-step without --full, allowed are both")
+    if everything and (rollout or flag or full or confirmed or create or to_wave is not None):
+        _refuse("found --all with an order for one rollout, allowed is --all alone with --yes, --anyway and --json")
+    if yes and not everything:
+        _refuse("found --yes without --all, allowed are both")
+    if create and not flag:
+        _refuse("found --create without --flag, allowed are both")
     if to_wave is not None and (full or confirmed):
         _refuse("found --to-wave with --full or --confirm-step, allowed is one of them")
     if to_wave is not None:
@@ -48,13 +59,18 @@ def rollback(
         lower(rollout, flag, to_wave, who=who, reason=reason, as_json=as_json)
         return
     _go_first()
+    if everything:
+        from console.rollback_all import roll_back_all
+
+        roll_back_all(who=who, reason=reason, yes=yes, anyway=anyway, as_json=as_json)
+        return
     from console.zero_first import zero_early
 
-    early = zero_early(rollout, flag, anyway=anyway)
+    early = zero_early(rollout, flag, anyway=anyway, create=create)
 
     from console.after_zero import Order, turn_back
 
-    turn_back(Order(rollout, flag, reason, who, full, confirmed, as_json), early)
+    turn_back(Order(rollout, flag, reason, who, full, confirmed, as_json, create), early)
 
 
 def _go_first() -> None:

@@ -12,6 +12,7 @@ from blocks.kit_values import zero_kit
 from console.home import kit_path
 from tasks.holder import utc_now
 from tasks.late import NotReady, must_not_be_late
+from tasks.unknown_flag import must_be_known
 from tasks.zeroing import Zeroed, ZeroParts, zero_flag
 
 _LOOK_UP_SECONDS = 2.0
@@ -26,14 +27,19 @@ class EarlyZero:
     zeroed: Zeroed
 
 
-def zero_early(rollout: str | None, flag: str | None, *, anyway: bool = False) -> EarlyZero | None:
+def zero_early(
+    rollout: str | None, flag: str | None, *, anyway: bool = False, create: bool = False
+) -> EarlyZero | None:
     """Zero the flag that is meant; None where the kit file or the order has to be understood first.
 
-    Raises TooLate where there is no way back any more, or people have to say that it must be taken all the same.
+    Raises UnknownFlag for a key that is nobody's, unless it may be made, and TooLate where there is no rollback any
+    more, or people have to say that it must be taken all the same.
     """
     via = zero_kit(kit_path())
     if via is None:
         return None
+    if flag and not create:
+        must_be_known(via, flag)
     ask_first(via.journal, rollout, flag, anyway=anyway)
     key, name = flag_of(via, rollout, flag)
     return EarlyZero(key, name, zero_flag(via, key, name, utc_now())) if key else None

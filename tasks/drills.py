@@ -13,6 +13,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from blocks.freezes import why_frozen
 from tasks.choosing import drill_prefix
+from tasks.flag_in_use import why_in_use
 from tasks.full_rollback import full_rollback
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import NotAllowed
@@ -69,10 +70,7 @@ def refuse_drill(connections: OpenConnections, plan: Plan) -> str:
         return f"flag {plan.flag.key} belongs to the open rollout {rows[0].rollout}; a drill waits until it has ended"
     if freeze := why_frozen(connections.journal):
         return freeze
-    seen = connections.flags.read(plan.flag.key)
-    if seen.exposure != ZERO:
-        return f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first"
-    return ""
+    return why_in_use(plan.flag.key, connections.flags.read(plan.flag.key))
 
 
 def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = False) -> OpenRollout:

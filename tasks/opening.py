@@ -6,10 +6,10 @@ from pathlib import Path
 
 from blocks.connections import OpenConnections
 from blocks.flag_backend import Leasing
+from tasks.flag_in_use import why_in_use
 from tasks.open_rollout import OpenRollout, utc_now
 from tidegate.approval import unsatisfiable
 from tidegate.entries import Kind
-from tidegate.exposure import ZERO
 from tidegate.lease import SHORTEST_IN_PRODUCTION
 from tidegate.plan import Approvals, Plan
 from tidegate.plans.file import load_plan
@@ -123,8 +123,8 @@ def open_rollout(
     if is_new:
         seen = connections.flags.read(plan.flag.key)
         owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
-        if owner is None and seen.exposure != ZERO:
-            raise NotAllowed(f"flag {plan.flag.key} is not at zero ({seen.description}); set it to zero first")
+        if owner is None and (used := why_in_use(plan.flag.key, seen)):
+            raise NotAllowed(used)
         if owner is None and (busy := owner_of_service(connections, plan, name)):
             raise NotAllowed(busy)
     body = opening_body(

@@ -9,11 +9,11 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from tasks.checklist import Scene, line_looks
 from tasks.clocks import clocks_ahead
+from tasks.flag_in_use import why_in_use
 from tasks.preflight_outside import outside_looks
 from tidegate.approval import unsatisfiable
 from tidegate.clock_skew import MOST, skew_sentence
 from tidegate.criteria import metric_queries, traffic_queries
-from tidegate.exposure import ZERO
 from tidegate.in_force import steps
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan
@@ -89,10 +89,10 @@ def _connection(name: str, block: object) -> Check:
 
 def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
     text = f"{plan.flag.key} is at zero"
-    seen = connections.flags.read(plan.flag.key)
-    if seen.exposure == ZERO:
+    why = why_in_use(plan.flag.key, connections.flags.read(plan.flag.key))
+    if not why:
         return Finding("flag", text, Verdict.PASS, "Nobody is exposed.")
-    return Finding("flag", text, Verdict.FAIL, f"The flag is {seen.description}; set it to zero before starting.")
+    return Finding("flag", text, Verdict.FAIL, f"{why[0].upper()}{why[1:]}.")
 
 
 def _clocks(connections: OpenConnections) -> Finding:

@@ -5,10 +5,14 @@ Nothing here imports Prefect, which would hold up a rollback on the command line
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
+from blocks.bounded import bounded
+from blocks.errors import NotTaken
 from blocks.flag_backend import FlagBackend
 from blocks.journal_rows import Claim
 from blocks.journal_store import JournalStore
@@ -16,6 +20,7 @@ from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.exposure import ZERO
 
 _WRITE_ATTEMPTS = 5
+_ATTEMPT_SECONDS = 6.0  # of a backend that names no longest time of its own
 _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _log = logging.getLogger("tidegate.rollback")
 
@@ -51,17 +56,35 @@ def zero_flag(connections: ZeroParts, flag: str, rollout: str, ordered_at: datet
     except Exception as fault:  # noqa: BLE001 - the way back never waits for the journal
         _log.warning("the claim of %s could not be taken: %s", flag, fault)
     epoch = None if claim is None else claim.epoch  # without one the backend takes the next epoch and wins
-    problem = ""
+    flags, problem = connections.flags, ""
+    seconds = getattr(flags, "zero_seconds", _ATTEMPT_SECONDS)
     for _ in range(_WRITE_ATTEMPTS):
+        began = time.monotonic()
         try:
-            revision = connections.flags.zero(flag, epoch)
-            if connections.flags.read(flag).exposure == ZERO:
-                return Zeroed(ordered_at, utc_now(), revision, claim)
-            problem = "the flag was written but does not read as zero"
+            revision = bounded(partial(_zero_once, flags, flag, epoch), seconds, f"the source of {flag}")
         except Exception as fault:  # noqa: BLE001 - whatever failed, zero is tried again
             problem, epoch = f"{type(fault).__name__}: {fault}", None
+            if time.monotonic() - began >= seconds:
+                break  # it hangs: another attempt beside this one would hang, too
+        else:
+            return Zeroed(ordered_at, utc_now(), revision, claim)
         threading.Event().wait(0.3)
-    return Zeroed(ordered_at, None, "", claim, problem)
+    return Zeroed(ordered_at, None, "", claim, f"{problem}. {_by_hand(connections.flags, flag)}")
+
+
+def _zero_once(flags: FlagBackend, flag: str, epoch: int | None) -> str:
+    revision = flags.zero(flag, epoch)
+    if flags.read(flag).exposure != ZERO:
+        raise NotTaken("the flag was written but does not read as zero")
+    return revision
+
+
+def _by_hand(flags: FlagBackend, flag: str) -> str:
+    """What a person can type when Tidegate could not write."""
+    try:
+        return f"By hand: {bounded(lambda: flags.by_hand(flag), 1.0, 'the flag source')}"
+    except Exception:  # noqa: BLE001 - no command must not hide the problem itself
+        return "By hand: turn it off for everybody where your flags are kept."
 
 
 def zero_open_flag(connections: ZeroParts, rollout: str) -> Zeroed | None:

@@ -6,7 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -227,10 +227,36 @@ def test_an_open_rollouts_flag_is_known_without_reading_its_journal(kit: Path) -
 
 def test_a_key_that_no_rollout_has_is_told(kit: Path, run: Run) -> None:
     opened = raised(kit)
+    before = (kit.parent / "flags.json").read_bytes()
     code, _, err = run("rollback", "--flag", "batch-patchs-v1")
-    assert code == 1
-    assert "Look at the key's spelling" in err
+    assert code == 2
+    assert "Like it: batch-patches-v1." in err
+    assert "--create" in err
+    assert (kit.parent / "flags.json").read_bytes() == before
     assert read_kit(kit).flags.read(opened.flag).exposure != ZERO
+    code, _, err = run("rollback", "--flag", "batch-patchs-v1", "--create")
+    assert (code, "batch-patchs-v1 is at zero" in err) == (1, True), err
+
+
+@pytest.mark.parametrize("unknown", ["journal", "file", "no file", "key of old"])
+def test_a_key_that_may_be_known_is_zeroed(kit: Path, run: Run, unknown: str) -> None:
+    opened, key, file = raised(kit), "of-old", kit.parent / "flags.json"
+    if unknown == "key of old":
+        opened.connections.journal.seize(key, "r-of-old", "holder", timedelta(seconds=0))
+    if unknown == "file":
+        file.write_text(file.read_text()[:-3])
+    if unknown == "no file":
+        file.unlink()
+    journal = kit.parent / "journal.db"
+    with gone(journal, opened) if unknown == "journal" else nullcontext():
+        code, _, err = run("rollback", "--flag", key)
+    assert code in (1, 3), err
+    if unknown == "file":
+        assert "could NOT be set to zero" in err
+        assert "is no JSON" in err
+    else:
+        assert f"{key} is at zero" in err
+        assert read_kit(kit).flags.read(key).revision != "absent"
 
 
 @pytest.mark.parametrize(
