@@ -63,22 +63,34 @@ def move(staged: Path, place: Path, before: Snapshot) -> bytes | None:
         _rename(staged, place, _EXCHANGE)
     except FileExistsError:
         return place.read_bytes()
-    # From here on the staged path holds what stood there; it is removed with its folder at the latest.
+    # From here on the staged path holds what stood there.
     with suppress(FileNotFoundError):
         displaced = staged.read_bytes()
         return None if displaced == before.content else displaced
     return None
 
 
+def move_back(staged: Path, place: Path) -> None:
+    """Let the two change places again, after a move that took the place of something it did not know of."""
+    with suppress(OSError):
+        _renamed_by_kernel(staged, place, _EXCHANGE)
+
+
 def _rename(source: Path, target: Path, how: int) -> None:
-    if _renameat2 is not None:
-        if _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), how) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in _WITHOUT:
-            raise OSError(code, os.strerror(code), str(source), None, str(target))
-    # A file system that cannot do it (NFS): what was compared just before is all there is.
-    source.rename(target)
+    if not _renamed_by_kernel(source, target, how):
+        # A file system that cannot do it (NFS): what was compared just before is all there is.
+        source.rename(target)
+
+
+def _renamed_by_kernel(source: Path, target: Path, how: int) -> bool:
+    if _renameat2 is None:
+        return False
+    if _renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), how) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _WITHOUT:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))
 
 
 def _take_rights(descriptor: int, place: Path) -> int:

@@ -36,7 +36,7 @@ def _mounted(place: Path, everywhere: bool) -> str:
         return ""
     if mine.point == str(place):
         return "it is mounted as a single file, whose place no other can take: mount its folder instead"
-    name = os.path.normpath(f"{mine.root}/{os.path.relpath(place, mine.point)}")
+    name = os.path.join(mine.root, os.path.relpath(place, mine.point))  # noqa: PTH118 - as the kernel writes it
     for table in _every_table() if everywhere else [own]:
         for mount in table:
             if (mount.device, mount.root) == (mine.device, name):

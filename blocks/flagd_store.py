@@ -113,7 +113,7 @@ class FlagdStore(BaseModel):
             with self._locked(self.timeout_seconds) as locked:
                 if not locked:
                     raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
-                self._writer.replace(flag, epoch, change, allowed=allowed)
+                self._writer.replace(flag, epoch, change, self.timeout_seconds, allowed=allowed)
             return self._read_back(flag, exposure)
 
     def _must_be_replaceable(self) -> None:

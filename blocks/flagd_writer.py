@@ -11,7 +11,7 @@ from typing import Any
 from blocks.apart import is_abandoned
 from blocks.errors import Refused, Unreachable
 from blocks.flagd_fence import Fence, sync_folder
-from blocks.flagd_move import Snapshot, move, write_staged
+from blocks.flagd_move import Snapshot, move, move_back, write_staged
 from blocks.flagd_reserve import FULL
 from blocks.flagd_source import EMPTY, FlagdSource, NotAFlagFile
 
@@ -20,7 +20,6 @@ Change = Callable[[list[Any]], dict[str, Any] | None]
 
 # Where a file cannot take the place of the one that stands there, that one can still be written.
 NO_PLACE = (*FULL, errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM)
-_ATTEMPTS, _POLITE_ATTEMPTS = 20, 10
 _WHOLE_SECONDS = 0.5  # as long as another program takes to write a file that it has emptied first
 
 
@@ -54,18 +53,23 @@ class FlagdWriter:
         flag: str,
         epoch: int,
         change: Change,
+        patience: float,
         *,
         insist: bool = False,
         allowed: Callable[[], object] = lambda: None,
     ) -> None:
-        """Change one flag and lose nothing that another program writes meanwhile; `insist` does so in any case.
+        """Change one flag and lose nothing of what another program writes meanwhile, starting over as long as need be.
+
+        With `insist` it is done at the end of `patience` in any case, whatever another program does to the file.
 
         `allowed` is asked once all is ready, right before the change takes effect, and raises where it must not.
         Raises Fenced, Refused, Unreachable, ValueError or OSError.
         """
         carried: bytes | None = None
         ours: tuple[int, ...] = ()
-        for attempt in range(_ATTEMPTS):
+        end, late = time.monotonic() + patience, False
+        while insist or not late:
+            late = time.monotonic() >= end
             with self.fence.staged(flag, epoch) as staged:
                 # Read only after staging: whoever goes ahead of us removes the staged file, and the move below fails.
                 place = self.file
@@ -83,25 +87,25 @@ class FlagdWriter:
                 new = source.with_flag(flag, wanted) if wanted is not None else content or EMPTY
                 try:
                     mine = write_staged(staged, new, place)
-                    changed = not before.still_stands(self.file)
-                    if changed and not (insist and attempt >= _POLITE_ATTEMPTS):
+                    # Asked anew each time: what came in between has put the file back as it was.
+                    allowed()
+                    if not before.still_stands(self.file) and not (insist and late):
                         continue
-                    if carried is None:
-                        allowed()
                     if is_abandoned() and not insist:
                         raise Unreachable(f"{self.configured}: it came too late, nobody waits for flag {flag} any more")
                     carried, ours = move(staged, place, before), mine
+                    if carried is not None and not insist:
+                        move_back(staged, place)  # zero stays where it is, and takes over what came in between
                 except FileNotFoundError:
                     self.fence.must_stand(flag, epoch)
-                    if not staged.exists():
+                    if late or not staged.exists():
                         raise Unreachable(f"{self.configured}: another writer went ahead") from None
                     carried = None
                     continue
                 sync_folder(place.parent)
-                if carried is None:
+                if carried is None or (insist and late):
                     return
-        if carried is None and not insist:
-            raise Unreachable(f"{self.configured}: another program changes it again and again")
+        raise Unreachable(f"{self.configured}: another program changes it again and again")
 
     def in_place(self, flag: str, change: Change) -> None:
         """Change one flag in the file that stands there, by one write and without more room where it fits.

@@ -12,6 +12,7 @@ from blocks.flagd_writer import NO_PLACE, Change, FlagdWriter
 from tidegate.words.emergency_card import flagd_undo
 
 _ATTEMPTS = 5
+_POLITE_SECONDS = 0.3  # then zero goes ahead of whoever changes the file all the time
 
 
 class FlagdZero:
@@ -93,11 +94,11 @@ class FlagdZero:
 
     def _replace(self, epoch: int, change: Change) -> None:
         try:
-            self._writer.replace(self._flag, epoch, change, insist=True)
+            self._writer.replace(self._flag, epoch, change, _POLITE_SECONDS, insist=True)
         except OSError as fault:
             if fault.errno not in FULL or not self._reserve.give_up():
                 raise
-            self._writer.replace(self._flag, epoch, change, insist=True)
+            self._writer.replace(self._flag, epoch, change, _POLITE_SECONDS, insist=True)
 
     def _holds(self, found: list[Any]) -> bool:
         return bool(found) and all(self._is_zero(definition) for definition in found)

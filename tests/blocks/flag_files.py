@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,3 +109,34 @@ class LateWriter:
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
+
+
+def backend_on(path: Path) -> FlagdFile:
+    """A writer of epoch 1, who waits for others."""
+    backend = FlagdFile(path=str(path), timeout_seconds=20)
+    backend.fence(FLAG, 1)
+    return backend
+
+
+def raised(path: Path) -> FlagdFile:
+    """As it, after a first raise to 10 percent."""
+    backend = backend_on(path)
+    backend.write(FLAG, everyone(10), 1)
+    return backend
+
+
+@contextmanager
+def in_another_process(work: Callable[[], None]) -> Iterator[int]:
+    """The work in a process of its own; it has ended well at the end."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    try:
+        yield pid
+    finally:
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
