@@ -104,23 +104,32 @@ class FlagdStore(BaseModel):
 
         def allowed() -> None:
             # Asked only now that the file is staged: whoever takes the permit back afterwards removes what is staged.
-            must_be_permitted(flag, served, exposure, epoch, permit)
+            if must_be_permitted(flag, served, exposure, epoch, permit) is None:
+                return
+            # Exposure rises only where a rollback can lower it.
+            if why:
+                raise Refused(f"{self.path}: {why}")
+            self._reserve.keep(self._size())
+
+        def change_in_place(found: list[Any]) -> dict[str, Any] | None:
+            wanted = change(found)
+            allowed()
+            return wanted
 
         with _faults(self.path):
             self._writer.fence.must_stand(flag, epoch)
-            if not exposure.is_zero:
-                self._must_be_replaceable()
+            why = hindrance(Path(self.path))
             with self._locked(self.timeout_seconds) as locked:
                 if not locked:
                     raise Unreachable(f"{self.path}: another writer is at it for {self.timeout_seconds:g} s")
-                self._writer.replace(flag, epoch, change, self.timeout_seconds, allowed=allowed)
+                try:
+                    # A file in its place would not reach every reader, and what lowers is never refused.
+                    is_done = bool(why) and self._writer.in_place(flag, change_in_place)
+                except OSError:
+                    is_done = False
+                if not is_done:
+                    self._writer.replace(flag, epoch, change, self.timeout_seconds, allowed=allowed)
             return self._read_back(flag, exposure)
-
-    def _must_be_replaceable(self) -> None:
-        """Exposure rises only where a rollback can lower it: raises Refused, or OSError where its disk is full."""
-        if why := hindrance(Path(self.path)):
-            raise Refused(f"{self.path}: {why}")
-        self._reserve.keep(self._size())
 
     @each_flag_apart("renew", 2 * _WRITE_SECONDS)
     def renew(self, flag: str, epoch: int, until: datetime) -> None:

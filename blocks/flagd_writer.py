@@ -107,8 +107,8 @@ class FlagdWriter:
                     return
         raise Unreachable(f"{self.configured}: another program changes it again and again")
 
-    def in_place(self, flag: str, change: Change) -> None:
-        """Change one flag in the file that stands there, by one write and without more room where it fits.
+    def in_place(self, flag: str, change: Change) -> bool:
+        """Change one flag in the file that stands there, by one write and without more room where it fits: True.
 
         Raises Refused or OSError.
         """
@@ -120,7 +120,7 @@ class FlagdWriter:
                 raise Refused(f"{self.configured}, {error}") from error
             wanted = change(source.definitions(flag))
             if wanted is None:
-                return
+                return True
             after = source.in_place(flag, wanted)
             if len(after) > len(before):
                 # Room first: a write that finds none half way through would leave half a file.
@@ -131,6 +131,7 @@ class FlagdWriter:
                 newer = max(time.time_ns(), seen.st_mtime_ns + 1_000_000)
                 os.utime(file.fileno(), ns=(newer, newer))
             os.fsync(file.fileno())
+        return True
 
 
 def _write_difference(descriptor: int, before: bytes, after: bytes) -> None:

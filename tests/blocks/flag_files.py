@@ -121,7 +121,7 @@ def backend_on(path: Path) -> FlagdFile:
 def raised(path: Path) -> FlagdFile:
     """As it, after a first raise to 10 percent."""
     backend = backend_on(path)
-    backend.write(FLAG, everyone(10), 1)
+    put(backend, FLAG, everyone(10), 1)
     return backend
 
 

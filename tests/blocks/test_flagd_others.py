@@ -12,6 +12,7 @@ import pytest
 
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tests.blocks.flag_files import FLAG, LateWriter, everyone, in_another_process, raised
+from tests.permits import put
 from tidegate.exposure import ZERO
 
 TEN, FIFTY = everyone(10), everyone(50)
@@ -57,7 +58,7 @@ def test_no_edit_of_a_fast_second_writer_is_lost(file: Path, add: Callable[[Path
         while time.monotonic() < end and os.waitid(os.P_PID, other, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             # A program without the lock may put an older copy over ours, which is told, and is its own to answer for.
             with suppress(NotTaken, Unreachable):
-                backend.write(FLAG, (TEN, FIFTY)[writes % 2], 1)
+                put(backend, FLAG, (TEN, FIFTY)[writes % 2], 1)
                 writes += 1
     kept = {name for name in json.loads(file.read_text())["flags"] if name.startswith("theirs-")}
     # Without the lock two processes can still meet within two calls of the kernel; it was every eighth edit before.
@@ -111,7 +112,7 @@ def test_what_cannot_be_parsed_is_never_written_over_and_fences_all_the_same(fil
         backend.zero(FLAG, 2)
     assert file.read_bytes() == broken
     with pytest.raises(Fenced):
-        backend.write(FLAG, FIFTY, 1)
+        put(backend, FLAG, FIFTY, 1)
 
 
 def test_half_an_emoji_in_the_flag_of_others_stops_nothing_and_stays(file: Path) -> None:
@@ -127,7 +128,7 @@ def test_half_an_emoji_in_the_flag_of_others_stops_nothing_and_stays(file: Path)
 def test_damage_in_flags_of_others_holds_a_raise_and_never_zero(file: Path, damage: bytes) -> None:
     backend = raised(file)
     file.write_bytes(file.read_bytes().replace(b'"other": {', damage + b', "other": {'))
-    for call in (lambda: backend.write(FLAG, FIFTY, 1), lambda: backend.read(FLAG), backend.check):
+    for call in (lambda: put(backend, FLAG, FIFTY, 1), lambda: backend.read(FLAG), backend.check):
         with pytest.raises(Refused, match="line 1"):
             call()
     backend.zero(FLAG, None)
@@ -144,7 +145,7 @@ def test_one_flag_twice_is_no_exposure_is_not_raised_and_is_zeroed_in_both_place
     file.write_text(text.replace('"other"', f'"{FLAG}": {off}, "other"'))
     assert backend.read(FLAG).exposure is None
     with pytest.raises(Refused, match="stands there 2 times"):
-        backend.write(FLAG, FIFTY, 1)
+        put(backend, FLAG, FIFTY, 1)
     backend.zero(FLAG, None)
     assert backend.read(FLAG).exposure == ZERO
     assert "fractional" not in file.read_text()

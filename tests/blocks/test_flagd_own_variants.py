@@ -10,6 +10,7 @@ import pytest
 from blocks import FlagBackend, FlagdFile
 from blocks.errors import NotTaken, OwnDefault, Refused
 from tests.blocks.flag_files import FLAG, everyone
+from tests.permits import put
 from tidegate.exposure import ZERO
 
 MIGRATION = {
@@ -96,7 +97,7 @@ def test_it_is_refused_before_a_rollout_and_by_a_raise(tmp_path: Path, definitio
     file = file_with(tmp_path, definition)
     before, backend = file.read_bytes(), FlagdFile(path=str(file))
     backend.fence(FLAG, 1)
-    for call in (lambda: backend.question(FLAG), lambda: backend.write(FLAG, everyone(10), 1)):
+    for call in (lambda: backend.question(FLAG), lambda: put(backend, FLAG, everyone(10), 1)):
         with pytest.raises(Refused, match=r"not boolean \((DUAL_WRITE, NEW, OLD|off, on)\)"):
             call()
     assert file.read_bytes() == before

@@ -15,9 +15,10 @@ from blocks import FlagdFile
 from blocks.errors import Fenced, Refused
 from blocks.flagd_place import hindrance
 from tests.blocks.flag_files import FLAG, LateWriter, backend_on, everyone, in_another_process, raised, small_disk
+from tests.permits import put
 from tidegate.exposure import ZERO
 
-TEN, FIFTY = everyone(10), everyone(50)
+FIVE, TEN, FIFTY = everyone(5), everyone(10), everyone(50)
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_rights_that_cannot_be_kept_are_refused_and_zero_keeps_them(
 
     def try_it() -> None:
         backend = FlagdFile(path=str(file))
-        for call in (backend.check, lambda: backend.write(FLAG, FIFTY, 1)):
+        for call in (backend.check, lambda: put(backend, FLAG, FIFTY, 1)):
             with pytest.raises(Refused, match=words):
                 call()
         backend.zero(FLAG, None)
@@ -127,12 +128,12 @@ def test_the_fence_stays_where_a_swapped_folder_of_links_goes(tmp_path: Path) ->
     file.symlink_to("..data/flags.json")
     backend = raised(file)
     backend.fence(FLAG, 2)
-    backend.write(FLAG, TEN, 2)
+    put(backend, FLAG, TEN, 2)
     (tmp_path / "..new").symlink_to("v2")
     (tmp_path / "..new").rename(tmp_path / "..data")
     with pytest.raises(Fenced):
-        backend.write(FLAG, FIFTY, 1)
-    backend.write(FLAG, FIFTY, 2)
+        put(backend, FLAG, FIFTY, 1)
+    put(backend, FLAG, FIFTY, 2)
     assert file.is_symlink()
     assert FLAG in (tmp_path / "v2" / "flags.json").read_text()
 
@@ -175,15 +176,17 @@ def mounted_elsewhere(file: Path, stack: ExitStack) -> Path:
 @pytest.mark.parametrize(
     ("seen_as", "words"), [(second_name, "2 names"), (mounted_elsewhere, "mounted as a single file at .*evaluator")]
 )
-def test_a_second_way_to_the_old_content_is_refused_and_zero_reaches_it(
+def test_a_second_way_to_the_old_content_is_refused_and_what_lowers_reaches_it(
     file: Path, seen_as: Callable[[Path, ExitStack], Path], words: str
 ) -> None:
     backend = raised(file)
     with ExitStack() as stack:
         other = seen_as(file, stack)
-        for call in (backend.check, lambda: backend.write(FLAG, FIFTY, 1)):
+        for call in (backend.check, lambda: put(backend, FLAG, FIFTY, 1)):
             with pytest.raises(Refused, match=words):
                 call()
+        backend.write(FLAG, FIVE, 1)
+        assert FlagdFile(path=str(other)).read(FLAG).exposure == FIVE
         backend.zero(FLAG, None)
         assert FlagdFile(path=str(other)).read(FLAG).exposure == ZERO
         assert backend.read(FLAG).exposure == ZERO
@@ -194,7 +197,7 @@ def test_a_file_that_is_a_mount_itself_is_refused_and_zeroed_in_place(file: Path
     with bind_mount(file, file.with_name("mounted.json")) as mounted:
         backend = FlagdFile(path=str(mounted))
         backend.fence(FLAG, 2)
-        for call in (backend.check, lambda: backend.write(FLAG, FIFTY, 2)):
+        for call in (backend.check, lambda: put(backend, FLAG, FIFTY, 2)):
             with pytest.raises(Refused, match="mounted as a single file, whose place"):
                 call()
         backend.zero(FLAG, None)
@@ -222,7 +225,7 @@ def test_a_link_to_another_file_system_is_refused_and_zeroed_in_place(tmp_path: 
         link = tmp_path / "flags.json"
         link.symlink_to(disk / "flags.json")
         backend = backend_on(link)
-        for call in (backend.check, lambda: backend.write(FLAG, FIFTY, 1)):
+        for call in (backend.check, lambda: put(backend, FLAG, FIFTY, 1)):
             with pytest.raises(Refused, match="link to another file system"):
                 call()
         backend.zero(FLAG, None)
