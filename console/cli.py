@@ -20,6 +20,7 @@ _OTHERS = (
     "gate_commands",
     "steering_commands",
     "approver_commands",
+    "codes_command",
     "graduation_commands",
     "watch_commands",
     "report_commands",

@@ -11,6 +11,7 @@ from demo.processes import PartFailed
 from demo.provision import PartMissing
 from tasks.approvers import ApproversError
 from tasks.choosing import NotOne
+from tasks.code_service import ServiceError
 from tasks.late import TooLate
 from tasks.open_rollout import UnknownRollout
 from tasks.opening import NotAllowed
@@ -37,6 +38,7 @@ _BAD_INPUT = (
     Refused,
     NotFound,
     ApproversError,
+    ServiceError,
     TooLate,
     UnknownFlag,
 )

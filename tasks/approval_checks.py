@@ -1,10 +1,13 @@
 """Preflight where approvals need codes: whether everybody who is asked has a seed, and Prefect's API wants a log-in."""
 
+import os
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import httpx
 
 from tasks.approvers import ApproversError, approvers_path, read_seeds
+from tasks.code_client import NoCodeService, SocketCodeJudge, codes_socket
 from tasks.preflight_checks import Check
 from tidegate.addresses import without_userinfo
 from tidegate.approval import asked_people
@@ -21,23 +24,46 @@ def approval_checks(plan: Plan, api: str | None) -> tuple[Check, ...]:
     if plan.approvals is Approvals.OPEN:
         return ()
     return (
-        Check("approvers", _SEEDS, lambda: seeds_finding(plan, approvers_path())),
+        Check("approvers", _SEEDS, lambda: seeds_finding(plan, approvers_path(), codes_socket())),
         Check("prefect_log_in", _LOG_IN, lambda: log_in_finding(api)),
     )
 
 
-def seeds_finding(plan: Plan, path: Path) -> Finding:
-    """FAIL while somebody who may be asked for a code at some gate has no seed here."""
+def seeds_finding(plan: Plan, path: Path, service: Path | None = None) -> Finding:
+    """FAIL while somebody who may be asked for a code at some gate has no seed, or the service protects nothing."""
+    where = path if service is None else service
     try:
-        seeds = read_seeds(path)
+        seeds: AbstractSet[str] = read_seeds(path).keys() if service is None else _people(service, path)
     except ApproversError as error:
         return Finding("approvers", _SEEDS, Verdict.ERROR, str(error))
+    except NoCodeService as fault:
+        return Finding("approvers", _SEEDS, Verdict.ERROR, f"No code is accepted: {fault}.")
+    except _Unprotected as why:
+        return Finding("approvers", _SEEDS, Verdict.FAIL, str(why))
     people = {person for wave in range(1, len(plan.waves) + 1) for person in asked_people(plan, wave)}
-    without = sorted(people - seeds.keys())
+    without = sorted(people - seeds)
     if without:
-        fix = "run `tidegate approver add EMAIL` on the worker for each"
-        return Finding("approvers", _SEEDS, Verdict.FAIL, f"No seed of {', '.join(without)} in {path}: {fix}.")
-    return Finding("approvers", _SEEDS, Verdict.PASS, f"{len(people)} of {len(people)} people have one.")
+        who = "on the worker" if service is None else "as the user of the code service"
+        fix = f"run `tidegate approver add EMAIL` {who} for each"
+        return Finding("approvers", _SEEDS, Verdict.FAIL, f"No seed of {', '.join(without)} in {where}: {fix}.")
+    kept = "" if service is None else " The seeds lie with the code service, and this worker cannot read them."
+    return Finding("approvers", _SEEDS, Verdict.PASS, f"{len(people)} of {len(people)} people have one.{kept}")
+
+
+class _Unprotected(Exception):
+    """The code service runs, and the worker could read the seeds all the same."""
+
+
+def _people(service: Path, seeds: Path) -> frozenset[str]:
+    judge = SocketCodeJudge(service)
+    people = judge.people()
+    if judge.user() == os.geteuid():
+        raise _Unprotected(
+            "The code service runs as this worker's own user, who can read its seeds: give it another one."
+        )
+    if os.access(seeds, os.R_OK):
+        raise _Unprotected(f"This worker can read {seeds}: with a code service only that service's user may.")
+    return people
 
 
 def log_in_finding(api: str | None) -> Finding:

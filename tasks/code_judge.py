@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.approvers import ApproversError, approvers_path, read_seeds
+from tasks.code_client import SocketCodeJudge, codes_socket
 from tasks.code_memory import code_memory
 from tasks.holder import utc_now
 from tasks.private_json import PrivateFileError
@@ -46,5 +47,6 @@ class SeedsCodeJudge:
 
 
 def code_judge() -> CodeJudge:
-    """The judge of this worker."""
-    return SeedsCodeJudge(approvers_path())
+    """The judge of this worker: the service where one is named, and then never the seeds."""
+    service = codes_socket()
+    return SeedsCodeJudge(approvers_path()) if service is None else SocketCodeJudge(service)

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "tidegate explain": "tests/console/test_past.py",
     "tidegate preflight": "tests/demo/test_evidence.py",
     "tidegate approver": "tests/tasks/test_approvers.py",
+    "tidegate codes serve": "tests/tasks/test_code_service.py",
     "prefect worker start": "console/stack.py",
     "make demo": "Makefile",
     "make test": "Makefile",
