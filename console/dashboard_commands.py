@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.home import connections
+from console.home import connections, home
 
 PORT = 8600
 log = Console(stderr=True, highlight=False)
@@ -38,12 +38,21 @@ def dashboard(
 ) -> None:
     """Serve every rollout's page: status, metrics, charts, decisions, and the buttons CONTINUE, PAUSE, ROLLBACK."""
     from console.dashboard.access import configured_access, read_password
+    from console.dashboard.guesses import Guesses
+    from tasks.private_json import PrivateFileError
 
+    password = read_password(password_file)
+    try:
+        guesses = Guesses(home() / "dashboard-guesses.json") if password else Guesses()
+    except PrivateFileError as error:
+        log.print(f"wrong passwords are forgotten when this ends: {error}", markup=False)
+        guesses = Guesses()
     access = configured_access(
         host,
         port,
         names=name or (),
-        password=read_password(password_file),
+        password=password,
+        guesses=guesses,
         identity_header=identity_header,
         proxies=proxy or (),
     )

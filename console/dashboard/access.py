@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import math
 import os
 import secrets
 import stat
@@ -13,10 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from console.dashboard.guesses import Guesses
 from tasks.opening import NotAllowed
 
 PASSWORD_VARIABLE = "TIDEGATE_DASHBOARD_PASSWORD"
 COOKIE = "tidegate-session"
+MARK = "tidegate-known"
+MARK_SECONDS = 30 * 86_400
 _SHORTEST_PASSWORD = 12
 _LONGEST_NAME = 200
 
@@ -24,9 +28,9 @@ _LONGEST_NAME = 200
 class Denied(Exception):
     """A request that is refused: the HTTP status and one sentence."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, sentence: str, retry_seconds: int = 0) -> None:
         super().__init__(sentence)
-        self.status, self.sentence = status, sentence
+        self.status, self.sentence, self.retry_seconds = status, sentence, retry_seconds
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,18 @@ class Access:
     identity_header: str = ""
     proxies: frozenset[str] = frozenset()
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    guesses: Guesses = field(default_factory=Guesses, repr=False)
 
-    def admit(self, headers: Mapping[str, str], peer: str) -> None:
-        """Raise Denied for a foreign host name, a wrong password, or a request around the proxy."""
+    def admit(self, headers: Mapping[str, str], peer: str, mark: str = "") -> None:
+        """Raise Denied for a foreign host name, a wrong password, or a request around the proxy.
+
+        `mark` is what `guesses` once gave this browser.
+        """
         # A page elsewhere can point its own name at this address; only the names that people use are served.
         if headers.get("host", "").lower() not in self.hosts:
             raise Denied(421, "This host name is not one of the dashboard's.")
-        if self.password and not self._knows_password(headers.get("authorization", "")):
-            raise Denied(401, "A password is needed.")
+        if self.password:
+            self._must_know_password(headers, peer, mark)
         if self.identity_header:
             if peer not in self.proxies:
                 raise Denied(403, "Only the configured proxy may ask.")
@@ -55,6 +63,29 @@ class Access:
     def person(self, headers: Mapping[str, str]) -> str:
         """Who the proxy says is asking; empty without a proxy."""
         return headers.get(self.identity_header.lower(), "").strip()[:_LONGEST_NAME] if self.identity_header else ""
+
+    def _must_know_password(self, headers: Mapping[str, str], peer: str, mark: str) -> None:
+        given = headers.get("authorization", "")
+        if not given:
+            raise Denied(401, "A password is needed.")
+        who = self.guesses.who(self._address(headers, peer), mark)
+        if wait := self.guesses.wait(who):
+            seconds = max(1, math.ceil(wait.total_seconds()))
+            raise Denied(
+                429,
+                f"Too many wrong passwords came from here: the next one is looked at in {seconds} s. "
+                "Browsers that were let in before go on. `tidegate rollback` on the command line and the deployment "
+                "`rollback` in Prefect need no password of this page.",
+                seconds,
+            )
+        if not self._knows_password(given):
+            self.guesses.was_wrong(who)
+            raise Denied(401, "A password is needed.")
+
+    def _address(self, headers: Mapping[str, str], peer: str) -> str:
+        """Whose address it is; the proxy's word counts for what came through it."""
+        through = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return through if through and peer in self.proxies else peer
 
     def _knows_password(self, authorization: str) -> bool:
         kind, _, encoded = authorization.partition(" ")
@@ -89,6 +120,7 @@ def configured_access(
     password: str = "",
     identity_header: str = "",
     proxies: Iterable[str] = (),
+    guesses: Guesses | None = None,
 ) -> Access:
     """The rules for listening on `host`; raises NotAllowed where that would let strangers in."""
     known = frozenset(name.lower() for name in names)
@@ -108,7 +140,7 @@ def configured_access(
                 f"--name: missing, allowed with --host {host} is the name that people type, e.g. gate:8600"
             )
     via = frozenset(proxies) or frozenset({"127.0.0.1", "::1"})
-    return Access(known | frozenset(own), password, identity_header, via)
+    return Access(known | frozenset(own), password, identity_header, via, guesses=guesses or Guesses())
 
 
 def read_password(path: Path | None) -> str:

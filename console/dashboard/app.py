@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from console.dashboard import orders
-from console.dashboard.access import COOKIE, Access, Denied
+from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, Access, Denied
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
 from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
 from console.exits import explain
@@ -83,16 +83,19 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     @app.middleware("http")
     async def admit(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
-            board.access.admit(request.headers, request.client.host if request.client else "")
+            mark = request.cookies.get(MARK, "")
+            board.access.admit(request.headers, request.client.host if request.client else "", mark)
             response = await go_on(request)
+            if board.access.password and not mark:
+                _set_cookie(response, request, MARK, board.access.guesses.mark(), MARK_SECONDS)
         except Denied as denied:
-            response = await _denied(denied)
+            response = await _denied(denied, board)
         response.headers.update(_HEADERS)
         return response
 
     @app.exception_handler(Denied)
     async def refused(_: Request, denied: Denied) -> Response:
-        return await _denied(denied)
+        return await _denied(denied, board)
 
     @app.exception_handler(UnknownRollout)
     async def unknown(_: Request, error: UnknownRollout) -> Response:
@@ -172,8 +175,11 @@ def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, st
         return orders.Said(f"Not done: {explained[0]}", good=False)
 
 
-async def _denied(denied: Denied) -> Response:
+async def _denied(denied: Denied, board: Dashboard) -> Response:
     headers = {}
+    if denied.retry_seconds:
+        headers = {"Retry-After": str(denied.retry_seconds)}
+        return HTMLResponse(board.pages.message("Not now", denied.sentence), denied.status, headers)
     if denied.status == 401:
         headers = {"WWW-Authenticate": 'Basic realm="Tidegate", charset="UTF-8"'}
         # Guessing is slow.
@@ -183,9 +189,13 @@ async def _denied(denied: Denied) -> Response:
 
 def _page(html: str, session: Mapping[str, Any], request: Request) -> Response:
     response = HTMLResponse(html)
-    secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, session["session"], httponly=True, samesite="strict", secure=secure, path="/")
+    _set_cookie(response, request, COOKIE, session["session"])
     return response
+
+
+def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int | None = None) -> None:
+    secure = request.url.scheme == "https"
+    response.set_cookie(name, value, seconds, httponly=True, samesite="strict", secure=secure, path="/")
 
 
 async def _form(request: Request) -> dict[str, str]:
