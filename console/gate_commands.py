@@ -91,15 +91,15 @@ def answer_gate(
 def _stated(run: OpenRollout, gate: GateRecord, who: str, confirm: bool) -> frozenset[str]:
     unsaid = boxes(run, gate.wave)
     asked = [s for s in unsaid if may_state(run.plan, s, who)]
-    others = [s.role for s in unsaid if s not in asked]
-    if not asked:
-        return frozenset()
+    others = dict.fromkeys(s.role for s in unsaid if s not in asked)
     for statement in asked:
         out.print(f"  • {statement.text} ({statement.role})", markup=False)
-        for line in run.plan.sign_off[statement.role] if statement.in_person else ():
+        for line in run.plan.sign_off[statement.role] if statement.is_signature else ():
             out.print(f"      {line}", markup=False)
     if others:
-        out.print(f"  Left to others: the sign-off of {', '.join(others)}", markup=False)
+        out.print(f"  Left to others: what {', '.join(others)} has to state", markup=False)
+    if not asked:
+        return frozenset()
     if confirm or (sys.stdin.isatty() and typer.confirm("Do you state all of this?", default=False)):
         return frozenset(s.key for s in asked)
     return frozenset()

@@ -23,15 +23,14 @@ from tidegate.approval import (
 from tidegate.decision import STOPS_SOAK
 from tidegate.entries import Kind
 from tidegate.gates.binding import worse_than_shown
-from tidegate.gates.counted import said_go, stated
+from tidegate.gates.counted import said_go
 from tidegate.gates.objection import objection
 from tidegate.gates.statements import (
     Statement,
     field_name,
     may_state,
     open_statements,
-    sign_off,
-    signs_off,
+    stated,
     statements,
     statements_of,
 )
@@ -45,13 +44,12 @@ _TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
 def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
     """What is measured and what is to be stated before this wave, at this moment."""
     now = utc_now()
-    earlier = stated_so_far(run, wave, now) if signs_off(run.plan, wave) else {}
-    return (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), earlier))
+    return (*entry_findings(run, wave, now), *human_findings(run.plan, wave, stated_so_far(run, wave, now)))
 
 
 def stated_so_far(run: OpenRollout, wave: int, now: datetime) -> dict[str, str]:
     """What was stated before this wave and counts at this instant, and by whom."""
-    return stated(run.state, wave, run.plan.approval_ttl, now)
+    return stated(run.plan, run.state, wave, now)
 
 
 def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
@@ -155,7 +153,7 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
     plan, state, now = run.plan, run.state, utc_now()
     said, signed = said_go(state, wave, plan.approval_ttl, now), stated_so_far(run, wave, now)
     approvers = [p for p in approvers_of(plan, wave) if p != state.started_by and p not in said]
-    missing = [s for s in sign_off(plan) if s.key not in signed] if signs_off(plan, wave) else []
+    missing = open_statements(plan, wave, signed)
 
     def signs(person: str) -> int:
         return sum(may_state(plan, s, person) for s in missing)
@@ -172,10 +170,8 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
 
 def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     """The ruling on an answer with the evidence of this moment; no effect."""
-    # Where people sign off one after another, the ruling itself counts what has been stated so far.
-    human = () if signs_off(run.plan, wave) else human_findings(run.plan, wave, answer.stated)
     now = utc_now()
-    findings = (*entry_findings(run, wave, now), *human)
+    findings = entry_findings(run, wave, now)
     blocking = STOPS_SOAK & run.state.holds.keys()
     held = f"held: {run.state.holds[min(blocking)]}" if blocking else why_frozen(run.connections.journal)
     gate = run.state.gate
@@ -208,6 +204,9 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
         "by": answer.approver,
         "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
         "stated": list(ruling.stated),
+        "statements": [
+            {"key": s.key, "role": s.role, "text": s.text} for s in statements(run.plan, wave) if s.key in ruling.stated
+        ],
         **({"second": answer.second} if answer.second else {}),
     }
     if ruling.outcome is Outcome.ROLLBACK:

@@ -17,6 +17,7 @@ from tasks.report_files import keep_report
 from tidegate.criteria import joined_query
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.gates.statements import people_of
 from tidegate.judging.costs import against_bounds
 from tidegate.judging.reference import BASELINE, reference_reading
 from tidegate.plans.checklist import HumanProof
@@ -100,6 +101,9 @@ def mark_done(run: OpenRollout, number: int, by: str, note: str, now: datetime) 
     if number not in open_now:
         known = ", ".join(map(str, open_now)) or "none: nothing is open"
         raise NotAllowed(f"--done: found {number}, allowed are {known}")
+    item = open_now[number].item
+    if by.lower() not in (people := people_of(run.plan, item.role)):
+        raise NotAllowed(f"{by} may not say that this is done ({item.role}); allowed are {', '.join(people)}")
     body = {"item": number, "work": Work.PEOPLE.value, "by": by, "note": note, "file": ""}
     run.append(
         Kind.UPKEPT,
@@ -107,7 +111,7 @@ def mark_done(run: OpenRollout, number: int, by: str, note: str, now: datetime) 
         now,
         unless=lambda s: number in s.upkept,
     )
-    return open_now[number].item.text
+    return item.text
 
 
 def _thresholds(run: OpenRollout, now: datetime) -> Result:

@@ -12,7 +12,6 @@ from tidegate.approval import asked_people, human_findings
 from tidegate.decision import SOAKING, Judged
 from tidegate.entries import Kind
 from tidegate.gates.clock import gate_due
-from tidegate.gates.statements import signs_off
 from tidegate.plan import AfterWaiting, OnNewBuild
 from tidegate.problems import settled_pages, taken_pages
 from tidegate.rollout_state import GateRecord, HoldCause, Phase, RolloutState
@@ -100,8 +99,7 @@ def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
     if not _looks.has_come(run.rollout, now):
         return
     wave, attempt = gate.wave, gate.attempt
-    stated = stated_so_far(run, wave, now) if signs_off(run.plan, wave) else {}
-    findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, frozenset(), stated))
+    findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, stated_so_far(run, wave, now)))
     if _verdicts(gate.findings) == sorted((f.criterion, f.verdict.value) for f in findings):
         return
     body = {

@@ -7,6 +7,7 @@ from blocks.flag_backend import FlagBackend, Leasing
 from tasks.open_rollout import OpenRollout
 from tidegate.entries import Kind
 from tidegate.exposure import Exposure
+from tidegate.gates.statements import may_state, people_of, statements
 from tidegate.permit import Permit
 
 
@@ -32,3 +33,15 @@ def raise_without_evidence(run: OpenRollout, wave: int) -> None:
     run.append(Kind.RAISING, body)
     revision = put(run.connections.flags, run.flag, exposure, claim.epoch)
     run.append(Kind.RAISED, {**body, "revision": revision})
+
+
+def approve_wave(run: OpenRollout, wave: int, by: str, at: datetime | None = None) -> None:
+    """The entries of a gate that was passed: a go by this person, and everything stated by people of the roles."""
+    made: dict[str, list[str]] = {by: []}
+    for s in statements(run.plan, wave):
+        person = by if may_state(run.plan, s, by) else people_of(run.plan, s.role)[0]
+        made.setdefault(person, []).append(s.key)
+    body = {"wave": wave, "attempt": 1, "reason": "", "extension_seconds": 0}
+    for person in [*(p for p in made if p != by), by]:
+        outcome = "go" if person == by else "counted"
+        run.append(Kind.GATE_DECIDED, {**body, "outcome": outcome, "by": person, "stated": made[person]}, at)

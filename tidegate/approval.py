@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from tidegate.gates.statements import sign_off, signers, signs_off, statements, statements_of
+from tidegate.gates.statements import missing_words, open_statements, people_of, statements, statements_of
 from tidegate.in_force import InForce, in_force
 from tidegate.plan import Human, Plan, When
 from tidegate.units import format_duration, parse_duration
@@ -96,9 +96,9 @@ def approvers_of(plan: Plan, wave: int) -> tuple[str, ...]:
 
 
 def asked_people(plan: Plan, wave: int) -> tuple[str, ...]:
-    """Everybody whose go may be needed before this wave: its approvers, and before wave 1 whoever may sign."""
-    signing = [email for s in sign_off(plan) for email in signers(plan, s.role)] if wave == 1 else []
-    return tuple(dict.fromkeys((*approvers_of(plan, wave), *signing)))
+    """Everybody whose go may be needed before this wave: its approvers, and whoever may state what it asks for."""
+    stating = [email for s in statements(plan, wave) for email in people_of(plan, s.role)]
+    return tuple(dict.fromkeys((*approvers_of(plan, wave), *stating)))
 
 
 def unsatisfiable(plan: Plan, started_by: str) -> str:
@@ -112,8 +112,9 @@ def unsatisfiable(plan: Plan, started_by: str) -> str:
                 f"the gate before {wave.title} could only be approved by {started_by}, who starts the rollout: "
                 "name another approver, or let somebody else start"
             )
-    if nobody := [role for role in plan.sign_off if not plan.roles.get(role)]:
-        return f"nobody can sign off for {nobody[0]}: name a person for this role"
+        if nobody := [s for s in statements(plan, number) if not people_of(plan, s.role)]:
+            what = "sign off" if nobody[0].is_signature else f"state {nobody[0].text!r}"
+            return f"nobody can {what} for {nobody[0].role} before {wave.title}: name a person for this role"
     return ""
 
 
@@ -133,8 +134,8 @@ def rule(
 
     `objection` is why the person is not believed or the answer is not for this gate; `blocked`, why no go counts now.
 
-    `stated` is what earlier answers that count have stated at this gate, and who did. Where people sign off, a
-    go is counted until everything has been stated, and human statements are none of the `findings`.
+    `stated` is what earlier answers that count have stated at this gate, and who did. A go is counted until people of
+    the right roles have stated everything; human statements are none of the `findings`.
     """
     who, note = answer.approver, f": {answer.note}" if answer.note else ""
     if not who.strip():
@@ -147,7 +148,8 @@ def rule(
         case Choice.GO | Choice.EXTEND:
             pass
     allowed = approvers_of(plan, wave)
-    signing = signs_off(plan, wave) and answer.decision is Choice.GO
+    asked = statements(plan, wave)
+    signing = bool(asked) and answer.decision is Choice.GO
     welcome = asked_people(plan, wave) if signing else allowed
     if who not in welcome:
         return Ruling(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(welcome)}")
@@ -167,12 +169,15 @@ def rule(
     made = tuple(s.key for s in statements_of(plan, wave, who) if s.key in answer.stated)
     people = {person for person in (*said_go, who) if person in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
-    missing = _missing(plan, wave, {*stated, *made}) if signing else []
-    foreign = [s.role for s in statements(plan, wave) if s.key in answer.stated and s.key not in made]
-    ignored = f"; {who} cannot sign for {', '.join(foreign)}" if foreign else ""
+    missing = [missing_words(plan, s) for s in open_statements(plan, wave, {*stated, *made})] if signing else []
+    foreign = dict.fromkeys(s.role for s in asked if s.key in answer.stated and s.key not in made)
+    ignored = f"; {who} cannot state anything for {', '.join(foreign)}" if foreign else ""
     if signing and who not in allowed and not made:
         return Ruling(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
-    if signing and people == {started_by.lower()}:
+    starter = started_by.lower()
+    # Refusing the starter must not make statements impossible that nobody else can make.
+    needed = who != starter or any(set(people_of(plan, s.role)) <= {starter} for s in asked if s.key in made)
+    if signing and people == {starter} and (missing or needed):
         missing.append(f"another approver than {started_by}, who started the rollout, has to say go")
     if signing and len(people) < quorum:
         others = ", ".join(person for person in allowed if person not in people)
@@ -182,29 +187,16 @@ def rule(
         return Ruling(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
     if len(people) < quorum:
         return Ruling(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})", made)
-    if people == {started_by.lower()}:
+    if people == {starter}:
         return Ruling(Outcome.REFUSED, f"{who} started the rollout and cannot be its only approver")
     return Ruling(Outcome.GO, f"go by {', '.join(sorted(people))}{note}{ignored}", made)
 
 
-def _missing(plan: Plan, wave: int, stated: set[str]) -> list[str]:
-    """What is not stated yet, and who can do so."""
-    return [
-        f"{s.role} has not signed off yet ({', '.join(signers(plan, s.role)) or 'nobody is named'})"
-        if s.in_person
-        else f"not stated yet ({s.role}): {s.text}"
-        for s in statements(plan, wave)
-        if s.key not in stated
-    ]
-
-
-def human_findings(
-    plan: Plan, wave: int, stated: frozenset[str], earlier: Mapping[str, str] = MappingProxyType({})
-) -> tuple[Finding, ...]:
-    """A finding for every statement this gate asks for; `earlier` is what was stated before, and by whom."""
+def human_findings(plan: Plan, wave: int, stated: Mapping[str, str]) -> tuple[Finding, ...]:
+    """A finding for every statement this gate asks for; `stated` is what was stated and counts, and by whom."""
     return tuple(
-        Finding(s.key, s.text, Verdict.PASS, f"Stated by {earlier.get(s.key, 'the approver')}.")
-        if s.key in stated or s.key in earlier
+        Finding(s.key, s.text, Verdict.PASS, f"Stated by {stated[s.key]} ({s.role}).")
+        if s.key in stated
         else Finding(s.key, s.text, Verdict.INCONCLUSIVE, f"Not stated yet ({s.role}).")
         for s in statements(plan, wave)
     )

@@ -18,7 +18,7 @@ class Kind(StrEnum):
     PREFLIGHT = "preflight"  # verdict, findings; snapshot (argument, at), where the plan names one
     GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
     ANSWERED = "answered"  # wave, attempt, answer, via; proof where a code was asked for (never the code)
-    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated, second
+    GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated, statements, second
     RAISING = "raising"  # wave, exposure, epoch: intent, before the flag is written
     RAISED = "raised"  # wave, exposure, revision, epoch: read back
     REVIEWED = "reviewed"  # wave, credit, healthy, verdict, findings, metrics, raw

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import Exposure
 from tidegate.gates.counted import oldest_go
+from tidegate.gates.statements import unstated
 from tidegate.plan import Plan, timezone_of
 from tidegate.raising_hours import why_closed
 from tidegate.rollout_state import Phase, RolloutState
@@ -106,6 +107,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "nobody holds": lambda at: _held(at.state),
     "no freeze": lambda at: at.frozen,
     "the approval is in its time": _approval_is_in_its_time,
+    "people of each role have stated their part": lambda at: unstated(at.plan, at.state, at.wave, at.now),
     "the calendar is open": _calendar_is_open,
     "the journal's chain is whole": lambda at: at.chain,
     "older writers are kept off": lambda at: (

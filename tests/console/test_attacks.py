@@ -19,7 +19,7 @@ from tasks.rollback_steps import roll_back
 from tests.console.conftest import Run
 from tests.console.prefect_stand_in import StandIn
 from tests.console.test_codes_by_hand import approve
-from tests.tasks.gate_world import CARL, DORA, STRANGER, GateWorld
+from tests.tasks.gate_world import CARL, DORA, STRANGER, GateWorld, one_of_two
 from tests.tasks.test_answering import QUORUM_TWO, other_code
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.approval import Answer, Choice, Outcome
@@ -40,7 +40,7 @@ def of(person: str, ago: timedelta = timedelta(0)) -> Code:
 def used(at: GateWorld) -> str:
     """A right code of Ann's that an answer for nothing has spent."""
     now = utc_now()
-    assert at.answer(at.given(ANN, now, states_first_1=False), now)[0] == "refused"
+    assert at.answer(at.given(ANN, now, decision="extend", extension="1h"), now)[0] == "refused"
     at.open()
     return at.code(ANN, now)
 
@@ -165,7 +165,7 @@ def test_one_person_who_answers_twice_at_once_is_no_quorum_of_two(tmp_path: Path
     gate = two.run.refresh().gate
     assert gate is not None
     ruling = decide_gate(two.run, 1, attempt, Answer.from_json(gate.answer or {}))
-    assert (ruling.outcome, ruling.reason) == (Outcome.COUNTED, f"1 of 2 approvals ({ANN})")
+    assert (ruling.outcome, ruling.reason) == (Outcome.COUNTED, one_of_two(ANN))
     assert two.run.refresh().approvals == {1: [ANN]}
     assert two.run.state.phase is Phase.GATE
 

@@ -95,8 +95,9 @@ def test_a_wrong_an_old_and_somebody_elses_code_are_refused_and_the_gate_stays_o
 
 
 def test_a_code_counts_once(world: GateWorld, page: Browser) -> None:
-    code, unsaid = world.code(ANN, utc_now()), {field_name(s.key): "" for s in statements(world.run.plan, 1)}
-    assert told(page, world, code, **unsaid).startswith("✖ Refused: The team is there")
+    code = world.code(ANN, utc_now())
+    refused = told(page, world, code, decision="extend", extension="12h")
+    assert refused == "✖ Refused: nothing can be extended before wave 1"
     why = f"the code of {ANN} was used already; wait for the next one"
     assert told(page, world, code) == f"✖ Refused: {why}"
     must_still_ask(page, world, 3, why)

@@ -30,9 +30,16 @@ PLAN = {
     "approvals": "codes",
     "allow_others_of_service": True,
     "roles": {"lead": [ANN, BOB, STARTER, DORA], "commander": [CARL]},
+    "checklist": {"Code": [{"text": "Reviewed", "role": "lead"}]},
     "waves.0.gate": {"approvers": ["lead"]},
 }
 Said = tuple[str, str]
+
+
+def one_of_two(person: str) -> str:
+    """What a first go of two leads to."""
+    others = ", ".join(other for other in (ANN, BOB, STARTER, DORA) if other != person)
+    return f"1 of 2 approvals ({person}); 1 more of these have to say go: {others}"
 
 
 class GateWorld:

@@ -19,7 +19,7 @@ from tasks.gates import give_answer, given_to_prefect, judge_answer, open_gate
 from tasks.open_rollout import utc_now
 from tasks.proving import CODES
 from tests.conftest import PrometheusServer
-from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, GateWorld
+from tests.tasks.gate_world import CARL, DORA, PLAN, STRANGER, GateWorld, one_of_two
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.approval import Answer, Choice, Outcome
 from tidegate.entries import Kind
@@ -107,8 +107,6 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
         spoiled("bob", code="123456"),
         "approver: found 'bob', allowed is an e-mail address",
     ),
-    "statements not made": (spoiled(states_first_1=False), "The team is there: INCONCLUSIVE"),
-    "a statement that is no switch": (spoiled(states_first_1="yes"), "The team is there: INCONCLUSIVE"),
     "extend before wave 1": (spoiled(decision="extend", extension="12h"), "nothing can be extended before wave 1"),
     "extend without a code": (spoiled(decision="extend", extension="12h", code=""), "no code was given"),
     "an extension that is none": (spoiled(decision="extend", extension="soon"), "extension: "),
@@ -135,6 +133,17 @@ def test_the_right_code_of_the_right_person_passes_the_gate(world: GateWorld) ->
     assert world.run.state.phase is Phase.RAISING
 
 
+@pytest.mark.parametrize("made", [False, "yes", 1, None])
+def test_a_go_is_counted_until_everything_is_stated_and_only_a_switch_that_is_on_states_something(
+    world: GateWorld, made: object
+) -> None:
+    now = utc_now()
+    outcome, reason = world.answer(world.given(ANN, now, states_first_1=made), now)
+    assert (outcome, "lead has not stated yet" in reason) == ("counted", True)
+    assert world.run.state.approved_wave == 0
+    assert world.answer(world.given(BOB, now), now)[0] == "go"
+
+
 def test_the_code_is_judged_at_the_instant_of_the_answer_however_late_it_is_read(world: GateWorld) -> None:
     world.open()
     gate = world.run.state.gate
@@ -155,7 +164,7 @@ def test_an_answer_from_before_the_gate_or_from_the_future_proves_nothing(world:
 
 def test_a_code_counts_once_even_for_an_answer_that_was_refused(world: GateWorld) -> None:
     now = utc_now()
-    first = world.given(ANN, now, states_first_1=False)
+    first = world.given(ANN, now, decision="extend", extension="12h")
     assert world.answer(first, now)[0] == "refused"
     outcome, reason = world.answer(world.given(ANN, now), now)
     assert (outcome, reason) == ("refused", f"the code of {ANN} was used already; wait for the next one")
@@ -212,10 +221,10 @@ def test_five_wrong_codes_lock_go_and_extend_but_never_hold(tmp_path: Path, worl
 
 def test_a_quorum_of_two_needs_two_people(tmp_path: Path, seeds: Path) -> None:
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
-    assert world.answer(world.given(ANN, now), now) == ("counted", f"1 of 2 approvals ({ANN})")
+    assert world.answer(world.given(ANN, now), now) == ("counted", one_of_two(ANN))
     assert world.answer(world.given(ANN, now), now)[0] == "refused"
     later = now + timedelta(seconds=30)
-    assert world.answer(world.given(ANN, later), later) == ("counted", f"1 of 2 approvals ({ANN})")
+    assert world.answer(world.given(ANN, later), later) == ("counted", one_of_two(ANN))
     assert world.run.state.approved_wave == 0
     assert world.answer(world.given(STARTER, now), now)[0] == "go"
 
@@ -245,7 +254,7 @@ def test_a_counted_go_is_taken_back_by_a_hold_also_beside_somebody_elses(
         give_answer(world.run, 1, world.open(), Answer(Choice.HOLD, STRANGER), "command line")
     assert world.answer(hold, now)[0] == "held"
     assert world.run.state.approvals == {1: []}
-    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
     assert world.run.state.approved_wave == 0
     later = now + timedelta(seconds=30)
     assert world.answer(world.given(ANN, later), later)[0] == "go"
@@ -255,7 +264,7 @@ def test_a_counted_go_counts_as_long_as_an_approval_and_no_longer(tmp_path: Path
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
     world.run.state.counted_at[1][ANN] -= timedelta(hours=25)
-    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
     later = now + timedelta(seconds=30)
     assert world.answer(world.given(ANN, later), later)[0] == "go"
 
@@ -282,7 +291,7 @@ def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, s
     world.run.append(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False})
     assert world.run.state.approvals == {1: [ANN]}
     world.run.append(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False})
-    assert world.answer(world.given(BOB, now), now) == ("counted", f"1 of 2 approvals ({BOB})")
+    assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
 
 
 @pytest.mark.parametrize("decision", ["hold", "rollback"])

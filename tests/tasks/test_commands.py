@@ -22,6 +22,7 @@ from tasks.opening import NotAllowed, open_rollout
 from tasks.rollback_steps import roll_back
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
+from tests.permits import approve_wave
 from tests.tasks.world import World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
@@ -169,7 +170,4 @@ def open_later(world: World, flag: str) -> OpenRollout:
 def _approved(run: OpenRollout, wave: int) -> None:
     if wave > 1:
         run.append(Kind.SOAKED, {"wave": wave - 1})
-    run.append(
-        Kind.GATE_DECIDED,
-        {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0},
-    )
+    approve_wave(run, wave, ANN)

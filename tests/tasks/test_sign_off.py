@@ -51,7 +51,7 @@ def test_each_role_signs_and_the_last_one_opens_the_way(run: OpenRollout) -> Non
     first = say(run, go(EVE, OPS, LEAD))
     assert first.outcome is Outcome.COUNTED
     assert f"lead has not signed off yet ({ANN}, {BOB})" in first.reason
-    assert f"{EVE} cannot sign for lead" in first.reason
+    assert f"{EVE} cannot state anything for lead" in first.reason
     assert run.state.phase is Phase.GATE
     assert {s.key for s in boxes(run, 1)} == {CODE, LEAD}
     last = say(run, go(BOB, LEAD, CODE))
@@ -69,7 +69,7 @@ def test_the_next_form_shows_what_was_signed_and_asks_for_the_rest(run: OpenRoll
     say(run, go(EVE, OPS))
     gate = open_gate(run, 1, "run-1")
     seen = {f["criterion"]: f for f in gate.findings}
-    assert (seen[OPS]["verdict"], seen[OPS]["sentence"]) == ("PASS", f"Stated by {EVE}.")
+    assert (seen[OPS]["verdict"], seen[OPS]["sentence"]) == ("PASS", f"Stated by {EVE} (ops).")
     assert seen[LEAD]["verdict"] == "INCONCLUSIVE"
     assert gate.refusal == ""
     answer = go(ANN, LEAD)

@@ -21,7 +21,7 @@ from tidegate.approval import (
     rule,
     unsatisfiable,
 )
-from tidegate.gates.statements import field_name, statements
+from tidegate.gates.statements import field_name, people_of, statements
 from tidegate.plan import Plan
 from tidegate.verdict import Finding, Verdict
 
@@ -33,7 +33,8 @@ UNMET = [v for v in Verdict if v not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
 
 
 def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> Ruling:
-    about: dict[str, Any] = {"started_by": STARTER, "said_go": (), "findings": (GOOD,)}
+    stated = {s.key: people_of(plan, s.role)[0] for s in statements(plan, wave)}
+    about: dict[str, Any] = {"started_by": STARTER, "said_go": (), "findings": (GOOD,), "stated": stated}
     return rule(plan, wave, answer, **(about | more))
 
 
@@ -199,7 +200,7 @@ def test_a_gate_is_unsatisfiable_exactly_when_no_group_of_people_gets_a_go(
 ) -> None:
     quorum = min(quorum, len(people))
     plan = plan_of({"roles.lead": people, "waves.0.gate": {"approvers": ["lead"]}, "waves.1.gate.quorum": quorum})
-    plan = plan.model_copy(update={"waves": plan.waves[1:]})
+    plan = plan.model_copy(update={"waves": plan.waves[1:], "checklist": {}})
     groups = [group for size in range(1, len(people) + 1) for group in combinations(people, size)]
     passed = any(
         ruling(1, Answer(GO, group[-1]), plan, said_go=group[:-1], started_by=started_by).outcome is Outcome.GO
@@ -227,18 +228,28 @@ def test_the_first_gate_asks_for_the_checklist_too() -> None:
 
 @given(st.sets(st.sampled_from(["first.1", "checklist.1", "checklist.2", "other"])))
 def test_what_is_not_stated_is_not_known(stated: set[str]) -> None:
-    found = {f.criterion: f.verdict for f in human_findings(PLAN, 1, frozenset(stated))}
+    found = {f.criterion: f.verdict for f in human_findings(PLAN, 1, dict.fromkeys(stated, ANN))}
     assert set(found) == {"first.1", "checklist.1", "checklist.2"}
     assert all((verdict is Verdict.PASS) == (key in stated) for key, verdict in found.items())
 
 
-def test_a_go_with_a_statement_missing_is_refused() -> None:
-    findings = human_findings(PLAN, 1, frozenset({"first.1", "checklist.1"}))
-    found = ruling(1, Answer(GO, ANN), findings=findings)
-    assert found.outcome is Outcome.REFUSED
-    assert "Checklist, People" in found.reason
-    everything = human_findings(PLAN, 1, frozenset(s.key for s in statements(PLAN, 1)))
-    assert ruling(1, Answer(GO, ANN), findings=everything).outcome is Outcome.GO
+def test_a_go_is_counted_until_a_person_of_each_role_has_stated_their_part() -> None:
+    keys = frozenset(s.key for s in statements(PLAN, 1))
+    found = ruling(1, Answer(GO, STARTER, stated=keys), stated={})
+    assert (found.outcome, found.stated) == (Outcome.COUNTED, ("checklist.2",))
+    assert f"lead has not stated yet ({ANN}, {BOB}): The team is there" in found.reason
+    assert f"{STARTER} cannot state anything for lead" in found.reason
+    last = ruling(1, Answer(GO, ANN, stated=keys), stated={"checklist.2": STARTER}, said_go=[STARTER])
+    assert (last.outcome, last.stated) == (Outcome.GO, ("first.1", "checklist.1"))
+
+
+def test_a_section_of_several_roles_asks_each_of_them_for_its_own_lines() -> None:
+    lines = [{"text": "Reviewed", "role": "lead"}, {"text": "On call", "role": "commander"}]
+    plan = plan_of({"checklist": {"All": [*lines, {"text": "Tested", "role": "lead"}]}})
+    assert [(s.key, s.role, s.text) for s in statements(plan, 1)][1:] == [
+        ("checklist.1.1", "lead", "Checklist, All: all 2 lines of lead are done"),
+        ("checklist.1.2", "commander", "Checklist, All: all 1 lines of commander are done"),
+    ]
 
 
 def test_what_is_measured_is_not_asked_of_people() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.tidegate.builders import ANN, plan_of
+from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.exposure import ZERO, Exposure, Layer
 from tidegate.permit import (
     CONDITIONS,
@@ -28,7 +28,8 @@ FRIDAYS_ONLY = {"raising": {"days": ["fri"]}}
 def fine() -> Situation:
     """Wave 1 approved a minute ago, and everything else as it should be."""
     state = RolloutState(rollout="r", phase=Phase.RAISING, approved_wave=1, approved_at=NOW, updated_at=NOW)
-    state.approvals, state.counted_at = {1: [ANN]}, {1: {ANN: NOW - timedelta(minutes=1)}}
+    state.approvals, state.counted_at = {1: [ANN, STARTER]}, {1: {ANN: NOW - timedelta(minutes=1)}}
+    state.stated = {1: {"first.1": ANN, "checklist.1": ANN, "checklist.2": STARTER}}
     return Situation(plan_of(), state, 1, NOW, NOW, (Finding("errors", "Few errors", Verdict.PASS, "0.1%"),))
 
 
@@ -62,6 +63,10 @@ REFUSED: dict[str, tuple[Callable[[Situation], Situation], str]] = {
     "frozen": (_with(frozen="frozen by ada since 14:00 UTC"), "frozen by ada since 14:00 UTC"),
     "an old yes": (_with(now=NOW + timedelta(hours=25)), "the approval is older than 24h"),
     "no yes": (_state(approved_at=None), "the approval is older than 24h"),
+    "stated by the wrong person": (
+        _state(stated={1: {"first.1": STARTER, "checklist.1": ANN, "checklist.2": STARTER}}),
+        f"lead has not stated yet ({ANN}, {BOB}): The team is there",
+    ),
     "on a Tuesday": (_with(plan=plan_of(FRIDAYS_ONLY)), "outside of fri, 00:00 to 24:00 America/Los_Angeles"),
     "a broken chain": (_with(chain="entry 3 was changed"), "entry 3 was changed"),
     "old writers": (_with(old_writers="HTTP 500"), "the flag's writers of before cannot be kept off: HTTP 500"),

@@ -586,7 +586,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == {"report": "close-out", "form": 4, "sha256": sha256_of(report), "sequence": len(journal.entries)}
+    assert recorded == {"report": "close-out", "form": 5, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"
@@ -605,6 +605,7 @@ def test_the_page_has_every_part_and_nobody_breaks_out_of_it() -> None:
     text = closeout_markdown(closeout(PLAN, journal.entries))
     for heading in (
         "Who was exposed when",
+        "Who stated what",
         "Who decided",
         "What was judged",
         "What went wrong",

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from tests.tidegate.builders import ANN, BOB, STARTER, Journal, finding, opened, plan_of
 from tidegate.approval import Answer, Choice, Outcome, Ruling, asked_people, human_findings, rule, unsatisfiable
 from tidegate.entries import Kind
-from tidegate.gates.statements import field_name, may_state, open_statements, sign_off, statements, statements_of
+from tidegate.gates.statements import (
+    field_name,
+    may_state,
+    open_statements,
+    sign_off,
+    stated,
+    statements,
+    statements_of,
+    unstated,
+)
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.verdict import Verdict
@@ -50,7 +59,7 @@ def ruling(who: str, boxes: set[str] | frozenset[str] = ALL, plan: Plan = PLAN, 
 
 
 def test_the_first_gate_asks_for_one_box_of_each_role() -> None:
-    assert [(s.key, s.role, s.in_person) for s in statements(PLAN, 1)] == [
+    assert [(s.key, s.role, s.is_signature) for s in statements(PLAN, 1)] == [
         (CODE, "lead", False),
         (LEAD, "lead", True),
         (OPS, "ops", True),
@@ -84,9 +93,7 @@ def test_only_lines_that_people_prove_stand_in_the_box_of_a_section() -> None:
 
 def test_what_was_signed_is_not_asked_again() -> None:
     assert [s.key for s in open_statements(PLAN, 1, {LEAD: ANN})] == [CODE, OPS]
-    # Without a sign-off every approver states everything, as before.
-    plain = signing({"sign_off": {}})
-    assert [s.key for s in open_statements(plain, 1, {CODE: ANN})] == [CODE]
+    assert open_statements(signing({"sign_off": {}}), 1, {CODE: ANN}) == ()
 
 
 # Who may
@@ -94,7 +101,7 @@ def test_what_was_signed_is_not_asked_again() -> None:
 
 @pytest.mark.parametrize(
     ("who", "keys"),
-    [(ANN, {CODE, LEAD}), (BOB.upper(), {CODE, LEAD}), (EVE, {CODE, OPS}), (STARTER, {CODE}), (STRANGER, {CODE})],
+    [(ANN, {CODE, LEAD}), (BOB.upper(), {CODE, LEAD}), (EVE, {OPS}), (STARTER, set()), (STRANGER, set())],
 )
 def test_nobody_signs_for_a_role_they_do_not_hold(who: str, keys: set[str]) -> None:
     assert {s.key for s in statements_of(PLAN, 1, who)} == keys
@@ -109,24 +116,24 @@ def test_whoever_signs_is_asked_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "stated", "more", "outcome", "words", "made"),
+    ("who", "boxes", "more", "outcome", "words", "made"),
     [
-        (ANN, ALL, {}, Outcome.COUNTED, f"1 of 1 approvals ({ANN}); ops has not signed off yet ({EVE}); {ANN} cannot sign for ops", {CODE, LEAD}),
+        (ANN, ALL, {}, Outcome.COUNTED, f"1 of 1 approvals ({ANN}); ops has not signed off yet ({EVE}); {ANN} cannot state anything for ops", {CODE, LEAD}),
         (ANN, {CODE, LEAD}, {}, Outcome.COUNTED, f"1 of 1 approvals ({ANN}); ops has not signed off yet ({EVE})", {CODE, LEAD}),
         (ANN, set(), {}, Outcome.COUNTED, "lead has not signed off yet", set()),
-        (ANN, {LEAD}, {"stated": {OPS: EVE}}, Outcome.COUNTED, "not stated yet (lead): Checklist, Code", {LEAD}),
+        (ANN, {LEAD}, {"stated": {OPS: EVE}}, Outcome.COUNTED, f"lead has not stated yet ({ANN}, {BOB}): Checklist, Code", {LEAD}),
         (ANN, {CODE, LEAD}, {"stated": {OPS: EVE}}, Outcome.GO, f"go by {ANN}", {CODE, LEAD}),
-        (ANN, ALL, {"stated": {OPS: EVE}}, Outcome.GO, f"go by {ANN}; {ANN} cannot sign for ops", {CODE, LEAD}),
+        (ANN, ALL, {"stated": {OPS: EVE}}, Outcome.GO, f"go by {ANN}; {ANN} cannot state anything for ops", {CODE, LEAD}),
         (ANN, set(), {"stated": {OPS: EVE, LEAD: BOB, CODE: BOB}}, Outcome.GO, f"go by {ANN}", set()),
         # A role that signs and is no approver counts for its signature, not for the quorum.
-        (EVE, {OPS}, {}, Outcome.COUNTED, "0 of 1 approvals (nobody yet); not stated yet", {OPS}),
-        (EVE, ALL, {"stated": {LEAD: ANN, CODE: ANN}}, Outcome.COUNTED, f"1 more of these have to say go: {ANN}, {BOB}, {STARTER}", {OPS, CODE}),
+        (EVE, {OPS}, {}, Outcome.COUNTED, f"0 of 1 approvals (nobody yet); lead has not stated yet ({ANN}, {BOB}): Checklist, Code", {OPS}),
+        (EVE, ALL, {"stated": {LEAD: ANN, CODE: ANN}}, Outcome.COUNTED, f"1 more of these have to say go: {ANN}, {BOB}, {STARTER}; {EVE} cannot state anything for lead", {OPS}),
         (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [ANN]}, Outcome.GO, f"go by {ANN}", {OPS}),
-        (EVE, {LEAD}, {}, Outcome.REFUSED, f"stated nothing that counts; {EVE} cannot sign for lead", set()),
+        (EVE, {LEAD}, {}, Outcome.REFUSED, f"stated nothing that counts; {EVE} cannot state anything for lead", set()),
         (EVE, set(), {}, Outcome.REFUSED, f"{EVE} is no approver here and stated nothing that counts", set()),
         (STRANGER, ALL, {}, Outcome.REFUSED, f"{STRANGER} may not approve this gate; allowed are {ANN}, {BOB}, {STARTER}, {EVE}", set()),
         # Whoever started it cannot be its only approver, and what others signed is not lost over it.
-        (STARTER, {CODE}, {"stated": {LEAD: ANN, OPS: EVE}}, Outcome.COUNTED, "another approver than starter@example.com", {CODE}),
+        (STARTER, set(), {"stated": {LEAD: ANN, CODE: ANN, OPS: EVE}}, Outcome.REFUSED, "cannot be its only approver", set()),
         (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [STARTER]}, Outcome.COUNTED, "another approver", {OPS}),
         (ANN, ALL, {"blocked": "held: drift"}, Outcome.REFUSED, "held: drift", set()),
         (EVE, {OPS}, {"findings": (finding(Verdict.FAIL, "bad"),)}, Outcome.REFUSED, "Text of bad: FAIL", set()),
@@ -134,9 +141,9 @@ def test_whoever_signs_is_asked_too() -> None:
     ],
 )  # fmt: skip
 def test_an_answer_is_counted_until_everybody_has_signed(
-    who: str, stated: set[str], more: dict[str, Any], outcome: Outcome, words: str, made: set[str]
+    who: str, boxes: set[str], more: dict[str, Any], outcome: Outcome, words: str, made: set[str]
 ) -> None:
-    found = ruling(who, stated, **more)
+    found = ruling(who, boxes, **more)
     assert found.outcome is outcome, found
     assert words in found.reason
     assert set(found.stated) == made
@@ -174,20 +181,20 @@ def test_a_go_means_that_every_role_signed_in_person(
     answers: list[tuple[str, frozenset[str]]], started_by: str
 ) -> None:
     journal = opened(PLAN)
-    holders = {LEAD: {ANN, BOB}, OPS: {EVE}}
-    for attempt, (who, stated) in enumerate(answers, start=1):
+    holders = {LEAD: {ANN, BOB}, CODE: {ANN, BOB}, OPS: {EVE}}
+    for attempt, (who, boxes) in enumerate(answers, start=1):
         state = journal.state
         found = rule(
             PLAN,
             1,
-            Answer(GO, who, stated=stated),
+            Answer(GO, who, stated=boxes),
             started_by=started_by,
             said_go=state.approvals.get(1, []),
             findings=(),
             stated=state.stated.get(1, {}),
         )
         assert found.outcome in OUTCOMES
-        assert set(found.stated) <= stated
+        assert set(found.stated) <= boxes
         about = {"wave": 1, "attempt": attempt}
         journal.append(Kind.GATE_OPENED, about)
         journal.append(
@@ -208,7 +215,7 @@ def test_a_go_means_that_every_role_signed_in_person(
 def test_a_sign_off_that_nobody_can_give_is_told_before_it_is_needed() -> None:
     nobody = PLAN.model_copy(update={"roles": {**PLAN.roles, "ops": ()}})
     assert unsatisfiable(PLAN, STARTER) == ""
-    assert unsatisfiable(nobody, STARTER) == "nobody can sign off for ops: name a person for this role"
+    assert unsatisfiable(nobody, STARTER) == "nobody can sign off for ops before First: name a person for this role"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +277,8 @@ def test_the_notice_of_the_gate_says_whose_signature_is_wanted() -> None:
     journal = opened(PLAN)
     signed_by(journal, EVE, "counted", stated=[OPS])
     notice = gate_waiting(PLAN, journal.state, 1, 2, [ANN], "")
-    assert f"Sign-off wanted from lead ({ANN}, {BOB})." in notice.body
+    wanted = f"Sign-off wanted from lead ({ANN}, {BOB}). Statements wanted from lead ({ANN}, {BOB})."
+    assert wanted in notice.body
     assert "ops" not in notice.body
 
 
@@ -278,8 +286,8 @@ def test_form_status_and_document_show_who_signs_and_who_has() -> None:
     journal = opened(PLAN)
     signed_by(journal, EVE, "counted", stated=[OPS])
     state = journal.state
-    form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, frozenset(), state.stated[1]), "")
-    assert f"| Sign-off, ops: all 1 statements are made | PASS | Stated by {EVE}. |" in form
+    form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, state.stated[1]), "")
+    assert f"| Sign-off, ops: all 1 statements are made | PASS | Stated by {EVE} (ops). |" in form
     assert f"| lead | {ANN}, {BOB} | nobody yet |" in form
     assert f"| ops | {EVE} | {EVE} |" in form
     shown = status_json(PLAN, state, Timing(PLAN, Pace(journal.now)))["sign_off"]
@@ -290,6 +298,13 @@ def test_form_status_and_document_show_who_signs_and_who_has() -> None:
     document = plan_document(PLAN)
     assert f"### ops ({EVE})" in document
     assert "- [ ] Infrastructure ready" in document
+
+
+def test_what_an_older_release_took_from_the_wrong_person_is_stated_by_nobody() -> None:
+    journal = opened(PLAN)
+    signed_by(journal, EVE, "go", stated=[LEAD, OPS, CODE])
+    assert stated(PLAN, journal.state, 1) == {OPS: EVE}
+    assert unstated(PLAN, journal.state, 1).startswith(f"lead has not stated yet ({ANN}, {BOB}): Checklist, Code")
 
 
 def test_hold_needs_no_signature() -> None:

@@ -1,4 +1,4 @@
-"""What was counted at a gate: who said go and what they stated, how long it counts, and how it is taken back."""
+"""What was counted at a gate: who said go, how long that counts, and how it is taken back."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,12 +11,6 @@ def said_go(state: RolloutState, wave: int, ttl: timedelta, now: datetime | None
     said, at, now = state.approvals.get(wave, []), state.counted_at.get(wave, {}), now or state.updated_at
     fresh = [person for person in said if now is not None and person in at and now - at[person] <= ttl]
     return list(said) if wave <= state.approved_wave else fresh
-
-
-def stated(state: RolloutState, wave: int, ttl: timedelta, now: datetime | None = None) -> dict[str, str]:
-    """The statements that count, and who made them: each is as old as its person's newest go."""
-    people = said_go(state, wave, ttl, now)
-    return {key: person for key, person in state.stated.get(wave, {}).items() if person in people}
 
 
 def oldest_go(state: RolloutState, wave: int, ttl: timedelta) -> datetime | None:

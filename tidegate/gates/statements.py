@@ -1,23 +1,26 @@
 """What an approver states at a gate, and who may state it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidegate.actions import acknowledgements
+from tidegate.gates.counted import said_go
 from tidegate.in_force import in_force
 from tidegate.plan import Human, Plan, When
 from tidegate.plans.checklist import waits_for_people
+from tidegate.rollout_state import RolloutState
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One box of a gate's form: its key, who states it, what they state, and whether nobody else may state it."""
+    """One box of a gate's form: its key, the role whose people alone can state it, and what they state."""
 
     key: str
     role: str
     text: str
-    in_person: bool = False
+    is_signature: bool = False  # one box for all that a role signs before wave 1
 
 
 def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
@@ -32,39 +35,36 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
         if isinstance(item.criterion, Human)
     ]
     if wave == 1:
-        for number, (section, items) in enumerate(plan.checklist.items(), start=1):
-            human = [item for item in items if waits_for_people(item)]
-            if human:
-                roles = ", ".join(dict.fromkeys(item.role for item in human))
-                text = f"Checklist, {section}: all {len(human)} lines are done"
-                asked.append(Statement(f"checklist.{number}", roles, text))
+        asked.extend(statement for statement, _ in checklist_statements(plan))
         asked.extend(sign_off(plan))
     asked.extend(Statement(x.key, x.role, x.text) for x in acknowledgements(plan, wave))
     return tuple(asked)
 
 
+def checklist_statements(plan: Plan) -> Iterator[tuple[Statement, tuple[str, ...]]]:
+    """One box for each role that has lines of people in a section, with these lines."""
+    for number, (section, items) in enumerate(plan.checklist.items(), start=1):
+        human = [item for item in items if waits_for_people(item)]
+        roles = list(dict.fromkeys(item.role for item in human))
+        for position, role in enumerate(roles, start=1):
+            lines = tuple(item.text for item in human if item.role == role)
+            alone = len(roles) == 1
+            key = f"checklist.{number}" if alone else f"checklist.{number}.{position}"
+            whose = "" if alone else f" of {role}"
+            yield Statement(key, role, f"Checklist, {section}: all {len(lines)} lines{whose} are done"), lines
+
+
 def sign_off(plan: Plan) -> tuple[Statement, ...]:
     """One box for each role that signs before wave 1."""
     return tuple(
-        Statement(f"sign-off.{number}", role, f"Sign-off, {role}: all {len(lines)} statements are made", in_person=True)
+        Statement(f"sign-off.{number}", role, f"Sign-off, {role}: all {len(lines)} statements are made", True)
         for number, (role, lines) in enumerate(plan.sign_off.items(), start=1)
     )
 
 
-def signs_off(plan: Plan, wave: int) -> bool:
-    """Whether this gate needs people of several roles to state their part in person."""
-    return wave == 1 and bool(plan.sign_off)
-
-
-def open_statements(plan: Plan, wave: int, stated: Mapping[str, str]) -> tuple[Statement, ...]:
-    """The statements that the next answer to this gate may make; what was signed already is not asked again."""
-    done = stated if signs_off(plan, wave) else {}
-    return tuple(s for s in statements(plan, wave) if s.key not in done)
-
-
 def may_state(plan: Plan, statement: Statement, person: str) -> bool:
-    """Whether this person's word counts for the statement: nobody signs for a role they do not hold."""
-    return not statement.in_person or person.lower() in signers(plan, statement.role)
+    """Whether this person's word counts for the statement: nobody states anything for a role they do not hold."""
+    return person.lower() in people_of(plan, statement.role)
 
 
 def statements_of(plan: Plan, wave: int, person: str) -> tuple[Statement, ...]:
@@ -72,9 +72,41 @@ def statements_of(plan: Plan, wave: int, person: str) -> tuple[Statement, ...]:
     return tuple(s for s in statements(plan, wave) if may_state(plan, s, person))
 
 
-def signers(plan: Plan, role: str) -> tuple[str, ...]:
-    """The people who hold this role and may sign for it."""
+def people_of(plan: Plan, role: str) -> tuple[str, ...]:
+    """The people who hold this role and may state what it answers for."""
     return tuple(email.lower() for email in plan.roles.get(role, ()))
+
+
+def stated(plan: Plan, state: RolloutState, wave: int, now: datetime | None = None) -> dict[str, str]:
+    """The statements that count now, or as of the newest entry, and who made them.
+
+    Each is as old as its person's newest go; what an older release took from somebody without the role is none.
+    """
+    people = said_go(state, wave, plan.approval_ttl, now)
+    made = state.stated.get(wave, {})
+    return {
+        s.key: made[s.key]
+        for s in statements(plan, wave)
+        if s.key in made and made[s.key] in people and may_state(plan, s, made[s.key])
+    }
+
+
+def open_statements(plan: Plan, wave: int, stated: Collection[str]) -> tuple[Statement, ...]:
+    """The statements that the next answer to this gate may make; what counts already is not asked again."""
+    return tuple(s for s in statements(plan, wave) if s.key not in stated)
+
+
+def unstated(plan: Plan, state: RolloutState, wave: int, now: datetime | None = None) -> str:
+    """What nobody of its role has stated before this wave, in words, or empty: a condition for raising."""
+    return "; ".join(missing_words(plan, s) for s in open_statements(plan, wave, stated(plan, state, wave, now)))
+
+
+def missing_words(plan: Plan, statement: Statement) -> str:
+    """That a statement is missing, and who can make it."""
+    who = ", ".join(people_of(plan, statement.role)) or "nobody is named"
+    if statement.is_signature:
+        return f"{statement.role} has not signed off yet ({who})"
+    return f"{statement.role} has not stated yet ({who}): {statement.text}"
 
 
 def field_name(key: str) -> str:

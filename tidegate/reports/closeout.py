@@ -14,7 +14,7 @@ from tidegate.in_force import steps
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Human, Plan
 from tidegate.reports.costs import cost_report
-from tidegate.reports.decisions import decisions
+from tidegate.reports.decisions import decisions, statements_made
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
 from tidegate.rollout_state import Phase, RolloutState
@@ -24,7 +24,7 @@ from tidegate.views.view import baseline_of
 from tidegate.words.tables import seconds_between
 from tidegate.words.wording import OPEN_APPROVALS
 
-FORM = 4  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 5  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
 
 
@@ -64,7 +64,7 @@ def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
         ],
         "performance": list(_performance(plan, state, reviews)),
         "costs": _costs(plan, state, entries),
-        "stated": {"readiness": dict(state.readiness), "gates": {str(n): dict(x) for n, x in state.stated.items()}},
+        "stated": list(statements_made(plan, entries)),
         "remains": list(_remains(plan, state, entries)),
         "journal": {"entries": state.sequence, "head": state.head},
     }

@@ -28,6 +28,11 @@ def closeout_markdown(report: dict[str, Any]) -> str:
             ("When", "What", "Who", "Why", "Evidence shown"),
             [(_at(x["at"]), x["what"], x["by"], _why(x), _shown(x)) for x in report["decisions"]],
         ),
+        "## Who stated what",
+        _table(
+            ("When", "Before", "Role", "Who", "Statement"),
+            [(_at(x["at"]), x["before"], x["role"], x["by"], x["text"]) for x in report["stated"]],
+        ),
         "## What was judged",
     ]
     for wave in report["judged"]:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidegate.entries import Entry, Kind
+from tidegate.gates.statements import statements
 from tidegate.judging.graduation import readiness_key
 from tidegate.plan import Plan
+from tidegate.plans.upkeep import Work
 
 ASKED, MEASURED = "as asked", "last measured"
 
@@ -40,6 +42,30 @@ def decisions(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
                 yield _decision(entry, entry.kind.value.replace("_", " "), body["reason"])
             case _:
                 pass
+
+
+def statements_made(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+    """Who stated what, for which role and when: at the gates, and to call the release production-grade."""
+    for entry in entries:
+        body = entry.body
+        if entry.kind is Kind.GATE_DECIDED and body["outcome"] in ("go", "counted"):
+            wave = body["wave"]
+            # Older entries have the keys alone.
+            known = {s.key: (s.role, s.text) for s in statements(plan, wave)}
+            known |= {s["key"]: (s["role"], s["text"]) for s in body.get("statements", ())}
+            for key in body.get("stated", ()):
+                yield _made(entry, f"wave {wave}", *known.get(key, ("", key)))
+        elif entry.kind is Kind.READINESS_STATED:
+            lines = {readiness_key(n): (one.role, one.text) for n, one in enumerate(plan.readiness, start=1)}
+            for key in body["stated"]:
+                yield _made(entry, "production-grade", *lines.get(key, ("", key)))
+        elif entry.kind is Kind.UPKEPT and body["work"] == Work.PEOPLE:
+            tasks = {n: (item.role, item.text) for n, item in enumerate(plan.upkeep, start=1)}
+            yield _made(entry, "upkeep", *tasks.get(body["item"], ("", str(body["item"]))))
+
+
+def _made(entry: Entry, before: str, role: str, text: str) -> dict[str, Any]:
+    return {"at": entry.at.isoformat(), "by": entry.body["by"], "role": role, "before": before, "text": text}
 
 
 def _evidence(how: str = "", entry: Entry | None = None) -> dict[str, Any]:

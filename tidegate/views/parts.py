@@ -22,7 +22,7 @@ class WaveView:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """One box of a gate's form, and who may switch it on (empty: any approver)."""
+    """One box of a gate's form, and whose word alone counts for it."""
 
     key: str
     role: str

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from tidegate.gates.counted import stated
-from tidegate.gates.statements import sign_off
+from tidegate.gates.statements import sign_off, stated
 from tidegate.pace import Timing
 from tidegate.plan import Plan
 from tidegate.rollout_state import RolloutState
@@ -15,7 +14,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
     """What `tidegate status --json` prints; instants are ISO 8601, durations seconds."""
     back = state.rollback
     gate = state.gate
-    signed = stated(state, 1, plan.approval_ttl)
+    signed = stated(plan, state, 1)
     return {
         "rollout": state.rollout,
         "flag": plan.flag.key,

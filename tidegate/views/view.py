@@ -8,8 +8,8 @@ from typing import Any
 from tidegate.approval import approvers_of
 from tidegate.decision import STOPS_SOAK
 from tidegate.exposure import ZERO
-from tidegate.gates.counted import said_go, stated
-from tidegate.gates.statements import may_state, open_statements
+from tidegate.gates.counted import said_go
+from tidegate.gates.statements import open_statements, people_of, stated
 from tidegate.in_force import in_force
 from tidegate.judging.bounds import Level
 from tidegate.judging.reference import BASELINE, reference_reading
@@ -225,8 +225,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
     if gate is None or gate.outcome or state.phase is not Phase.GATE:
         return None
     step = plan.waves[gate.wave - 1]
-    asked = open_statements(plan, gate.wave, stated(state, gate.wave, plan.approval_ttl, now))
-    everybody = sorted({email for emails in plan.roles.values() for email in emails})
+    asked = open_statements(plan, gate.wave, stated(plan, state, gate.wave, now))
     waiting = now - gate.opened_at
     return GateView(
         gate.wave,
@@ -239,12 +238,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         approvers_of(plan, gate.wave),
         tuple(p for p in said_go(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)),
         step.gate.quorum,
-        tuple(
-            StatementView(
-                s.key, s.role, s.text, tuple(p for p in everybody if may_state(plan, s, p)) if s.in_person else ()
-            )
-            for s in asked
-        ),
+        tuple(StatementView(s.key, s.role, s.text, people_of(plan, s.role)) for s in asked),
         tuple(gate.findings),
     )
 

@@ -26,8 +26,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             answer = body["answer"]
             return f"{answer['approver']} said {answer['decision']} (by {body['via']}) {answer['note']}".rstrip()
         case Kind.GATE_DECIDED:
-            glass = f" (break-glass, with {body['second']})" if body.get("second") else ""
-            return f"{body['outcome']}: {body['reason']}{glass}"
+            return _decided(body)
         case Kind.RAISING:
             return f"about to write {Exposure.from_json(body['exposure'])}"
         case Kind.RAISED:
@@ -109,6 +108,14 @@ def _for_all_that_follows(entry: Entry) -> str:
     if entry.kind is Kind.AMENDED:
         return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
     return f"raising was {entry.kind.value} in every rollout by {body['by']}: {body['reason']}"
+
+
+def _decided(body: Mapping[str, Any]) -> str:
+    glass = f" (break-glass, with {body['second']})" if body.get("second") else ""
+    # Older entries have the keys alone.
+    made = [f"{s['text']} ({s['role']})" for s in body.get("statements", ())] or list(body.get("stated", ()))
+    stated = f"; {body['by']} stated: {'; '.join(made)}" if made else ""
+    return f"{body['outcome']}: {body['reason']}{glass}{stated}"
 
 
 def _rolling_back(body: Mapping[str, Any]) -> str:

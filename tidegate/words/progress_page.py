@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tidegate.gates.statements import statements
 from tidegate.lease import lease_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan
@@ -9,7 +10,7 @@ from tidegate.rollout_state import Phase, RolloutState
 from tidegate.units import format_duration, format_percent
 from tidegate.upkeep import goes_on, tasks_json
 from tidegate.verdict import Finding, Verdict
-from tidegate.words.gate_form import sign_off_table
+from tidegate.words.gate_form import statements_table
 from tidegate.words.notices import less_safe_words
 from tidegate.words.tables import evidence_table, one_line, seconds_between, table_row
 
@@ -65,8 +66,9 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     word, soak = wave_status(state, timing, len(plan.waves) + 1)
     rows.append(table_row("Post-rollout", "", word, soak, ""))
     parts.append("\n".join(rows))
-    if plan.sign_off and (state.stated.get(1) or state.phase is Phase.GATE):
-        parts.append(sign_off_table(plan, state))
+    before = state.gate.wave if state.phase is Phase.GATE and state.gate is not None else 1
+    if statements(plan, before) and (state.stated.get(before) or state.phase is Phase.GATE):
+        parts.append(statements_table(plan, state, before))
     back = state.rollback
     if back is not None:
         zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))

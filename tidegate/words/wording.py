@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
-from tidegate.gates.counted import stated
-from tidegate.gates.statements import open_statements
+from tidegate.gates.statements import open_statements, people_of, stated
 from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Approvals, Plan
@@ -66,10 +65,14 @@ def glass_broken(plan: Plan, state: RolloutState, wave: int, attempt: int, who: 
 
 
 def _wanted(plan: Plan, state: RolloutState, wave: int) -> str:
-    """Whose sign-off is missing yet."""
-    missing = [s for s in open_statements(plan, wave, stated(state, wave, plan.approval_ttl)) if s.in_person]
-    who = "; ".join(f"{s.role} ({', '.join(plan.roles[s.role])})" for s in missing)
-    return f"Sign-off wanted from {who}. " if who else ""
+    """Whose sign-off and whose statements are missing yet."""
+    missing = open_statements(plan, wave, stated(plan, state, wave))
+    words = []
+    for what, signatures in (("Sign-off", True), ("Statements", False)):
+        roles = dict.fromkeys(s.role for s in missing if s.is_signature is signatures)
+        who = "; ".join(f"{role} ({', '.join(people_of(plan, role)) or 'nobody is named'})" for role in roles)
+        words.append(f"{what} wanted from {who}. " if who else "")
+    return "".join(words)
 
 
 def raised(plan: Plan, state: RolloutState) -> Notice:
