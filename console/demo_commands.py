@@ -58,8 +58,9 @@ def demo(
         # A demo leaves nothing behind, and never meets an earlier one's journal.
         os.environ["TIDEGATE_HOME"] = tempfile.mkdtemp(prefix="tidegate-demo-")
     started_here = running_stack() is None
-    stack = up(day.total_seconds(), say)
+    as_expected = False
     try:
+        stack = up(day.total_seconds(), say)
         show_urls(stack.urls())
         httpx.delete(f"{stack.parts.service_url}/faults", timeout=5).raise_for_status()
         name = start_rollout(plan, STARTED_BY, pace, approve)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from blocks.errors import ConnectionFault
 from blocks.kit import register_kit
 from console.automations import set_up_automations
 from console.home import PROJECT
+from tasks.work_pools import CARRIES
 
-POOLS = ("tidegate", "tidegate-rollback", "tidegate-watch")
-_DEPLOY_SECONDS = 120
+_PATIENCE_SECONDS = 900.0
+_SAY_EVERY_SECONDS = 15.0
 
 
 class DeployFailed(ConnectionFault):
@@ -23,38 +26,53 @@ class DeployFailed(ConnectionFault):
 
 
 def deploy(
-    kit: Path,
-    say: Callable[[str], None],
-    before_flows: Callable[[], None] = lambda: None,
-    *,
-    automations: bool = True,
+    kit: Path, say: Callable[[str], None], *, automations: bool = True, alive: Callable[[], bool] = lambda: True
 ) -> None:
-    """Create work pools, blocks of the kit's connections, deployments and automations; again, it changes nothing."""
+    """Create work pools, blocks of the kit's connections, deployments and automations; again, it changes nothing.
+
+    A slow server is waited for as long as it is `alive`. Raises DeployFailed.
+    """
+    say("registering work pools")
     with get_client(sync_client=True) as client:
-        for pool in POOLS:
+        for pool in CARRIES:
             try:
                 client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
             except ObjectAlreadyExists:
                 continue
-    before_flows()
-    flows = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    say("saving the kit's connections as blocks")
-    register_kit(kit)
-    try:
-        output, _ = flows.communicate(timeout=_DEPLOY_SECONDS)
-    except subprocess.TimeoutExpired:
-        flows.kill()
-        raise DeployFailed(f"prefect deploy took over {_DEPLOY_SECONDS} s") from None
-    if flows.returncode != 0:
-        raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.strip().splitlines()[-15:]))
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        flows = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            say("saving the kit's connections as blocks, deploying the flows")
+            register_kit(kit)
+            _wait(flows, say, alive)
+        finally:
+            if flows.poll() is None:
+                flows.kill()
+                flows.wait()
+        if flows.returncode != 0:
+            output.seek(0)
+            raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.read().strip().splitlines()[-15:]))
     if automations:
         say("setting up automations")
         with get_client(sync_client=True) as client:
             set_up_automations(client)
+
+
+def _wait(flows: subprocess.Popen[bytes], say: Callable[[str], None], alive: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < _PATIENCE_SECONDS:
+        try:
+            flows.wait(_SAY_EVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not alive():
+                raise DeployFailed("Prefect's server ended while the flows were being deployed") from None
+            say(f"still deploying the flows ({waited + _SAY_EVERY_SECONDS:.0f} s)")
+        else:
+            return
+    raise DeployFailed(f"prefect deploy took over {_PATIENCE_SECONDS:.0f} s")

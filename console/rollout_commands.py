@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 from uuid import uuid4
@@ -12,7 +13,8 @@ from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from blocks.errors import Unreachable
+from blocks.connections import OpenConnections
+from blocks.errors import ConnectionFault, Refused, Unreachable
 from blocks.freezes import why_frozen
 from blocks.journal import RolloutRow
 from console.exits import Exit
@@ -21,11 +23,12 @@ from console.options import Json
 from console.plan_commands import PlanPath, plan_from
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now, why_unread
 from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
-from tasks.preflight_checks import preflight_checks, run_checks
+from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.reuse import reuse_check
 from tasks.way_back_checks import way_back_checks
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
+from tidegate.exposure import ZERO
 from tidegate.pace import Pace, Timing
 from tidegate.plan import parse_pace
 from tidegate.upkeep import open_words
@@ -97,6 +100,7 @@ def preflight(
         *preflight_checks(via, loaded, timing, started_by=started_by, now=now),
         *way_back_checks(via, loaded),
         reuse_check(via, loaded, now),
+        _workers_check(),
     )
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=log) as progress:
         task = progress.add_task(f"0 of {len(checks)} checks", total=len(checks))
@@ -121,6 +125,17 @@ def preflight(
             out.print(f"{MARKS[said]} {section}: {words}", markup=False)
         out.print(f"[bold]{verdict.value}[/bold]")
     raise typer.Exit(Exit.DONE if verdict is Verdict.PASS else Exit.NO_GO)
+
+
+def _workers_check() -> Check:
+    """As on a worker's preflight, but of the server that this command line would start a run on."""
+    from console.prefect_runs import use_named_server
+    from tasks.work_pools import workers_check
+
+    # Where none is named, the check itself says so.
+    with suppress(Refused):
+        use_named_server()
+    return workers_check()
 
 
 def start(
@@ -162,10 +177,13 @@ def start(
 
 def _carry_on(run: OpenRollout, who: str, *, as_json: bool) -> None:
     """Start a new run for an open rollout; the fence keeps it from doing what another one does already."""
-    from console.prefect_runs import start_run
+    from console.prefect_runs import start_run, use_named_server
+    from tasks.work_pools import must_be_polled
 
     if not run.state.phase.is_open:
         raise NotAllowed(f"--resume: {run.rollout} is {run.state.phase.value.replace('_', ' ')} already")
+    use_named_server()
+    must_be_polled()
     start_run("rollout/rollout", {"plan": run.plan.name, "started_by": who, "resume": run.rollout})
     if as_json:
         print(json.dumps({"rollout": run.rollout}))
@@ -177,26 +195,51 @@ def _carry_on(run: OpenRollout, who: str, *, as_json: bool) -> None:
 
 
 def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) -> str:
-    """Open the rollout in the journal and start its run; closed again when no run can be started."""
-    from console.prefect_runs import start_run
+    """Open the rollout in the journal and start its run; closed again when no run is started, whatever the reason.
 
+    Raises Refused where no Prefect server is named, NobodyCarries where no worker would take its runs.
+    """
+    from console.prefect_runs import start_run, use_named_server
+    from tasks.work_pools import must_be_polled
+
+    use_named_server()
+    must_be_polled()
     loaded, via = plan_from(plan), connections()
     name = new_rollout_name(loaded, uuid4().hex)
-    run = open_rollout(
-        via,
-        loaded,
-        name,
-        started_by=started_by,
-        pace=_pace(pace) or loaded.pace,
-        auto_approve=approve == "auto",
-        connection_set="default",
-    )
     try:
+        open_rollout(
+            via,
+            loaded,
+            name,
+            started_by=started_by,
+            pace=_pace(pace) or loaded.pace,
+            auto_approve=approve == "auto",
+            connection_set="default",
+        )
         start_run("rollout/rollout", {"plan": plan, "started_by": started_by, "resume": name})
-    except Exception as error:
-        run.append(Kind.CLOSED, {"reason": f"No run could be started: {error}", "by": started_by})
+    except BaseException as error:
+        # Ctrl-C, too: whatever is left open would be carried on by the watch.
+        _close_unstarted(via, name, started_by, error)
         raise
     return name
+
+
+def _close_unstarted(via: OpenConnections, name: str, by: str, error: BaseException) -> None:
+    stopped = isinstance(error, KeyboardInterrupt)
+    why = "Stopped at the keyboard before its run was started." if stopped else f"No run could be started: {error}"
+    try:
+        run = OpenRollout(via, name)
+        run.append(Kind.CLOSED, {"reason": why, "by": by}, unless=lambda s: not s.phase.is_open or s.exposure != ZERO)
+        goes_on = run.state.phase.is_open
+    except UnknownRollout:
+        return
+    except ConnectionFault:
+        goes_on = True
+    if goes_on:
+        close = f"tidegate close {name} --as {by} --reason TEXT"
+        log.print(f"{name} may be open, and would then be carried on by the watch; `{close}` ends it", soft_wrap=True)
+    elif stopped:
+        log.print(f"{name} is closed again; nobody was exposed", soft_wrap=True)
 
 
 def status(

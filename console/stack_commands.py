@@ -68,6 +68,8 @@ def deploy(
     Run it again after every change; nothing is there twice.
     """
     from console.deploying import deploy as put
+    from console.prefect_runs import use_named_server
 
+    use_named_server()
     put(kit_path(), say, automations=automations)
     out.print("deployed")

@@ -90,6 +90,11 @@ def is_running(process: Process) -> bool:
     return process.started != "" and _started(process.pid) == process.started
 
 
+def ended_early(process: Process) -> PartFailed:
+    """What is told of a part that ended before it was ready: its last log lines."""
+    return PartFailed(f"{process.name} ended before it was ready{_last_lines(process)}")
+
+
 def wait_ready(url: str, deadline: float, process: Process | None = None) -> None:
     """Return once the address answers 200; raise PartFailed at the deadline (seconds) or when the process has ended."""
     end = time.monotonic() + deadline
@@ -101,7 +106,7 @@ def wait_ready(url: str, deadline: float, process: Process | None = None) -> Non
         except (OSError, urllib.error.URLError) as error:
             reason = str(error)
         if process is not None and not is_running(process):
-            raise PartFailed(f"{process.name} ended before it was ready{_last_lines(process)}")
+            raise ended_early(process)
         if time.monotonic() >= end:
             name = process.name if process is not None else url
             tail = _last_lines(process) if process is not None else ""

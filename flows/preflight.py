@@ -19,8 +19,8 @@ from tasks.opening import plan_below
 from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.progress import Reporter
 from tasks.reuse import reuse_check
-from tasks.rollback_worker import rollback_worker_check
 from tasks.way_back_checks import snapshot_body, way_back_checks
+from tasks.work_pools import workers_check
 from tidegate.checklist import checklist_rows
 from tidegate.entries import Kind
 from tidegate.pace import Pace, Timing
@@ -83,7 +83,7 @@ def _way_back(via: OpenConnections, plan: Plan, now: datetime) -> tuple[Check, .
 
 def _on_this_worker(plan: Plan) -> tuple[Check, ...]:
     """What can only be looked at where the runs are executed."""
-    return (rollback_worker_check(), *approval_checks(plan, PREFECT_API_URL.value()))
+    return (workers_check(), *approval_checks(plan, PREFECT_API_URL.value()))
 
 
 def _why(findings: tuple[Finding, ...]) -> str:

@@ -17,7 +17,7 @@ from tasks.late import TooLate, must_not_be_late
 from tasks.open_rollout import OpenRollout, UnknownRollout
 from tasks.prefect_runs import FlowRunSeen, runs_that_start
 from tasks.rollback_steps import roll_back
-from tasks.rollback_worker import ROLLBACK_POOL
+from tasks.work_pools import ROLLBACK_POOL
 
 EVERY_SECONDS = 0.5
 Starting = Callable[[str, str], Iterable[FlowRunSeen]]

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from blocks.errors import Refused, Unreachable
+from tasks.prefect_server import does_not_answer, server_address, server_client
 
 ATTEMPTS = 10
 _WAIT_SECONDS = 1.0
@@ -21,7 +20,7 @@ def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
     """Start a run of `flow/deployment` and return its id at once; raises Refused or Unreachable."""
     for attempt in range(ATTEMPTS):
         try:
-            with get_client(sync_client=True) as client:
+            with server_client(retries=True) as client:
                 found = client.read_deployment_by_name(deployment)
                 return client.create_flow_run_from_deployment(found.id, parameters=parameters).id
         except ObjectNotFound:
@@ -31,7 +30,7 @@ def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
             if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE or attempt == ATTEMPTS - 1:
                 raise Unreachable(f"Prefect: {error.response.status_code} {error.response.text[:200]}") from error
         except httpx.HTTPError as error:
-            raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+            raise does_not_answer(error) from error
         threading.Event().wait(_WAIT_SECONDS)
     raise Unreachable("Prefect's server stays busy")
 
@@ -39,33 +38,31 @@ def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
 def resume_run(run: str, given: dict[str, Any], attempts: int = ATTEMPTS) -> None:
     """Wake a suspended run with the same answer that the journal has; raises Refused or Unreachable."""
     reason = ""
-    # The client's own retries would go on for minutes behind the back of whoever waits for an answer.
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-        for _ in range(attempts):
-            try:
-                with get_client(sync_client=True) as client:
-                    response = client.request(
-                        "POST", "/flow_runs/{id}/resume", path_params={"id": run}, json={"run_input": given}
-                    )
-                    body = response.json()
-            except httpx.HTTPStatusError as error:
-                reason = f"{error.response.status_code} {error.response.text[:200]}"
-                if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    raise Refused(f"Prefect: {reason}") from error
-            except httpx.HTTPError as error:
-                reason = f"its server does not answer ({type(error).__name__})"
-                # The client has knocked three times by then; a server that is away is not waited for like a busy one.
-                if isinstance(error, httpx.ConnectError):
-                    break
-            else:
-                # A refusal comes as HTTP 200; only the status tells.
-                if body["status"] == "ACCEPT":
-                    return
-                reason = str(body["details"].get("reason"))
-                # The state shows Suspended a moment before the form is stored.
-                if "schema not found" not in reason and "not paused" not in reason:
-                    raise Refused(f"Prefect: {reason}")
-            threading.Event().wait(_WAIT_SECONDS)
+    for _ in range(attempts):
+        try:
+            with server_client() as client:
+                response = client.request(
+                    "POST", "/flow_runs/{id}/resume", path_params={"id": run}, json={"run_input": given}
+                )
+                body = response.json()
+        except httpx.HTTPStatusError as error:
+            reason = f"{error.response.status_code} {error.response.text[:200]}"
+            if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                raise Refused(f"Prefect: {reason}") from error
+        except httpx.HTTPError as error:
+            reason = f"its server at {server_address()} does not answer ({type(error).__name__})"
+            # The client has knocked three times by then; a server that is away is not waited for like a busy one.
+            if isinstance(error, httpx.ConnectError):
+                break
+        else:
+            # A refusal comes as HTTP 200; only the status tells.
+            if body["status"] == "ACCEPT":
+                return
+            reason = str(body["details"].get("reason"))
+            # The state shows Suspended a moment before the form is stored.
+            if "schema not found" not in reason and "not paused" not in reason:
+                raise Refused(f"Prefect: {reason}")
+        threading.Event().wait(_WAIT_SECONDS)
     raise Unreachable(f"Prefect: {reason}")
 
 
@@ -73,9 +70,9 @@ def answered_at(run: str, key: str, attempts: int = ATTEMPTS) -> datetime | None
     """When the form that waited under this key was answered, by the server's clock; None where nobody can say."""
     for _ in range(attempts):
         try:
-            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            with server_client() as client:
                 found = client.filter_flow_run_input(UUID(run), f"suspended-{key}-response", 1, set())
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, ValueError, Refused):
             threading.Event().wait(_WAIT_SECONDS)
             continue
         created = next((given.created for given in found), None)
@@ -89,21 +86,21 @@ def run_state(run: str) -> str:
     Raises Unreachable.
     """
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with server_client() as client:
             state = client.read_flow_run(UUID(run)).state
     except (ObjectNotFound, ValueError):
         return "GONE"
     except httpx.HTTPError as error:
-        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+        raise does_not_answer(error) from error
     return "PENDING" if state is None else state.type.value
 
 
 def created_at(run: str) -> datetime | None:
     """When a run was ordered, by the server's clock; None where nobody can say."""
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with server_client() as client:
             created = client.read_flow_run(UUID(run)).created
-    except (httpx.HTTPError, ObjectNotFound, ValueError):
+    except (httpx.HTTPError, ObjectNotFound, ValueError, Refused):
         return None
     return None if created is None else datetime.fromisoformat(created.isoformat())
 
@@ -111,10 +108,10 @@ def created_at(run: str) -> datetime | None:
 def ended_as(run: UUID) -> tuple[bool, str] | None:
     """Whether a run went well, and what it says; None while it has not ended. Raises Unreachable."""
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with server_client() as client:
             state = client.read_flow_run(run).state
     except (httpx.HTTPError, ObjectNotFound) as error:
-        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+        raise does_not_answer(error) from error
     if state is None or not state.is_final():
         return None
     return state.is_completed(), str(state.message or state.name)
@@ -139,7 +136,7 @@ def runs_that_start(flow: str, pool: str) -> list[FlowRunSeen]:
 
     waiting = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with server_client() as client:
             found = client.read_flow_runs(
                 flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])),
                 flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=waiting)),
@@ -148,7 +145,7 @@ def runs_that_start(flow: str, pool: str) -> list[FlowRunSeen]:
                 limit=10,
             )
     except httpx.HTTPError as error:
-        raise Unreachable(f"Prefect's server does not answer ({type(error).__name__})") from error
+        raise does_not_answer(error) from error
     now = datetime.now(UTC)
     return [
         FlowRunSeen(str(run.id), datetime.fromisoformat(run.created.isoformat()), run.parameters)

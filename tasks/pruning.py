@@ -4,7 +4,6 @@ import logging
 from datetime import datetime, timedelta
 
 import httpx
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -17,10 +16,11 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from tasks.prefect_server import server_client
+from tasks.work_pools import WATCH_POOL
 
 KEPT = timedelta(days=1)
-WATCH_POOL = "tidegate-watch"
 _AT_ONCE = 200
 _log = logging.getLogger("tidegate.pruning")
 
@@ -39,7 +39,7 @@ def prune_runs(now: datetime) -> int:
     )
     gone = 0
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        with server_client() as client:
             named = FlowFilter(name=FlowFilterName(any_=["watch"]))
             ours = WorkPoolFilter(name=WorkPoolFilterName(any_=[WATCH_POOL]))
             found = client.read_flow_runs(

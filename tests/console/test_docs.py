@@ -37,7 +37,7 @@ ELSEWHERE = {
     "tidegate preflight": "tests/demo/test_evidence.py",
     "tidegate approver": "tests/tasks/test_approvers.py",
     "tidegate codes serve": "tests/tasks/test_code_service.py",
-    "prefect worker start": "console/stack.py",
+    "prefect worker start": "console/stack_processes.py",
     "make demo": "Makefile",
     "make test": "Makefile",
     "export": "",  # settings for the lines below it

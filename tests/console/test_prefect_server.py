@@ -22,8 +22,8 @@ from blocks.errors import Refused
 from console.automations import HEARTBEAT, WATCH, set_up_automations
 from tasks.open_rollout import utc_now
 from tasks.prefect_runs import runs_that_start
-from tasks.pruning import KEPT, WATCH_POOL, prune_runs
-from tasks.rollback_worker import ROLLBACK_POOL
+from tasks.pruning import KEPT, prune_runs
+from tasks.work_pools import ROLLBACK_POOL, WATCH_POOL
 from tests.blocks.test_kit import EXPORTED, SECRET, values
 from tests.e2e.waiting import wait_for
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit
-from console.stack import write_demo_kit
+from console.stack_kit import write_demo_kit
 from demo import evidence
 from demo.audit import audit, check_split
 from demo.flag import FLAG, write_initial_flag

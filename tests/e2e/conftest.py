@@ -42,9 +42,9 @@ def _live_in(home: Path) -> None:
 @pytest.fixture(scope="session")
 def stack(stack_home: Path) -> Iterator[Stack]:
     _live_in(stack_home)
-    started = up(8.0, print)
-    use_server(started)
     try:
+        started = up(8.0, print)
+        use_server(started)
         wait_for_samples(started.parts.prometheus_url, deadline=30)
         yield started
     finally:

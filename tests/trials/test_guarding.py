@@ -12,9 +12,8 @@ import pytest
 
 from blocks.connections import OpenConnections
 from console.home import home
-from console.stack import Stack, prefect_environment, the_stack
-from console.stack import _prefect as server_process
-from console.stack import _workers as worker_processes
+from console.stack import Stack, the_stack
+from console.stack_processes import prefect_environment, start_server, start_workers
 from demo.processes import stop_processes, wait_ready
 from tasks.open_rollout import OpenRollout, utc_now
 from tests.e2e.conftest import begin, messages, reach
@@ -92,7 +91,7 @@ def test_a_locked_journal_a_restarted_server_and_a_breach_while_a_gate_waits(
     wait_for(lambda: reviews(run.refresh(), 1) > before or run.state.phase is not Phase.WAVE, 60, "guarded without it")
     port = urlsplit(stack.prefect_url).port
     assert port is not None
-    again = server_process("server", port, prefect_environment(stack.api))
+    again = start_server(port, prefect_environment(stack.api))
     _remember(server=again)
     wait_ready(f"{stack.api}/health", 180, again)
 
@@ -128,7 +127,7 @@ def test_worker_and_wave_killed_and_the_rollout_finishes(stack: Stack, via: Open
     wait_for(lambda: reviews(run.refresh(), 1) > collected, 90, "the watch guards it")
     assert (utc_now() - killed).total_seconds() < 90
     environment = prefect_environment(stack.api)
-    others = worker_processes(environment)
+    others = start_workers(environment)
     stop_processes([w for w in others if w.name != "worker tidegate"])
     _remember(workers=[*(w for w in the_stack().workers if w != worker), *(w for w in others if w.name == worker.name)])
     wait_for(lambda: len(set(carriers(via, run.rollout))) == 2, 150, "a new run carries it")

@@ -15,7 +15,7 @@ from blocks.connections import OpenConnections
 from blocks.kit import read_kit
 from console.home import kit_path
 from console.plan_commands import plan_from
-from console.stack import write_demo_kit
+from console.stack_kit import write_demo_kit
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts

@@ -1,0 +1,43 @@
+"""The Prefect server that is meant: one that somebody named, never a temporary one that Prefect starts in silence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from blocks.errors import Refused, Unreachable
+
+NOT_NAMED = (
+    "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "
+    "for example http://127.0.0.1:4200/api; `tidegate up` starts a local one"
+)
+
+
+def server_address() -> str:
+    """The API address of the named server, without credentials; raises Refused where none is named."""
+    named = PREFECT_API_URL.value()
+    if not named:
+        raise Refused(NOT_NAMED)
+    return str(httpx.URL(named).copy_with(userinfo=b""))
+
+
+@contextmanager
+def server_client(*, retries: bool = False) -> Iterator[SyncPrefectClient]:
+    """A client of the named server; raises Refused where none is named.
+
+    Without `retries` a busy or absent server is told at once: the client's own would go on for minutes.
+    """
+    server_address()
+    if retries:
+        with get_client(sync_client=True) as client:
+            yield client
+        return
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+        yield client
+
+
+def does_not_answer(error: Exception) -> Unreachable:
+    """What is told of a server that does not answer: its address and what happened."""
+    return Unreachable(f"Prefect's server at {server_address()} does not answer ({type(error).__name__})")
