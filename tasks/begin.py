@@ -7,8 +7,10 @@ from prefect.runtime import flow_run
 from tasks.connected import connected
 from tasks.open_rollout import OpenRollout, UnknownRollout
 from tasks.opening import new_rollout_name, open_rollout, plan_below
+from tasks.ticking import resume as resume_hold
 from tidegate.entries import Kind
 from tidegate.plan import parse_pace
+from tidegate.rollout_state import HoldCause
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 
@@ -21,6 +23,7 @@ def begin(
     carrier = str(flow_run.id)
     if run.state.phase.is_open:
         run.append(Kind.CARRIED, {"flow_run": carrier}, unless=lambda state: state.flow_run == carrier)
+        resume_hold(run, HoldCause.NO_WORKER, "tidegate", "a worker has taken its run")
     return run
 
 

@@ -1,14 +1,18 @@
-"""Rollouts that nobody carries: a lost run is followed by a new one, a cancelled one is held, too many are paged."""
+"""Rollouts that nobody carries: a lost run is followed by a new one, one that waits for a worker or was cancelled is
+held, too many are paged.
+"""
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from blocks.errors import ConnectionFault, Unreachable
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout
-from tasks.prefect_runs import run_state, start_run
+from tasks.prefect_runs import FlowRunSeen, run_state, runs_that_start, start_run
+from tasks.ticking import resume
+from tasks.work_pools import ROLLOUT_POOL
 from tidegate.entries import Kind
 from tidegate.rollout_state import HoldCause, Phase
 from tidegate.words.wording import abandoned, held
@@ -28,8 +32,9 @@ class Orphans:
         self,
         state_of: Callable[[str], str] = run_state,
         start: Callable[[str, dict[str, object]], object] = start_run,
+        starting: Callable[[str, str], Iterable[FlowRunSeen]] = runs_that_start,
     ) -> None:
-        self._state_of, self._start = state_of, start
+        self._state_of, self._start, self._starting = state_of, start, starting
         self._since: dict[str, datetime] = {}
         self._looking: dict[str, threading.Thread] = {}
         self._coming: dict[str, str] = {}  # by rollout: the run that was about to take it at the look before
@@ -91,10 +96,15 @@ class Orphans:
             return
         if HoldCause.OPERATOR in state.holds:
             return
+        if found == "SCHEDULED" or self._is_scheduled(run):
+            _hold_for_a_worker(run)
+            return
+        if HoldCause.NO_WORKER in state.holds:
+            resume(run, HoldCause.NO_WORKER, "tidegate", f"its run is {found.lower()} now")
         if state.orphaned >= NEW_RUNS:
             tell(run, abandoned(run.plan, run.state))
             return
-        attempt, sequence = state.orphaned + 1, state.sequence
+        attempt, sequence = run.state.orphaned + 1, run.state.sequence
         reason = f"nobody carries it (its run is {found.lower()})"
         entry: dict[str, object] = {"flow_run": carrier, "attempt": attempt, "reason": reason}
         # Whatever was written meanwhile, somebody is there.
@@ -105,6 +115,21 @@ class Orphans:
             self._start("rollout/rollout", {**parameters, "connections": state.connections})
         except Unreachable as fault:
             _log.warning("no new run for %s: %s", run.rollout, fault)
+
+    def _is_scheduled(self, run: OpenRollout) -> bool:
+        """Whether a run for this rollout waits for a worker: it was started, and has not said so in the journal yet."""
+        return any(seen.parameters.get("resume") == run.rollout for seen in self._starting("rollout", ROLLOUT_POOL))
+
+
+def _hold_for_a_worker(run: OpenRollout) -> None:
+    """Say, once, that nobody will carry the rollout on: another run would only wait beside the first."""
+    reason = (
+        f"its run waits in Prefect and no worker takes it: prefect worker start --pool {ROLLOUT_POOL}, "
+        f"or prefect work-pool resume {ROLLOUT_POOL}"
+    )
+    body = {"cause": HoldCause.NO_WORKER.value, "reason": reason, "by": "tidegate"}
+    if run.append(Kind.HELD, body, unless=lambda s: HoldCause.NO_WORKER in s.holds):
+        tell(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))
 
 
 __all__ = ["NEW_RUNS", "ORPHAN_AFTER", "Orphans"]

@@ -14,6 +14,7 @@ from tasks.prefect_server import does_not_answer, server_address, server_client
 
 ATTEMPTS = 10
 _WAIT_SECONDS = 1.0
+_MOST = 200  # what a server gives at once
 
 
 def start_run(deployment: str, parameters: dict[str, Any]) -> UUID:
@@ -142,7 +143,7 @@ def runs_that_start(flow: str, pool: str) -> list[FlowRunSeen]:
                 flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=waiting)),
                 work_pool_filter=filters.WorkPoolFilter(name=filters.WorkPoolFilterName(any_=[pool])),
                 sort=sorting.FlowRunSort.EXPECTED_START_TIME_DESC,
-                limit=10,
+                limit=_MOST,
             )
     except httpx.HTTPError as error:
         raise does_not_answer(error) from error

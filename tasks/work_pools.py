@@ -40,6 +40,12 @@ def pool_problems(pools: Iterable[str] = tuple(CARRIES), *, patience: float = PA
         try:
             with server_client() as client:
                 found = {pool: _problem(client, pool) for pool in pools}
+        except httpx.HTTPStatusError as error:
+            busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            if not busy or time.monotonic() >= until:
+                raise does_not_answer(error) from error
+            threading.Event().wait(_BETWEEN_SECONDS)
+            continue
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise does_not_answer(error) from error
         sentences = tuple(sentence for sentence, _ in found.values() if sentence)

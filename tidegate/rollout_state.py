@@ -41,7 +41,7 @@ _ENDED = (Phase.ROLLED_BACK, Phase.FINISHED, Phase.CLOSED)
 
 
 class HoldCause(StrEnum):
-    """Why exposure stays; the first three clear themselves, the others need `resume`."""
+    """Why exposure stays; no data, unhealthy, skew and no worker clear themselves, the others need `resume`."""
 
     BLIND = "blind"
     UNHEALTHY = "unhealthy"
@@ -51,6 +51,7 @@ class HoldCause(StrEnum):
     BLIND_SPENT = "blind_spent"
     GATE_TIMEOUT = "gate_timeout"
     NEW_BUILD = "new_build"
+    NO_WORKER = "no_worker"  # its run is scheduled in Prefect, and no worker takes it
     LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
 
 

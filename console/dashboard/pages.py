@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from console.dashboard.charts import chart
+from console.dashboard.workers import Workers
 from console.following import FRESH_SECONDS, Board
 from tidegate.gates.statements import field_name
 from tidegate.verdict import Verdict
@@ -50,8 +51,10 @@ def _environment() -> Environment:
 class Pages:
     """Renders what the board knows; a rollout's changing part at most once a second, however many look."""
 
-    def __init__(self, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
-        self.board = board
+    def __init__(
+        self, board: Board, clock: Callable[[], float] = time.monotonic, workers: Workers | None = None
+    ) -> None:
+        self.board, self._workers = board, workers or Workers()
         self._environment = _environment()
         self._clock, self._lock = clock, threading.Lock()
         self._live: dict[str, tuple[float, Live]] = {}
@@ -98,11 +101,12 @@ class Pages:
         allowed, gate = view.allowed, view.gate
         asked = f"{gate.wave}.{gate.attempt}.{len(gate.statements)}" if gate else "-"
         orders = f"{allowed.resume}{allowed.hold}{allowed.rollback}{allowed.decide}{asked}"
-        headline = f"{view.status.word}. Wave {view.wave_words}. Exposure {view.exposure}. {stale}"
+        workers = self._workers.problems() if view.is_open else ""
+        headline = f"{view.status.word}. Wave {view.wave_words}. Exposure {view.exposure}. {stale} {workers}".strip()
         return Live(
-            self._render("now.html", view=view, stale=stale),
+            self._render("now.html", view=view, stale=stale, workers=workers),
             self._render("more.html", view=view),
-            headline.strip(),
+            headline,
             orders,
             f"{seen.course.sequence} {headline} {orders}",
         )
@@ -111,11 +115,13 @@ class Pages:
         views = [seen.view for seen in self.board.newest(MOST_ENDED)]
         stale = _stale(self.board.stale_since)
         hidden = self.board.hidden(MOST_ENDED)
-        unreadable = self.board.unreadable
-        html = self._render("list.html", views=views, stale=stale, hidden=hidden, unreadable=unreadable)
+        unreadable, workers = self.board.unreadable, self._workers.problems()
+        html = self._render(
+            "list.html", views=views, stale=stale, workers=workers, hidden=hidden, unreadable=unreadable
+        )
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
-        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale
-        return Live(html, "", f"{said}. {stale}".strip(), "", key)
+        key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale + workers
+        return Live(html, "", f"{said}. {stale} {workers}".strip(), "", key)
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)

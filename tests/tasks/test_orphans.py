@@ -10,6 +10,7 @@ import pytest
 
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.orphans import NEW_RUNS, ORPHAN_AFTER, Orphans
+from tasks.prefect_runs import FlowRunSeen
 from tasks.ticking import resume
 from tasks.watching import _guard
 from tests.conftest import PrometheusServer
@@ -26,6 +27,7 @@ class Server:
     def __init__(self) -> None:
         self.says = "RUNNING"
         self.started: list[dict[str, object]] = []
+        self.scheduled: list[FlowRunSeen] = []
 
     def state_of(self, _: str) -> str:
         return self.says
@@ -33,6 +35,10 @@ class Server:
     def start(self, deployment: str, parameters: dict[str, object]) -> None:
         assert deployment == "rollout/rollout"
         self.started.append(parameters)
+
+    def starting(self, flow: str, pool: str) -> list[FlowRunSeen]:
+        assert (flow, pool) == ("rollout", "tidegate")
+        return self.scheduled
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def server() -> Server:
 
 @pytest.fixture
 def orphans(server: Server) -> Orphans:
-    return Orphans(server.state_of, server.start)
+    return Orphans(server.state_of, server.start, server.starting)
 
 
 def looked(orphans: Orphans, run: OpenRollout, after: timedelta) -> None:
@@ -128,7 +134,7 @@ def test_what_needs_no_run_is_not_looked_into(orphans: Orphans, run: OpenRollout
     assert server.started == []
 
 
-@pytest.mark.parametrize("says", ["PENDING", "SCHEDULED", "RUNNING"])
+@pytest.mark.parametrize("says", ["PENDING", "RUNNING"])
 def test_a_run_that_was_just_woken_at_its_gate_is_given_until_the_next_look(
     orphans: Orphans, run: OpenRollout, server: Server, says: str
 ) -> None:
@@ -145,6 +151,32 @@ def test_a_run_that_was_just_woken_at_its_gate_is_given_until_the_next_look(
     assert server.started == [], "it slept in between"
     looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == 1
+
+
+def test_a_run_that_waits_for_a_worker_is_no_lost_one(orphans: Orphans, run: OpenRollout, server: Server) -> None:
+    server.says = "SCHEDULED"
+    for _ in range(NEW_RUNS + 2):
+        looked(orphans, run, ORPHAN_AFTER)
+    assert server.started == [], "another run would only wait beside it"
+    assert "no worker takes it" in run.state.holds[HoldCause.NO_WORKER]
+    assert sum("no worker" in notice["title"] for notice in run.state.queued.values()) == 1
+    server.says = "CRASHED"
+    looked(orphans, run, ORPHAN_AFTER)
+    assert HoldCause.NO_WORKER not in run.state.holds
+    assert len(server.started) == 1
+
+
+def test_a_run_that_was_started_and_not_taken_yet_is_no_lost_one(
+    orphans: Orphans, run: OpenRollout, server: Server
+) -> None:
+    server.says = "CRASHED"
+    server.scheduled = [FlowRunSeen("another", utc_now(), {"resume": "somebody-elses"})]
+    looked(orphans, run, ORPHAN_AFTER)
+    server.scheduled += [FlowRunSeen("run-2", utc_now(), {"resume": run.rollout})]
+    for _ in range(3):
+        looked(orphans, run, ORPHAN_AFTER)
+    assert len(server.started) == 1, "what was started once waits for its worker"
+    assert HoldCause.NO_WORKER in run.state.holds
 
 
 @pytest.mark.parametrize("locked", [True, False])

@@ -76,6 +76,8 @@ def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime
     for cause in _HELD:
         if cause in state.holds:
             return Status("HELD", "▮▮", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
+    if HoldCause.NO_WORKER in state.holds:
+        return Status("NO WORKER", "✖", Tone.BAD, state.holds[HoldCause.NO_WORKER])
     if HoldCause.BLIND in state.holds:
         return Status("WITHOUT SIGHT", "?", Tone.WARN, state.holds[HoldCause.BLIND])
     if silence := silent_for(state, timing, now):
