@@ -22,7 +22,7 @@ from console.home import connections
 from console.options import Json
 from console.plan_commands import PlanPath, plan_from
 from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now, why_unread
-from tasks.opening import NotAllowed, new_rollout_name, open_rollout, refusal
+from tasks.opening import NotAllowed, must_be_free, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.reuse import reuse_check
 from tasks.way_back_checks import way_back_checks
@@ -202,10 +202,12 @@ def start_rollout(plan: str, started_by: str, pace: str | None, approve: str) ->
     from console.prefect_runs import start_run, use_named_server
     from tasks.work_pools import must_be_polled
 
-    use_named_server()
-    must_be_polled()
     loaded, via = plan_from(plan), connections()
     name = new_rollout_name(loaded, uuid4().hex)
+    # What no server has to be asked for comes first.
+    must_be_free(via, loaded, name)
+    use_named_server()
+    must_be_polled()
     try:
         open_rollout(
             via,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from blocks.connections import OpenConnections
+from blocks.errors import FlagBusy
 from blocks.flag_backend import Leasing
 from tasks.flag_in_use import why_in_use
 from tasks.open_rollout import OpenRollout, utc_now
@@ -81,6 +82,18 @@ def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str
     return ""
 
 
+def must_be_free(connections: OpenConnections, plan: Plan, name: str) -> None:
+    """Raises NotAllowed where the flag is not at zero, and FlagBusy or NotAllowed where another rollout has it."""
+    seen = connections.flags.read(plan.flag.key)
+    owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
+    if owner is not None:
+        raise FlagBusy(plan.flag.key, owner.rollout, owner.started_by)
+    if used := why_in_use(plan.flag.key, seen):
+        raise NotAllowed(used)
+    if (busy := owner_of_service(connections, plan, name)):
+        raise NotAllowed(busy)
+
+
 def opening_body(
     plan: Plan,
     *,
@@ -121,12 +134,7 @@ def open_rollout(
         raise NotAllowed(why)
     is_new = not any(row.rollout == name for row in connections.journal.rollouts(plan.flag.key))
     if is_new:
-        seen = connections.flags.read(plan.flag.key)
-        owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
-        if owner is None and (used := why_in_use(plan.flag.key, seen)):
-            raise NotAllowed(used)
-        if owner is None and (busy := owner_of_service(connections, plan, name)):
-            raise NotAllowed(busy)
+        must_be_free(connections, plan, name)
     body = opening_body(
         plan,
         started_by=started_by,
