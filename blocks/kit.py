@@ -29,6 +29,7 @@ from blocks.slack import Slack
 from blocks.status_page import StatusPage
 from blocks.web import Web
 from tidegate.addresses import without_userinfo
+from tidegate.plans.strict_yaml import reads_as_text
 
 __all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
 
@@ -58,7 +59,8 @@ def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, An
     _opened(str(path), values)
     target = Path(path)
     staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    text = yaml.safe_dump({part: dict(fields) for part, fields in values.items()}, sort_keys=False, allow_unicode=True)
+    kit = {part: dict(fields) for part, fields in values.items()}
+    text = yaml.dump(kit, Dumper=_Quoting, sort_keys=False, allow_unicode=True)
     try:
         descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -84,6 +86,17 @@ def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenCon
         references[part] = f"{connection.get_block_type_slug()}/{name}"
     Connections(**references).save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
     return connections
+
+
+class _Quoting(yaml.SafeDumper):
+    """Writes in quotes what the kit's reader would otherwise not take as text."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if reads_as_text(text) else '"')
+
+
+_Quoting.add_representer(str, _text)
 
 
 def _opened(path: str, values: object) -> OpenConnections:

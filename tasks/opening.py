@@ -90,7 +90,7 @@ def must_be_free(connections: OpenConnections, plan: Plan, name: str) -> None:
         raise FlagBusy(plan.flag.key, owner.rollout, owner.started_by)
     if used := why_in_use(plan.flag.key, seen):
         raise NotAllowed(used)
-    if (busy := owner_of_service(connections, plan, name)):
+    if busy := owner_of_service(connections, plan, name):
         raise NotAllowed(busy)
 
 

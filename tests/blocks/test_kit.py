@@ -15,6 +15,7 @@ from prefect.testing.standard_test_suites import BlockStandardTestSuite
 
 import blocks
 from blocks import FlagdFile, KitError, read_kit, write_kit
+from blocks.kit_values import kit_values, zero_kit
 
 SECRET = "s3cr3t-value"
 EXPORTED = [kind for _, kind in inspect.getmembers(blocks, inspect.isclass) if issubclass(kind, Block)]
@@ -119,6 +120,60 @@ def test_what_is_no_kit(tmp_path: Path, content: str) -> None:
     assert SECRET not in str(raised.value)
     with pytest.raises(KitError, match="cannot be read"):
         read_kit(tmp_path / "absent.yaml")
+
+
+def kit_of(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "kit.yaml"
+    path.touch(0o600)
+    path.write_text(text)
+    return path
+
+
+_GOOD = """\
+journal: {url: "sqlite:////tmp/journal.db"}
+flags: {path: /tmp/flags.json}
+prometheus: {url: "http://127.0.0.1:9"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("flags: {path: /tmp/other.json}", "kit.yaml:4: flags: stands twice (first on line 2), allowed is once"),
+        ("mail: {port: 0465}", "kit.yaml:4: mail.port: found a value (not shown) without quotes"),
+        ("mail: {port: 1:05}", "kit.yaml:4: mail.port: found a value (not shown) without quotes"),
+        ("mail: {host: 2026-02-31}", "kit.yaml:4: mail.host: found a value (not shown) without quotes"),
+        ("mail: {starttls: off}", "kit.yaml:4: mail.starttls: found a value (not shown) without quotes"),
+        (f"slack: {{token: *{SECRET}}}", "kit.yaml:4: slack.token: found the alias a value (not shown)"),
+        (f"slack: {{token: &{SECRET} x}}", "kit.yaml:4: slack.token: found the anchor a value (not shown)"),
+        (f"slack: {{token: !{SECRET} x}}", "kit.yaml:4: slack.token: found the tag a value (not shown)"),
+        ("---\nslack: {token: x}", "found a second document, allowed is one per file"),
+    ],
+)
+def test_nothing_in_a_kit_is_guessed(tmp_path: Path, line: str, wanted: str) -> None:
+    path = kit_of(tmp_path, f"{_GOOD}{line}\n")
+    with pytest.raises(KitError) as raised:
+        read_kit(path)
+    assert wanted in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert "0465" not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_zero_needs_only_its_own_parts_to_be_in_order(tmp_path: Path) -> None:
+    assert zero_kit(kit_of(tmp_path, f"{_GOOD}mail: {{port: 0465, starttls: off}}\n")) is not None
+    assert zero_kit(kit_of(tmp_path, f"{_GOOD}flags: {{path: /tmp/other.json}}\n")) is None, "which of them?"
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "y", "0465", "1:05", "2026-02-31", "12", "1.5", "~", "", "*a", "a: b", "ä", " x"]
+)
+def test_a_text_that_looks_like_something_else_is_read_back_as_text(
+    tmp_path: Path, values: dict[str, dict[str, Any]], text: str
+) -> None:
+    path = tmp_path / "kit.yaml"
+    write_kit(path, {**values, "slack": {"token": f"{text}"}})
+    assert kit_values(path)["slack"] == {"token": text}
 
 
 @pytest.mark.parametrize("kind", EXPORTED, ids=lambda kind: kind.__name__)

@@ -69,8 +69,21 @@ class Node:
 
 def parse_plan_text(data: bytes, file: str) -> dict[str, Node]:
     """The mapping that a plan file holds; raises PlanError."""
+    root, problems = read_mapping(data, file, "a release plan")
+    if problems:
+        raise PlanError(*problems)
+    return root
+
+
+def read_mapping(
+    data: bytes, file: str, what: str, *, secret: bool = False
+) -> tuple[dict[str, Node], tuple[Problem, ...]]:
+    """The mapping that a file holds, and what was found wrong in it; raises PlanError where it is none at all.
+
+    A value with a problem reads as None. With `secret` no value is repeated in a message.
+    """
     text = _decoded(data, file)
-    reader = _Reader(file)
+    reader = _Reader(file, secret)
     try:
         root = reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
@@ -78,23 +91,28 @@ def parse_plan_text(data: bytes, file: str) -> dict[str, Node]:
         raise PlanError(Problem(file, line, "", "found an unprintable character, allowed is plain text")) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        words = f"cannot be read as YAML: {error.problem or error.context}"
+        words = "cannot be read as YAML" if secret else f"cannot be read as YAML: {error.problem or error.context}"
         raise PlanError(*reader.problems, Problem(file, mark.line + 1 if mark else 0, "", words)) from None
     # An escape such as "\UFFFFFFFF" names no character, which PyYAML leaves to chr().
     except (yaml.YAMLError, OverflowError) as error:
-        raise PlanError(*reader.problems, Problem(file, 0, "", f"cannot be read as YAML: {error}")) from None
+        words = "cannot be read as YAML" if secret else f"cannot be read as YAML: {error}"
+        raise PlanError(*reader.problems, Problem(file, 0, "", words)) from None
     except PlanError:
         raise
     except ValueError:
         words = "cannot be read as YAML: an escape names no character"
         raise PlanError(*reader.problems, Problem(file, 0, "", words)) from None
-    if reader.problems:
-        raise PlanError(*reader.problems)
     if root is None or root.value is None:
-        raise PlanError(Problem(file, 0, "", "the file is empty, allowed is a release plan"))
+        raise PlanError(*reader.problems, Problem(file, 0, "", f"the file is empty, allowed is {what}"))
     if not isinstance(root.value, dict):
         raise PlanError(Problem(file, root.line, "", f"found {_kind(root.value)}, allowed is a mapping (key: value)"))
-    return root.value
+    return root.value, tuple(reader.problems)
+
+
+def reads_as_text(text: str) -> bool:
+    """Whether this text, written without quotes, is read back as itself and not refused or taken for something else."""
+    guessed = (_WORDS, _DATE, _NUMBER_LIKE, _INTEGER, _DECIMAL)
+    return text not in ("", "~") and not any(pattern.fullmatch(text) for pattern in guessed)
 
 
 def _decoded(data: bytes, file: str) -> str:
@@ -123,6 +141,7 @@ class _Reader:
     """Builds nodes from the parser's events, so that nothing is expanded or constructed behind our back."""
 
     file: str
+    secret: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def document(self, events: Iterator[yaml.Event]) -> Node | None:
@@ -132,7 +151,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 seen += 1
                 if seen > 1:
-                    self._stop(event, "", "found a second document, allowed is one plan per file")
+                    self._stop(event, "", "found a second document, allowed is one per file")
             elif isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, ())
         return root
@@ -140,11 +159,13 @@ class _Reader:
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], path: tuple[str, ...]) -> Node:
         line, where = _line(event), ".".join(path)
         if isinstance(event, yaml.AliasEvent):
-            self._stop(event, where, f"found the alias *{event.anchor}, allowed is the value itself")
+            self._stop(event, where, f"found the alias {self._shown(f'*{event.anchor}')}, allowed is the value itself")
         if getattr(event, "anchor", None):
-            self._stop(event, where, f"found the anchor &{event.anchor}, allowed is a value without anchor")  # type: ignore[attr-defined]
+            anchor = self._shown(f"&{event.anchor}")  # type: ignore[attr-defined]
+            self._stop(event, where, f"found the anchor {anchor}, allowed is a value without anchor")
         if getattr(event, "tag", None):
-            self._stop(event, where, f"found the tag {event.tag}, allowed is a value without tag")  # type: ignore[attr-defined]
+            tag = self._shown(event.tag)  # type: ignore[attr-defined]
+            self._stop(event, where, f"found the tag {tag}, allowed is a value without tag")
         if len(path) > MAX_DEPTH:
             self._stop(event, where, f"nested too deep, allowed are {MAX_DEPTH} levels")
         match event:
@@ -196,13 +217,19 @@ class _Reader:
         if _DECIMAL.fullmatch(text):
             return float(text)
         if _WORDS.fullmatch(text):
-            self._note(event, where, f'found {text} without quotes, allowed is true or false, or "{text}" in quotes')
+            quoted = "the text" if self.secret else f'"{text}"'
+            words = f"found {self._shown(text)} without quotes, allowed is true or false, or {quoted} in quotes"
+            self._note(event, where, words)
             return None
         if _DATE.fullmatch(text) or _NUMBER_LIKE.fullmatch(text):
-            words = f"found {text[:40]} without quotes, allowed is a plain decimal number, or the text in quotes"
+            found = self._shown(text[:40])
+            words = f"found {found} without quotes, allowed is a plain decimal number, or the text in quotes"
             self._note(event, where, words)
             return None
         return text
+
+    def _shown(self, text: str) -> str:
+        return "a value (not shown)" if self.secret else text
 
     def _note(self, event: yaml.Event, where: str, words: str) -> None:
         self.problems.append(Problem(self.file, _line(event), where, words))
