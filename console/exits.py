@@ -14,7 +14,7 @@ from tasks.choosing import NotOne
 from tasks.code_service import ServiceError
 from tasks.late import TooLate
 from tasks.open_rollout import UnknownRollout
-from tasks.opening import NotAllowed
+from tasks.opening import NotAllowed, NotPermitted
 from tasks.unknown_flag import UnknownFlag
 from tidegate.plans.file import PlanError
 
@@ -26,6 +26,7 @@ class Exit(IntEnum):
     NO_GO = 1
     BAD_INPUT = 2
     UNREACHABLE = 3
+    STOPPED = 130
 
 
 _BAD_INPUT = (
@@ -49,6 +50,8 @@ def explain(error: Exception) -> tuple[str, Exit] | None:
     """The sentence for people and the code for scripts; None for an error that is ours to mend."""
     if isinstance(error, ClaimHeld):
         return f"somebody else holds the claim: {error}", Exit.UNREACHABLE
+    if isinstance(error, NotPermitted):
+        return str(error), Exit.NO_GO
     if isinstance(error, _BAD_INPUT):
         return str(error), Exit.BAD_INPUT
     if isinstance(error, _UNREACHABLE):

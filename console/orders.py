@@ -9,7 +9,7 @@ import typer
 
 from blocks.errors import Unreachable
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import NotAllowed
+from tasks.opening import NotAllowed, NotPermitted
 from tidegate.plan import Approvals
 from tidegate.units import format_duration
 
@@ -29,7 +29,7 @@ def asked_code() -> str:
 
 
 def ordered(deployment: str, run: OpenRollout, patience: timedelta = PATIENCE, **parameters: Any) -> str:
-    """Start the steering deployment of this name and return what it says; raises NotAllowed for its refusal.
+    """Start the steering deployment of this name and return what it says; raises NotPermitted for its refusal.
 
     Raises Unreachable where no worker takes it in time.
     """
@@ -46,7 +46,7 @@ def ordered(deployment: str, run: OpenRollout, patience: timedelta = PATIENCE, *
         threading.Event().wait(0.3)
     good, said = ended
     if not good:
-        raise NotAllowed(said)
+        raise NotPermitted(said)
     return said
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from console.box import rollout_box
+from console.exits import Exit
 from console.following import Followed, Seen
 from console.home import connections
 from console.options import Json
@@ -49,6 +50,7 @@ def _keep_showing(followed: Followed, seen: Seen) -> None:
                 live.update(rollout_box(seen.view, _stale(seen)), refresh=True)
     except KeyboardInterrupt:
         out.print(rollout_box(seen.view, _stale(seen)))
+        raise typer.Exit(Exit.STOPPED) from None
 
 
 def _stale(seen: Seen) -> str:

@@ -23,6 +23,10 @@ class NotAllowed(Exception):
     """The rollout may not start so; the sentence says what is allowed. Nothing was changed."""
 
 
+class NotPermitted(NotAllowed):
+    """This person may not order that, or has not proven to be who they say; what was typed is in order."""
+
+
 def plan_below(folder: Path, name: str) -> Plan:
     """The plan file of this name below the plans folder; raises NotAllowed outside it, PlanError for a bad one."""
     path = (folder / name).resolve()

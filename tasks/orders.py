@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import NotAllowed
+from tasks.opening import NotPermitted
 from tasks.proving import alone, proof_of
 from tidegate.approval import approvers_of
 from tidegate.entries import Kind
@@ -33,7 +33,7 @@ def approvers_of_any_gate(run: OpenRollout) -> tuple[str, ...]:
 def must_be_allowed(
     run: OpenRollout, person: str, what: str, given: Given, people: Sequence[str] | None = None
 ) -> None:
-    """Raises NotAllowed for anybody but these approvers, or without the code that the plan asks for.
+    """Raises NotPermitted for anybody but these approvers, or without the code that the plan asks for.
 
     Either way it stands in the journal; a code is spent by it.
     """
@@ -54,13 +54,13 @@ def must_be_allowed(
 
         run.append(Kind.ORDERED, body | {"proof": proof.to_json()}, unless=known, under=claim)
     if problem:
-        raise NotAllowed(problem)
+        raise NotPermitted(problem)
 
 
 def refuse(run: OpenRollout, person: str, what: str, given: Given, why: str) -> NoReturn:
-    """Write down that the order was refused, and raise NotAllowed; nothing else changes."""
+    """Write down that the order was refused, and raise NotPermitted; nothing else changes."""
     record_refusal(run, person, what, given, why)
-    raise NotAllowed(why)
+    raise NotPermitted(why)
 
 
 def record_refusal(run: OpenRollout, person: str, what: str, given: Given, why: str) -> None:
