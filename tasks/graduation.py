@@ -33,10 +33,25 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
         for number, one in enumerate(run.plan.readiness, start=1):
             if readiness_key(number) not in run.state.readiness:
                 _state(run, run.plan.roles[one.role][0].lower(), [readiness_key(number)], "automatically (rehearsal)")
+        if run.state.graduation:
+            _end_unready(run, reason, findings, now)
+            return
     said = {f.criterion: f.verdict.value for f in findings}
     if said != {f["criterion"]: f["verdict"] for f in run.state.graduation}:
         run.append(Kind.GRADUATION_ASKED, {"findings": [f.to_json() for f in findings]}, now, fenced=True)
         tell(run, graduation_asked(run.plan, run.state, findings))
+
+
+def _end_unready(run: OpenRollout, reason: str, findings: Iterable[Finding], now: datetime) -> None:
+    """Finish a rehearsal that nobody answers in: asked once, it ends, and says what a person would have been asked."""
+    left = [f for f in findings if f.verdict is not Verdict.PASS and f.criterion not in run.state.readiness]
+    if not left:
+        return  # all was stated just now: the next look finishes it
+    asked = " ".join(f"{f.text}: {f.sentence}" for f in left)
+    why = f"{reason} NOT production-grade: a person would have been asked about {asked}"
+    body = {"reason": why, "production_grade": False, "findings": [f.to_json() for f in findings]}
+    if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
+        tell(run, finished(run.plan, run.state))
 
 
 def _successes(run: OpenRollout, now: datetime) -> tuple[Finding, ...]:

@@ -24,7 +24,7 @@ class NotAllowed(Exception):
 
 
 class NotPermitted(NotAllowed):
-    """This person may not order that, or has not proven to be who they say; what was typed is in order."""
+    """The person may not order that, or has not proven to be who they say; what was typed is in order."""
 
 
 def plan_below(folder: Path, name: str) -> Plan:

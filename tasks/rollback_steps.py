@@ -23,6 +23,7 @@ from tidegate.rollout_state import Phase, RolloutState
 from tidegate.samples import NoData
 from tidegate.words.notices import zeroed_again
 from tidegate.words.plan_report import QUERY_DELAY, did_not_take_deadline
+from tidegate.words.way_back import late_proof
 from tidegate.words.wording import post_mortem_task, proof_missing, rolled_back, rolling_back
 
 ZERO_PATIENCE = timedelta(minutes=5)
@@ -160,7 +161,7 @@ def prove(run: OpenRollout) -> Proof | None:
         _record(run, proof)
         full_rollback(run, by="tidegate", again=False)
         proof = measure_proof(run.connections, run.plan, utc_now(), keep)
-    return _record(run, proof)
+    return _record(run, _against_promise(run, proof, back.ordered_at))
 
 
 def _zero_beside_the_full_rollback(run: OpenRollout) -> bool:
@@ -216,6 +217,7 @@ def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> Proof:
         proof = Proof(False, None, None, None, "Not proven: the flag could not be set to zero.")
     else:
         proof = measure_proof(run.connections, run.plan, zeroed.zero_at)
+        proof = _against_promise(run, proof, zeroed.ordered_at)
     paged = "raised" in open_pages(run.state)
     notice = zeroed_again(run.plan, run.state, zeroed.ordered_at, by, proof.sentence, proven=proof.proven, paged=paged)
     tell(run, notice)
@@ -237,6 +239,14 @@ def _proof_body(proof: Proof) -> dict[str, Any]:
         "proven_at": proof.proven_at.isoformat() if proof.proven_at else None,
         "sentence": proof.sentence,
     }
+
+
+def _against_promise(run: OpenRollout, proof: Proof, ordered_at: datetime) -> Proof:
+    """The proof, with a word about it where it came later than the plan promises."""
+    if not proof.proven or proof.proven_at is None:
+        return proof
+    late = late_proof(run.plan, proof.proven_at - ordered_at)
+    return replace(proof, sentence=f"{proof.sentence} {late}".rstrip())
 
 
 def _record(run: OpenRollout, proof: Proof) -> Proof:

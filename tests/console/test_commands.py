@@ -156,3 +156,10 @@ def _open(kit: Path) -> OpenRollout:
     via, plan = read_kit(kit), plan_from("batch-patches-v1.yaml")
     name = f"{plan.flag.key}-{uuid4().hex[:6]}-{datetime.now(UTC):%S}"
     return open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
+
+
+def test_an_order_by_somebody_who_may_not_give_it_is_refused_with_1(kit: Path, run: Run) -> None:
+    opened = _open(kit)
+    code, _, err = run("resume", opened.rollout, "--as", "nobody@example.com", "--reason", "let it go on")
+    assert code == 1
+    assert "nobody@example.com may not resume" in err

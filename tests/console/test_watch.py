@@ -1,7 +1,14 @@
 """`tidegate watch`: the plan's box as plain text and as data, from a real journal."""
 
+import contextlib
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +149,25 @@ def test_while_the_journal_does_not_answer_what_was_seen_is_shown_as_old(run: Op
     assert followed.latest().stale_since is None
     with pytest.raises(UnknownRollout):
         Board(run.connections).of("no-such-rollout")
+
+
+def test_ctrl_c_in_a_terminal_ends_it_with_130(run: OpenRollout) -> None:
+    terminal, inside = pty.openpty()
+    argv = [sys.executable, "-m", "console", "watch", NAME]
+    with subprocess.Popen(argv, stdin=inside, stdout=inside, stderr=inside) as watching:
+        os.close(inside)
+        shown = b""
+        deadline = time.monotonic() + 120
+        while b"HEALTHY" not in shown:
+            assert time.monotonic() < deadline, shown
+            if select.select([terminal], [], [], 1)[0]:
+                shown += os.read(terminal, 65_536)
+        watching.send_signal(signal.SIGINT)
+        while watching.poll() is None:
+            assert time.monotonic() < deadline, "Ctrl-C did not end it"
+            if select.select([terminal], [], [], 0.1)[0]:
+                with contextlib.suppress(OSError):  # the other end is closed
+                    shown += os.read(terminal, 65_536)
+        os.close(terminal)
+        assert watching.returncode == 130
+    assert b"Traceback" not in shown

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from blocks.errors import Refused, Unreachable
 from blocks.status_page import StatusPage
 from tasks.notifications import deliver, undelivered
 from tasks.open_rollout import OpenRollout
-from tasks.rollback_steps import roll_back
+from tasks.rollback_steps import Proof, _against_promise, roll_back
 from tests.conftest import PrometheusServer
 from tests.tasks.inbox import Inbox
 from tests.tasks.world import World, no_alerts
@@ -91,3 +92,14 @@ def test_a_page_that_is_not_there_or_says_no_is_told_apart(inbox: Inbox) -> None
         StatusPage(page="demo", api_key="k", url="http://127.0.0.1:9", timeout_seconds=0.5).open(NOTICE)
     with pytest.raises(Refused, match="answered 404"):
         StatusPage(page="demo", api_key="k", url=f"{inbox.url}/nowhere", timeout_seconds=0.5).open(NOTICE)
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(12, False), (31, True)])
+def test_a_proof_that_missed_its_promise_says_so(run: OpenRollout, seconds: float, late: bool) -> None:
+    roll_back(run, reason="bad", criterion="by hand", by=ANN)
+    assert run.state.rollback is not None
+    ordered = run.state.rollback.ordered_at
+    proof = Proof(True, 7.0, ordered, ordered + timedelta(seconds=seconds), "It stands still.")
+    said = _against_promise(run, proof, ordered).sentence
+    assert said == ("It stands still. LATE: the proof took 31.0 s, promised are 30s." if late else "It stands still.")
+    assert _against_promise(run, replace(proof, proven=False), ordered).sentence == "It stands still."

@@ -32,14 +32,14 @@ Make = Callable[..., World]
 
 @pytest.fixture
 def after_the_waves(tmp_path: Path, prometheus_server: PrometheusServer) -> Make:
-    def make(readiness: list[dict[str, str]], success: tuple[dict[str, Any], ...] = ()) -> World:
+    def make(readiness: list[dict[str, str]], success: tuple[dict[str, Any], ...] = (), *, auto: bool = False) -> World:
         changes = {
             "readiness": readiness,
             "success": list(success),
             "post_rollout": POST,
             "waves.1.criteria": POST["criteria"],
         }
-        world = World(tmp_path, prometheus_server, no_alerts(changes))
+        world = World(tmp_path, prometheus_server, no_alerts(changes), auto=auto)
         run, epoch = world.run, world.run.keep_claim().epoch
         exposure = world.plan.exposure_at(2)
         revision = put(world.via.flags, run.flag, exposure, epoch)
@@ -139,3 +139,20 @@ def test_what_was_broken_once_is_told_at_once_and_is_never_production_grade(afte
     assert account["figures"]["requests_new"] > 0
     assert account["figures"]["up_errors_new_seen"] >= account["expected"]["up_errors_new"] > 1
     assert account["figures"]["up_errors_new_scraped"] >= account["figures"]["up_errors_new_seen"]
+
+
+def test_a_rehearsal_without_people_ends_and_says_what_they_would_have_been_asked(after_the_waves: Make) -> None:
+    world = after_the_waves(READY, (UP,), auto=True)
+    world.pass_time(90 * MINUTE, healthy, guard=GUARD)
+    state = world.run.state
+    # The waves before were written by hand, so that it cannot be known whether it was up.
+    assert (state.phase, state.production_grade) == (Phase.FINISHED, False)
+    assert "NOT production-grade: a person would have been asked about Up: " in state.end_reason
+    assert "confident" not in state.end_reason, "what was stated is not asked"
+    assert world.told("finished") == 1
+
+
+def test_a_rehearsal_without_people_that_misses_nothing_is_production_grade(after_the_waves: Make) -> None:
+    world = after_the_waves(READY, auto=True)
+    world.pass_time(90 * MINUTE, healthy, guard=GUARD)
+    assert (world.run.state.phase, world.run.state.production_grade) == (Phase.FINISHED, True)

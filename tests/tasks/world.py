@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from blocks.connection import Environment
 from blocks.connections import OpenConnections
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
@@ -52,16 +53,17 @@ def unreadable(world: "World", tmp_path: Path) -> None:
 class World:
     """Wave 1 of the small plan, raised at `began`; `pass_time` scrapes what the test says and looks at every guard."""
 
-    def __init__(self, tmp_path: Path, server: PrometheusServer, plan: Plan) -> None:
+    def __init__(self, tmp_path: Path, server: PrometheusServer, plan: Plan, *, auto: bool = False) -> None:
         self.server, self.plan = server, plan
+        of: Environment = "rehearsal" if auto else "production"
         self.via = OpenConnections(
-            Journal(url=f"sqlite:///{tmp_path / 'journal.db'}"),
-            FlagdFile(path=str(tmp_path / "flags.json")),
-            Prometheus(url=server.url),
+            Journal(url=f"sqlite:///{tmp_path / 'journal.db'}", environment=of),
+            FlagdFile(path=str(tmp_path / "flags.json"), environment=of),
+            Prometheus(url=server.url, environment=of),
         )
         name = f"w-{uuid4().hex[:6]}"
         self.run: OpenRollout = open_rollout(
-            self.via, plan, name, started_by=ANN, pace=None, auto_approve=False, connection_set="default"
+            self.via, plan, name, started_by=ANN, pace=None, auto_approve=auto, connection_set="default"
         )
         self.began = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=3)
         self.now = self.began

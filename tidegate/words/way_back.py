@@ -18,6 +18,14 @@ OUTCOMES = {
 }
 
 
+def late_proof(plan: Plan, took: timedelta) -> str:
+    """What is said of a proof that came later after the order than the plan promises; empty for one in time."""
+    promised = plan.rollback.within
+    if took <= promised:
+        return ""
+    return f"LATE: the proof took {took.total_seconds():.1f} s, promised are {format_duration(promised)}."
+
+
 def snapshot_words(snapshot: Snapshot | None, now: datetime) -> str:
     """Which snapshot it is and how old; an argument that is an instant tells its own age."""
     if snapshot is None:
