@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 from tasks.open_rollout import OpenRollout
 from tidegate.freshness import (
+    JUST_BEHIND,
     POINTS_MISSED,
     SHORTEST_BOUND,
     Age,
+    age_query,
     deciding_selectors,
     ended_query,
     interval_from,
     interval_queries,
-    newest_query,
     sources_of,
     with_age,
 )
@@ -37,7 +38,6 @@ class Ages:
 
     def __init__(self, run: OpenRollout, now: datetime) -> None:
         self._run, self._now = run, now
-        self._prometheus = run.connections.prometheus
 
     def answers(self, questions: Iterable[Question]) -> dict[str, Reading]:
         """What each query answers, with its newest point; NoData(stale) where that is too old to be evidence."""
@@ -46,7 +46,7 @@ class Ages:
         wanted = {s.text: s for s in (s for each in deciding.values() for s in each)}
         names = {text: f"age {number}" for number, text in enumerate(wanted)}
         queries = {name: query for q in asked for name, query in q.queries.items()}
-        found = answers_at(self._run, queries | {names[t]: newest_query(s) for t, s in wanted.items()}, self._now)
+        found = answers_at(self._run, queries | {names[t]: age_query(s) for t, s in wanted.items()}, self._now)
         readings: dict[str, Reading] = {}
         for number, question in enumerate(asked):
             ages = {s.text: self._age(s, found[names[s.text]], question.stale_after) for s in deciding[number]}
@@ -76,19 +76,19 @@ class Ages:
         """None where there is no such series: then the value was made from something else."""
         if isinstance(answer, NoData):
             return None if answer.reason is NoDataReason.NO_SERIES else answer
-        if answer.value > 0:
-            return self._bounded(selector, self._prometheus.by_our_clock(answer.value), stale_after)
+        if answer.value >= 0:
+            return self._bounded(selector, self._now - timedelta(seconds=answer.value), stale_after)
         step = max((selector.window or timedelta(0)) / _STEPS, timedelta(seconds=1))
         ended = answers_at(self._run, {"ended": ended_query(selector, step)}, self._now)["ended"]
         if isinstance(ended, NoData):
             return Age(None, timedelta(0))
-        return self._bounded(selector, self._prometheus.by_our_clock(ended.value), stale_after)
+        return self._bounded(selector, self._now - timedelta(seconds=ended.value), stale_after)
 
     def _interval(self, selector: SeriesSelector, newest: datetime) -> timedelta | None:
         key = ("interval", selector.text)
         known: tuple[datetime, timedelta | None] | None = self._run.kept.get(key)
         if known is None or known[1] is None or abs(self._now - known[0]) > _INTERVAL_GOOD_FOR:
-            counts = answers_at(self._run, interval_queries(selector, self._prometheus.by_its_clock(newest)), newest)
+            counts = answers_at(self._run, interval_queries(selector), newest + JUST_BEHIND)
             known = self._run.kept[key] = self._now, interval_from(counts)
         return known[1]
 

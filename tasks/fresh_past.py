@@ -13,19 +13,19 @@ def of_fresh_points(
     seen: Sight, breach: Breach, points: list[Sample] | NoData, start: datetime, step: timedelta
 ) -> list[Sample] | NoData:
     """Those of the points whose newest raw point was young enough then; or why that cannot be told."""
-    ages, prometheus = Ages(seen.run, seen.now), seen.run.connections.prometheus
+    ages = Ages(seen.run, seen.now)
     for selector in deciding_selectors([breach.query]):
         if isinstance(points, NoData) or not points:
             return points
-        newest = seen.past(f"max(timestamp({selector.text}))", start, step)
-        if isinstance(newest, NoData):
-            if newest.reason is NoDataReason.NO_SERIES:
+        old = seen.past(f"time() - max(timestamp({selector.text}))", start, step)
+        if isinstance(old, NoData):
+            if old.reason is NoDataReason.NO_SERIES:
                 continue  # its points lie further apart than Prometheus looks back
-            return newest
-        last = max(point.value for point in newest)
-        bound = ages.longest(selector, prometheus.by_our_clock(last), breach.stale_after)
+            return old
+        last = old[-1].at - timedelta(seconds=old[-1].value)
+        bound = ages.longest(selector, last, breach.stale_after)
         if bound >= LOOKBACK:
             continue  # Prometheus itself forgets sooner
-        of = {point.at: prometheus.by_our_clock(point.value) for point in newest}
-        points = [p for p in points if p.at in of and p.at - of[p.at] <= bound]
+        of = {point.at: point.value for point in old}
+        points = [p for p in points if p.at in of and of[p.at] <= bound.total_seconds()]
     return points

@@ -12,6 +12,7 @@ from blocks.errors import ConnectionFault
 from tasks.full_rollback import full_rollback
 from tasks.notifications import page_now, tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
+from tasks.proof_points import moved_since, no_new_points
 from tasks.spill import merge_quietly, spill
 from tasks.zeroing import ZeroBeside, Zeroed, zero_flag
 from tidegate.entries import Kind
@@ -20,7 +21,7 @@ from tidegate.plan import Plan
 from tidegate.problems import open_pages
 from tidegate.query import render, selector
 from tidegate.rollout_state import Phase, RolloutState
-from tidegate.samples import NoData
+from tidegate.samples import NoData, NoDataReason
 from tidegate.words.notices import zeroed_again
 from tidegate.words.plan_report import QUERY_DELAY, did_not_take_deadline
 from tidegate.words.way_back import late_proof
@@ -95,9 +96,16 @@ class Proof:
 
 
 def measure_proof(
-    connections: OpenConnections, plan: Plan, zero_at: datetime, beat: Callable[[], None] = lambda: None
+    connections: OpenConnections,
+    plan: Plan,
+    zero_at: datetime,
+    beat: Callable[[], None] = lambda: None,
+    stopped: str = "",
 ) -> Proof:
-    """Watch the counter until it has stood still for the quiet time, or the deadline passes; `beat` at each look."""
+    """Watch the counter until new points show that it stands still, or the deadline passes; `beat` at each look.
+
+    One that gives no points any more proves nothing, also where a rollback step (`stopped`) has stopped its target.
+    """
     path = plan.variants.canary
     proof = plan.rollback.proof
     query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
@@ -105,16 +113,18 @@ def measure_proof(
     # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
     taken = zero_at + did_not_take_deadline(plan, connections.flags.propagation)
     # Asked again much later, as when Prometheus was away, there is always time for one quiet stretch.
-    deadline = max(taken, utc_now() + QUERY_DELAY) + quiet
+    deadline = max(taken, utc_now() + QUERY_DELAY + 2 * plan.scrape_interval) + quiet
+    reached = zero_at + connections.flags.propagation
     seen: float | None = None
     moved_at, first_at, read_at = zero_at, None, zero_at
     moved_late = False
-    problem = "its counter was never seen"
+    problem, silent = "its counter was never seen", False
     while True:
         now = utc_now()
         reading = connections.prometheus.instant({"counter": query}, now)["counter"]
         if isinstance(reading, NoData):
-            problem = f"its counter cannot be read ({reading.reason.value})"
+            gone = reading.reason is NoDataReason.NO_SERIES
+            problem, silent = f"its counter cannot be read ({reading.reason.value})", gone
             first_at = None
         else:
             # Both looks after the deadline: what lies between them cannot have moved before it.
@@ -124,11 +134,17 @@ def measure_proof(
             read_at = now
             first_at = first_at or now
             still_since = max(moved_at, first_at)
-            problem = f"its counter still moved at {moved_at:%H:%M:%S}"
+            problem, silent = f"its counter still moved at {moved_at:%H:%M:%S}", False
             if now - still_since >= quiet:
-                return Proof(True, seen, moved_at, now, "The new path is chosen no more.")
+                moved = moved_since(connections, query, reached, now)
+                problem = no_new_points(connections, plan, query, max(moved_at, reached) if moved else reached, now)
+                if not problem:
+                    return Proof(True, seen, moved_at, now, "The new path is chosen no more.")
+                silent = True
         if now > deadline:
             last = moved_at if seen is not None else None
+            if silent and stopped:
+                problem = f"stopped, target down: {problem} after the step {stopped!r}"
             return Proof(False, seen, last, None, f"Not proven: {problem}.", moved_late)
         beat()
         threading.Event().wait(min(0.5, plan.scrape_interval.total_seconds()))
@@ -156,12 +172,18 @@ def prove(run: OpenRollout) -> Proof | None:
         _log.error("the rollback of %s is not announced yet: %s", run.rollout, fault)
     keep = _keeper(run)
     keep()
-    proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), keep)
+    proof = measure_proof(run.connections, run.plan, back.zero_at or utc_now(), keep, stopped_by(run.state))
     if proof.moved_late and run.plan.rollback.full:
         _record(run, proof)
         full_rollback(run, by="tidegate", again=False)
-        proof = measure_proof(run.connections, run.plan, utc_now(), keep)
+        proof = measure_proof(run.connections, run.plan, utc_now(), keep, stopped_by(run.state))
     return _record(run, _against_promise(run, proof, back.ordered_at))
+
+
+def stopped_by(state: RolloutState) -> str:
+    """The rollback step that has stopped the new service, as the plan has it; or empty."""
+    stops = (s for s in state.steps.values() if s.step == "stop_service" and s.outcome == "done")
+    return next((s.text for s in stops), "")
 
 
 def _zero_beside_the_full_rollback(run: OpenRollout) -> bool:
@@ -216,7 +238,7 @@ def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> Proof:
     if zeroed.zero_at is None:
         proof = Proof(False, None, None, None, "Not proven: the flag could not be set to zero.")
     else:
-        proof = measure_proof(run.connections, run.plan, zeroed.zero_at)
+        proof = measure_proof(run.connections, run.plan, zeroed.zero_at, stopped=stopped_by(run.state))
         proof = _against_promise(run, proof, zeroed.ordered_at)
     paged = "raised" in open_pages(run.state)
     notice = zeroed_again(run.plan, run.state, zeroed.ordered_at, by, proof.sentence, proven=proof.proven, paged=paged)
@@ -226,7 +248,7 @@ def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> Proof:
 
 def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> Proof:
     """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
-    proof = measure_proof(run.connections, run.plan, zero_at)
+    proof = measure_proof(run.connections, run.plan, zero_at, stopped=stopped_by(run.state))
     spill(run.rollout, run.flag, Kind.PROVEN, _proof_body(proof))
     return proof
 

@@ -11,6 +11,7 @@ from tidegate.units import format_duration
 POINTS_MISSED = 4  # of a series' own interval, after which it is stale
 SHORTEST_BOUND = timedelta(seconds=5)  # where scrapes are a second apart, one that is late is no sign
 LOOKBACK = timedelta(minutes=5)  # after which Prometheus itself forgets a point
+JUST_BEHIND = timedelta(milliseconds=50)  # instants are rounded, and what lies behind one is not seen
 SPANS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=6))
 _EVENTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})  # these end whenever an alert does
 
@@ -64,29 +65,31 @@ def sources_of(query: str, deciding: Iterable[SeriesSelector]) -> tuple[SeriesSe
     return tuple(each for each in deciding if any(each.covers(one) for one in own if not one.shifted))
 
 
-def newest_query(selector: SeriesSelector) -> str:
-    """The Unix time of the newest raw point; 0 where the series ended within the window that is read.
+def age_query(selector: SeriesSelector) -> str:
+    """How many seconds old the newest raw point is; below 0 where the series ended within the window that is read.
 
-    Of an aggregate, `timestamp()` would be the query's own time.
+    By Prometheus' own clock alone. Of an aggregate, `timestamp()` would be the query's own time.
     """
-    newest = f"max(timestamp({selector.text}))"
+    newest = f"time() - max(timestamp({selector.text}))"
     return (
-        f"{newest} or max(count_over_time({selector.text}[{selector.milliseconds}])) * 0" if selector.window else newest
+        f"{newest} or max(count_over_time({selector.text}[{selector.milliseconds}])) * -1"
+        if selector.window
+        else newest
     )
 
 
 def ended_query(selector: SeriesSelector, step: timedelta) -> str:
-    """The Unix time of the newest raw point within the window of a series that ended."""
+    """How many seconds old the newest raw point within the window of a series that ended is."""
     every = round(step.total_seconds() * 1000)
-    return f"max(max_over_time(timestamp({selector.text})[{selector.milliseconds}:{every}ms]))"
+    return f"time() - max(max_over_time(timestamp({selector.text})[{selector.milliseconds}:{every}ms]))"
 
 
-def interval_queries(selector: SeriesSelector, newest: datetime) -> dict[str, str]:
-    """How many points the series with the newest one has, by spans that end with it; to be asked at that instant."""
+def interval_queries(selector: SeriesSelector) -> dict[str, str]:
+    """How many points the series with the newest one has, by spans that end with it; to be asked just behind it."""
     text = selector.text
     return {
         f"{span.total_seconds():g}": f"max(count_over_time({text}[{round(span.total_seconds())}s]) "
-        f"and timestamp({text}) >= {newest.timestamp() - 0.01:.3f})"
+        f"and time() - timestamp({text}) <= {2 * JUST_BEHIND.total_seconds():g})"
         for span in SPANS
     }
 

@@ -312,4 +312,6 @@ def test_a_flag_that_cannot_be_written_takes_the_full_way_back_and_is_tried_on(
     assert outcomes(run) == ASKED
     assert parts.via.flags.read(run.flag).exposure == ZERO
     assert proof is not None
-    assert proof.proven
+    # The value that Prometheus repeats of a target that was stopped is no proof.
+    assert not proof.proven
+    assert "stopped, target down" in proof.sentence
