@@ -122,14 +122,6 @@ class Prometheus(HttpLogin, Connection):
         except (KeyError, TypeError, ValueError):
             return AlertReading(at, (), 0, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
 
-    def by_our_clock(self, theirs: float) -> datetime:
-        """A Unix time that Prometheus answered, as of a sample, by our clock; they differ where `skew` is large."""
-        return datetime.fromtimestamp(theirs, UTC) - self.get_client().shift()
-
-    def by_its_clock(self, ours: datetime) -> datetime:
-        """An instant of ours as it is named inside a query."""
-        return ours + self.get_client().shift()
-
     def skew(self) -> timedelta | None:
         """How far Prometheus' clock is ahead of ours, by its newest answers; None where it did not answer lately."""
         return self.get_client().skew()

@@ -11,15 +11,21 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from blocks.errors import Unreachable
 from console.home import PLANS, connections, kit_path
 from console.options import Json
+from tasks.holder import utc_now
 from tasks.opening import NotAllowed
+from tasks.preflight_checks import Check, run_checks
+from tasks.preflight_queries import query_looks
 from tidegate.addresses import shown_address
 from tidegate.calendar import rollout_calendar
+from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
 from tidegate.plans.file import load_plan
 from tidegate.plans.schema import plan_schema
 from tidegate.units import format_duration
+from tidegate.verdict import Finding, Verdict
 from tidegate.words.document import plan_document
 from tidegate.words.emergency_card import Hands, emergency_card
 from tidegate.words.plan_report import plan_report
@@ -46,14 +52,34 @@ def plan_from(name: str) -> Plan:
 
 
 @plans.command("check")
-def check(plan: PlanPath, as_json: Json = False) -> None:
+def check(
+    plan: PlanPath,
+    as_json: Json = False,
+    prometheus: Annotated[
+        bool,
+        typer.Option("--prometheus", help="Ask the kit's Prometheus, too, what the queries select."),
+    ] = False,
+) -> None:
     """Say whether a plan can run, which lines still wait for their kind of check, and what its bounds mean."""
-    report = plan_report(plan_from(plan), *_backend())
+    loaded = plan_from(plan)
+    report = plan_report(loaded, *_backend())
+    findings = _against_prometheus(loaded) if prometheus else ()
     if as_json:
-        print(json.dumps(report.to_json(), indent=1))
-        return
-    for line in report.lines:
-        out.print(line, markup=False, soft_wrap=True)
+        asked = {"prometheus": [f.to_json() for f in findings]} if prometheus else {}
+        print(json.dumps(report.to_json() | asked, indent=1))
+    else:
+        for line in (*report.lines, *(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings)):
+            out.print(line, markup=False, soft_wrap=True)
+    if wrong := [f for f in findings if f.verdict is Verdict.FAIL]:
+        raise NotAllowed(" ".join(f.sentence for f in wrong))
+    if unknown := [f for f in findings if f.verdict is Verdict.ERROR]:
+        raise Unreachable(" ".join(f.sentence for f in unknown))
+
+
+def _against_prometheus(plan: Plan) -> tuple[Finding, ...]:
+    now = utc_now()
+    looks = query_looks(connections(), plan, Timing(plan, Pace.of(now, plan.pace)), now)
+    return run_checks(tuple(Check(*each) for each in looks))
 
 
 def _backend() -> tuple[timedelta, str]:

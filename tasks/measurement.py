@@ -20,6 +20,7 @@ from tidegate.exposure import ZERO
 from tidegate.in_force import InForce, in_force
 from tidegate.judging.bounds import MetricLine, metric_line
 from tidegate.judging.reference import BASELINE
+from tidegate.judging.selected import SELECTS
 from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import When
 from tidegate.rollout_state import HoldCause
@@ -111,6 +112,8 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     flag = "the flag is as the journal has it"
     unlike = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
     drifted = (Finding("flag", flag, Verdict.ERROR, unlike),) if unlike else ()
+    if wave == 1 and run.state.not_there_yet:
+        entered += (Finding(SELECTS, "What the queries select", Verdict.PASS, run.state.not_there_yet),)
     build = "the new path says which version it runs"
     unknown = (Finding("version", build, Verdict.ERROR, why),) if (why := standing.unknown_build) else ()
     return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)

@@ -11,6 +11,7 @@ from tasks.checklist import Scene, line_looks
 from tasks.clocks import clocks_ahead
 from tasks.flag_in_use import why_in_use
 from tasks.preflight_outside import outside_looks
+from tasks.preflight_queries import query_looks
 from tidegate.approval import unsatisfiable
 from tidegate.clock_skew import MOST, skew_sentence
 from tidegate.criteria import metric_queries, traffic_queries
@@ -53,6 +54,7 @@ def preflight_checks(
         checks.append(
             Check("version", "The service says which version it runs", lambda: _version(connections, plan, now))
         )
+    checks.extend(Check(*each) for each in query_looks(connections, plan, timing, now))
     labels = {
         frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
     }
@@ -111,9 +113,11 @@ def _gates(plan: Plan, started_by: str) -> Finding:
     return Finding("gates", text, Verdict.FAIL if why else Verdict.PASS, why or f"{len(plan.waves)} gates.")
 
 
-def _judged(id_: str, text: str, answers: dict[str, Reading], queries: dict[str, str]) -> Finding:
+def _judged(
+    id_: str, text: str, answers: dict[str, Reading], queries: dict[str, str], *, may_be_absent: bool = False
+) -> Finding:
     """A query must be understood and find its series; too little traffic is no fault before wave 1."""
-    tolerated = (NoDataReason.TOO_FEW, NoDataReason.NAN)
+    tolerated = [NoDataReason.TOO_FEW, NoDataReason.NAN, *([NoDataReason.NO_SERIES] if may_be_absent else ())]
     for name, reading in answers.items():
         if isinstance(reading, NoData) and reading.reason not in tolerated:
             sentence = f"{reading.reason.value.replace('_', ' ')}: {reading.detail} Query: {queries[name]}"
@@ -126,7 +130,8 @@ def _metric(connections: OpenConnections, plan: Plan, timing: Timing, name: str,
 
     def look() -> Finding:
         queries = metric_queries(plan, name, 1, timing.window(plan.metrics[name].window))
-        return _judged(f"metric.{name}", text, connections.prometheus.instant(queries, now), queries)
+        answers = connections.prometheus.instant(queries, now)
+        return _judged(f"metric.{name}", text, answers, queries, may_be_absent=bool(plan.metrics[name].may_be_absent))
 
     return Check(f"metric.{name}", text, look)
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from tasks.ages import Ages, Question, answers_at
+from tasks.highest_bucket import told_as_least
 from tasks.open_rollout import OpenRollout
 from tidegate.criteria import Widened, metric_queries, metric_reading, traffic_queries
 from tidegate.judging.change import has_control
@@ -145,6 +146,7 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     if wider:
         raw |= ages.answers(wider)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
+    metrics = {name: told_as_least(run, name, reading, now) for name, reading in metrics.items()}
     return Read(_ended_alone(run, wave, ages, metrics), raw, widened)
 
 

@@ -207,6 +207,7 @@ class RolloutState:
     connections: str = ""
     auto_approve: bool = False
     preflight: Verdict | None = None
+    not_there_yet: str = ""  # what the queries select and preflight did not find, for the approvers of wave 1
     first_raise_at: datetime | None = None
     wave: int = 0
     exposure: Exposure = ZERO

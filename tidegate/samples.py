@@ -1,7 +1,7 @@
 """What a measurement can be: one value at an instant, or no data and why."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -33,6 +33,7 @@ class Sample:
     at: datetime
     n: float | None = None
     newest: datetime | None = None  # of the series that it was made from; None where that was not asked
+    at_least: bool = False  # it may be any amount more: a quantile beyond the last finite bucket
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -89,7 +90,7 @@ def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
         case Sample(value=n):
             if isinstance(value, NoData):
                 return value
-            return Sample(value.value, value.at, n, older(value.newest, count.newest))
+            return replace(value, n=n, newest=older(value.newest, count.newest))
 
 
 def ratio(part: Reading, whole: Reading, at_least: int) -> Reading:

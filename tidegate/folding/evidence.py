@@ -8,6 +8,7 @@ from tidegate.entries import Entry, Kind
 from tidegate.folding.apply import Apply
 from tidegate.gates.counted import forget
 from tidegate.inference import Counts
+from tidegate.judging.selected import ALL_THERE, SELECTS
 from tidegate.judging.throughout import gather
 from tidegate.rollout_state import HoldCause, Phase, RolloutState, Snapshot, TestRecord, WaveRecord
 from tidegate.verdict import Verdict
@@ -15,6 +16,10 @@ from tidegate.verdict import Verdict
 
 def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
     state.preflight = Verdict(body["verdict"])
+    listed = (
+        f["sentence"] for f in body.get("findings", ()) if f["criterion"] == SELECTS and f["sentence"] != ALL_THERE
+    )
+    state.not_there_yet = next(listed, "")
     if snapshot := body.get("snapshot"):
         state.snapshot = Snapshot(snapshot["argument"], datetime.fromisoformat(snapshot["at"]))
 

@@ -48,7 +48,7 @@ def metric_line(name: str, metric: Metric, reading: Reading, baseline: Reading |
         level = Level.WARNING
     elif metric.target is not None and metric.target.pending is None and not on_target(metric, value, was):
         level = Level.OFF_TARGET
-    shown = metric.unit.format(value)
+    shown = f"at least {metric.unit.format(value)}" if reading.at_least else metric.unit.format(value)
     compared = any(x is not None and x.change is not None for x in (metric.target, metric.warning, metric.critical))
     if compared and was is None:
         shown += " (no baseline to hold it against)"

@@ -30,7 +30,9 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
         return on_dry_run(item, finding)
     beyond = reading.value > limit if above else reading.value < limit
     verdict = Verdict.PASS if beyond != trigger else Verdict.FAIL
-    seen = metric.unit.format(reading.value)
+    if reading.at_least and verdict is Verdict.PASS and above == trigger:
+        verdict = Verdict.INCONCLUSIVE  # it may as well be beyond the bound
+    seen = f"at least {metric.unit.format(reading.value)}" if reading.at_least else metric.unit.format(reading.value)
     allowed = "rolls back when" if trigger else "must be"
     counted = f", from {reading.n:.0f} requests" if reading.n is not None else ""
     finding = Finding(

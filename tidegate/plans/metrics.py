@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tidegate.plans.base import Contradiction, CountQuery, Matcher, Model, Name, Text, ValueQuery, Whole, exactly
+from tidegate.plans.base import (
+    Contradiction,
+    CountQuery,
+    Matcher,
+    Model,
+    Name,
+    Switch,
+    Text,
+    ValueQuery,
+    Whole,
+    exactly,
+)
 from tidegate.units import Bound, PositiveDuration, SignedPercent, Unit, quantity_in
 
 
@@ -74,6 +85,11 @@ class Metric(Model):
         default=None,
         description="How old its newest point may be, in real time at any pace; "
         "absent: four times what lies between two points of its own series, at least 5s.",
+    )
+    may_be_absent: Switch | None = Field(
+        default=None,
+        description="Whether its series may not exist yet, as of violations that never happened: preflight lists them "
+        "for the approvers instead of refusing. A value is still needed for any verdict.",
     )
     target: Limit | None = Field(default=None, description="Where the metric should be.")
     warning: Limit | None = Field(default=None, description="Crossed: a notice to the warnings channel.")
