@@ -141,10 +141,6 @@ class Asking:
             self._clock.read(float(answer.result[0]["value"][1]), sent, time.monotonic())
         return self._clock.skew()
 
-    def shift(self) -> timedelta:
-        """What an instant of ours is called later by its clock; zero where the two are as good as one."""
-        return self._clock.shift()
-
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

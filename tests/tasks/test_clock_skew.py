@@ -37,7 +37,7 @@ def test_a_slow_worker_sees_the_present_and_rolls_back(world: World) -> None:
         world.run.connections = world._with(Prometheus(url=front.url))
         world.pass_time(2 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.rollback is not None
-    assert "Error rate is 75%" in world.run.state.rollback.reason
+    assert "Error rate is 75" in world.run.state.rollback.reason
 
 
 @pytest.mark.parametrize("ahead", [HALF_AN_HOUR, -HALF_AN_HOUR, timedelta(seconds=8)])
