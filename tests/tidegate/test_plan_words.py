@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.tidegate.builders import plan_of
 from tests.tidegate.plan_texts import BASE, load
 from tidegate.calendar import day_begins, minimum_duration, rollout_calendar
+from tidegate.plans.field_reference import plan_reference
 from tidegate.plans.file import load_plan
 from tidegate.query import render, selector
 from tidegate.words.document import plan_document
@@ -48,8 +49,16 @@ SLO = "99% of the time with P95 Latency below 500 ms missed 14.4 times over, ove
             "no alert with severity=critical, service=batch-patches began since the wave began",
         ),
         (2, "Error rate trending down", "no significant worsening over the wave of Error Rate (by 1%)"),
-        (2, "Error rate increases > 5% from Wave 1", "change of Error Rate from wave 1 above +5 points"),
-        (2, "Performance degradation > 50%", "change of P95 Latency from control (baseline at 100%) above +50%"),
+        (
+            2,
+            "Error rate increases > 5% from Wave 1",
+            "change of Error Rate from wave 1 above +5 points for 5m (its window)",
+        ),
+        (
+            2,
+            "Performance degradation > 50%",
+            "change of P95 Latency from control (baseline at 100%) above +50% for 5m (its window)",
+        ),
         (3, "Monitoring coverage verified", COVERED),
         (3, "Unexpected resource usage spike", SPIKE),
         (4, "System performance below SLO", SLO),
@@ -208,3 +217,29 @@ def test_the_check_prints_the_deadline_and_the_bound_of_the_chosen_backend() -> 
         "the full rollback begins then"
     ) in report.lines
     assert "a rollback is proven or called unproven 57s after zero at the latest (promised within 30s)" in report.lines
+
+
+TRIGGER = {"kind": "threshold", "when": "trigger", "metric": "errors", "above": "10%", "text": "Too many errors"}
+
+
+@pytest.mark.parametrize(
+    ("lasts", "words"),
+    [
+        (None, "Error rate above 10% for 5m (its window)"),
+        ("0s", "Error rate above 10%, seen once"),
+        ("1m", "Error rate above 10% for 5m (its window, the shortest there is)"),
+        ("10m", "Error rate above 10% for 10m"),
+    ],
+)
+def test_a_trigger_says_how_long_it_has_to_last(lasts: str | None, words: str) -> None:
+    trigger = TRIGGER | ({} if lasts is None else {"for": lasts})
+    plan = plan_of({"waves.0.criteria.3": trigger})
+    assert criterion_sentence(plan.waves[0].criteria[3], plan) == words
+    told = any("trigger 'Too many errors' has no `for`" in line for line in plan_check_lines(plan))
+    assert told is (lasts is None)
+
+
+def test_the_reference_does_not_call_a_whole_window_none() -> None:
+    rows = [line for line in plan_reference().splitlines() if line.startswith("| `for` |")]
+    assert len(rows) == 3
+    assert all("| the metric's `window` |" in row and "| none |" not in row for row in rows)

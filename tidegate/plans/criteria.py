@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from tidegate.plans.base import Contradiction, Name, Switch, Whole
-from tidegate.plans.criterion import BaseCriterion, When
+from tidegate.plans.criterion import LASTING, ONE_WINDOW, BaseCriterion, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plans.kinds import Change, Coverage, LabelName, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
@@ -22,7 +22,7 @@ class Threshold(BaseCriterion):
     metric: Name = Field(description="The metric's name in the plan.")
     below: Bound | None = Field(default=None, description="The bound, in the metric's unit; or above.")
     above: Bound | None = Field(default=None, description="The bound, in the metric's unit; or below.")
-    for_: Duration | None = Field(default=None, alias="for", description="A trigger fires after this long.")
+    for_: Duration | None = Field(default=None, alias="for", description=LASTING, json_schema_extra=ONE_WINDOW)
     required: Switch = Field(default=False, description="A trigger that cannot be judged stops the soak.")
 
     def contradictions(self) -> Iterator[Contradiction]:

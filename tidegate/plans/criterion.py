@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from tidegate.plans.base import Contradiction, Model, Name, Switch, Text
 
@@ -15,6 +15,14 @@ class When(StrEnum):
     ENTER = "enter"
     DURING = "during"
     TRIGGER = "trigger"
+
+
+LASTING = (
+    "A trigger fires after this long, and never before it has lasted for a whole window of its metric; "
+    "0s: the first time that it is seen."
+)
+# As the reference has it: what a trigger without `for` waits for is not nothing.
+ONE_WINDOW: dict[str, JsonValue] = {"x-if-absent": "the metric's `window`"}
 
 
 def _listed(when: object) -> object:

@@ -99,6 +99,8 @@ def _meaning(field: str, fragment: Fragment) -> str:
 
 
 def _default(fragment: Fragment) -> str:
+    if "x-if-absent" in fragment:
+        return str(fragment["x-if-absent"])
     default = fragment.get("default")
     if default is None or default in ("", [], {}):
         return "none"

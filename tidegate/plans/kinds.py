@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJsonSchema
 
 from tidegate.plans.base import Contradiction, Name, Switch, Whole
-from tidegate.plans.criterion import BaseCriterion, When
+from tidegate.plans.criterion import LASTING, ONE_WINDOW, BaseCriterion, When
 from tidegate.units import Bound, Duration, Percent, PositiveDuration
 
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -68,7 +68,7 @@ class Change(_Measured):
     how: How = Field(description="relative: in percent of it; points: in the metric's unit.")
     below: Bound | None = Field(default=None, description="Bound of the change: 20% if relative; or above.")
     above: Bound | None = Field(default=None, description="Bound of the change: 50% if relative; or below.")
-    for_: Duration | None = Field(default=None, alias="for", description="A trigger fires after this long.")
+    for_: Duration | None = Field(default=None, alias="for", description=LASTING, json_schema_extra=ONE_WINDOW)
     substitute: Literal["baseline", "previous_wave"] | None = Field(
         default=None, description="With to: control: what stands in at 100%, where nobody is left on the old path."
     )
@@ -116,7 +116,7 @@ class ResourceSpike(_Measured):
     above: Percent = Field(description="How far over the median, in percent of it, before it counts.")
     deviations: Whole = Field(default=6, ge=2, le=100, description="And by how many median absolute deviations.")
     trailing: PositiveDuration = Field(default=timedelta(hours=6), description="What recent means; within the wave.")
-    for_: Duration | None = Field(default=None, alias="for", description="A trigger fires after this long.")
+    for_: Duration | None = Field(default=None, alias="for", description=LASTING, json_schema_extra=ONE_WINDOW)
 
 
 class Slo(_Measured):

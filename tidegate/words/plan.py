@@ -30,6 +30,7 @@ from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusCon
 from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic, outside_sentence
 from tidegate.units import format_duration, format_percent, quantity_in
+from tidegate.words.lasting import lasting_words
 from tidegate.words.plan_kinds import kind_sentence
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -66,8 +67,7 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
 def _threshold(criterion: Threshold, plan: Plan) -> str:
     metric = plan.metrics[criterion.metric]
     side, bound = ("above", criterion.above) if criterion.below is None else ("below", criterion.below)
-    lasting = f" for {format_duration(criterion.for_)}" if criterion.for_ else ""
-    return f"{metric.title} {side} {bound_words(bound or '', metric)}{lasting}"
+    return f"{metric.title} {side} {bound_words(bound or '', metric)}{lasting_words(criterion, metric.window)}"
 
 
 def bound_words(bound: str, metric: Metric) -> str:

@@ -6,6 +6,7 @@ from tidegate.judging.change import change_words
 from tidegate.plan import Plan, When
 from tidegate.plans.kinds import Change, Coverage, How, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.units import Unit, format_duration, format_percent, quantity_in
+from tidegate.words.lasting import lasting_words
 
 
 def kind_sentence(
@@ -49,7 +50,7 @@ def _change(item: Change, plan: Plan) -> str:
     side, bound = ("above", item.above) if item.below is None else ("below", item.below)
     unit = Unit.PERCENT if item.how is How.RELATIVE else plan.metrics[item.metric].unit
     size = change_words(quantity_in(bound or "", unit), item.how, unit)
-    lasting = f" for {format_duration(item.for_)}" if item.for_ else ""
+    lasting = lasting_words(item, plan.metrics[item.metric].window)
     instead = f" ({item.substitute.replace('_', ' ')} at 100%)" if item.substitute else ""
     return (
         f"change of {plan.metrics[item.metric].title} from {item.to.replace('_', ' ')}{instead} {side} {size}{lasting}"

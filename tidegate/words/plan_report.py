@@ -8,6 +8,7 @@ from tidegate.calendar import minimum_duration
 from tidegate.plan import Human, HumanProof, Plan, PostRollout, Wave
 from tidegate.plans.base import dotted
 from tidegate.units import format_duration
+from tidegate.words.lasting import without_for
 from tidegate.words.plan import gate_words
 from tidegate.words.plan_costs import cost_lines
 
@@ -43,6 +44,7 @@ class PlanReport:
     promised_seconds: float
     backend: str
     warnings: tuple[str, ...]
+    lasting: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As printed by `plan check --json`."""
@@ -59,6 +61,7 @@ class PlanReport:
             f"at least {self.minimum_duration}, hash {self.hash[:12]}",
             *(f"warning: {warning}" for warning in self.warnings),
             *self.costs,
+            *self.lasting,
             *self.gates,
             *self.money,
             f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
@@ -93,6 +96,7 @@ def plan_report(
         backend=backend,
         promised_seconds=plan.rollback.within.total_seconds(),
         warnings=_warnings(plan, _proof_bound(plan, deadline)),
+        lasting=tuple(without_for(plan)),
     )
 
 
