@@ -10,8 +10,8 @@ class CommandFlag(CommandStore, Connection):
     """A flag system without revisions, reached by commands; each value carries our epoch.
 
     The command `read` prints one JSON value: null where there is no such flag, else an object with `exposure` (what
-    `set` was given as {exposure_json}) and `epoch` (a whole number). A value that carries an older epoch than this
-    process has written is a late writer's and is set back as soon as it is read.
+    `set` was given as {exposure_json}) and `epoch` (a whole number). A value that carries an older epoch than the
+    flag's claim is a late writer's and is set back at the next guard check, only downwards.
     """
 
     _block_type_name: ClassVar[str | None] = "Tidegate Command Flag"

@@ -27,8 +27,8 @@ class CommandStore(BaseModel):
     """A flag system without revisions, reached by commands; each value carries our epoch.
 
     The command `read` prints one JSON value: null where there is no such flag, else an object with `exposure` (what
-    `set` was given as {exposure_json}) and `epoch` (a whole number). A value that carries an older epoch than this
-    process has written is a late writer's and is set back as soon as it is read.
+    `set` was given as {exposure_json}) and `epoch` (a whole number). A value that carries an older epoch than the
+    flag's claim is a late writer's and is set back at the next guard check, only downwards.
     """
 
     read_command: tuple[str, ...] = Field(description="Prints the flag's value as JSON; may use {flag}.")
@@ -40,7 +40,7 @@ class CommandStore(BaseModel):
     timeout_seconds: float = Field(default=10, gt=0, description="How long one of them may run.")
     propagation_seconds: float = Field(default=30, ge=0, description="How long until every evaluator sees a change.")
 
-    _last: dict[str, tuple[Exposure, int]] = PrivateAttr(default_factory=dict)
+    _epochs: dict[str, int] = PrivateAttr(default_factory=dict)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @field_validator("read_command", "set_command", "zero_command")
@@ -65,28 +65,39 @@ class CommandStore(BaseModel):
         return _ZERO_LOOK_SECONDS + 5 * self.timeout_seconds
 
     def read(self, flag: str) -> FlagReading:
-        """What is served now, a late writer's value set back; raises Unreachable or Refused."""
-        reading, epoch = self._look(flag)
-        with self._lock:
-            ours = self._last.get(flag)
-        if ours is not None and 0 < epoch < ours[1] and reading.exposure != ours[0]:
-            self._set(flag, *ours)
-            reading, _ = self._look(flag)
-        return reading
+        """What is served now; raises Unreachable or Refused."""
+        return self._look(flag)[0]
 
-    def fence(self, flag: str, epoch: int) -> None:
-        """Write what is served again under this epoch; raises Fenced when a newer one stands there."""
+    def set_back(self, flag: str, allowed: Exposure, epoch: int) -> tuple[FlagReading, FlagReading | None]:
+        """What is served now, and what it was where an older epoch's value was lowered; raises ConnectionFault."""
+        was: FlagReading | None = None
+        for _ in range(_SET_BACK):
+            reading, found = self._look(flag)
+            if not 0 < found < epoch:
+                break
+            lower = _lower(reading.exposure, allowed)
+            if lower == reading.exposure and lower != allowed:
+                break  # it exposes fewer: somebody put an older state back, and people are asked
+            was = was or reading
+            self._put(flag, lower, epoch)
+        else:
+            raise NotTaken(f"flag {flag} is written by an older epoch again and again, found {reading.description}")
+        return reading, was
+
+    def fence(self, flag: str, epoch: int, allowed: Exposure | None = None) -> None:
+        """Write what is served again under this epoch, or less; raises Fenced when a newer one stands there."""
         reading, found = self._look(flag)
         if found > epoch:
             raise Fenced(f"flag {flag} carries epoch {found}, newer than {epoch}")
-        if reading.exposure is None:
+        if reading.exposure is None and not 0 < found < epoch:
             raise Refused(f"flag {flag}: {reading.description}; it is not written over")
-        if found != epoch:
-            self._set(flag, reading.exposure, epoch)
+        lower = _lower(reading.exposure, reading.exposure or ZERO if allowed is None else allowed)
+        if found != epoch or lower != reading.exposure:
+            self._put(flag, lower, epoch)
             _, found = self._look(flag)
             if found != epoch:
                 raise NotTaken(f"flag {flag} should carry epoch {epoch}, it carries {found}")
-        self._remember(flag, reading.exposure, epoch)
+        self._remember(flag, epoch)
 
     def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
         """Serve exactly this; raises NotPermitted, Fenced, NotTaken, Unreachable or Refused."""
@@ -96,7 +107,7 @@ class CommandStore(BaseModel):
         if reading.exposure != exposure:
             must_be_permitted(flag, reading.exposure, exposure, epoch, permit)
             self._set(flag, exposure, epoch)
-        self._remember(flag, exposure, epoch)
+        self._remember(flag, epoch)
         for _ in range(_SET_BACK):
             reading, found = self._look(flag)
             if found > epoch:
@@ -113,7 +124,7 @@ class CommandStore(BaseModel):
     def zero(self, flag: str, epoch: int | None) -> str:
         """Serve nobody; a flag system that cannot be read is turned off all the same; raises as `write` does."""
         with self._lock:
-            known = self._last.get(flag, (ZERO, 0))[1]
+            known = self._epochs.get(flag, 0)
         try:
             _, found = self._look(flag, min(_ZERO_LOOK_SECONDS, self.timeout_seconds))
         except (Unreachable, Refused):
@@ -122,7 +133,7 @@ class CommandStore(BaseModel):
             raise Fenced(f"flag {flag} carries epoch {found}, newer than {epoch}")
         mine = max(known, found) + 1 if epoch is None else epoch
         self._run("zero", self.zero_command, {"flag": flag, "epoch": str(mine), **_words(ZERO)})
-        self._remember(flag, ZERO, mine)
+        self._remember(flag, mine)
         reading, found = self._look(flag)
         if reading.exposure == ZERO and found != mine:
             # The command knows no epochs: without ours, an older writer would get through.
@@ -148,9 +159,15 @@ class CommandStore(BaseModel):
         self._look("tidegate-check")
         return f"flags by command: {self.read_command[0]} answers"
 
-    def _remember(self, flag: str, exposure: Exposure, epoch: int) -> None:
+    def _remember(self, flag: str, epoch: int) -> None:
         with self._lock:
-            self._last[flag] = (exposure, epoch)
+            self._epochs[flag] = epoch
+
+    def _put(self, flag: str, exposure: Exposure, epoch: int) -> None:
+        if exposure.is_zero:
+            self.zero(flag, epoch)
+        else:
+            self._set(flag, exposure, epoch)
 
     def _set(self, flag: str, exposure: Exposure, epoch: int) -> None:
         self._run("set", self.set_command, {"flag": flag, "epoch": str(epoch), **_words(exposure)})
@@ -182,6 +199,13 @@ class CommandStore(BaseModel):
         if done.code != 0:
             raise Unreachable(f"{what} ended with {done.code}. {' '.join(done.output.split())[:300]}".rstrip())
         return done.printed.decode(errors="replace")
+
+
+def _lower(standing: Exposure | None, allowed: Exposure) -> Exposure:
+    """The lower of the two; nobody where what stands there cannot be read, or neither contains the other."""
+    if standing is not None and standing.within(allowed):
+        return standing
+    return allowed if standing is not None and allowed.within(standing) else ZERO
 
 
 def _words(exposure: Exposure) -> dict[str, str]:

@@ -50,8 +50,11 @@ class FlagBackend(Protocol):
     def read(self, flag: str) -> FlagReading:
         """What is served now; raises Unreachable or Refused."""
 
-    def fence(self, flag: str, epoch: int) -> None:
-        """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
+    def fence(self, flag: str, epoch: int, allowed: Exposure | None = None) -> None:
+        """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one.
+
+        Where that takes writing the flag anew it is never raised: the lower of what stands there and `allowed`.
+        """
 
     def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
         """Serve exactly this, under an epoch that `fence` made, and return the revision that was read back.
@@ -84,3 +87,15 @@ class Leasing(Protocol):
 
     def renew(self, flag: str, epoch: int, until: datetime) -> None:
         """Put the end off; raises NotTaken where it has passed already or there is none, and as `write` does."""
+
+
+@runtime_checkable
+class SettingBack(Protocol):
+    """A flag backend that cannot keep out a writer that has lost, and sets back what it brings in."""
+
+    def set_back(self, flag: str, allowed: Exposure, epoch: int) -> tuple[FlagReading, FlagReading | None]:
+        """What is served now, and what it was where a value of an older epoch was written over.
+
+        Only downwards: to the lower of what stands there and `allowed`. What exposes fewer is left as it is, and what
+        cannot be read counts as more and goes to nobody. Raises Fenced, NotTaken, Unreachable or Refused.
+        """

@@ -73,7 +73,7 @@ class FlagdStore(BaseModel):
         return found
 
     @each_flag_apart("fence")
-    def fence(self, flag: str, epoch: int) -> None:
+    def fence(self, flag: str, epoch: int, allowed: Exposure | None = None) -> None:  # noqa: ARG002 - nothing is written
         """From now on every writer with an older epoch fails; raises Fenced when this epoch is the older one."""
         with _faults(self.path):
             self._writer.fence.raise_to(flag, epoch)

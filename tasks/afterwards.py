@@ -4,9 +4,11 @@ import logging
 from datetime import datetime, timedelta
 
 from blocks.connections import OpenConnections
+from blocks.flag_backend import SettingBack
 from tasks.legacy_ready import mind_legacy
 from tasks.notifications import deliver, tell
 from tasks.open_rollout import OpenRollout
+from tasks.setting_back import read_settled
 from tasks.waiting import settle
 from tidegate.exposure import ZERO
 from tidegate.problems import RAISED, open_pages
@@ -52,18 +54,35 @@ class Afterwards:
             mind_raise(run)
         if is_newest and run.state.phase is Phase.FINISHED:
             mind_legacy(run, now)
+        if is_newest and run.state.phase in (Phase.FINISHED, Phase.CLOSED):
+            mind_late_writers(run)
         settle(run)
         deliver(run, now)
 
 
 def mind_raise(run: OpenRollout) -> None:
-    """Page when a flag that was rolled back is at more than zero; nothing is written."""
-    claimed = run.connections.journal.current_claim(run.flag)
-    if claimed is not None and claimed[1] > 0 and claimed[0].rollout != run.rollout:
-        return  # somebody works on the flag with a claim of their own, as a drill does
-    seen = run.connections.flags.read(run.flag)
+    """Page when a flag that was rolled back is at more than zero; only what a late writer brought in is set back."""
+    if (epoch := _last_epoch(run)) is None:
+        return
+    seen = read_settled(run, ZERO, epoch)
     page = open_pages(run.state).get(RAISED)
     if seen.exposure != ZERO:
         tell(run, raised_after_rollback(run.plan, run.state, seen.description, seen.revision))
     elif page is not None:
         tell(run, lowered_again(run.plan, run.state, page))
+
+
+def mind_late_writers(run: OpenRollout) -> None:
+    """Set back what a late writer brings in after the end, where the old path is still there to take people back."""
+    epoch = _last_epoch(run)
+    if epoch and not run.state.retired and isinstance(run.connections.flags, SettingBack):
+        read_settled(run, run.state.exposure, epoch)
+
+
+def _last_epoch(run: OpenRollout) -> int | None:
+    """The newest epoch of the flag, 0 where nobody ever had it; None while somebody else works on it, as a drill."""
+    claimed = run.connections.journal.current_claim(run.flag)
+    if claimed is None:
+        return 0
+    claim, seconds_left = claimed
+    return None if seconds_left > 0 and claim.rollout != run.rollout else claim.epoch

@@ -12,6 +12,7 @@ from tasks.counting import counting_wave
 from tasks.fresh_past import of_fresh_points
 from tasks.measures import Measured, measure, starved
 from tasks.open_rollout import OpenRollout
+from tasks.setting_back import read_settled
 from tasks.sight import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
 from tidegate.approval import measured_entry
 from tidegate.criteria import Breach, points_apart, sustained
@@ -23,7 +24,7 @@ from tidegate.judging.reference import BASELINE
 from tidegate.judging.selected import SELECTS
 from tidegate.judging.thresholds import no_data_words
 from tidegate.plan import When
-from tidegate.rollout_state import HoldCause
+from tidegate.rollout_state import HoldCause, Phase
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.verdict import Finding, Verdict
 
@@ -127,7 +128,8 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     """How the flag differs from what the journal has, or None; and why the flag could not be read, or empty."""
     state = run.state
     try:
-        seen = run.connections.flags.read(run.flag)
+        allowed = ZERO if state.phase is Phase.ROLLING_BACK else state.exposure
+        seen = read_settled(run, allowed, run.claim.epoch if run.claim is not None else None)
     except Exception as error:  # noqa: BLE001 - whatever a backend raises, a flag that cannot be read is no drift
         return None, f"The flag cannot be read ({type(error).__name__}: {error})."
     as_written = seen.revision == state.revision if state.revision else seen.exposure == ZERO

@@ -11,10 +11,11 @@ from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced
 from blocks.journal import Claim
 from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.entries import Entry, Kind
+from tidegate.exposure import ZERO
 from tidegate.history import fold
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan
-from tidegate.rollout_state import Phase, RolloutState
+from tidegate.rollout_state import HoldCause, Phase, RolloutState
 
 __all__ = [
     "HOLDER",
@@ -140,8 +141,9 @@ class OpenRollout:
             return claim  # what stands there must not be written anew: zero is, and fences by itself
         for _ in range(_ATTEMPTS):
             try:
-                self.connections.flags.fence(self.flag, claim.epoch)
-            except Fenced:
+                self.connections.flags.fence(self.flag, claim.epoch, self.state.exposure)
+            except Fenced as newer:
+                self._hold_for(newer)
                 # A zero that was written while the journal did not answer took epochs of its own; we catch up.
                 claim = self.claim = self._unfenced = self.connections.journal.seize(
                     self.flag, self.rollout, HOLDER, LEASE
@@ -155,6 +157,23 @@ class OpenRollout:
                 self._unfenced = None
                 return claim
         raise Fenced(f"the backend of {self.flag} knows a much newer epoch than the journal")
+
+    def _hold_for(self, newer: Fenced) -> None:
+        """The flag was written after the journal's last entry: hold and page, unless it is at zero, which is an order.
+
+        Before the epoch is caught up with: a process that dies in between leaves it to the next one.
+        """
+        from tasks.setting_back import tell_newer  # which needs this module
+
+        try:
+            if self.connections.flags.read(self.flag).exposure == ZERO or not self.state.phase.is_open:
+                return
+            reason = f"{str(newer)[:1].upper()}{str(newer)[1:]}, which is the journal's."
+            body = {"cause": HoldCause.DRIFT.value, "reason": reason, "by": "tidegate"}
+            if self.append(Kind.HELD, body, unless=lambda s: HoldCause.DRIFT in s.holds) is not None:
+                tell_newer(self, reason)
+        except ConnectionFault as fault:
+            _log.warning("that %s was written by somebody else is not recorded yet: %s", self.flag, fault)
 
     @property
     def not_fenced(self) -> str:

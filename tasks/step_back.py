@@ -54,7 +54,7 @@ def _seized(run: OpenRollout) -> int:
     for _ in range(_ATTEMPTS):
         run.claim = run.connections.journal.seize(run.flag, run.rollout, HOLDER, LEASE)
         try:
-            run.connections.flags.fence(run.flag, run.claim.epoch)
+            run.connections.flags.fence(run.flag, run.claim.epoch, run.state.exposure)
         except Fenced:
             continue  # a zero that was written while the journal did not answer took epochs of its own
         return run.claim.epoch

@@ -16,3 +16,23 @@ def raise_reverted(plan: Plan, state: RolloutState, wave: int, before: Exposure,
     )
     event = f"raise-reverted-{wave}-{state.sequence}"
     return Notice(event, state.rollout, Loudness.PAGE, title, body, problem="raise")
+
+
+def set_back(plan: Plan, state: RolloutState, was: str, revision: str, now: str) -> Notice:
+    """What a writer that had lost its claim brought in late was lowered again."""
+    title = f"{plan.flag.key}: a late write was set back"
+    body = (
+        f"A process that had lost the flag before wrote {was} after all; it is {now} again. Nothing has to be done; "
+        "who was served meanwhile had the new path for less than one guard check."
+    )
+    return Notice(f"set-back-{state.sequence}-{revision[:8]}", state.rollout, Loudness.PAGE, title, body)
+
+
+def newer_than_journal(plan: Plan, state: RolloutState, reason: str) -> Notice:
+    """The flag was written after the last entry that the journal has: entries are missing."""
+    title = f"{plan.flag.key} was written by somebody the journal knows nothing of"
+    body = (
+        f"{reason} Nothing is raised until `tidegate resume {state.rollout} --as EMAIL --reason TEXT`; see first "
+        f"whether entries are missing: `tidegate journal verify {state.rollout}`."
+    )
+    return Notice(f"newer-epoch-{state.sequence}", state.rollout, Loudness.PAGE, title, body, problem="drift")
