@@ -9,12 +9,15 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from blocks.alert_rules import alert_rules, firing_alerts, healthy_rules
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.http_access import HttpLogin
-from blocks.prometheus_answers import Answer, healthy_rules, reading_of, samples_of, split_by_label, values_of
+from blocks.prometheus_answers import Answer, firing_names, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
 from tidegate.addresses import shown_address
+from tidegate.judging.new_alerts import firing_alerts as firing_query
+from tidegate.plans.kinds import AlertRules
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 _ID_LABEL = "tidegate_query"
@@ -81,9 +84,11 @@ class Prometheus(HttpLogin, Connection):
             return NoData(NoDataReason.REFUSED, at, f"a series of the query has no label {label}")
         return frozenset(series) if series else NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
 
-    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> list[Sample] | NoData:
-        """The points of the query's one series; points that are not finite are left out."""
-        return samples_of(self.get_client().query_range(query, start, end, step), end)
+    def range(
+        self, query: str, start: datetime, end: datetime, step: timedelta, *, infinite: bool = False
+    ) -> list[Sample] | NoData:
+        """The points of the query's one series; NaN is left out, and what is not finite unless asked for."""
+        return samples_of(self.get_client().query_range(query, start, end, step), end, infinite=infinite)
 
     def history(self, query: str, start: datetime, end: datetime, step: timedelta) -> dict[int, float] | NoData:
         """The query's one series over any length of time, by Unix milliseconds, NaN included; none is an empty one.
@@ -100,27 +105,31 @@ class Prometheus(HttpLogin, Connection):
             start = last + step
         return found
 
-    def alerts(self, labels: Mapping[str, str], at: datetime) -> AlertReading:
-        """The firing alerts with these labels, and how many of their rules are healthy and were evaluated lately."""
+    def alerts(self, labels: Mapping[str, str], at: datetime, named: AlertRules | None = None) -> AlertReading:
+        """The firing alerts with these labels, and how many of their rules (or those named) are healthy by now.
+
+        What fires is told also where the rest of the answers is missing, odd or partial.
+        """
         wrong = [name for name in labels if _LABEL_NAME.fullmatch(name) is None]
         if wrong:
             detail = f"found the label name {wrong[0]!r}, allowed are letters, digits and _"
             return AlertReading(at, (), 0, NoData(NoDataReason.REFUSED, at, detail))
-        matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in labels.items())
-        query = f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
-        asked = _BESIDE.submit(self.get_client().query, query, at)
-        rules = self.get_client().rules(at)
-        firing = asked.result()
-        warnings = "; ".join((*firing.warnings, *rules.warnings))
-        warned = NoData(NoDataReason.PARTIAL, at, warnings) if warnings else None
-        problem = firing.problem or rules.problem or warned
-        if problem is not None:
-            return AlertReading(at, (), 0, problem)
+        asked = _BESIDE.submit(self.get_client().query, firing_query(labels), at)
+        listed = self.get_client().rules(at)
+        seen = asked.result()
+        odd = NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+        names = firing_names(seen.result) if seen.problem is None else ()
+        problem = seen.problem or (odd if names is None else None) or listed.problem
         try:
-            names = tuple(sorted({str(series["metric"]["alertname"]) for series in firing.result}))
-            return AlertReading(at, names, healthy_rules(rules.result, labels, at))
-        except (KeyError, TypeError, ValueError):
-            return AlertReading(at, (), 0, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
+            rules = alert_rules(listed.result, at + listed.shift) if listed.problem is None else ()
+        except TypeError:
+            rules, problem = (), problem or odd
+        if warnings := "; ".join((*seen.warnings, *listed.warnings)):
+            problem = problem or NoData(NoDataReason.PARTIAL, at, warnings)
+        # Where the series of alerts cannot be read whole, those that the rules tell of fire all the same.
+        firing = {*(names or ()), *(firing_alerts(rules, labels) if seen.problem or seen.warnings or not names else ())}
+        healthy = 0 if problem else healthy_rules(rules, labels, named)
+        return AlertReading(at, tuple(sorted(firing)), healthy, problem, sum(not rule.own for rule in rules))
 
     def skew(self) -> timedelta | None:
         """How far Prometheus' clock is ahead of ours, by its newest answers; None where it did not answer lately."""
@@ -148,7 +157,3 @@ class Prometheus(HttpLogin, Connection):
             return {name: reading_of(client.query(query, at), at) for name, query in queries.items()}
         asked = {name: _BESIDE.submit(client.query, query, at) for name, query in queries.items()}
         return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,15 +1,15 @@
 """Prometheus' answers as our values: pure functions over its JSON."""
 
 import math
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate.samples import NoData, NoDataReason, Reading, Sample, sample
 
 _ADVICE = "PromQL info:"
-_LATE_AT_LEAST = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ def reading_of(answer: Answer, at: datetime) -> Reading:
     if answer.problem is not None:
         return answer.problem
     if answer.warnings:
-        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+        whole = reading_of(replace(answer, warnings=()), at)
+        seen = whole.seen if isinstance(whole, NoData) else whole.value
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings), seen=seen)
     match answer.result:
         case []:
             return NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
@@ -56,12 +58,17 @@ def reading_of(answer: Answer, at: datetime) -> Reading:
             return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
 
 
-def samples_of(answer: Answer, at: datetime) -> list[Sample] | NoData:
-    """The finite points of an answer's one series, or why there are none."""
+def samples_of(answer: Answer, at: datetime, *, infinite: bool = False) -> list[Sample] | NoData:
+    """The finite points of an answer's one series, or why there are none.
+
+    With `infinite` those that are beyond every bound stay, as the largest number there is.
+    """
     if answer.problem is not None:
         return answer.problem
     if answer.warnings:
-        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+        whole = samples_of(replace(answer, warnings=()), at, infinite=infinite)
+        found = () if isinstance(whole, NoData) else tuple(whole)
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings), points=found)
     match answer.result:
         case []:
             return NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
@@ -75,6 +82,9 @@ def samples_of(answer: Answer, at: datetime) -> list[Sample] | NoData:
         pairs = [(float(instant), float(number)) for instant, number in points]
     except (TypeError, ValueError):
         return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+    if infinite:
+        largest = sys.float_info.max
+        pairs = [(instant, math.copysign(largest, v) if math.isinf(v) else v) for instant, v in pairs]
     finite = [
         Sample(value, datetime.fromtimestamp(instant, UTC) - answer.shift)
         for instant, value in pairs
@@ -116,18 +126,9 @@ def split_by_label(result: Any, label: str) -> dict[str, list[Any]] | None:
     return series
 
 
-def healthy_rules(groups: Any, labels: Mapping[str, str], at: datetime) -> int:
-    """How many alerting rules with these labels are healthy and were evaluated lately; ours never count.
-
-    Raises KeyError, TypeError or ValueError for an answer of another form.
-    """
-    count = 0
-    for group in groups:
-        limit = max(_LATE_AT_LEAST, 3 * timedelta(seconds=float(group["interval"])))
-        for rule in group["rules"]:
-            own = rule["name"].startswith("Tidegate") or rule["labels"].get("tidegate") == "own"
-            if own or rule["type"] != "alerting" or not labels.items() <= rule["labels"].items():
-                continue
-            late = at - datetime.fromisoformat(rule["lastEvaluation"]) > limit
-            count += rule["health"] == "ok" and not late
-    return count
+def firing_names(result: Any) -> tuple[str, ...] | None:
+    """The alerts that the series of an answer are of, each once; None where it is no vector at all."""
+    if not isinstance(result, list):
+        return None
+    metrics = [series.get("metric") for series in result if isinstance(series, dict)]
+    return tuple(sorted({str((m if isinstance(m, dict) else {}).get("alertname", "unnamed")) for m in metrics}))

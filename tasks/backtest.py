@@ -42,7 +42,7 @@ def fetch(prometheus: Prometheus, what: Course, progress: Progress) -> tuple[Pas
                     )
                 progress("fetched", len(columns), len(asked))
         now = utc_now()
-        rules = {frozenset(labels.items()): patient.alerts(labels, now).healthy_rules for labels in what.alerts}
+        rules = {c.known_by: patient.alerts(c.labels, now, c.rules).healthy_rules for c in what.alerts}
     finally:
         patient.close()
     if columns and not any(isinstance(column, NoData) or column for column in columns.values()):

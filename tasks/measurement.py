@@ -170,8 +170,10 @@ def _past(seen: Sight, breach: Breach, *, starved: bool) -> list[Sample] | NoDat
     young = breach.span is not None and now - since <= reach + needed + step
     if young and start > now - needed:
         return []
-    points = seen.past(breach.query, start, step)
-    if not starved:
+    points = seen.past(breach.query, start, step, infinite=True)
+    if isinstance(points, NoData) and points.points and breach.adds:
+        points = list(points.points)  # the rest of a partial answer could only be worse
+    elif not starved:
         points = of_fresh_points(seen, breach, points, start, step)
     # Until the points may look back as far as the reading did, they may well see too few events.
     none_yet = young and isinstance(points, NoData) and points.reason is NoDataReason.NO_SERIES

@@ -1,5 +1,6 @@
 """How each kind of criterion is measured: what it asks of the sight, and which rule judges the answer."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,14 +24,14 @@ from tasks.measures_looking_back import (
 from tasks.measures_outside import measure_cost, measure_count
 from tasks.sight import Sight
 from tasks.synthetic import measure_synthetic
-from tidegate.criteria import Breach, breach_of, starvation, starvation_reading
+from tidegate.criteria import Breach, breach_of, starvation, starvation_reading, while_requests_flow
 from tidegate.in_force import InForce
 from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold, no_data_words, on_dry_run
 from tidegate.plan import Alerts, Human, Threshold, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
-from tidegate.samples import NoData, NoDataReason
+from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Finding, Verdict
 
 # A finding, and what must last (see `sustained`) before a trigger that found a breach really fires.
@@ -67,12 +68,18 @@ def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
     breach = breach_of(criterion, plan, seen.wave, seen.run.timing, widened) if seen.run.state.wave else None
     query = breach.query if breach else ""
     metric = plan.metrics[criterion.metric]
-    finding = judge_threshold(item.id, criterion, metric, seen.metrics[criterion.metric], query)
+    reading, traffic = seen.metrics[criterion.metric], seen.raw.get("traffic_canary")
+    flowing = isinstance(traffic, Sample) and traffic.value > 0
+    finding = judge_threshold(item.id, criterion, metric, reading, query, flowing=flowing)
+    infinite = isinstance(reading, NoData) and reading.seen is not None and math.isinf(reading.seen)
+    if breach is not None and infinite and metric.count is None:
+        # An idle night divides by zero, too.
+        breach = while_requests_flow(breach, plan, seen.wave, seen.run.timing)
     return finding, breach if When.TRIGGER in criterion.when else None
 
 
 def _alerts(seen: Sight, item: InForce, criterion: Alerts) -> Measured:
-    return judge_alerts(item.id, criterion, seen.alerts(criterion.labels)), None
+    return judge_alerts(item.id, criterion, seen.alerts(criterion.labels, criterion.rules)), None
 
 
 def _pending(_: Sight, item: InForce, criterion: Human) -> Measured:

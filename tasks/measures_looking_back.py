@@ -60,7 +60,7 @@ def measure_new_alerts(seen: Sight, item: InForce, criterion: NewAlerts) -> Meas
     elapsed = seen.now - _raised_at(seen)
     query = new_alerts_query(criterion.labels, elapsed, seen.run.timing.soak(seen.wave))
     count = seen.events(query)
-    return judge_new_alerts(item.id, criterion, count, seen.alerts(criterion.labels), query), None
+    return judge_new_alerts(item.id, criterion, count, seen.alerts(criterion.labels, criterion.rules), query), None
 
 
 def measure_spike(seen: Sight, item: InForce, criterion: ResourceSpike) -> Measured:

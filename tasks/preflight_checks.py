@@ -16,6 +16,7 @@ from tidegate.approval import unsatisfiable
 from tidegate.clock_skew import MOST, skew_sentence
 from tidegate.criteria import metric_queries, traffic_queries
 from tidegate.in_force import steps
+from tidegate.judging.thresholds import no_healthy_rule
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan
 from tidegate.query import render, selector
@@ -55,10 +56,9 @@ def preflight_checks(
             Check("version", "The service says which version it runs", lambda: _version(connections, plan, now))
         )
     checks.extend(Check(*each) for each in query_looks(connections, plan, timing, now))
-    labels = {
-        frozenset(c.labels.items()): c.labels for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)
-    }
-    checks.extend(_alerts(connections, dict(each), now) for each in labels.values())
+    asked = [c for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)]
+    kinds = {criterion.known_by: criterion for criterion in asked}
+    checks.extend(_alerts(connections, criterion, now) for criterion in kinds.values())
     scene = Scene(connections, plan, timing, now)
     checks.extend(Check(line.id, line.text, look) for line, look in line_looks(scene))
     checks.extend(Check(*each) for each in outside_looks(connections, plan))
@@ -164,18 +164,18 @@ def _version(connections: OpenConnections, plan: Plan, now: datetime) -> Finding
     return Finding("version", text, Verdict.PASS, f"{', '.join(sorted(seen))}.", query=plan.version.query)
 
 
-def _alerts(connections: OpenConnections, labels: dict[str, str], now: datetime) -> Check:
-    words = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+def _alerts(connections: OpenConnections, criterion: Alerts, now: datetime) -> Check:
+    words = ", ".join(f"{name}={value}" for name, value in sorted(criterion.labels.items()))
     text = f"Alert rules with {words} are healthy"
 
     def look() -> Finding:
-        reading = connections.prometheus.alerts(labels, now)
+        reading = connections.prometheus.alerts(criterion.labels, now, criterion.rules)
+        if reading.firing:
+            return Finding("alerts", text, Verdict.FAIL, f"Firing now: {', '.join(reading.firing)}.")
         if reading.problem is not None:
             return Finding("alerts", text, Verdict.ERROR, f"{reading.problem.reason.value}: {reading.problem.detail}")
         if reading.healthy_rules < 1:
-            return Finding("alerts", text, Verdict.FAIL, "No healthy rule: nothing could fire.")
-        if reading.firing:
-            return Finding("alerts", text, Verdict.FAIL, f"Firing now: {', '.join(reading.firing)}.")
+            return Finding("alerts", text, Verdict.FAIL, no_healthy_rule(words, criterion.rules, reading))
         return Finding("alerts", text, Verdict.PASS, f"{reading.healthy_rules} rules, none firing.")
 
     return Check("alerts", text, look)

@@ -14,6 +14,7 @@ from tasks.open_rollout import OpenRollout
 from tidegate.criteria import Widened, metric_queries, metric_reading, traffic_queries
 from tidegate.judging.change import has_control
 from tidegate.judging.reference import reference_reading
+from tidegate.plans.kinds import AlertRules
 from tidegate.rollout_state import RolloutState
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
@@ -81,13 +82,14 @@ class Sight:
         """Ask a question without waiting for its answer."""
         return _POOL.submit(question)
 
-    def alerts(self, labels: Mapping[str, str]) -> AlertReading:
-        """The alerts with these labels."""
-        return self.once(frozenset(labels.items()), lambda: self._alerts(dict(labels)))
+    def alerts(self, labels: Mapping[str, str], rules: AlertRules | None = None) -> AlertReading:
+        """The alerts with these labels, and the rules that could fire them."""
+        key = (frozenset(labels.items()), "" if rules is None else rules.words)
+        return self.once(key, lambda: self._alerts(dict(labels), rules))
 
-    def _alerts(self, labels: dict[str, str]) -> AlertReading:
+    def _alerts(self, labels: dict[str, str], rules: AlertRules | None) -> AlertReading:
         try:
-            return self.run.connections.prometheus.alerts(labels, self.now)
+            return self.run.connections.prometheus.alerts(labels, self.now, rules)
         except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
             return AlertReading(self.now, (), 0, _unreachable(error, self.now))
 
@@ -103,14 +105,16 @@ class Sight:
         """What a query about events answers at `now`, whose series end when the event does."""
         return answers_at(self.run, {"events": query}, self.now)["events"]
 
-    def past(self, query: str, start: datetime, step: timedelta) -> list[Sample] | NoData:
+    def past(self, query: str, start: datetime, step: timedelta, *, infinite: bool = False) -> list[Sample] | NoData:
         """The query's points from `start` to this very instant, oldest first."""
         if start >= self.now:
             return []
         # The last point must be this very instant, so that the grid is laid backwards from now.
         count = int((self.now - start) / step)
         try:
-            return self.run.connections.prometheus.range(query, self.now - step * count, self.now, step)
+            return self.run.connections.prometheus.range(
+                query, self.now - step * count, self.now, step, infinite=infinite
+            )
         except Exception as error:  # noqa: BLE001 - as above
             return _unreachable(error, self.now)
 

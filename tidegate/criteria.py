@@ -1,9 +1,10 @@
 """Which criteria are in force, what they ask Prometheus, and how an answer becomes a finding."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tidegate.judging.harm_seen import only_adds
 from tidegate.judging.thresholds import no_data_words
 from tidegate.pace import Timing
 from tidegate.plan import Plan, Threshold
@@ -45,6 +46,7 @@ class Breach:
     told: str = ""  # the bound in words, where the query is not the metric itself
     span: timedelta | None = None  # how far back each point of the query looks, where events are too few in `window`
     stale_after: timedelta | None = None  # as the metric says; absent: as its own series' interval tells
+    adds: bool = False  # whether more of an answer could only make the value higher: then a partial one shows harm
 
     @property
     def needed(self) -> timedelta:
@@ -105,7 +107,14 @@ def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing, widened: W
     lasting = lasting_of(item.for_, window, timing)
     span = span_over_time(widened, lasting, window, timing)
     query = joined_query(plan, item.metric, wave, span or window)
-    return Breach(above, bound, metric.unit, lasting, window, query, span=span, stale_after=metric.stale_after)
+    adds = above and metric.query is not None and only_adds(metric.query)
+    return Breach(above, bound, metric.unit, lasting, window, query, "", span, metric.stale_after, adds)
+
+
+def while_requests_flow(breach: Breach, plan: Plan, wave: int, timing: Timing) -> Breach:
+    """The breach at those points only at which the new path had requests."""
+    flowing = traffic_queries(plan, wave, timing.window(plan.traffic.window))["traffic_canary"]
+    return replace(breach, query=f"({breach.query}) and on() (({flowing}) > 0)")
 
 
 def span_over_time(widened: Widened | None, lasting: timedelta, window: timedelta, timing: Timing) -> timedelta | None:

@@ -49,6 +49,8 @@ class NoData:
     detail: str = ""
     n: float | None = None
     newest: datetime | None = None  # of what is stale, where it is known
+    seen: float | None = None  # no evidence of health: what a partial answer held, or an infinite value
+    points: tuple[Sample, ...] = ()  # the same, of a range
 
 
 Reading = Sample | NoData
@@ -56,18 +58,23 @@ Reading = Sample | NoData
 
 @dataclass(frozen=True, slots=True)
 class AlertReading:
-    """What Prometheus says of the alerts that a matcher selects: the firing ones, and how many rules were healthy."""
+    """What Prometheus says of the alerts that a matcher selects: the firing ones, and how many rules were healthy.
+
+    What fires was seen whatever the problem is: more of the answer could only add to it.
+    """
 
     at: datetime
     firing: tuple[str, ...]
     healthy_rules: int
     problem: NoData | None = None
+    rules_read: int = 0  # alerting rules that could be read, healthy or not
 
 
 def sample(value: float, at: datetime, n: float | None = None, newest: datetime | None = None) -> Reading:
     """A Sample, or NoData where the number is not finite: NaN and infinity never become evidence."""
     if not math.isfinite(value):
-        return NoData(NoDataReason.NAN, at, f"the query answered {value}")
+        seen = None if math.isnan(value) else value
+        return NoData(NoDataReason.NAN, at, f"the query answered {value}", n, newest, seen)
     return Sample(value, at, n, newest)
 
 
@@ -84,12 +91,12 @@ def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
         case None:
             return value
         case NoData():
-            return count
+            return replace(count, seen=value.seen if isinstance(value, NoData) else value.value)
         case Sample(value=n, at=at) if n < at_least:
             return NoData(NoDataReason.TOO_FEW, at, f"{n:.0f} of at least {at_least} requests", n)
         case Sample(value=n):
             if isinstance(value, NoData):
-                return value
+                return replace(value, n=n)
             return replace(value, n=n, newest=older(value.newest, count.newest))
 
 

@@ -35,10 +35,10 @@ class Course:
         return tuple(dict.fromkeys(asked))
 
     @property
-    def alerts(self) -> tuple[Mapping[str, str], ...]:
-        """The labels of alerts whose rules must be known."""
-        found = [line.item.criterion.labels for line in self.lines if isinstance(line.item.criterion, Alerts)]
-        return tuple({frozenset(labels.items()): labels for labels in found}.values())
+    def alerts(self) -> tuple[Alerts, ...]:
+        """The criteria about alerts whose rules must be known, each kind once."""
+        found = [line.item.criterion for line in self.lines if isinstance(line.item.criterion, Alerts)]
+        return tuple({criterion.known_by: criterion for criterion in found}.values())
 
 
 def course(

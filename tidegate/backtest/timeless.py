@@ -151,7 +151,7 @@ class OfAlerts(Timeless):
             reading = AlertReading(at, (), 0, found)
         else:
             firing = (f"{found.value:.0f} of them",) if found.value else ()
-            reading = AlertReading(at, firing, scene.healthy_rules.get(frozenset(self.criterion.labels.items()), 0))
+            reading = AlertReading(at, firing, scene.healthy_rules.get(self.criterion.known_by, 0))
         return judge_alerts(self.item.id, self.criterion, reading), None
 
     def point(self, scene: Scene, place: int, _: float) -> Reading:

@@ -1,5 +1,6 @@
 """The metrics table: each metric's value against its target, warning and critical columns."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,6 +39,10 @@ class MetricLine:
 def metric_line(name: str, metric: Metric, reading: Reading, baseline: Reading | None = None) -> MetricLine:
     """The row for this reading; bounds that are changes need the baseline, without which none is crossed."""
     if isinstance(reading, NoData):
+        infinite = reading.seen is not None and math.isinf(reading.seen) and reading.n is not None
+        if infinite and _crossed(metric.critical or metric.warning, metric, reading.seen or 0.0, None):
+            level = Level.CRITICAL if metric.critical is not None else Level.WARNING
+            return MetricLine(name, metric.title, level, None, "infinite", reading.n)
         return MetricLine(name, metric.title, Level.NO_DATA, None, f"no data ({no_data_words(reading)})", reading.n)
     value = reading.value
     was = baseline.value if isinstance(baseline, Sample) else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from tidegate.judging.thresholds import no_data_words, on_dry_run
+from tidegate.judging.thresholds import no_data_words, no_healthy_rule, on_dry_run
 from tidegate.plans.kinds import NewAlerts
 from tidegate.samples import AlertReading, NoData, Reading
 from tidegate.verdict import Finding, Verdict
@@ -47,8 +47,8 @@ def judge_new_alerts(id_: str, item: NewAlerts, count: Reading, rules: AlertRead
     elif rules.problem is not None:
         verdict, sentence = Verdict.ERROR, f"Alert rules cannot be read ({no_data_words(rules.problem)})."
     elif rules.healthy_rules < 1:
-        verdict, sentence = Verdict.ERROR, f"No healthy alert rule with {labels}: nothing could have fired."
+        verdict, sentence = Verdict.ERROR, no_healthy_rule(labels, item.rules, rules)
     else:
-        verdict = Verdict.PASS
-        sentence = f"None began since the wave began; {rules.healthy_rules} healthy rules with {labels}."
+        verdict, which = Verdict.PASS, item.rules.words if item.rules else labels
+        sentence = f"None began since the wave began; {rules.healthy_rules} healthy rules with {which}."
     return on_dry_run(item, Finding(id_, item.text, verdict, sentence, observed, "0 new", None, query))

@@ -2,20 +2,33 @@
 
 from dataclasses import replace
 
+from tidegate.judging.harm_seen import harm_seen
 from tidegate.plan import Alerts, Human, Metric, Threshold, When
 from tidegate.plans.criterion import BaseCriterion
+from tidegate.plans.kinds import AlertRules
 from tidegate.samples import AlertReading, NoData, Reading
 from tidegate.units import quantity_in
 from tidegate.verdict import Finding, Verdict
 
 
-def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading, query: str) -> Finding:
-    """Whether what must hold holds; a trigger beyond its bound is a FAIL only once it has lasted (see `sustained`)."""
+def judge_threshold(
+    id_: str, item: Threshold, metric: Metric, reading: Reading, query: str, *, flowing: bool = False
+) -> Finding:
+    """Whether what must hold holds; a trigger beyond its bound is a FAIL only once it has lasted (see `sustained`).
+
+    `flowing`: whether the new path has requests now, without which an infinite value of nothing fires nothing.
+    """
     above = item.above is not None
     limit = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
     words = f"{'above' if above else 'below'} {metric.unit.format(limit)}"
     trigger = When.TRIGGER in item.when
+    allowed = "rolls back when" if trigger else "must be"
     if isinstance(reading, NoData):
+        # What fails a gate or a soak exposes nobody more, so that it needs no requests to be believed.
+        if harm := harm_seen(metric, reading, limit, upper=above == trigger, flowing=flowing or not trigger):
+            sentence = f"{metric.title} is {harm}{_counted(reading)}; {allowed} {words}."
+            finding = Finding(id_, item.text, Verdict.FAIL, sentence, None, words, reading.n, query, item.required)
+            return on_dry_run(item, finding)
         verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
         finding = Finding(
             id_,
@@ -33,13 +46,11 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
     if reading.at_least and verdict is Verdict.PASS and above == trigger:
         verdict = Verdict.INCONCLUSIVE  # it may as well be beyond the bound
     seen = f"at least {metric.unit.format(reading.value)}" if reading.at_least else metric.unit.format(reading.value)
-    allowed = "rolls back when" if trigger else "must be"
-    counted = f", from {reading.n:.0f} requests" if reading.n is not None else ""
     finding = Finding(
         id_,
         item.text,
         verdict,
-        f"{metric.title} is {seen}{counted}; {allowed} {words}.",
+        f"{metric.title} is {seen}{_counted(reading)}; {allowed} {words}.",
         reading.value,
         words,
         reading.n,
@@ -47,6 +58,10 @@ def judge_threshold(id_: str, item: Threshold, metric: Metric, reading: Reading,
         item.required,
     )
     return on_dry_run(item, finding)
+
+
+def _counted(reading: Reading) -> str:
+    return f", from {reading.n:.0f} requests" if reading.n is not None else ""
 
 
 def on_dry_run(item: BaseCriterion, finding: Finding) -> Finding:
@@ -73,11 +88,25 @@ def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
     elif reading.problem is not None:
         sentence, verdict = f"Alerts cannot be read ({no_data_words(reading.problem)}).", Verdict.ERROR
     elif reading.healthy_rules < 1:
-        sentence, verdict = f"No healthy alert rule with {labels}: nothing could have fired.", Verdict.ERROR
+        sentence, verdict = no_healthy_rule(labels, item.rules, reading), Verdict.ERROR
     else:
-        sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {labels}.", Verdict.PASS
+        which = item.rules.words if item.rules else labels
+        sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {which}.", Verdict.PASS
     return on_dry_run(
         item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
+    )
+
+
+def no_healthy_rule(labels: str, named: AlertRules | None, reading: AlertReading) -> str:
+    """That nothing could have fired, and how the plan says what could."""
+    read = (
+        f"of the {reading.rules_read} alerting rules that could be read" if reading.rules_read else "no rule was read"
+    )
+    if named is not None:
+        return f"No healthy alert rule ({named.words}; {read}), or not all of them: nothing could have fired."
+    return (
+        f"No healthy alert rule with {labels}: nothing could have fired ({read}). Where alerts get these labels from "
+        "their query, name the rules that must be healthy: rules: {names: [...]}, or groups, or labels."
     )
 
 

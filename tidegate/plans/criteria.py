@@ -8,7 +8,18 @@ from pydantic import Field, StringConstraints
 from tidegate.plans.base import Contradiction, Name, Switch, Whole
 from tidegate.plans.criterion import LASTING, ONE_WINDOW, BaseCriterion, When
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plans.kinds import Change, Coverage, LabelName, Leak, NewAlerts, ResourceSpike, Slo, Trend
+from tidegate.plans.kinds import (
+    RULES_FIELD,
+    AlertRules,
+    Change,
+    Coverage,
+    LabelName,
+    Leak,
+    NewAlerts,
+    ResourceSpike,
+    Slo,
+    Trend,
+)
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.units import Bound, Duration
 
@@ -45,6 +56,12 @@ class Alerts(BaseCriterion):
     labels: dict[LabelName, Annotated[str, StringConstraints(min_length=1)]] = Field(
         min_length=1, description="The labels an alert must carry to count."
     )
+    rules: AlertRules | None = Field(default=None, description=RULES_FIELD)
+
+    @property
+    def known_by(self) -> frozenset[tuple[str, str]]:
+        """The same for every criterion about these alerts and these rules."""
+        return frozenset({*self.labels.items(), *([("rules:", self.rules.words)] if self.rules else [])})
 
 
 class EarlierWaves(BaseCriterion):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJsonSchema
 
-from tidegate.plans.base import Contradiction, Name, Switch, Whole
+from tidegate.plans.base import Contradiction, Model, Name, Switch, Whole
 from tidegate.plans.criterion import LASTING, ONE_WINDOW, BaseCriterion, When
 from tidegate.units import Bound, Duration, Percent, PositiveDuration
 
@@ -99,6 +99,34 @@ class Leak(_Measured):
     window: PositiveDuration = Field(default=timedelta(days=2), description="How far back growth is looked for.")
 
 
+class AlertRules(Model):
+    """The alerting rules that must be healthy, apart from the labels that fire: by name, group or their own labels."""
+
+    names: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        default=(), description="Names of rules; each must be there."
+    )
+    groups: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        default=(), description="Groups of rules."
+    )
+    labels: dict[LabelName, Annotated[str, StringConstraints(min_length=1)]] = Field(
+        default={}, description="Labels that the rules themselves state."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Nothing that names a rule."""
+        if not self.names and not self.groups and not self.labels:
+            yield (), "found nothing, allowed is at least one of names, groups or labels"
+
+    @property
+    def words(self) -> str:
+        """`name HighErrors, group shop, team=web`."""
+        labels = [f"{name}={value}" for name, value in sorted(self.labels.items())]
+        return ", ".join([*(f"name {n}" for n in self.names), *(f"group {g}" for g in self.groups), *labels])
+
+
+RULES_FIELD = "The rules that must be healthy, where they cannot be told by these labels."
+
+
 class NewAlerts(BaseCriterion):
     """No alert with these labels began since the wave began, and at least one healthy rule could have fired."""
 
@@ -106,6 +134,7 @@ class NewAlerts(BaseCriterion):
     labels: dict[LabelName, Annotated[str, StringConstraints(min_length=1)]] = Field(
         min_length=1, description="The labels an alert must carry to count."
     )
+    rules: AlertRules | None = Field(default=None, description=RULES_FIELD)
 
 
 class ResourceSpike(_Measured):
