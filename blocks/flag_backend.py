@@ -77,6 +77,14 @@ class FlagBackend(Protocol):
 
 
 @runtime_checkable
+class Questioned(Protocol):
+    """A flag backend that knows before a rollout what a raise would run into."""
+
+    def question(self, flag: str) -> str:
+        """What people have to answer before this flag is raised, empty for nothing; raises Refused, Unreachable."""
+
+
+@runtime_checkable
 class Leasing(Protocol):
     """A flag backend whose evaluators know the time, so that exposure can end by itself."""
 

@@ -168,7 +168,9 @@ class FlagdStore(BaseModel):
         if len(found) > 1 or (found and has_own_variants(found[-1])):
             raise Refused(f"{self.path}: flag {flag} {_not_ours_to_raise(found)}")
         return (
-            "" if snapshot.content is not None else f"{self.path} is not there: do the evaluators read this very file?"
+            ""
+            if snapshot.content is not None
+            else f"{self.path} is not there: is this the file that the evaluators read?"
         )
 
     def check(self) -> str:

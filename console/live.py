@@ -107,6 +107,8 @@ class Viewer:
             self.say(f"The gate before wave {gate.wave} waits: {here}{where}")
             if gate.refusal:
                 self.say(f"The last answer was refused: {gate.refusal}")
+            if question := self.run.state.asked_before(gate.wave):
+                self.say(f"A go answers this with yes: {question}")
         if sys.stdin.isatty() and select.select([sys.stdin], [], [], 0)[0]:
             sys.stdin.readline()
             self._decide()

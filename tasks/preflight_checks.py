@@ -10,6 +10,7 @@ from blocks.errors import ConnectionFault
 from tasks.checklist import Scene, line_looks
 from tasks.clocks import clocks_ahead
 from tasks.flag_in_use import why_in_use
+from tasks.flag_questions import TEXT, flag_source
 from tasks.preflight_outside import outside_looks
 from tasks.preflight_queries import query_looks
 from tidegate.approval import unsatisfiable
@@ -20,6 +21,7 @@ from tidegate.judging.thresholds import no_healthy_rule
 from tidegate.pace import Timing
 from tidegate.plan import Alerts, Plan
 from tidegate.query import render, selector
+from tidegate.rollout_state import FLAG_QUESTION
 from tidegate.samples import NoData, NoDataReason, Reading
 from tidegate.units import format_duration
 from tidegate.verdict import Finding, Verdict
@@ -42,6 +44,7 @@ def preflight_checks(
     """The checks of a plan against these connections; each can be run by itself, in any order."""
     checks = [_connection(name, block) for name, block in connections.present()]
     checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
+    checks.append(Check(FLAG_QUESTION, TEXT, lambda: flag_source(connections, plan, timing, now)))
     checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
     checks.append(Check("clocks", _CLOCKS, lambda: _clocks(connections)))
     checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
@@ -91,9 +94,10 @@ def _connection(name: str, block: object) -> Check:
 
 def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
     text = f"{plan.flag.key} is at zero"
-    why = why_in_use(plan.flag.key, connections.flags.read(plan.flag.key))
+    seen = connections.flags.read(plan.flag.key)
+    why = why_in_use(plan.flag.key, seen)
     if not why:
-        return Finding("flag", text, Verdict.PASS, "Nobody is exposed.")
+        return Finding("flag", text, Verdict.PASS, f"Nobody is exposed: {seen.description}.")
     return Finding("flag", text, Verdict.FAIL, f"{why[0].upper()}{why[1:]}.")
 
 

@@ -13,6 +13,8 @@ from tidegate.judging.throughout import Kept
 from tidegate.refusals import Refused
 from tidegate.verdict import Verdict
 
+# The check of preflight whose answer may be a question to people.
+FLAG_QUESTION = "flag.source"
 # By series, wave and the end of the tick: raw counts, each once.
 Tally = dict[str, dict[int, dict[float, Counts]]]
 
@@ -208,6 +210,7 @@ class RolloutState:
     auto_approve: bool = False
     preflight: Verdict | None = None
     not_there_yet: str = ""  # what the queries select and preflight did not find, for the approvers of wave 1
+    question: str = ""  # what preflight could not find out
     first_raise_at: datetime | None = None
     wave: int = 0
     exposure: Exposure = ZERO
@@ -265,6 +268,10 @@ class RolloutState:
     def goes_no_further(self) -> bool:
         """Whether the way back was ordered, or the rollout ended: nothing takes it onward again."""
         return self.rollback is not None or not self.phase.is_open
+
+    def asked_before(self, wave: int) -> str:
+        """What people answer with yes by a go before this wave, empty for nothing: the first gate asks it."""
+        return self.question if wave == 1 else ""
 
     @property
     def changed_by_hand(self) -> bool:

@@ -10,7 +10,7 @@ from tidegate.gates.counted import forget
 from tidegate.inference import Counts
 from tidegate.judging.selected import ALL_THERE, SELECTS
 from tidegate.judging.throughout import gather
-from tidegate.rollout_state import HoldCause, Phase, RolloutState, Snapshot, TestRecord, WaveRecord
+from tidegate.rollout_state import FLAG_QUESTION, HoldCause, Phase, RolloutState, Snapshot, TestRecord, WaveRecord
 from tidegate.verdict import Verdict
 
 
@@ -20,6 +20,9 @@ def _preflight(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
         f["sentence"] for f in body.get("findings", ()) if f["criterion"] == SELECTS and f["sentence"] != ALL_THERE
     )
     state.not_there_yet = next(listed, "")
+    open_, found = Verdict.NOT_APPLICABLE.value, body.get("findings", ())
+    asked = (f for f in found if f["criterion"] == FLAG_QUESTION and f["verdict"] == open_)
+    state.question = next((str(finding["sentence"]) for finding in asked), "")
     if snapshot := body.get("snapshot"):
         state.snapshot = Snapshot(snapshot["argument"], datetime.fromisoformat(snapshot["at"]))
 

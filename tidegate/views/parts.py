@@ -46,6 +46,7 @@ class GateView:
     quorum: int
     statements: tuple[StatementView, ...]
     findings: tuple[Mapping[str, Any], ...]
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)

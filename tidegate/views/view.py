@@ -240,6 +240,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         step.gate.quorum,
         tuple(StatementView(s.key, s.role, s.text, people_of(plan, s.role)) for s in asked),
         tuple(gate.findings),
+        state.asked_before(gate.wave),
     )
 
 

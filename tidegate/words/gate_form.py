@@ -16,6 +16,8 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     """The Markdown above a gate's form."""
     step = plan.waves[wave - 1]
     parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    if question := state.asked_before(wave):
+        parts.append(f"> **A go answers this with yes:** {table_row(question)[2:-2]}\n")
     parts.append(f"## May {wave_words(plan, wave)} begin?\n")
     parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
     said = [person for person in said_go(state, wave, plan.approval_ttl) if person in approvers_of(plan, wave)]

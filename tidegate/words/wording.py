@@ -46,10 +46,12 @@ def _notice(
 def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: Iterable[str], refusal: str) -> Notice:
     """People are asked."""
     again = f"The last answer was refused: {refusal}\n" if refusal else ""
+    question = state.asked_before(wave)
+    asked = f"A go answers this with yes: {question}\n" if question else ""
     code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
     people = tuple(who)
     body = (
-        f"{again}Approvers: {', '.join(people)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
+        f"{again}{asked}Approvers: {', '.join(people)}. {_wanted(plan, state, wave)}Answer in the Prefect UI, or with\n"
         f"tidegate approve {state.rollout} --as EMAIL --decision go{code}\n"
         f"{approvals_words(plan)} Journal head: {state.head[:12]}"
     )
