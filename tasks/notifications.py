@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from blocks.errors import ClaimHeld, ConnectionFault, Refused
+from blocks.errors import AmbiguousResult, ClaimHeld, ConnectionFault, RecipientsRefused, Refused
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
-from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, silent_pager, thread_of
+from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, silent_pager, thread_of, wait_after
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.notices import Notice
 from tidegate.rollout_state import RolloutState
 from tidegate.words.page_end import ended_page
-from tidegate.words.wording import pager_silent
+from tidegate.words.wording import delivery_given_up, pager_silent
 
 SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more
 _CLOCKS_APART = timedelta(minutes=2)
@@ -44,10 +44,12 @@ def deliver(run: OpenRollout, now: datetime | None = None) -> int:
         if alone and mine:
             run.refresh()
             _send_all(run, now)
+            _tell_given_up(run)
             since = silent_pager(run.plan, run.state, _parts(run), now or utc_now())
             if since is not None:
                 tell(run, pager_silent(run.plan, run.state, since))
-                _send_all(run, now)
+            # What was just told is sent at once.
+            _send_all(run, now)
     return len(undelivered(run, now))
 
 
@@ -94,9 +96,16 @@ def _send_all(run: OpenRollout, now: datetime | None) -> None:
         lane = f"{due.part}/{due.notice.problem}" if due.part == PAGERDUTY else due.part
         if silent & {due.part, lane}:
             continue
+        moment = now or utc_now()
+        if due.not_before is not None and moment < due.not_before:
+            if due.part == PAGERDUTY:
+                silent.add(lane)
+            continue
         try:
-            reference = _sent(run, due, now or utc_now())
+            reference = _sent(run, due, moment)
         except ConnectionFault as fault:
+            if isinstance(fault, Refused) or (due.part == MAIL and isinstance(fault, AmbiguousResult)):
+                _note_refused(run, due, fault, moment)
             # Whoever refused one message may take another; whoever did not answer is not asked again this time.
             silent.add(due.part if not isinstance(fault, Refused) else lane if due.part == PAGERDUTY else "")
             _log.warning("notice %s could not be sent by %s: %s", due.notice.event, due.channel, fault)
@@ -104,6 +113,40 @@ def _send_all(run: OpenRollout, now: datetime | None) -> None:
         if reference is not None:
             body = {"event": due.notice.event, "channel": due.channel, "reference": reference}
             run.append(Kind.SENT, body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
+
+
+def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datetime) -> None:
+    """Write down who has the message and who refused it: nobody gets it again, and nobody is asked without end."""
+    before = run.state.delivery_refusals.get(due.key)
+    count = before.count + 1 if before else 1
+    wait = wait_after(count)
+    reached = (before.reached if before else frozenset()) | (
+        frozenset(fault.reached) if isinstance(fault, RecipientsRefused) else frozenset()
+    )
+    body = {
+        "event": due.notice.event,
+        "channel": due.channel,
+        "count": count,
+        "reached": sorted(reached),
+        "refused": sorted(set(due.to) - reached) or [due.room or due.channel],
+        "reason": str(fault),
+        "until": (now + wait).isoformat() if wait is not None else None,
+    }
+
+    def known(state: RolloutState) -> bool:
+        there = state.delivery_refusals.get(due.key)
+        return there is not None and there.count >= count
+
+    run.append(Kind.DELIVERY_REFUSED, body, now, unless=known)
+
+
+def _tell_given_up(run: OpenRollout) -> None:
+    """Tell, by what is left, whom messages do not reach."""
+    for key, refusal in tuple(run.state.delivery_refusals.items()):
+        body = run.state.queued.get(key.rpartition("/")[0])
+        if refusal.until is None and body is not None:
+            title = Notice.from_json(body).title
+            tell(run, delivery_given_up(run.plan, run.state, refusal.refused, refusal.reason, title))
 
 
 def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:

@@ -1,8 +1,8 @@
 """Which notice is still due on which channel: from the plan, the journal and the instant alone."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from tidegate.notices import Loudness, Notice
 from tidegate.plan import Plan
@@ -11,6 +11,7 @@ from tidegate.rollout_state import RolloutState
 # As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
 # one message in the channel of the notice's loudness.
 SLACK, THREAD, PAGERDUTY, MAIL, STATUS = "slack", "thread", "pagerduty", "mail", "status_page"
+_FIRST_WAIT, _LONGEST_WAIT, _REFUSALS_BORNE = timedelta(seconds=30), timedelta(minutes=10), 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Due:
     room: str = ""
     in_thread: bool = False
     to: tuple[str, ...] = ()
+    not_before: datetime | None = None  # refused, and tried again then
 
     @property
     def key(self) -> str:
@@ -68,7 +70,7 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
     for body in state.queued.values():
         notice = Notice.from_json(body)
         messages = list(messages_of(plan, notice, parts))
-        missing = [due for due in messages if due.key not in state.sent]
+        missing = [left for due in messages if due.key not in state.sent for left in _left_of(due, state)]
         found += missing
         late = any(
             due.part == SLACK and due.room in down and now - down[due.room] >= plan.channels.second_after
@@ -78,8 +80,23 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
         instead = Due(notice, MAIL, to=people)
         mailed = instead.key in state.sent or any(due.channel == MAIL for due in messages)
         if late and people and MAIL in parts and not mailed:
-            found.append(instead)
+            found += _left_of(instead, state)
     return found
+
+
+def _left_of(due: Due, state: RolloutState) -> Iterator[Due]:
+    """The message for those who have not got it, from when it may be tried again; none where it was given up."""
+    refusal = state.delivery_refusals.get(due.key)
+    if refusal is None:
+        yield due
+    elif refusal.until is not None:
+        to = tuple(person for person in due.to if person not in refusal.reached)
+        yield replace(due, to=to, not_before=refusal.until)
+
+
+def wait_after(count: int) -> timedelta | None:
+    """How long a message waits that was refused so often, longer each time; None: it is given up after an hour."""
+    return None if count >= _REFUSALS_BORNE else min(_FIRST_WAIT * 2 ** (count - 1), _LONGEST_WAIT)
 
 
 def _down_since(plan: Plan, state: RolloutState, parts: Collection[str]) -> dict[str, datetime]:

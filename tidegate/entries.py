@@ -44,6 +44,8 @@ class Kind(StrEnum):
     EXTENDED = "extended"  # wave, extension_seconds, by, reason: while the wave soaks
     ORPHANED = "orphaned"  # flow_run, attempt, reason: nobody carries it; a new run is about to be started
     ATTEMPTED = "attempted"  # event, channel, holder: the first try to send a notice; its answer may be lost
+    # event, channel, count, reached, refused, reason, until (none: given up): a message was refused, wholly or by some
+    DELIVERY_REFUSED = "delivery_refused"
     GATE_LOOKED = "gate_looked"  # wave, attempt, verdict, findings: the evidence of a waiting gate has changed
     BUILD_SEEN = "build_seen"  # versions, before, soak_anew: the versions that the new path runs
     GRADUATION_ASKED = "graduation_asked"  # findings: what is missing before the release is production-grade

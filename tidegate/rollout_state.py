@@ -144,6 +144,17 @@ class Attempt:
     holder: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryRefusal:
+    """A message that was refused, by all of its recipients or by some: how often, and when it is tried again."""
+
+    count: int
+    reached: frozenset[str]
+    refused: tuple[str, ...]
+    reason: str
+    until: datetime | None  # None: given up
+
+
 @dataclass(slots=True)
 class RollbackRecord:
     """The way back: who ordered it and why, and what was measured."""
@@ -251,6 +262,7 @@ class RolloutState:
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    delivery_refusals: dict[str, DeliveryRefusal] = field(default_factory=dict)
     held_at: dict[HoldCause, datetime] = field(default_factory=dict)
     versions: tuple[str, ...] = ()
     graduation: list[dict[str, Any]] = field(default_factory=list)  # the findings of the last asking, if any

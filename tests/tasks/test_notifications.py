@@ -1,17 +1,22 @@
 """Notices against a real inbox that refuses, loses answers and comes back: nothing is lost, nothing doubled."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from blocks.connections import OpenConnections
 from blocks.errors import Unreachable
 from blocks.flagd_file import FlagdFile
 from blocks.journal import Journal
+from blocks.mail import Mail
+from blocks.pagerduty import PagerDuty
 from tasks.notifications import deliver, tell, undelivered
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.opening import open_rollout
@@ -252,3 +257,90 @@ def test_a_delivery_that_fails_is_tried_again_at_the_next_guard(run: OpenRollout
     reporter.update(watching, utc_now())
     reporter._sending.flush()
     assert inbox.events("#releases") == ["one"]
+
+
+class PickyMailServer:
+    """A mail server that refuses some recipients, and keeps who got what."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, str] = {}
+        self.got: list[tuple[str, str]] = []
+        self.asked: list[str] = []
+
+    async def handle_RCPT(self, server: object, session: object, envelope: Any, address: str, options: object) -> str:
+        self.asked.append(address)
+        if why := self.refused.get(address):
+            return why
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+        event = message_from_bytes(envelope.content)["X-Tidegate-Event"]
+        self.got += [(event, address) for address in envelope.rcpt_tos]
+        return "250 OK"
+
+
+@pytest.fixture
+def picky(free_tcp_port: int) -> Iterator[tuple[PickyMailServer, Mail]]:
+    server = PickyMailServer()
+    controller = Controller(server, hostname="127.0.0.1", port=free_tcp_port)
+    controller.start()
+    yield server, Mail(host="127.0.0.1", port=free_tcp_port, starttls=False, sender="tg@example.com")
+    controller.stop()
+
+
+def test_who_has_a_mail_gets_it_once_and_who_refuses_it_is_asked_ever_more_seldom(
+    run: OpenRollout, inbox: Inbox, picky: tuple[PickyMailServer, Mail]
+) -> None:
+    server, mail = picky
+    run.connections = replace(run.connections, mail=mail)
+    bad, good = CONTACTS[0]["email"], CONTACTS[1]["email"]
+    server.refused = {bad: "550 5.1.1 no such user"}
+    now = utc_now()
+    tell(run, notice("drift", Loudness.PAGE, problem="drift"))
+    asked_at = []
+    for seconds in range(0, 4200, 10):
+        before = len(server.asked)
+        left = deliver(run, now + timedelta(seconds=seconds))
+        if bad in server.asked[before:]:
+            asked_at.append(seconds)
+    assert [event for event, address in server.got if address == good].count("drift") == 1
+    gaps = [after - before for before, after in zip(asked_at, asked_at[1:], strict=False)]
+    assert gaps[:9] == [30, 60, 120, 240, 480, 600, 600, 600, 600]
+    # Given up after ten: told, by the other ways and to the other contact, once.
+    told = [event for event in run.state.queued if event.startswith("undelivered-")]
+    assert len(told) == 1
+    assert left == 0
+    assert (told[0], good) in server.got
+    assert told[0] in inbox.events("#alerts-warnings")
+    assert bad in run.state.queued[told[0]]["title"]
+    assert "550 5.1.1 no such user" in run.state.queued[told[0]]["body"]
+    assert server.got.count((told[0], good)) == 1
+
+
+def test_who_is_taken_again_has_it_by_the_next_try(run: OpenRollout, picky: tuple[PickyMailServer, Mail]) -> None:
+    server, mail = picky
+    run.connections = replace(run.connections, mail=mail, pagerduty=None, slack=None)
+    bad, good = CONTACTS[0]["email"], CONTACTS[1]["email"]
+    server.refused = {bad: "450 4.2.0 greylisted"}
+    now = utc_now()
+    tell(run, notice("drift", Loudness.PAGE))
+    assert deliver(run, now) == 1
+    server.refused = {}
+    assert deliver(run.again(), now + timedelta(seconds=29)) == 1
+    assert deliver(run.again(), now + timedelta(seconds=31)) == 0
+    assert sorted(server.got) == [("drift", bad), ("drift", good)]
+
+
+def test_a_refused_page_is_still_before_its_end(run: OpenRollout, inbox: Inbox) -> None:
+    now = utc_now()
+    right = run.connections.pagerduty
+    refusing = replace(run.connections, slack=None, mail=None, pagerduty=PagerDuty(routing_key="x", url=inbox.url))
+    run.connections = refusing  # that address knows no events: 404
+    tell(run, notice("up", Loudness.PAGE, problem="drift"))
+    tell(run, notice("down", Loudness.INFO, problem="drift", resolves=True, acknowledges=True))
+    assert deliver(run, now) == 2
+    run.connections = replace(refusing, pagerduty=right)
+    assert deliver(run, now + timedelta(seconds=10)) == 2
+    assert deliver(run, now + timedelta(seconds=31)) == 0
+    assert [key.partition("/")[0] for key in run.state.sent] == ["up", "down"]

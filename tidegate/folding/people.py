@@ -1,12 +1,13 @@
 """What people are told, do and ask for, and who carries the rollout."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from tidegate.entries import Entry, Kind
 from tidegate.folding.apply import Apply
 from tidegate.refusals import Refused, with_refusal
-from tidegate.rollout_state import Attempt, RolloutState
+from tidegate.rollout_state import Attempt, DeliveryRefusal, RolloutState
 
 
 def _carried(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -23,6 +24,13 @@ def _queued(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
 
 def _attempted(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
     state.attempts.setdefault(f"{body['event']}/{body['channel']}", Attempt(entry.at, body["holder"]))
+
+
+def _delivery_refused(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+    until = datetime.fromisoformat(body["until"]) if body["until"] else None
+    reached = frozenset(map(str, body["reached"]))
+    refusal = DeliveryRefusal(body["count"], reached, tuple(body["refused"]), body["reason"], until)
+    state.delivery_refusals[f"{body['event']}/{body['channel']}"] = refusal
 
 
 def _sent(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -61,6 +69,7 @@ PEOPLE: Mapping[Kind, Apply] = {
     Kind.ORPHANED: _orphaned,
     Kind.QUEUED: _queued,
     Kind.ATTEMPTED: _attempted,
+    Kind.DELIVERY_REFUSED: _delivery_refused,
     Kind.SENT: _sent,
     Kind.REPORTED: _reported,
     Kind.ACCOUNTED: _accounted,

@@ -11,7 +11,7 @@ from tidegate.words.journal import entry_words
 
 MOST_POINTS = 400
 MOST_EVENTS = 500
-_MACHINERY = (Kind.QUEUED, Kind.SENT, Kind.RAISING, Kind.CARRIED)
+_MACHINERY = (Kind.QUEUED, Kind.SENT, Kind.DELIVERY_REFUSED, Kind.RAISING, Kind.CARRIED)
 _ISSUES = (Kind.BLINDED, Kind.HELD, Kind.ROLLING_BACK, Kind.ORPHANED)
 _RANK = {level.value: rank for rank, level in enumerate(Level)}
 

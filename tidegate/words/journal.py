@@ -81,8 +81,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"carried by the Prefect run {body['flow_run']}" if reviews else ""
         case Kind.ORPHANED:
             return f"{body['reason']}; a new run is started (attempt {body['attempt']})"
-        case Kind.ATTEMPTED:
-            return f"about to send {body['event']} by {body['channel']}" if reviews else ""
+        case Kind.ATTEMPTED | Kind.DELIVERY_REFUSED:
+            return _sending(entry) if reviews else ""
         case Kind.GATE_LOOKED:
             return f"the evidence before wave {body['wave']} is now {body['verdict']}"
         case Kind.BUILD_SEEN:
@@ -101,6 +101,13 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
         case Kind.AMENDED | Kind.FROZEN | Kind.UNFROZEN:
             return _for_all_that_follows(entry)
+
+
+def _sending(entry: Entry) -> str:
+    what = f"{entry.body['event']} by {entry.body['channel']}"
+    if entry.kind is Kind.ATTEMPTED:
+        return f"about to send {what}"
+    return f"{what} refused, {'tried again later' if entry.body['until'] else 'given up'}: {entry.body['reason']}"
 
 
 def _for_all_that_follows(entry: Entry) -> str:

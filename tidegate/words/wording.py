@@ -1,6 +1,7 @@
 """What people read: the text of every notice, and the evidence table of a gate's form."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -129,6 +130,17 @@ def pager_silent(plan: Plan, state: RolloutState, since: datetime) -> Notice:
     body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. Pages go by mail and to {plan.channels.critical} meanwhile."
     event = f"pager-silent-{since:%Y%m%dT%H%M%S}"
     return replace(_notice(state, event, Loudness.WARNING, title, body), to=tuple(c.email for c in plan.contacts))
+
+
+def delivery_given_up(plan: Plan, state: RolloutState, refused: Sequence[str], reason: str, title: str) -> Notice:
+    """A message was refused too often; told by the other ways and to the other people, once for each place."""
+    whom = ", ".join(refused)
+    body = (
+        f"{reason}\nNot delivered: {title}. Other messages are tried there all the same, and given up in the same way."
+    )
+    event = f"undelivered-{hashlib.sha256(whom.encode()).hexdigest()[:12]}"
+    others = tuple(c.email for c in plan.contacts if c.email not in refused)
+    return replace(_notice(state, event, Loudness.WARNING, f"Messages do not reach {whom}", body), to=others)
 
 
 def abandoned(plan: Plan, state: RolloutState) -> Notice:
