@@ -2,8 +2,9 @@
 
 import re
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -60,7 +61,7 @@ class Prometheus(HttpLogin, Connection):
             for number, query in enumerate(queries.values())
         )
         answer = self.get_client().query(joined, at)
-        if answer.problem is not None and answer.problem.reason is not NoDataReason.REFUSED:
+        if answer.problem is not None and answer.problem.reason not in (NoDataReason.REFUSED, NoDataReason.SLOW):
             return dict.fromkeys(queries, answer.problem)
         if answer.problem is not None or answer.warnings:
             # Asked each for itself, only the one at fault suffers.
@@ -114,7 +115,7 @@ class Prometheus(HttpLogin, Connection):
         if wrong:
             detail = f"found the label name {wrong[0]!r}, allowed are letters, digits and _"
             return AlertReading(at, (), 0, NoData(NoDataReason.REFUSED, at, detail))
-        asked = _BESIDE.submit(self.get_client().query, firing_query(labels), at)
+        asked = _beside(self.get_client().query, firing_query(labels), at)
         listed = self.get_client().rules(at)
         seen = asked.result()
         odd = NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
@@ -155,5 +156,10 @@ class Prometheus(HttpLogin, Connection):
         client = self.get_client()
         if len(queries) < 2:
             return {name: reading_of(client.query(query, at), at) for name, query in queries.items()}
-        asked = {name: _BESIDE.submit(client.query, query, at) for name, query in queries.items()}
+        asked = {name: _beside(client.query, query, at) for name, query in queries.items()}
         return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
+
+
+def _beside(ask: Callable[[str, datetime], Answer], query: str, at: datetime) -> Future[Answer]:
+    """Ask in another thread, within the time that this one has left."""
+    return _BESIDE.submit(copy_context().run, ask, query, at)

@@ -78,7 +78,12 @@ def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
     if version is None:
         return None
     prometheus = seen.run.connections.prometheus
-    return seen.ask(lambda: prometheus.label_values(version.query, version.label, seen.now))
+
+    def ask() -> frozenset[str] | NoData:
+        with seen.in_time():
+            return prometheus.label_values(version.query, version.label, seen.now)
+
+    return seen.ask(ask)
 
 
 def _unknown_build(seen: Sight, versions: Future[frozenset[str] | NoData] | None) -> str:

@@ -1,13 +1,17 @@
 """What can be asked at one instant about one rollout; trouble is a value, never an exception."""
 
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
+from blocks.bounded import all_within
 from tasks.ages import Ages, Question, answers_at
 from tasks.highest_bucket import told_as_least
 from tasks.open_rollout import OpenRollout
@@ -21,6 +25,7 @@ from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 T = TypeVar("T")
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="measure")
 VERSIONS = "versions"  # of the new path, where the plan watches them; no metric's name has its form
+_ROUNDS = 3  # of questions in a look: all at once, again over a longer time, the past of what is breached
 _QUESTIONS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="question")
 
 
@@ -46,8 +51,13 @@ class Sight:
     noted: list[tuple[str, str, list[list[float]]]] = field(
         default_factory=list
     )  # counts that are not in the journal yet
+    until: float = math.inf  # by the monotonic clock: Prometheus is asked no longer than that
     _asked: dict[object, Future[Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def in_time(self) -> AbstractContextManager[None]:
+        """What is asked of Prometheus inside ends with this look, whatever came before."""
+        return all_within(self.until - time.monotonic())
 
     @property
     def metrics(self) -> Mapping[str, Reading]:
@@ -89,7 +99,8 @@ class Sight:
 
     def _alerts(self, labels: dict[str, str], rules: AlertRules | None) -> AlertReading:
         try:
-            return self.run.connections.prometheus.alerts(labels, self.now, rules)
+            with self.in_time():
+                return self.run.connections.prometheus.alerts(labels, self.now, rules)
         except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
             return AlertReading(self.now, (), 0, _unreachable(error, self.now))
 
@@ -99,11 +110,13 @@ class Sight:
 
     def instant(self, queries: Mapping[str, str], stale_after: timedelta | None = None) -> Mapping[str, Reading]:
         """What each query answers at `now`; NoData(stale) where what it was made from is old."""
-        return Ages(self.run, self.now).answers([Question(queries, stale_after)])
+        with self.in_time():
+            return Ages(self.run, self.now).answers([Question(queries, stale_after)])
 
     def events(self, query: str) -> Reading:
         """What a query about events answers at `now`, whose series end when the event does."""
-        return answers_at(self.run, {"events": query}, self.now)["events"]
+        with self.in_time():
+            return answers_at(self.run, {"events": query}, self.now)["events"]
 
     def past(self, query: str, start: datetime, step: timedelta, *, infinite: bool = False) -> list[Sample] | NoData:
         """The query's points from `start` to this very instant, oldest first."""
@@ -112,16 +125,24 @@ class Sight:
         # The last point must be this very instant, so that the grid is laid backwards from now.
         count = int((self.now - start) / step)
         try:
-            return self.run.connections.prometheus.range(
-                query, self.now - step * count, self.now, step, infinite=infinite
-            )
+            with self.in_time():
+                return self.run.connections.prometheus.range(
+                    query, self.now - step * count, self.now, step, infinite=infinite
+                )
         except Exception as error:  # noqa: BLE001 - as above
             return _unreachable(error, self.now)
 
 
 def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
     """Begin to read every metric of the plan; other questions need not wait for it."""
-    return Sight(run, wave, now, _POOL.submit(_read, run, wave, now))
+    seconds = _ROUNDS * run.connections.prometheus.timeout_seconds
+
+    def read() -> Read:
+        with all_within(until - time.monotonic()):
+            return _read(run, wave, now)
+
+    until = time.monotonic() + seconds
+    return Sight(run, wave, now, _POOL.submit(read), until=until)
 
 
 def _read(run: OpenRollout, wave: int, now: datetime) -> Read:

@@ -31,7 +31,13 @@ class Front:
     url: str = ""
     ahead: timedelta = timedelta(0)
     change: Change = as_it_is
+    heard: threading.local = field(default_factory=threading.local)
     ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def asked(self) -> str:
+        """What the request that is being answered asked for."""
+        return str(self.heard.sent)
 
 
 @contextlib.contextmanager
@@ -44,6 +50,7 @@ def before(prometheus_url: str) -> Iterator[Front]:
 
         def _serve(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            front.heard.sent = sent.decode()
             kind = {"Content-Type": self.headers["Content-Type"]} if sent else {}
             asked = urllib.request.Request(prometheus_url + self.path, sent or None, kind)
             try:
