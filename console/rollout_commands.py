@@ -25,6 +25,7 @@ from tasks.open_rollout import OpenRollout, UnknownRollout, utc_now, why_unread
 from tasks.opening import NotAllowed, must_be_free, new_rollout_name, open_rollout, refusal
 from tasks.preflight_checks import Check, preflight_checks, run_checks
 from tasks.reuse import reuse_check
+from tasks.spill import keep_room
 from tasks.way_back_checks import way_back_checks
 from tidegate.checklist import section_verdicts
 from tidegate.entries import Kind
@@ -173,6 +174,7 @@ def start(
     else:
         out.print(f"started [bold]{name}[/bold]; watch it with `tidegate status {name}`, turn it back with")
         out.print(f"`tidegate rollback {name} --reason TEXT`")
+        out.print(keep_room(), markup=False, soft_wrap=True)
 
 
 def _carry_on(run: OpenRollout, who: str, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 from tasks.connected import connected
 from tasks.open_rollout import utc_now
 from tasks.pruning import prune_runs
+from tasks.spill import keep_room
 from tasks.watch_claim import stand_by
 from tasks.watching import watch_until
 
@@ -24,6 +25,7 @@ def watch(minutes: int = 15, connections: str = "default") -> str:
     claim = stand_by(via, utc_now() + 2 * turn)
     if claim is None:
         return "another watch is alive"
+    get_run_logger().info(keep_room())
     guards = watch_until(via, claim, utc_now() + turn, utc_now() + 2 * turn)
     pruned = prune_runs(utc_now())
     get_run_logger().info("%d guards; %d finished runs of earlier watches deleted", guards, pruned)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from blocks.errors import ConnectionFault
+from blocks.flagd_reserve import FULL, Reserve
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tidegate.entries import Kind
@@ -38,17 +39,42 @@ def spill(rollout: str, flag: str, kind: Kind, body: Mapping[str, Any]) -> None:
     text = json.dumps({**line, "body": dict(body)}) + "\n"
     path = spill_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            # Against `_forget`, which writes the file anew; it is never removed, so that nobody writes to a lost one.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_whole(descriptor, text.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            _add(path, text.encode())
+        except OSError as full:
+            # Journal and file may lie on one disk; who ordered a rollback must not be lost with it.
+            if full.errno not in FULL or not _reserve().give_up():
+                raise
+            _add(path, text.encode())
     except OSError as error:
         _log.error("%s: the entry could not be kept either (%s): %s", path, error.strerror, text.strip())
+
+
+def keep_room() -> str:
+    """See that an entry can be kept on a full disk, too; the sentence that says where it would lie."""
+    path = spill_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _reserve().keep(0)
+    except OSError as error:
+        return f"What the journal does not take could NOT be kept in {path} on a full disk ({error.strerror})"
+    return f"What the journal does not take is kept in {path}, with room reserved for a full disk"
+
+
+def _reserve() -> Reserve:
+    return Reserve(spill_path().with_suffix(".reserved"))
+
+
+def _add(path: Path, text: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        # Against `_forget`, which writes the file anew; it is never removed, so that nobody writes to a lost one.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _write_whole(descriptor, text)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
@@ -76,6 +102,8 @@ def merge_spill(run: OpenRollout) -> int:
         if _append(run, line):
             merged += 1
         _forget(path, line["spill"])
+    if merged:
+        keep_room()
     return merged
 
 

@@ -1,0 +1,51 @@
+"""Journal and kept entries on one disk that is full: the flag is at zero, and who ordered it is not lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blocks.kit import read_kit, write_kit
+from tasks.open_rollout import OpenRollout
+from tasks.spill import keep_room, merge_spill, spill_path
+from tests.blocks.flag_files import fill, small_disk
+from tests.console.conftest import Run
+from tests.console.test_broken_parts import raised
+from tidegate.exposure import ZERO
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A small disk with the kit, the journal and what is kept beside them; the flag file lies elsewhere."""
+    with small_disk(tmp_path / "disk", "size=4m") as disk:
+        path = disk / "kit.yaml"
+        values: dict[str, dict[str, object]] = {
+            "journal": {"url": f"sqlite:///{disk / 'journal.db'}", "timeout_seconds": 0.5},
+            "flags": {"path": str(tmp_path / "flags.json")},
+            "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 0.2},
+        }
+        write_kit(path, values)
+        monkeypatch.setenv("TIDEGATE_KIT", str(path))
+        yield disk
+
+
+@pytest.mark.parametrize("typed", ["key", "name"])
+def test_who_ordered_the_zero_is_kept_on_a_full_disk_and_merged(disk: Path, run: Run, typed: str) -> None:
+    opened = raised(disk / "kit.yaml")
+    assert str(spill_path()) in keep_room()
+    fill(disk)
+    order = ("--flag", opened.flag) if typed == "key" else (opened.rollout,)
+    code, out, err = run("rollback", *order, "--as", "me", "--reason", "smoke")
+    assert code == 3, out + err
+    assert read_kit(disk / "kit.yaml").flags.read(opened.flag).exposure == ZERO
+    (disk / "filling").unlink()
+    again = OpenRollout(opened.connections, opened.rollout)
+    merge_spill(again)  # what the reserve's own room did not let through before
+    assert again.state.rollback is not None
+    assert (again.state.rollback.by, again.state.rollback.reason) == ("me", "smoke")
+    assert "room reserved" in keep_room()
+
+
+def test_without_room_it_is_said(disk: Path) -> None:
+    fill(disk)
+    assert "could NOT be kept" in keep_room()
