@@ -104,7 +104,7 @@ def test_a_flag_that_is_not_at_zero_is_not_started(kit: Path, run: Run) -> None:
     put(via.flags, plan.flag.key, plan.exposure_at(2), 1)
     code, _, err = run("start", "batch-patches-v1.yaml", "--as", WHO)
     assert code == 2
-    assert "not at zero" in err
+    assert "serves 25% of production" in err
 
 
 def test_rollback_works_with_prefect_and_prometheus_down_and_says_that_proof_is_missing(kit: Path, run: Run) -> None:
