@@ -1,6 +1,7 @@
 """An answer has an age: what Prometheus only repeats is no evidence, neither for the release nor against it."""
 
 import struct
+import urllib.request
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,24 @@ def test_reasons_are_journalled(world: World) -> None:
     world.pass_time(14 * MINUTE, healthy, guard=GUARD)
     world.pass_time(2 * MINUTE, without_latency, guard=GUARD)
     assert look(world.run, world.now).raw_json()["latency_query"] == NoDataReason.STALE.value
+
+
+def test_ages_take_no_round_trip_of_their_own(world: World) -> None:
+    counter = 'prometheus_http_requests_total{code="200",handler="/api/v1/query"}'
+
+    def asked() -> float:
+        with urllib.request.urlopen(f"{world.server.url}/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(counter))
+
+    world.pass_time(10 * MINUTE, healthy, guard=MINUTE)
+    before = asked()
+    seen = look(world.run, world.now)
+    assert asked() - before == 1
+    assert {name for name, found in seen.raw.items() if isinstance(found, Sample) and found.newest} >= {
+        "traffic_canary",
+        "traffic_control",
+        "errors_part",
+        "errors_whole",
+        "latency_query",
+    }
