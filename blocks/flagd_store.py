@@ -160,6 +160,7 @@ class FlagdStore(BaseModel):
         """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
         return flagd_off(self.path, flag)
 
+    @each_flag_apart("question")
     def question(self, flag: str) -> str:
         """What people have to answer before this flag is raised, empty for nothing; raises Refused, Unreachable."""
         with _faults(self.path):
