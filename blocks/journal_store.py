@@ -14,6 +14,7 @@ from sqlalchemy import Connection as Session
 from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, update
 
 from blocks.bounded import bounded
+from blocks.claim_waits import seconds_to_wait
 from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused, Unreachable
 from blocks.journal_rows import (
     Claim,
@@ -149,6 +150,12 @@ class JournalStore(BaseModel):
             claimed = {str(flag) for flag in session.execute(select(CLAIMS.c.flag)).scalars()}
         return frozenset(claimed | {row.flag for row in self.rollouts()})
 
+    def owners(self) -> dict[str, str]:
+        """The flag of every rollout that owns one, also of those whose opening entry cannot be found."""
+        with self._read() as session:
+            found = session.execute(select(CLAIMS.c.owner, CLAIMS.c.flag).where(CLAIMS.c.owner != ""))
+            return {row.owner: row.flag for row in found}
+
     def recent(self, kind: Kind, since: datetime) -> list[Entry]:
         """Every rollout's entries of this kind from `since` on, oldest first; raises Refused for an unreadable one."""
         wanted = (ENTRIES.c.kind == kind.value, ENTRIES.c.at >= stamp(since))
@@ -167,15 +174,17 @@ class JournalStore(BaseModel):
     def claim(self, flag: str, rollout: str, holder: str, lease: timedelta) -> Claim:
         """Take or keep the right to write; raises ClaimHeld, or FlagBusy when the flag belongs to another rollout.
 
-        A holder keeps its epoch until somebody else has taken the claim, even after release or a late renewal.
+        A holder keeps its epoch until somebody else has taken the claim, even after release or a late renewal. More
+        left of a claim than a lease is long means that the database's clock moved: this process then waits a lease.
         """
         with self._write() as session:
             held = hold_claims_row(session, flag)
             if held["owner"] not in ("", rollout):
                 raise FlagBusy(flag, held["owner"], started_by(session, held["owner"]))
             kept = held["holder"] == holder
-            if not kept and held["seconds_left"] > 0:
-                raise ClaimHeld(held["holder"], held["seconds_left"])
+            left = 0.0 if kept else seconds_to_wait(held, lease)
+            if left > 0:
+                raise ClaimHeld(held["holder"], left)
             return take_claim(session, Claim(flag, rollout, held["epoch"] + (not kept), holder), lease)
 
     def renew(self, claim: Claim, lease: timedelta) -> None:

@@ -55,6 +55,12 @@ CLAIMS = Table(
     Column("holder", String(400), nullable=False),
     Column("until", Float, nullable=False),
 )
+GUARD_CHECKS = Table(
+    "guard_checks",
+    METADATA,
+    Column("rollout", String(200), primary_key=True),
+    Column("checked", Float, nullable=False),
+)
 
 # Leases are judged by one clock, the database's, since the machines' clocks differ.
 NOW = {
@@ -193,7 +199,8 @@ def _create_tables(engine: Engine, timeout_seconds: float) -> None:
     if engine.dialect.name == "sqlite":
         _switch_to_wal(engine, timeout_seconds)
         with engine.connect() as connection:
-            found = connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name IN ('entries', 'claims')"))
+            names = ", ".join(f"'{name}'" for name in METADATA.tables)
+            found = connection.execute(text(f"SELECT count(*) FROM sqlite_master WHERE name IN ({names})"))  # noqa: S608
             if found.scalar_one() == len(METADATA.tables):
                 return
     with engine.connect().execution_options(tidegate_write=True) as connection, connection.begin():

@@ -2,12 +2,13 @@
 
 import threading
 from datetime import timedelta
+from time import monotonic
 from typing import Any, NoReturn
 
 from blocks.errors import Refused, Unreachable
 from tasks.gates import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
 from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.orders import Given, record_refusal
 from tidegate.approval import Answer, Outcome
@@ -133,13 +134,13 @@ def hand_over(run: OpenRollout, gate: GateRecord, answer: Answer, code: str, via
 
 def ruling_after(run: OpenRollout, gate: GateRecord, read: int, patience: timedelta) -> tuple[Outcome, str]:
     """The ruling on this attempt behind entry `read`, once the journal has it; raises Unreachable when it does not."""
-    until = utc_now() + patience
+    until = monotonic() + patience.total_seconds()
     while True:
         for entry in run.connections.journal.entries(run.rollout, after=read):
             read, body = entry.sequence, entry.body
             if entry.kind is Kind.GATE_DECIDED and (body["wave"], body["attempt"]) == (gate.wave, gate.attempt):
                 return Outcome(body["outcome"]), str(body["reason"])
-        if utc_now() > until:
+        if monotonic() > until:
             waited = format_duration(patience)
             raise Unreachable(
                 f"the answer was handed over, and no worker has ruled on it within {waited}; "

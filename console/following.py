@@ -126,10 +126,14 @@ class Board:
                 continue
             try:
                 found.append(self.of(row.rollout))
-            except (ConnectionFault, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are shown
                 unreadable[row.rollout] = why_unread(error)
         self.unreadable = unreadable
         return found
+
+    def unreadable_open(self) -> list[RolloutRow]:
+        """Open rollouts that the last look could not read: nobody guards them."""
+        return [row for row in self.rows() if row.is_open and row.rollout in self.unreadable]
 
     def hidden(self, ended: int) -> int:
         """How many ended rollouts `newest` leaves out."""

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections import deque
 from datetime import datetime, timedelta
+from time import monotonic
 
 import httpx
 from rich.console import Console, Group
@@ -143,9 +144,9 @@ class Viewer:
 def follow(run: OpenRollout, viewer: Viewer, *, fault: str | None, service: str, deadline: timedelta) -> Shares:
     """Show the rollout until it ends; with a fault, release it once wave 1 runs. Returns the measured shares."""
     shares: Shares = {}
-    until, broken = utc_now() + deadline, False
+    until, broken = monotonic() + deadline.total_seconds(), False
     try:
-        while run.state.phase.is_open and utc_now() < until:
+        while run.state.phase.is_open and monotonic() < until:
             viewer.refresh()
             viewer.offer_gate()
             _measure(run, shares, utc_now())

@@ -3,12 +3,13 @@
 import sys
 import threading
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import typer
 
 from blocks.errors import Unreachable
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed, NotPermitted
 from tidegate.plan import Approvals
 from tidegate.units import format_duration
@@ -36,9 +37,9 @@ def ordered(deployment: str, run: OpenRollout, patience: timedelta = PATIENCE, *
     from console.prefect_runs import ended_as, start_run
 
     order = start_run(f"{deployment}/{deployment}", {"rollout": run.rollout, **parameters})
-    until = utc_now() + patience
+    until = monotonic() + patience.total_seconds()
     while (ended := ended_as(order)) is None:
-        if utc_now() > until:
+        if monotonic() > until:
             raise Unreachable(
                 f"the order was handed over, and no worker has taken it within {format_duration(patience)}; "
                 f"`tidegate journal {run.rollout}` shows what becomes of it"

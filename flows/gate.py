@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from flows.gate_form import asking_form
 from tasks.answering import take_answer
 from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
-from tasks.guarding import guard_until, guard_while_frozen
+from tasks.guarding import guard_once, guard_until, guard_while_frozen
 from tasks.measurement import entry_findings
 from tasks.open_rollout import OpenRollout, utc_now
 from tasks.prefect_runs import answered_at
@@ -47,7 +47,7 @@ def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     while run.state.phase.is_open and any(
         f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) for f in entry_findings(run, wave, utc_now())
     ):
-        if not guard_until(run, reporter, utc_now() + run.timing.guard, run.state.phase):
+        if not guard_once(run, reporter, run.state.phase):
             return
 
 

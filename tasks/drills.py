@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -183,8 +184,8 @@ def _counter(run: OpenRollout) -> float | None:
 
 def _moves(run: OpenRollout, before: float | None, patience: timedelta) -> bool:
     """Whether the counter rises while the drill's users are exposed."""
-    until = utc_now() + patience
-    while utc_now() < until:
+    until = monotonic() + patience.total_seconds()
+    while monotonic() < until:
         now = _counter(run)
         if now is not None and (before is None or now > before):
             # A first sight is only a beginning: it may be older than the drill.

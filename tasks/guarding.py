@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime
+from time import monotonic
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -20,27 +21,35 @@ def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, pha
     Reviews go on while people wait: what is exposed is still judged, and a rollout without them counts as silent.
     """
     while (now := utc_now()) < (when or now):
-        tick(run, now, review=review_due(run, now))
-        reporter.update(run, now)
-        if run.state.phase is not phase:
+        if not guard_once(run, reporter, phase, when):
             return False
-        _pause(run, now, when)
     return run.refresh().phase is phase
+
+
+def guard_once(run: OpenRollout, reporter: Reporter, phase: Phase, until: datetime | None = None) -> bool:
+    """One guard and the pause behind it, which ends at `until` at the latest; False when the rollout left the phase."""
+    begun, now = monotonic(), utc_now()
+    tick(run, now, review=review_due(run, now))
+    reporter.update(run, now)
+    if run.state.phase is not phase:
+        return False
+    _pause(run, begun, until)
+    return True
 
 
 def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
     """Guard while raising is frozen, so that no approval grows old meanwhile; False when the rollout left its phase."""
     phase = run.state.phase
     while why_frozen(run.connections.journal):
-        if not guard_until(run, reporter, utc_now() + run.timing.guard, phase):
+        if not guard_once(run, reporter, phase):
             return False
-    return True
+    return run.refresh().phase is phase
 
 
 def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was turned back."""
     while run.state.phase is Phase.WAVE and run.state.wave == wave:
-        now = utc_now()
+        begun, now = monotonic(), utc_now()
         if review_due(run, now):
             number = len(run.state.waves[wave].reviews) + 1
             _review.with_options(task_run_name=f"review {number} of wave {wave}")(_Look(run, now))
@@ -48,7 +57,7 @@ def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
             tick(run, now, review=False)
         reporter.update(run, now)
         if run.state.phase is Phase.WAVE:
-            _pause(run, now)
+            _pause(run, begun)
 
 
 class _Look:
@@ -68,9 +77,10 @@ def _review(at: _Look) -> str:
     return review_line(at.run.plan, at.run.state, ticked.look.judged, ticked.decision)
 
 
-def _pause(run: OpenRollout, since: datetime, until: datetime | None = None) -> None:
-    """Wait for the next guard, counted from the beginning of this one."""
-    beat = since + run.timing.guard
-    left = (min(beat, until) if until else beat) - utc_now()
-    if left.total_seconds() > 0:
-        threading.Event().wait(left.total_seconds())
+def _pause(run: OpenRollout, begun: float, until: datetime | None = None) -> None:
+    """Wait for the next guard, counted from the beginning of this one; a clock that was set never makes it longer."""
+    left = begun + run.timing.guard.total_seconds() - monotonic()
+    if until is not None:
+        left = min(left, (until - utc_now()).total_seconds())
+    if left > 0:
+        threading.Event().wait(left)

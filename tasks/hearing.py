@@ -5,9 +5,11 @@ The run does all else, and writes zero itself where no watch lives. Prefect is a
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from blocks.connections import OpenConnections
@@ -20,6 +22,7 @@ from tasks.rollback_steps import roll_back
 from tasks.work_pools import ROLLBACK_POOL
 
 EVERY_SECONDS = 0.5
+_WAITED_SECONDS = 5.0
 Starting = Callable[[str, str], Iterable[FlowRunSeen]]
 _log = logging.getLogger("tidegate.watch")
 
@@ -65,15 +68,30 @@ class Hearing:
 
     def listen_once(self) -> list[str]:
         """The rollouts that were turned back for orders not heard before; raises Unreachable without Prefect."""
-        done = []
+        begun: list[tuple[threading.Thread, list[str]]] = []
         for seen in self._starting("rollback", ROLLBACK_POOL):
             if seen.id in self._heard:
                 continue
             self._heard.add(seen.id)
             order = Ordered.of(seen.parameters)
-            if order is not None and (turned := self._obey(order, seen.created)):
-                done.append(turned)
-        return done
+            if order is not None:
+                # Each in a thread of its own: a flag that hangs holds up no other order, nor hearing the next one.
+                turned: list[str] = []
+                obeys = partial(self._obey_aside, order, seen.created, turned)
+                thread = threading.Thread(target=obeys, name=f"rollback {order.rollout}", daemon=True)
+                thread.start()
+                begun.append((thread, turned))
+        until = time.monotonic() + _WAITED_SECONDS
+        for thread, _ in begun:
+            thread.join(max(0.0, until - time.monotonic()))
+        return [name for _, turned in begun for name in turned]
+
+    def _obey_aside(self, order: Ordered, ordered_at: datetime, turned: list[str]) -> None:
+        try:
+            if name := self._obey(order, ordered_at):
+                turned.append(name)
+        except Exception:  # noqa: BLE001 - without it a rollback still has its own run
+            _log.exception("a rollback that was ordered is left to its own run")
 
     def _obey(self, order: Ordered, ordered_at: datetime) -> str:
         try:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from blocks.connections import OpenConnections
@@ -182,17 +183,17 @@ class OpenRollout:
 
     def wait_for_claim(self, deadline: timedelta = LEASE * 2) -> Claim:
         """Like `keep_claim`, taking a lost claim anew and waiting out a dead holder's lease once; raises ClaimHeld."""
-        until = utc_now() + deadline
+        until = monotonic() + deadline.total_seconds()
         while True:
             try:
                 return self.keep_claim()
             except Fenced:
                 self.claim = None
             except ClaimHeld as held:
-                left = timedelta(seconds=min(max(held.seconds_left, 0.2), 1.0))
-                if utc_now() + left > until:
+                left = min(max(held.seconds_left, 0.2), 1.0)
+                if monotonic() + left > until:
                     raise
-                threading.Event().wait(left.total_seconds())
+                threading.Event().wait(left)
 
     def release_claim(self) -> None:
         """Let others guard while this process does not."""
@@ -211,6 +212,6 @@ def why_unread(error: Exception) -> str:
 def settle(run: OpenRollout, seconds: float = 5.0) -> None:
     """After losing the claim: wait briefly until the journal says what the winner did."""
     run.claim = None
-    sequence, until = run.state.sequence, utc_now() + timedelta(seconds=seconds)
-    while run.refresh().sequence == sequence and utc_now() < until:
+    sequence, until = run.state.sequence, monotonic() + seconds
+    while run.refresh().sequence == sequence and monotonic() < until:
         threading.Event().wait(0.1)

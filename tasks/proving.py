@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Unreachable
@@ -48,14 +49,14 @@ def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> l
 @contextmanager
 def alone(connections: OpenConnections) -> Iterator[Claim]:
     """Only one process judges codes at a time, so that a code is spent once; raises Unreachable."""
-    until = utc_now() + _PATIENCE
+    until = monotonic() + _PATIENCE.total_seconds()
     with _here:
         while True:
             try:
                 claim = connections.journal.claim(CODES, CODES, HOLDER, _LEASE)
                 break
             except ClaimHeld as held:
-                if utc_now() > until:
+                if monotonic() > until:
                     raise Unreachable(f"codes are being judged elsewhere all the time: {held}") from held
                 threading.Event().wait(0.2)
         try:

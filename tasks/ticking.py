@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
+from blocks.guard_checks import note_guard_check
 from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
@@ -25,6 +27,7 @@ from tasks.step_back import step_back
 from tasks.waiting import mind_build, mind_people
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
 from tidegate.entries import Kind
+from tidegate.exposure import ZERO
 from tidegate.history import already_counted
 from tidegate.judging.bounds import Level
 from tidegate.judging.comparison import stays
@@ -101,7 +104,15 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         _aside(lambda: settle_accounts(run))
         if review:
             _aside(lambda: _note_broken(run))
+    note_guarded(run)
     return Ticked(now, decision, seen, review)
+
+
+def note_guarded(run: OpenRollout) -> None:
+    """Record for the dead man's switch that what is exposed was looked at just now; no guard depends on it."""
+    if run.state.exposure != ZERO and run.state.phase.is_open:
+        with suppress(ConnectionFault):
+            note_guard_check(run.connections.journal, run.rollout)
 
 
 def _aside(job: Callable[[], object]) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from datetime import datetime, timedelta
+from time import monotonic
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced
@@ -33,16 +34,18 @@ def stand_by(connections: OpenConnections, end: datetime) -> Claim | None:
         return None
     hearing = Hearing(connections, every_seconds=LISTENS_EVERY)
     hearing.start()
-    renewed = utc_now()
+    renewed = monotonic()
+    until = renewed + (end - utc_now()).total_seconds()
     try:
-        while claim is None and utc_now() < end:
+        while claim is None and monotonic() < until:
             threading.Event().wait(BEAT.total_seconds())
             try:
-                if utc_now() - renewed > LEASE / 3:
+                if monotonic() - renewed > LEASE.total_seconds() / 3:
                     connections.journal.renew(place, LEASE)
-                    renewed = utc_now()
+                    renewed = monotonic()
                 held = connections.journal.current_claim(WATCH)
-                if held is None or held[1] == 0:
+                # One that ends later than a lease can was taken by another clock: asking for it begins the wait.
+                if held is None or not 0 < held[1] <= LEASE.total_seconds():
                     claim = begin_watch(connections)
             except Fenced:
                 break
@@ -68,7 +71,7 @@ def is_relieved(connections: OpenConnections) -> bool:
         held = connections.journal.current_claim(STANDBY)
     except ConnectionFault:
         return False
-    return held is not None and held[1] > 0
+    return held is not None and 0 < held[1] <= LEASE.total_seconds()
 
 
 def _claim(connections: OpenConnections, name: str) -> Claim | None:

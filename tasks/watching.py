@@ -2,33 +2,35 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
-from blocks.journal import Claim
+from blocks.journal import Claim, RolloutRow
 from tasks.afterwards import Afterwards
 from tasks.beside import Beside
 from tasks.drills import abandon_drill, is_drill
 from tasks.gates import given_to_prefect
+from tasks.guard_rounds import GuardRounds
 from tasks.hearing import Hearing
-from tasks.open_rollout import LEASE, OpenRollout, utc_now
+from tasks.open_rollout import LEASE, OpenRollout, utc_now, why_unread
 from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
 from tasks.progress import reporter_for
 from tasks.rollback_steps import prove
-from tasks.ticking import review_due, tick
+from tasks.ticking import note_guarded, review_due, tick
+from tasks.unguarded import Unguarded
 from tasks.waiting import leave
 from tasks.watch_claim import give_up, is_relieved
 from tidegate.amended import AMENDED
 from tidegate.rollout_state import Phase, RolloutState
 
 BEAT = timedelta(seconds=10)
+TROUBLE_TOLD_AFTER = 60.0  # seconds: a look that broke once may go well the next time
 WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
-_GUARDS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="guard")
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
@@ -39,48 +41,58 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     Ends early where the claim is lost.
     """
     runs: dict[str, OpenRollout] = {}
-    orphans, afterwards = Orphans(), Afterwards()
-    guards, after, hearing = 0, Beside(), Hearing(connections)
+    orphans, afterwards, unguarded, rounds = Orphans(), Afterwards(), Unguarded(connections), GuardRounds()
+    guards, after, pages, hearing = 0, Beside(), Beside(), Hearing(connections)
     hearing.start()
-    while (now := utc_now()) < end or (latest is not None and now < latest and not is_relieved(connections)):
+    begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
+    over = begun + (end - wall).total_seconds()
+    latest_over = over if latest is None else begun + (latest - wall).total_seconds()
+    while (begun := monotonic()) < over or (begun < latest_over and not is_relieved(connections)):
         try:
             connections.journal.renew(claim, LEASE)
-            for row in connections.journal.rollouts(open_only=True):
-                if row.rollout not in runs and (run := _taken_up(connections, row.rollout)) is not None:
+            opened = connections.journal.rollouts(open_only=True)
+            for row in opened:
+                if row.rollout not in runs and (run := _taken_up(connections, row, unguarded)) is not None:
                     runs[row.rollout] = run
+            owners = connections.journal.owners()
+            for rollout in owners.keys() - {row.rollout for row in opened}:
+                unguarded.note(rollout, owners[rollout], "Its opening entry is not there, or cannot be read")
         except Fenced:
             break
         except Exception as fault:  # noqa: BLE001 - whatever stands in the journal, what is in hand is guarded
             _log.warning("the list of open rollouts cannot be read: %s: %s", type(fault).__name__, fault)
-        # Most of a guard is waiting for answers; a rollout is in one thread's hands at a time.
-        guards += sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), list(runs.values())))
-        for run in list(runs.values()):
+        beat = min([BEAT, *(run.timing.guard for run in runs.values())]).total_seconds()
+        guards += rounds.guard(list(runs.values()), lambda run: _guard(run, utc_now(), orphans, unguarded), beat)
+        for run in [run for run in runs.values() if not rounds.is_under_way(run.rollout)]:
             if not run.state.phase.is_open:
                 reporter_for(run).conclude(run)
                 run.release_claim()
                 del runs[run.rollout]
         # Messages may wait for an answer for long: beside the loop.
-        after.do("afterwards", partial(afterwards.look, connections, now))
-        beat = min([BEAT, *(run.timing.guard for run in runs.values())])
-        threading.Event().wait(max(0.0, (now + beat - utc_now()).total_seconds()))
+        after.do("afterwards", partial(afterwards.look, connections, utc_now()))
+        pages.do("unguarded", partial(unguarded.tell, list(owners)))
+        threading.Event().wait(max(0.0, begun + beat - monotonic()))
     hearing.end()
+    rounds.end()
     for run in runs.values():
-        run.release_claim()
+        if not rounds.is_under_way(run.rollout):
+            run.release_claim()
     give_up(connections, claim)
     return guards
 
 
-def _taken_up(connections: OpenConnections, rollout: str) -> OpenRollout | None:
-    """The rollout in hand, or None: one that cannot be read never keeps the others from being guarded."""
+def _taken_up(connections: OpenConnections, row: RolloutRow, unguarded: Unguarded) -> OpenRollout | None:
+    """The rollout in hand, or None: one that cannot be read is paged and keeps no other from being guarded."""
     try:
-        run = OpenRollout(connections, rollout)
+        run = OpenRollout(connections, row.rollout)
         # Made here, so that what it shows belongs to this run in Prefect.
         reporter_for(run)
     except Unreachable:
         raise
-    except Exception:  # noqa: BLE001 - an entry of a newer release, a plan that is no longer understood
-        _log.exception("%s cannot be read and is NOT guarded", rollout)
+    except Exception as error:  # noqa: BLE001 - an entry of a newer release, a plan that is no longer understood
+        unguarded.note(row.rollout, row.flag, f"It cannot be read ({why_unread(error)})")
         return None
+    unguarded.clear(row.rollout)
     return run
 
 
@@ -129,10 +141,12 @@ def _known_state(run: OpenRollout) -> tuple[RolloutState, ConnectionFault | None
         return run.state, fault
 
 
-def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
+def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguarded) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
     try:
         state, unread = _known_state(run)
+        if isinstance(unread, Refused):
+            unguarded.note(run.rollout, run.flag, f"It is guarded by what was known of it before, alone ({unread})")
         if not state.phase.is_open:
             leave(run.rollout)
             return False
@@ -147,6 +161,8 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
             run.keep_claim()
             _prove_beside(run)
             reporter_for(run).update(run, now)
+            note_guarded(run)
+            unguarded.clear(run.rollout)
             return True
         if not tick(run, now, review=review_due(run, now)).journalled:
             # Who carries it cannot be told, and nothing but the way back is done for it.
@@ -165,8 +181,11 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans) -> bool:
         run.claim = None
         orphans.carried(run.rollout)
         leave(run.rollout)
+        unguarded.clear(run.rollout)
         return False
-    except Exception:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
         _log.exception("%s cannot be judged", run.rollout)
+        unguarded.note(run.rollout, run.flag, f"It cannot be judged ({why_unread(error)})", TROUBLE_TOLD_AFTER)
         return False
+    unguarded.clear(run.rollout)
     return True

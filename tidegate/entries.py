@@ -66,6 +66,8 @@ class Kind(StrEnum):
     AMENDED = "amended"  # plan_hash, outcome (counted, amended, rejected), by, reason
     FROZEN = "frozen"  # by, reason: no rollout is raised any more; stands in a list of its own
     UNFROZEN = "unfrozen"  # by, reason
+    UNGUARDED = "unguarded"  # rollout, reason, channel: people were paged; stands in a list of its own
+    GUARDED_AGAIN = "guarded_again"  # rollout
     # wave, before, exposure, revision, epoch, reason: a raise without a living permit, and what it was lowered to
     RAISE_REVERTED = "raise_reverted"
 

@@ -69,6 +69,8 @@ _APPLY: Mapping[Kind, Apply] = {
     Kind.BACKTESTED: _no_rollouts,
     Kind.FROZEN: _no_rollouts,
     Kind.UNFROZEN: _no_rollouts,
+    Kind.UNGUARDED: _no_rollouts,
+    Kind.GUARDED_AGAIN: _no_rollouts,
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,
     **EVIDENCE,

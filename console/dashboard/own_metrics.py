@@ -1,6 +1,6 @@
 """The engine's own metrics for Prometheus, read from the journal when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -8,8 +8,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from blocks.errors import ConnectionFault
+from blocks.guard_checks import guard_check_ages
 from console.following import Board, Seen
 from tasks.open_rollout import utc_now
+from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -38,9 +41,19 @@ class _Rollouts(Collector):
         unreadable = float(len(self._board.unreadable))
         yield _one("tidegate_rollouts_unreadable", "Rollouts that this release cannot read.", unreadable)
         per = _Families()
+        for row in self._board.unreadable_open():
+            per.unreadable.add_metric([row.rollout, row.flag], 1.0)
+        ages = self._ages()
         for each in told:
-            per.add(each, now)
+            per.add(each, now, ages.get(each.view.rollout))
         yield from per.families
+
+    def _ages(self) -> Mapping[str, float]:
+        """By rollout: since its last guard. Where the journal cannot tell there is no age, which is an alarm, too."""
+        try:
+            return guard_check_ages(self._board.connections.journal)
+        except ConnectionFault:
+            return {}
 
 
 class _Families:
@@ -60,10 +73,15 @@ class _Families:
         self.waiting = family("gate_waiting_seconds", "How long the gate waits for people.", "wave")
         self.unsent = family("notices_unsent", "Notices and channels that have not had them.")
         self.hold = family("hold", "1 while held for this cause.", "cause")
+        self.unreadable = family("rollout_unreadable", "1 for an open rollout that cannot be read: it is not guarded.")
+        self.exposed = family("rollout_exposed", "1 while the open rollout exposes anybody.")
+        self.guard_age = family(
+            "guard_check_age_seconds", "Since the last guard of an exposed rollout; absent where nobody knows."
+        )
         self.rollback = family("rollback_seconds", "From the order to zero, and to the proof.", "until")
         self.families = tuple(vars(self).values())
 
-    def add(self, seen: Seen, now: datetime) -> None:
+    def add(self, seen: Seen, now: datetime, guard_age: float | None = None) -> None:
         """The lines of one rollout."""
         view, state = seen.view, seen.run.state
         key = [view.rollout, view.flag]
@@ -72,6 +90,10 @@ class _Families:
         self.percent.add_metric(key, view.percent)
         self.as_planned.add_metric(key, float(view.as_planned))
         self.unsent.add_metric(key, seen.unsent)
+        exposed = view.is_open and state.exposure != ZERO
+        self.exposed.add_metric(key, float(exposed))
+        if exposed and guard_age is not None:
+            self.guard_age.add_metric(key, guard_age)
         if state.updated_at is not None:
             self.entry_age.add_metric(key, (now - state.updated_at).total_seconds())
         if state.record is not None and view.is_open and state.rollback is None:

@@ -11,6 +11,7 @@ import pytest
 from prefect.context import refresh_global_settings_context
 
 from blocks.connections import OpenConnections
+from blocks.guard_checks import note_guard_check
 from console.dashboard import orders
 from console.dashboard.app import LOOK_SECONDS
 from tasks.gates import open_gate
@@ -338,6 +339,11 @@ def test_own_metrics(run: OpenRollout, page: Browser) -> None:
     text = page.http.get("/metrics").text
     key = f'flag="batch-patches-v1",rollout="{run.rollout}"'
     assert f"tidegate_rollout_wave{{{key}}} 1.0" in text
+    assert f"tidegate_rollout_exposed{{{key}}} 1.0" in text
+    assert f"tidegate_guard_check_age_seconds{{{key}}}" not in text, "nobody knows, which is an alarm"
+    note_guard_check(run.connections.journal, run.rollout)
+    age = page.http.get("/metrics").text.partition(f"tidegate_guard_check_age_seconds{{{key}}} ")[2].split("\n")[0]
+    assert 0 <= float(age) < 60
     assert f"tidegate_exposure_percent{{{key}}} 10.0" in text
     assert f'tidegate_hold{{cause="operator",{key}}} 1.0' in text
     assert f'tidegate_hold{{cause="drift",{key}}} 0.0' in text
@@ -371,7 +377,9 @@ def test_what_cannot_be_read_is_said_and_hides_nothing_else(run: OpenRollout, pa
     assert "later-1 cannot be read by this release" in text
     assert f'href="/rollouts/{run.rollout}"' in text
     assert page.http.get("/rollouts/later-1").status_code == 500
-    assert "tidegate_rollouts_unreadable 1.0" in page.page("/metrics")
+    measured = page.page("/metrics")
+    assert "tidegate_rollouts_unreadable 1.0" in measured
+    assert 'tidegate_rollout_unreadable{flag="other-flag",rollout="later-1"} 1.0' in measured
 
 
 def test_without_a_journal_it_says_so(run: OpenRollout, page: Browser, tmp_path: Path) -> None:

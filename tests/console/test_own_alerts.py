@@ -38,6 +38,29 @@ CASES = [
         "10m",
         False,
     ),
+    ("TidegateNotGuarded", {"tidegate_guard_check_age_seconds": "8 8 68 128"}, "2m", True),
+    ("TidegateNotGuarded", {"tidegate_guard_check_age_seconds": "8x20"}, "20m", False),
+    (
+        "TidegateGuardUnknown",
+        {"tidegate_rollout_exposed": "1x5", "tidegate_rollouts_open": "1x5"},
+        "1m",
+        True,
+    ),
+    (
+        "TidegateGuardUnknown",
+        {
+            "tidegate_rollout_exposed": "1x5",
+            "tidegate_guard_check_age_seconds": "8x5",
+            "tidegate_rollouts_open": "1x5",
+        },
+        "5m",
+        False,
+    ),
+    ("TidegateGuardUnknown", {"tidegate_rollout_exposed": "0x5", "tidegate_rollouts_open": "1x5"}, "5m", False),
+    ("TidegateGuardUnknown", {"tidegate_rollouts_open": "1 1 _x10 stale"}, "9m", True),
+    ("TidegateGuardUnknown", {"tidegate_other": "1x5"}, "1m", True),
+    ("TidegateRolloutUnreadable", {"tidegate_rollout_unreadable": "1x5"}, "1m", True),
+    ("TidegateRolloutUnreadable", {"tidegate_other": "1x5"}, "1m", False),
     ("TidegateGateOverdue", {'tidegate_gate_waiting_seconds{wave="2"}': "86000+60x20"}, "10m", True),
     ("TidegateGateOverdue", {'tidegate_gate_waiting_seconds{wave="2"}': "3600x20"}, "10m", False),
     ("TidegateNoticeUnsent", {"tidegate_notices_unsent": "1x20"}, "6m", True),
@@ -76,7 +99,7 @@ def test_an_alert_fires_when_it_should(
     promtool: Path, tmp_path: Path, alert: str, series: dict[str, str], at: str, fires: bool
 ) -> None:
     def keyed(name: str) -> str:
-        if "journal_up" in name:
+        if "journal_up" in name or "rollouts_open" in name:
             return name
         return name.replace("{", f"{{{KEY},") if "{" in name else f"{name}{{{KEY}}}"
 

@@ -294,5 +294,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.READINESS_STATED: {"by": ANN, "stated": ["readiness.1"], "note": ""},
         Kind.FROZEN: {"by": ANN, "reason": "fire"},
         Kind.UNFROZEN: {"by": ANN, "reason": "out"},
+        Kind.UNGUARDED: {"rollout": "r", "reason": "it cannot be read", "channel": "pagerduty"},
+        Kind.GUARDED_AGAIN: {"rollout": "r"},
     }
     return bodies.get(kind, {})

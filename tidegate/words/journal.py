@@ -99,7 +99,7 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.AMENDMENT:
             lines = "; ".join(body["changes"][:_SHOWN]) + (" and more" if len(body["changes"]) > _SHOWN else "")
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
-        case Kind.AMENDED | Kind.FROZEN | Kind.UNFROZEN:
+        case Kind.AMENDED | Kind.FROZEN | Kind.UNFROZEN | Kind.UNGUARDED | Kind.GUARDED_AGAIN:
             return _for_all_that_follows(entry)
 
 
@@ -114,6 +114,8 @@ def _for_all_that_follows(entry: Entry) -> str:
     body = entry.body
     if entry.kind is Kind.AMENDED:
         return f"the change to the plan {body['plan_hash'][:12]} is {body['outcome']}: {body['reason']}"
+    if entry.kind in (Kind.UNGUARDED, Kind.GUARDED_AGAIN):
+        return f"{body['rollout']} is {entry.kind.value.replace('_', ' ')}. {body.get('reason', '')}".rstrip(". ")
     return f"raising was {entry.kind.value} in every rollout by {body['by']}: {body['reason']}"
 
 
