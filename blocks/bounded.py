@@ -12,9 +12,15 @@ from typing import TypeVar
 from blocks.errors import Unreachable
 
 T = TypeVar("T")
+SPARE_SECONDS = 0.5  # longer than a library's own time-out for one read, so that a plain silence is told by it
+MOST_GIVEN_UP = 8  # calls that hang at one place, before no more are begun
 _ENDS: ContextVar[float | None] = ContextVar("ends", default=None)
 _given_up: Counter[str] = Counter()
 _counting = threading.Lock()
+
+
+class GivenUp(Unreachable):
+    """The call was begun, and nobody knows what became of it."""
 
 
 def bounded(
@@ -25,10 +31,10 @@ def bounded(
     give_up: Callable[[], object] = lambda: None,
     most_given_up: int | None = None,
 ) -> T:
-    """The call's result or exception; raises Unreachable when neither came within `seconds` by the monotonic clock.
+    """The call's result or exception; raises GivenUp when neither came within `seconds` by the monotonic clock.
 
     `give_up` ends a call that nobody waits for any more, as by closing its connection. Where that cannot be done,
-    `most_given_up` refuses further calls while so many earlier ones of the same `whom` still hang.
+    `most_given_up` refuses further calls (Unreachable) while so many earlier ones of the same `whom` still hang.
     """
     seconds = seconds_left(seconds)
     if seconds <= 0:
@@ -61,7 +67,7 @@ def bounded(
             return future.result()
         with contextlib.suppress(Exception):
             give_up()
-        raise Unreachable(f"{whom} did not answer within {seconds:g} s") from None
+        raise GivenUp(f"{whom} did not answer within {seconds:g} s") from None
 
 
 def given_up(whom: str) -> tuple[int, int]:

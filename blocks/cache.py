@@ -2,12 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr
 
+from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.redaction import hide
@@ -15,6 +16,8 @@ from blocks.redaction import hide
 if TYPE_CHECKING:
     from redis import Redis
 
+T = TypeVar("T")
+_ANSWERS = 3  # time-outs that all of them together may take
 _BATCH = 1_000
 _GLOB = re.compile(r"([\\*?\[\]^])")
 
@@ -33,15 +36,25 @@ class Cache(Connection):
         """Drop every key of this one database, and return how many there were; raises Unreachable or Refused."""
         if isinstance(database, bool) or database < 0:
             raise Refused(f"found the database {database!r}, allowed is a number from 0")
-        with self._client(database) as client:
-            held = int(client.dbsize())
-            client.flushdb()
-            return held
+
+        def flush() -> int:
+            with self._client(database) as client:
+                held = int(client.dbsize())
+                client.flushdb()
+                return held
+
+        return self._in_time(flush, _ANSWERS * self.timeout_seconds)
 
     def flush_prefix(self, prefix: str, timeout: float = 60.0) -> int:
         """Drop the keys of the address's database that begin so, and return how many; raises Unreachable or Refused."""
         if not prefix:
             raise Refused("found an empty prefix, allowed is how the keys begin (everything is never dropped so)")
+        return self._in_time(lambda: self._flush_prefix(prefix, timeout), timeout + self.timeout_seconds)
+
+    def _in_time(self, call: Callable[[], T], seconds: float) -> T:
+        return bounded(call, seconds + SPARE_SECONDS, "the cache", most_given_up=MOST_GIVEN_UP)
+
+    def _flush_prefix(self, prefix: str, timeout: float) -> int:
         dropped, until = 0, time.monotonic() + timeout
         batch: list[bytes] = []
         with self._client(None) as client:
@@ -58,9 +71,13 @@ class Cache(Connection):
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""
-        with self._client(None) as client:
-            client.ping()
-            return f"the cache answers, {int(client.dbsize())} keys in its database"
+
+        def look() -> str:
+            with self._client(None) as client:
+                client.ping()
+                return f"the cache answers, {int(client.dbsize())} keys in its database"
+
+        return self._in_time(look, _ANSWERS * self.timeout_seconds)
 
     @contextmanager
     def _client(self, database: int | None) -> Iterator["Redis"]:
@@ -85,6 +102,9 @@ class Cache(Connection):
             yield client
         except (Broken, Late) as error:
             raise Unreachable(f"the cache does not answer ({type(error).__name__})") from None
+        except (AttributeError, TypeError, KeyError, IndexError) as error:
+            # The client takes the form of an answer for granted; whatever listens there is no Redis.
+            raise Refused(f"the cache's answer has an unknown form ({type(error).__name__})") from None
         except RedisError as error:
             raise Refused(f"the cache refused ({type(error).__name__}: {hide(str(error), self)[:200]})") from None
         finally:

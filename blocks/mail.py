@@ -4,21 +4,24 @@ import hashlib
 import re
 import smtplib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import localtime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from pydantic import Field, SecretStr
 
+from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, GivenUp, bounded
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, RecipientsRefused, Refused, Unreachable
 from blocks.redaction import hide
 from tidegate.notices import Notice
 
+T = TypeVar("T")
+_ANSWERS = 4  # time-outs that a whole conversation may take
 _OK = 250
 _TAKEN = (250, 251, 252)
 # RFC 3463: the recipient's address or mailbox is at fault, and not the sender or a policy.
@@ -46,6 +49,17 @@ class Mail(Connection):
         Whoever is not named by RecipientsRefused as refused has the message.
         """
         message = self._message(to, notice)
+        try:
+            return self._in_time(lambda: self._send(message, to))
+        except GivenUp as late:
+            raise AmbiguousResult(f"mail to {', '.join(to)}: the answer was lost ({late})") from None
+
+    def _in_time(self, call: Callable[[], T]) -> T:
+        """A log-in, a message and a good-bye are some answers; raises Unreachable where all of them take too long."""
+        seconds = _ANSWERS * self.timeout_seconds + SPARE_SECONDS
+        return bounded(call, seconds, f"mail server {self.host}:{self.port}", most_given_up=MOST_GIVEN_UP)
+
+    def _send(self, message: EmailMessage, to: tuple[str, ...]) -> str:
         with self._session() as server:
             try:
                 refused = server.send_message(message, self.sender, list(to))
@@ -77,6 +91,9 @@ class Mail(Connection):
 
         Raises Unreachable or Refused.
         """
+        return self._in_time(lambda: self._refused_of(to))
+
+    def _refused_of(self, to: tuple[str, ...]) -> dict[str, str]:
         refused: dict[str, str] = {}
         with self._session() as server:
             server.ehlo_or_helo_if_needed()

@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
 from blocks.connection import Connection
 from blocks.errors import ConnectionFault, Refused, Unreachable
 from blocks.http_access import HttpAccess
@@ -17,6 +19,7 @@ from blocks.retry_after import RetryAfter
 from tidegate.addresses import shown_address
 from tidegate.notices import Notice
 
+T = TypeVar("T")
 _LONGEST_KEY, _LONGEST_SUMMARY = 255, 1024
 _LARGEST_BODY = 400_000  # bytes as sent; PagerDuty refuses an event over 512 kB, in which more than the body stands
 _CUT = "\n[cut: the journal has the whole of it]"
@@ -149,7 +152,7 @@ class PagerDuty(HttpAccess, Connection):
         self._retry_after.must_be_over(self.api_url, f"PagerDuty at {shown_address(self.api_url)}")
         client = self._set_up(APISession(self.api_token.get_secret_value()), self.api_url)
         try:
-            answer = client.get(f"/{path}", params=params)
+            answer = self._in_time(lambda: client.get(f"/{path}", params=params), self.api_url)
             body = answer.json() if answer.ok else {}
         except PDClientError as error:
             raise self._fault(error, self.api_url) from None
@@ -174,11 +177,16 @@ class PagerDuty(HttpAccess, Connection):
         from pdpyras import PDClientError
 
         try:
-            return str(client.send_event(action, dedup_key=key, **properties))
+            return str(self._in_time(lambda: client.send_event(action, dedup_key=key, **properties), self.url))
         except PDClientError as error:
             raise self._fault(error, self.url) from None
         finally:
             client.close()
+
+    def _in_time(self, call: Callable[[], T], url: str) -> T:
+        """It asks twice at most; raises Unreachable where both together take too long."""
+        seconds = 2 * self.timeout_seconds + SPARE_SECONDS
+        return bounded(call, seconds, f"PagerDuty at {shown_address(url)}", most_given_up=MOST_GIVEN_UP)
 
     def _fault(self, error: Any, url: str) -> ConnectionFault:
         """Whether asking again may help; a page is told apart by its key, so a lost answer may be asked for again."""

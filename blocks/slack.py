@@ -9,10 +9,12 @@ from urllib.error import URLError
 
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, GivenUp, bounded
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.http_access import HttpAccess
 from blocks.retry_after import RetryAfter
+from tidegate.addresses import shown_address
 from tidegate.notices import Notice
 
 if TYPE_CHECKING:
@@ -167,9 +169,15 @@ class Slack(HttpAccess, Connection):
         self._retry_after.must_be_over(method, f"Slack {method}")
         try:
             # Slack's reading methods take no JSON bodies.
-            if form:
-                return self.get_client().api_call(method, params=body)
-            return self.get_client().api_call(method, json=body)
+            sent: dict[str, Any] = {"params": body} if form else {"json": body}
+            return bounded(
+                lambda: self.get_client().api_call(method, **sent),
+                self.timeout_seconds + SPARE_SECONDS,
+                f"Slack at {shown_address(self.base_url)}",
+                most_given_up=MOST_GIVEN_UP,
+            )
+        except GivenUp as late:
+            raise AmbiguousResult(f"Slack {method}: the answer was lost ({late})") from None
         # The originals' texts repeat the request and the answer, so that none of them is the cause of ours.
         except SlackApiError as error:
             self._retry_after.note(method, dict(getattr(error.response, "headers", None) or {}))

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.http_access import HttpAccess
@@ -70,15 +71,20 @@ class StatusPage(HttpAccess, Connection):
         headers = self.sent_headers() | {"authorization": f"OAuth {self.api_key.get_secret_value()}"}
         self._retry_after.must_be_over(self.url, "the status page")
         try:
-            answer = httpx.request(
-                method,
-                address,
-                json=body,
-                headers=headers,
-                timeout=self.timeout_seconds,
-                verify=self.trusted(),
-                proxy=self.proxy_address(),
-                follow_redirects=False,
+            answer = bounded(
+                lambda: httpx.request(
+                    method,
+                    address,
+                    json=body,
+                    headers=headers,
+                    timeout=self.timeout_seconds,
+                    verify=self.trusted(),
+                    proxy=self.proxy_address(),
+                    follow_redirects=False,
+                ),
+                self.timeout_seconds + SPARE_SECONDS,
+                "the status page",
+                most_given_up=MOST_GIVEN_UP,
             )
             self._retry_after.note(self.url, answer.headers)
             if answer.status_code >= _SERVER_ERRORS or answer.status_code == _TOO_MANY:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 import httpx
 from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
+from blocks.bounded import SPARE_SECONDS, bounded
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.http_access import HttpRoute, must_be_headers
@@ -18,6 +19,7 @@ from blocks.redaction import basic
 from tidegate.addresses import shown_address, split_userinfo
 
 _MAX_BYTES = 1_000_000
+_MOST_GIVEN_UP = 64  # known requests are sent many at once
 _DENIED = (401, 403)
 _making = threading.Lock()
 
@@ -114,11 +116,16 @@ class Web(HttpRoute, Connection):
         shown = f"{name} at {shown_address(address)}"
         limit = self.timeout_seconds if timeout is None else min(timeout, self.timeout_seconds)
         sent = {**(headers or {}), **self._sent(name)}
-        try:
+
+        def ask() -> WebAnswer:
+            # Its own limits are for each piece: a header that trickles has many.
             with self._open_client().stream(
                 method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
             ) as answer:
                 return WebAnswer(answer.status_code, _read(answer, shown, limit), dict(answer.headers))
+
+        try:
+            return bounded(ask, limit + SPARE_SECONDS, shown, most_given_up=_MOST_GIVEN_UP)
         except httpx.InvalidURL:
             raise Refused(f"{shown}: this is no address") from None
         except UnicodeError:

@@ -1,0 +1,83 @@
+"""Every outside call against a server that hangs, trickles, never ends or answers half: it ends, as a fault or no data."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from blocks.cache import Cache
+from blocks.errors import ConnectionFault
+from blocks.mail import Mail
+from blocks.pagerduty import PagerDuty
+from blocks.prometheus import Prometheus
+from blocks.slack import Slack
+from blocks.status_page import StatusPage
+from blocks.web import Web
+from tests.blocks.hostile import HostileServer, Manner, hostile
+from tidegate.notices import Loudness, Notice
+
+NOTICE = Notice("event", "rollout", Loudness.PAGE, "Title", "Body", problem="x", public_title="Title", public="Body")
+SECONDS = 0.5
+LONGEST = 12 * SECONDS + 5  # by the time-out of each read it would be minutes
+HTTP, SMTP, REDIS = b"HTTP/1.1 200 OK\r\n", b"220-", b"$100000\r\n"
+
+
+def slack(server: HostileServer) -> Slack:
+    return Slack(token=SecretStr("xoxb-1"), base_url=server.url, timeout_seconds=SECONDS)
+
+
+def pagerduty(server: HostileServer) -> PagerDuty:
+    return PagerDuty(
+        routing_key=SecretStr("0" * 32),
+        url=server.url,
+        api_url=server.url,
+        api_token=SecretStr("key"),
+        timeout_seconds=SECONDS,
+    )
+
+
+def mail(server: HostileServer) -> Mail:
+    return Mail(host="127.0.0.1", port=server.port, starttls=False, sender="a@example.com", timeout_seconds=SECONDS)
+
+
+def page(server: HostileServer) -> StatusPage:
+    return StatusPage(page="p", api_key=SecretStr("k"), url=server.url, timeout_seconds=SECONDS)
+
+
+def web(server: HostileServer) -> Web:
+    return Web(sources={"it": server.url}, timeout_seconds=SECONDS)
+
+
+def cache(server: HostileServer) -> Cache:
+    return Cache(url=SecretStr(f"redis://127.0.0.1:{server.port}/0"), timeout_seconds=SECONDS)
+
+
+CALLS: dict[str, tuple[bytes, Callable[[HostileServer], Any]]] = {
+    "Prometheus": (HTTP, lambda s: Prometheus(url=s.url, timeout_seconds=SECONDS).check()),
+    "Slack, posting": (HTTP, lambda s: slack(s).post("#a", NOTICE)),
+    "Slack, reading": (HTTP, lambda s: slack(s).find("#a", NOTICE, datetime.now(UTC))),
+    "Slack, checking": (HTTP, lambda s: slack(s).check()),
+    "PagerDuty, paging": (HTTP, lambda s: pagerduty(s).page(NOTICE)),
+    "PagerDuty, reading": (HTTP, lambda s: pagerduty(s).service("shop")),
+    "mail, sending": (SMTP, lambda s: mail(s).send(("b@example.com",), NOTICE)),
+    "mail, checking": (SMTP, lambda s: mail(s).check()),
+    "status page": (HTTP, lambda s: page(s).open(NOTICE)),
+    "web source": (HTTP, lambda s: web(s).ask("it")),
+    "cache, checking": (REDIS, lambda s: cache(s).check()),
+    "cache, flushing": (REDIS, lambda s: cache(s).flush_prefix("a", timeout=SECONDS)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("manner", Manner)
+def test_it_ends_and_says_so(manner: Manner, call: str) -> None:
+    greeting, ask = CALLS[call]
+    with hostile(manner, greeting) as server:
+        began = time.monotonic()
+        with pytest.raises(ConnectionFault) as fault:
+            ask(server)
+        assert time.monotonic() - began < LONGEST
+        assert str(fault.value), "a fault without a sentence"
