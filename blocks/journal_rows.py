@@ -11,7 +11,7 @@ from sqlalchemy import Float, Label, RowMapping, bindparam, literal_column, sele
 
 from blocks.errors import Conflict, Fenced, Refused
 from blocks.journal_tables import CLAIMS, ENTRIES, NOW
-from tidegate.entries import Entry, Kind, canonical, stamp
+from tidegate.entries import Entry, Kind, Link, canonical, entry_hash, stamp
 
 OLDEST = datetime.min.replace(tzinfo=UTC)  # of an opening whose instant cannot be read
 
@@ -57,7 +57,30 @@ def entry_of(row: RowMapping) -> Entry:
         raise Refused(f"{where} ({kind.value}) cannot be read") from error
     if not isinstance(body, dict):
         raise Refused(f"{where} ({kind.value}) cannot be read: its body is no object")
-    return Entry(row["rollout"], row["sequence"], at, kind, row["version"], body, row["previous"], row["hash"])
+    previous, digest = row["previous"], row["hash"]
+    return Entry(row["rollout"], row["sequence"], at, kind, row["version"], body, previous, digest, stored_hash(row))
+
+
+def entry_or_unknown(row: RowMapping) -> Entry:
+    """The entry that a row holds, or one of the kind `unknown`, which says why it cannot be read."""
+    try:
+        return entry_of(row)
+    except Refused as refused:
+        body = {"why": str(refused)}
+        at, previous, digest = _instant(row["at"]), row["previous"], row["hash"]
+        return Entry(row["rollout"], row["sequence"], at, Kind.UNKNOWN, 1, body, previous, digest, stored_hash(row))
+
+
+def stored_hash(row: RowMapping) -> str:
+    """The hash of the very text that is stored, whether or not it can be read."""
+    return entry_hash(
+        *(str(row[name]) for name in ("rollout", "sequence", "at", "kind", "version", "body", "previous"))
+    )
+
+
+def link_of_row(row: RowMapping) -> Link:
+    """A row as a link of its chain."""
+    return Link(row["rollout"], row["sequence"], str(row["kind"]), row["previous"], row["hash"], stored_hash(row))
 
 
 def _not_json(word: str) -> None:

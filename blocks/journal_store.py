@@ -15,12 +15,14 @@ from sqlalchemy import and_, bindparam, func, literal_column, null, select, text
 
 from blocks.bounded import bounded
 from blocks.claim_waits import seconds_to_wait
-from blocks.errors import ClaimHeld, Conflict, FlagBusy, Refused, Unreachable
+from blocks.errors import ClaimHeld, Conflict, FlagBusy, Unreachable
+from blocks.journal_chain import missing_tail, restore_claim, unended, verified, write_head
 from blocks.journal_rows import (
     Claim,
     RolloutRow,
     claims_row,
     entry_of,
+    entry_or_unknown,
     hold_claims_row,
     insert_entry,
     must_hold,
@@ -31,7 +33,7 @@ from blocks.journal_rows import (
 )
 from blocks.journal_tables import CLAIMS, ENTRIES, NOW, dispose, engine_for, transaction
 from blocks.server_clock import ServerClock
-from tidegate.entries import GENESIS, Entry, Kind, broken_links, make_entry, stamp
+from tidegate.entries import GENESIS, Entry, Kind, make_entry, stamp
 
 _OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
 _ENDING = (Kind.FINISHED, Kind.CLOSED)
@@ -80,8 +82,12 @@ class JournalStore(BaseModel):
                 return entry
             if owner:
                 raise FlagBusy(flag, owner, started_by(session, owner))
+            if lost := unended(session, flag):
+                # Its claim was cleared by hand: it is guarded all the same.
+                raise FlagBusy(flag, lost[0].rollout, lost[0].started_by)
             session.execute(update(CLAIMS).where(CLAIMS.c.flag == flag).values(owner=rollout))
             entry = make_entry(rollout, 1, at, Kind.OPENED, {**body, "flag": flag}, GENESIS)
+            write_head(session, entry)
             insert_entry(session, entry)
             return entry
 
@@ -93,10 +99,24 @@ class JournalStore(BaseModel):
         return entry
 
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
-        """The rollout's entries behind sequence `after`, in order; raises Refused for one that cannot be read."""
+        """The rollout's entries behind sequence `after`, in order; what cannot be read is of the kind `unknown`."""
         with self._read() as session:
             found = session.execute(_BEHIND, {"rollout": rollout, "after": after})
-            return [entry_of(row) for row in found.mappings()]
+            return [entry_or_unknown(row) for row in found.mappings()]
+
+    def missing_tail(self, rollout: str, sequence: int, head: str) -> str:
+        """How the chain lacks its noted end, or what was known: entry `sequence` with the hash `head`; or empty."""
+        with self._read() as session:
+            return missing_tail(session, rollout, sequence, head)
+
+    def restore_claims(self) -> list[RolloutRow]:
+        """Let what has not ended own its flag again, where the claim was cleared; which rollouts those were."""
+        with self._read() as session:
+            lost = unended(session)
+        if not lost:
+            return []
+        with self._write() as session:
+            return [row for row in unended(session) if restore_claim(session, row)]
 
     def append(
         self,
@@ -122,12 +142,14 @@ class JournalStore(BaseModel):
                 raise Conflict(f"rollout {rollout} has not been opened")
             if (last.sequence + 1, last.hash) != (sequence, previous):
                 raise Conflict(f"entry {sequence} of {rollout} cannot follow: the last one is {last.sequence}")
-            insert_entry(session, entry)
+            # Claims come before heads, as where a claim is asked for: two writers never wait for each other.
             if kind in _ENDING or (kind is Kind.PROVEN and body.get("proven") is True):
                 session.execute(update(CLAIMS).where(CLAIMS.c.owner == rollout).values(owner=""))
             elif kind is Kind.ROLLING_BACK:
                 free = (CLAIMS.c.rollout == rollout, CLAIMS.c.owner == "")
                 session.execute(update(CLAIMS).where(*free).values(owner=rollout))
+            write_head(session, entry)
+            insert_entry(session, entry)
         return entry
 
     def rollouts(self, flag: str | None = None, *, open_only: bool = False) -> list[RolloutRow]:
@@ -231,24 +253,12 @@ class JournalStore(BaseModel):
         return clock.skew()
 
     def verify(self, rollout: str | None = None) -> list[str]:
-        """A sentence for every entry that was changed, removed or cannot be read; empty when all is well."""
-        query = select(ENTRIES).order_by(ENTRIES.c.rollout, ENTRIES.c.sequence)
-        if rollout is not None:
-            query = query.where(ENTRIES.c.rollout == rollout)
-        found: list[str] = []
-        chains: dict[str, list[Entry]] = {}
-        unreadable: set[str] = set()
+        """A sentence for each change or loss: entries, ends of chains, claims; empty when all is well.
+
+        Judged by the stored text alone, whether or not this release can read it.
+        """
         with self._read() as session:
-            for row in session.execute(query).mappings():
-                name = row["rollout"]
-                if name in unreadable:
-                    continue
-                try:
-                    chains.setdefault(name, []).append(entry_of(row))
-                except Refused as refused:
-                    unreadable.add(name)
-                    found.append(f"{refused}; what follows it was not verified")
-        return [link for chain in chains.values() for link in broken_links(chain)] + found
+            return list(verified(session, rollout))
 
     def check(self) -> str:
         """A sentence saying what was found; raises Unreachable or Refused."""

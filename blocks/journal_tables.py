@@ -61,6 +61,14 @@ GUARD_CHECKS = Table(
     Column("rollout", String(200), primary_key=True),
     Column("checked", Float, nullable=False),
 )
+# Where each chain ended when it was last written, kept apart from it: a tail that is cut off shows.
+HEADS = Table(
+    "heads",
+    METADATA,
+    Column("rollout", String(200), primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
 
 # Leases are judged by one clock, the database's, since the machines' clocks differ.
 NOW = {
@@ -199,9 +207,8 @@ def _create_tables(engine: Engine, timeout_seconds: float) -> None:
     if engine.dialect.name == "sqlite":
         _switch_to_wal(engine, timeout_seconds)
         with engine.connect() as connection:
-            names = ", ".join(f"'{name}'" for name in METADATA.tables)
-            found = connection.execute(text(f"SELECT count(*) FROM sqlite_master WHERE name IN ({names})"))  # noqa: S608
-            if found.scalar_one() == len(METADATA.tables):
+            found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars()
+            if METADATA.tables.keys() <= set(found):
                 return
     with engine.connect().execution_options(tidegate_write=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from blocks.journal_store import JournalStore
 from console.exits import Exit
 from console.home import connections
 from console.options import Json
+from tasks.opening import NotAllowed
 from tidegate.entries import Entry
 from tidegate.words.journal import entry_words
 
 out = Console(highlight=False)
+_SHORTEST_HEAD = 8
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,13 +27,16 @@ def add_to(app: typer.Typer) -> None:
 def journal(
     rollout: Annotated[str, typer.Argument(help="A rollout's name, or the word verify.")],
     name: Annotated[str | None, typer.Argument(metavar="[ROLLOUT]", help="With verify: one rollout only.")] = None,
+    told: Annotated[
+        str, typer.Option("--told", metavar="HEAD", help="With verify: a head that people were told, as in a notice.")
+    ] = "",
     as_json: Json = False,
     reviews: Annotated[bool, typer.Option(help="Show every review, not only the changes.")] = False,
 ) -> None:
     """Print a rollout's journal in plain words, or `journal verify`: check the chain of hashes of every entry."""
     store = connections().journal
     if rollout == "verify":
-        problems = store.verify(name)
+        problems = [*store.verify(name), *_not_there(store, name, told)]
         if as_json:
             print(json.dumps({"intact": not problems, "problems": problems}))
         else:
@@ -51,6 +57,18 @@ def journal(
         words = entry_words(entry, reviews=reviews)
         if words:
             out.print(f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.kind.value:<13} {words}", markup=False, soft_wrap=True)
+
+
+def _not_there(store: JournalStore, rollout: str | None, told: str) -> list[str]:
+    """A head that stands in people's messages and not in the chain: whoever wrote it anew could not change those."""
+    if not told:
+        return []
+    if rollout is None or len(told) < _SHORTEST_HEAD:
+        allowed = f"at least {_SHORTEST_HEAD} letters of it, with the name of its rollout"
+        raise NotAllowed(f"--told: found {told!r}, allowed are {allowed}")
+    if any(entry.hash.startswith(told.lower()) for entry in store.entries(rollout)):
+        return []
+    return [f"{rollout}: people were told of the head {told}, and no entry has it: the journal was written anew"]
 
 
 def _json(entry: Entry) -> Mapping[str, Any]:

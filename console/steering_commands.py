@@ -12,6 +12,7 @@ from console.orders import asked_code, asks_for_code, ordered
 from console.rollout_commands import As, Name, Rollout, email, some_name
 from tasks.commands import Announced, end_holds, extend_soak, freeze_everything, unfreeze_everything
 from tasks.commands import close as close_rollout
+from tasks.journal_trust import accept_break
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.ticking import hold as hold_exposure
@@ -37,9 +38,24 @@ def hold(rollout: Rollout, who: Name, reason: Reason) -> None:
     out.print("held" if done else "it is held already")
 
 
-def resume(rollout: Rollout, who: As, reason: Reason, code: Code = "") -> None:
+def resume(
+    rollout: Rollout,
+    who: As,
+    reason: Reason,
+    code: Code = "",
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Go on with a journal that is broken; needs --with, pages everybody.")
+    ] = False,
+    second: Annotated[str, typer.Option("--with", metavar="EMAIL", help="The other person, of another role.")] = "",
+) -> None:
     """End a hold; needs an approver of some gate of the plan, and a code where the plan asks for codes."""
+    if break_glass != bool(second):
+        raise NotAllowed("--break-glass and --with belong together: it takes two people of different roles")
     run, person = OpenRollout(connections(), rollout), email(who)
+    if break_glass:
+        accepted = accept_break(run, person, email(second, "--with"), reason)
+        out.print(f"resumed (journal); accepted: {accepted}", markup=False)
+        return
     if asks_for_code(run):
         out.print(ordered("resume", run, by=person, reason=reason, code=code or asked_code()), markup=False)
         return

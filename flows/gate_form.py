@@ -7,18 +7,21 @@ from pydantic import Field, create_model
 
 from flows.forms import DURATION, NAME, field_text
 from tasks.gates import boxes
-from tasks.measurement import entry_findings
-from tasks.open_rollout import OpenRollout, utc_now
+from tasks.open_rollout import OpenRollout
 from tidegate.approval import MAX_NOTE
 from tidegate.gates.binding import given_for
-from tidegate.gates.statements import field_name
+from tidegate.gates.statements import field_name, statements
 from tidegate.plan import Approvals
+from tidegate.verdict import finding_of
 from tidegate.words.gate_form import gate_form, statement_help
 
 
 def asking_form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type[RunInput]:
-    """The form that asks at this attempt, over the evidence of this moment."""
-    page = gate_form(run.plan, run.state, wave, entry_findings(run, wave, utc_now()), refusal)
+    """The form that asks at this attempt, over the evidence that the journal has of it: measured once, as it opened."""
+    gate, stated = run.state.gate, {s.key for s in statements(run.plan, wave)}
+    shown = gate.shown if gate is not None and gate.wave == wave else []
+    findings = [finding_of(body) for body in shown if body["criterion"] not in stated]
+    page = gate_form(run.plan, run.state, wave, findings, refusal)
     fields: dict[str, Any] = {
         # The page stands here because Prefect's V1 UI squeezes a form's own description to nothing above a long form.
         "decision": (

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from blocks.freezes import why_frozen
+from tasks.before_gate import old_path_now, rollback_words
 from tasks.measurement import entry_findings
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
@@ -63,7 +64,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     # Counted approvals and holds stand in the form by themselves; only a refusal has to be explained.
     refused = gate is not None and gate.wave == wave and gate.outcome in _TOLD
     refusal = gate.reason if gate is not None and refused else ""
-    findings = evidence(run, wave)
+    findings, now = evidence(run, wave), utc_now()
     body = {
         "wave": wave,
         "attempt": run.state.gate_attempts.get(wave, 0) + 1,
@@ -71,6 +72,10 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
         "findings": [f.to_json() for f in findings],
         "refusal": refusal,
         "flow_run": flow_run,
+        "rolled_back_before": rollback_words(run, wave),
+        "old_path": [
+            {"title": x.title, "shown": x.shown, "level": x.level.value} for x in old_path_now(run, wave, now)
+        ],
     }
     run.append(Kind.GATE_OPENED, body, unless=lambda s: not _may_ask(s, wave, flow_run), fenced=True)
     gate = run.state.gate
@@ -173,9 +178,10 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     now = utc_now()
     findings = entry_findings(run, wave, now)
     blocking = STOPS_SOAK & run.state.holds.keys()
-    held = f"held: {run.state.holds[min(blocking)]}" if blocking else why_frozen(run.connections.journal)
+    held = f"held: {run.state.holds[min(blocking)]}" if blocking else run.check_chain()
+    held = held or why_frozen(run.connections.journal)
     gate = run.state.gate
-    shown = gate.findings if gate is not None and gate.wave == wave else []
+    shown = gate.shown if gate is not None and gate.wave == wave else []
     worse = worse_than_shown(shown, findings, {s.key for s in statements(run.plan, wave)})
     return rule(
         run.plan,

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from blocks.connections import OpenConnections
-from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced
+from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, Refused
 from blocks.journal import Claim
 from tasks.holder import HOLDER, LEASE, utc_now
 from tidegate.entries import Entry, Kind
@@ -57,9 +57,14 @@ class OpenRollout:
         self._unfenced_why = ""
         self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
         self.state = fold(connections.journal.entries(rollout))
+        if self.state.opened_at is None and self.state.not_understood:
+            raise Refused(self.state.not_understood)
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")
         self._read_plan(like)
+        # A tail that was cut off before this process came shows by the end that was noted.
+        if missing := connections.journal.missing_tail(rollout, 0, ""):
+            self.state.chain_broken = self.state.chain_broken or missing
 
     def _read_plan(self, like: "OpenRollout | None" = None) -> None:
         """The plan in force: the stored one, or what it was amended to."""
@@ -87,6 +92,19 @@ class OpenRollout:
     def again(self) -> "OpenRollout":
         """The same rollout for another thread."""
         return OpenRollout(self.connections, self.rollout, like=self)
+
+    def check_chain(self) -> str:
+        """Why nothing may be raised by this journal, or empty: its chain is broken, cut, or not all understood.
+
+        A chain that lacks what was known of it is read anew from its beginning: what is there now is gone on from.
+        """
+        missing = self.connections.journal.missing_tail(self.rollout, self.state.sequence, self.state.head)
+        if missing:
+            known = self.state.chain_broken
+            self.state = RolloutState()
+            self._follow(self.connections.journal.entries(self.rollout))
+            self.state.chain_broken = known or self.state.chain_broken or missing
+        return self.state.may_not_be_raised
 
     def refresh(self) -> RolloutState:
         """The state with everything that was written since."""

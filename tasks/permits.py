@@ -67,7 +67,7 @@ def _revoked(run: OpenRollout, epoch: int, refusal: Callable[[], str]) -> Callab
 
 def _situation(run: OpenRollout, wave: int, findings: tuple[Finding, ...], flag: str) -> Situation:
     """What every condition is judged by; who adds a condition says here how it is known."""
-    now = utc_now()
+    now, chain = utc_now(), run.check_chain()
     return Situation(
         plan=run.plan,
         state=run.state,
@@ -76,6 +76,7 @@ def _situation(run: OpenRollout, wave: int, findings: tuple[Finding, ...], flag:
         plan_now=run.timing.pace.plan_time(now),
         findings=findings,
         flag=flag,
+        chain=chain,
         frozen=why_frozen(run.connections.journal),
         old_writers=run.not_fenced,
     )

@@ -3,13 +3,11 @@
 from datetime import datetime
 
 from blocks.connections import OpenConnections
-from tasks.choosing import drill_prefix
+from tasks.before_gate import rolled_back_before
 from tasks.drills import last_drill
-from tasks.open_rollout import OpenRollout
 from tasks.preflight_checks import Check
 from tidegate.plan import Plan
 from tidegate.plans.checklist import DrillProof
-from tidegate.rollout_state import Phase
 from tidegate.verdict import Finding, Verdict
 
 _TEXT = "What is reused of the rollout before"
@@ -21,14 +19,11 @@ def reuse_check(connections: OpenConnections, plan: Plan, now: datetime) -> Chec
 
 
 def _found(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
-    rows = connections.journal.rollouts(plan.flag.key)
-    ended = (r.rollout for r in rows if not r.is_open and not r.rollout.startswith(f"{drill_prefix(plan.flag.key)}-"))
-    name = next(ended, None)
-    before = OpenRollout(connections, name).state if name else None
-    if before is None or before.phase is not Phase.ROLLED_BACK:
+    before = rolled_back_before(connections, plan.flag.key)
+    if before is None:
         return Finding("reuse", _TEXT, Verdict.NOT_APPLICABLE, "No rollout of this flag was turned back before it.")
     same = "the same plan" if before.plan_hash == plan.hash else f"another plan (hash {before.plan_hash[:12]})"
-    sentence = f"{name} was turned back on {before.updated_at:%Y-%m-%d} under {same}."
+    sentence = f"{before.rollout} was turned back on {before.updated_at:%Y-%m-%d} under {same}."
     drill = _drill(connections, plan, now)
     anew = "Proofs, baseline and sign-offs are taken anew."
     return Finding("reuse", _TEXT, Verdict.PASS, f"{sentence} {drill} {anew}")

@@ -13,6 +13,7 @@ from blocks.guard_checks import note_guard_check
 from tasks.accounts import account, settle_accounts
 from tasks.actions import carry_out
 from tasks.graduation import graduate
+from tasks.journal_trust import tell_not_understood
 from tasks.lease import renew_lease
 from tasks.legacy_ready import mind_legacy
 from tasks.measurement import Look, look
@@ -76,6 +77,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     run.refresh()
     run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
+    run.check_chain()
     revert_unfinished(run)
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
@@ -96,6 +98,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
         _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
+    _aside(lambda: tell_not_understood(run))
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
             _aside(lambda: renew_lease(run, now))

@@ -16,6 +16,7 @@ from tasks.drills import abandon_drill, is_drill
 from tasks.gates import given_to_prefect
 from tasks.guard_rounds import GuardRounds
 from tasks.hearing import Hearing
+from tasks.journal_trust import CLAIMS_AGAIN, restore_claims
 from tasks.open_rollout import LEASE, OpenRollout, utc_now, why_unread
 from tasks.orphans import Orphans
 from tasks.prefect_runs import resume_run
@@ -47,6 +48,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
     over = begun + (end - wall).total_seconds()
     latest_over = over if latest is None else begun + (latest - wall).total_seconds()
+    claims_due = begun
     while (begun := monotonic()) < over or (begun < latest_over and not is_relieved(connections)):
         try:
             connections.journal.renew(claim, LEASE)
@@ -69,6 +71,9 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
                 run.release_claim()
                 del runs[run.rollout]
         # Messages may wait for an answer for long: beside the loop.
+        if begun >= claims_due:
+            claims_due = begun + CLAIMS_AGAIN.total_seconds()
+            after.do("claims", partial(restore_claims, connections))
         after.do("afterwards", partial(afterwards.look, connections, utc_now()))
         pages.do("unguarded", partial(unguarded.tell, list(owners)))
         threading.Event().wait(max(0.0, begun + beat - monotonic()))

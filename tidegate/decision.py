@@ -121,6 +121,7 @@ STOPS_SOAK = frozenset(
         HoldCause.NEW_BUILD,
         HoldCause.LEGACY,
         HoldCause.CLOCK_SKEW,
+        HoldCause.JOURNAL,
     }
 )
 
@@ -131,7 +132,7 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
     Waiting at a gate is no soak: an extension is counted from when it is given.
     """
     record = state.record
-    if record is None or state.phase not in SOAKING or STOPS_SOAK & state.holds.keys():
+    if record is None or state.phase not in SOAKING or STOPS_SOAK & state.holds.keys() or state.may_not_be_raised:
         return timedelta(0), False
     if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None or judged.skew:
         return timedelta(0), False
@@ -168,9 +169,13 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         )
     if judged.skew and HoldCause.CLOCK_SKEW not in state.holds:
         return Hold(HoldCause.CLOCK_SKEW, judged.skew)
+    if state.chain_broken and HoldCause.JOURNAL not in state.holds:
+        return Hold(HoldCause.JOURNAL, f"The journal cannot be trusted: {state.chain_broken}.")
     if blocking := STOPS_SOAK & state.holds.keys():
         cause = min(blocking)
         return Continue(f"held ({cause.value}): {state.holds[cause]}")
+    if state.may_not_be_raised:
+        return Continue(state.may_not_be_raised)
     return _by_soak(state, judged, timing)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
     OPENED = "opened"  # plan, plan_hash, started_by, pace_seconds, connections, approve, environment
     PREFLIGHT = "preflight"  # verdict, findings; snapshot (argument, at), where the plan names one
-    GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run
+    GATE_OPENED = "gate_opened"  # wave, attempt, verdict, findings, refusal, flow_run, rolled_back_before, old_path
     ANSWERED = "answered"  # wave, attempt, answer, via; proof where a code was asked for (never the code)
     GATE_DECIDED = "gate_decided"  # wave, attempt, outcome, reason, by, extension_seconds, stated, statements, second
     RAISING = "raising"  # wave, exposure, epoch: intent, before the flag is written
@@ -70,6 +70,7 @@ class Kind(StrEnum):
     GUARDED_AGAIN = "guarded_again"  # rollout
     # wave, before, exposure, revision, epoch, reason: a raise without a living permit, and what it was lowered to
     RAISE_REVERTED = "raise_reverted"
+    UNKNOWN = "unknown"  # never written: an entry that this release cannot read; why
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Entry:
     body: Mapping[str, Any]
     previous: str
     hash: str
+    stored: str = field(default="", compare=False)  # the hash of what is stored, where the entry was read from there
 
 
 def canonical(body: Mapping[str, Any]) -> str:
@@ -98,7 +100,9 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def entry_hash(rollout: str, sequence: int, at: str, kind: str, version: int, body: str, previous: str) -> str:
+def entry_hash(
+    rollout: str, sequence: int | str, at: str, kind: str, version: int | str, body: str, previous: str
+) -> str:
     """SHA-256 over every field of an entry, the previous entry's hash included."""
     text = "\n".join((previous, rollout, str(sequence), at, kind, str(version), body))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -112,18 +116,47 @@ def make_entry(
     return Entry(rollout, sequence, at, kind, version, body, previous, digest)
 
 
-def broken_links(entries: Iterable[Entry]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a chain is checked by: the stored text of an entry, whatever it means, so that no renamed word breaks it."""
+
+    rollout: str
+    sequence: int
+    kind: str
+    previous: str
+    hash: str
+    computed: str  # the hash of what is stored
+
+
+def link_of(entry: Entry) -> Link:
+    """An entry as a link of its chain."""
+    computed = entry.stored or entry_hash(
+        entry.rollout,
+        entry.sequence,
+        stamp(entry.at),
+        entry.kind.value,
+        entry.version,
+        canonical(entry.body),
+        entry.previous,
+    )
+    return Link(entry.rollout, entry.sequence, entry.kind.value, entry.previous, entry.hash, computed)
+
+
+def broken_link(link: Link, sequence: int, head: str) -> str:
+    """How this link does not continue a chain that ends at entry `sequence` with the hash `head`, or empty."""
+    if link.sequence != sequence + 1:
+        return f"{link.rollout}: entry {sequence + 1} is missing before entry {link.sequence}"
+    if link.computed != link.hash:
+        return f"{link.rollout}: entry {link.sequence} ({link.kind}) was changed after it was written"
+    if link.previous != head:
+        return f"{link.rollout}: entry {link.sequence} does not follow the entry before it"
+    return ""
+
+
+def broken_links(links: Iterable[Link]) -> Iterator[str]:
     """A sentence for every place where a rollout's chain does not hold."""
-    previous, expected = GENESIS, 1
-    for entry in entries:
-        if entry.sequence != expected:
-            yield f"{entry.rollout}: entry {expected} is missing before entry {entry.sequence}"
-        if entry.previous != previous:
-            yield f"{entry.rollout}: entry {entry.sequence} does not follow the entry before it"
-        body = canonical(entry.body)
-        digest = entry_hash(
-            entry.rollout, entry.sequence, stamp(entry.at), entry.kind.value, entry.version, body, entry.previous
-        )
-        if digest != entry.hash:
-            yield f"{entry.rollout}: entry {entry.sequence} ({entry.kind.value}) was changed after it was written"
-        previous, expected = entry.hash, entry.sequence + 1
+    previous, sequence = GENESIS, 0
+    for link in links:
+        if broken := broken_link(link, sequence, previous):
+            yield broken
+        previous, sequence = link.hash, link.sequence

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate.amended import amended, proposed
-from tidegate.entries import Entry, Kind
+from tidegate.entries import Entry, Kind, broken_link, link_of
 from tidegate.folding.apply import Apply
 from tidegate.folding.evidence import EVIDENCE
 from tidegate.folding.exposure import EXPOSURE
@@ -17,22 +17,50 @@ from tidegate.rollout_state import Phase, RolloutState
 def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> RolloutState:
     """The state after `entries`, going on from `state` (which is changed) when given.
 
-    Raises ValueError for entries of another rollout, out of order, or of an unknown version.
+    Of entries that were read from a journal a broken chain, and what this release does not understand, is noted in the
+    state: it may be guarded, held and zeroed, and is never raised. Raises ValueError for entries of another rollout,
+    and for those that were not read from one where they are out of order or of an unknown version.
     """
     state = state or RolloutState()
     for entry in entries:
-        if entry.sequence != state.sequence + 1 or (state.rollout and entry.rollout != state.rollout):
+        if (state.rollout and entry.rollout != state.rollout) or entry.sequence <= state.sequence:
             raise ValueError(f"entry {entry.sequence} of {entry.rollout} does not follow entry {state.sequence}")
-        if entry.version != 1:
-            raise ValueError(f"{entry.kind.value} entry of version {entry.version} is not known to this release")
-        # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
-        if not (entry.kind in _ONWARD and state.goes_no_further):
-            _APPLY[entry.kind](state, entry, entry.body)
-        if "spill" in entry.body:
-            state.spilled.add(entry.body["spill"])
+        if entry.stored:
+            state.chain_broken = state.chain_broken or broken_link(link_of(entry), state.sequence, state.head)
+            _apply_what_is_understood(state, entry)
+        else:
+            if entry.sequence != state.sequence + 1:
+                raise ValueError(f"entry {entry.sequence} of {entry.rollout} does not follow entry {state.sequence}")
+            _apply(state, entry)
         state.rollout, state.sequence, state.head = entry.rollout, entry.sequence, entry.hash
-        state.updated_at = entry.at
+        if entry.kind is not Kind.UNKNOWN:
+            state.updated_at = entry.at
     return state
+
+
+def _apply_what_is_understood(state: RolloutState, entry: Entry) -> None:
+    """Whatever a newer release may have meant, exposure is not raised by it here, and a rollback is."""
+    if entry.kind is Kind.UNKNOWN:
+        state.not_understood = state.not_understood or str(entry.body["why"])
+        return
+    try:
+        _apply(state, entry)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        if entry.kind is Kind.OPENED:
+            raise
+        where = f"{entry.rollout}: entry {entry.sequence} ({entry.kind.value})"
+        why = f"{where} is not understood by this release ({type(error).__name__}: {error})"
+        state.not_understood = state.not_understood or why
+
+
+def _apply(state: RolloutState, entry: Entry) -> None:
+    if entry.version != 1:
+        raise ValueError(f"{entry.kind.value} entry of version {entry.version} is not known to this release")
+    # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
+    if not (entry.kind in _ONWARD and state.goes_no_further):
+        _APPLY[entry.kind](state, entry, entry.body)
+    if "spill" in entry.body:
+        state.spilled.add(entry.body["spill"])
 
 
 def _opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -71,6 +99,7 @@ _APPLY: Mapping[Kind, Apply] = {
     Kind.UNFROZEN: _no_rollouts,
     Kind.UNGUARDED: _no_rollouts,
     Kind.GUARDED_AGAIN: _no_rollouts,
+    Kind.UNKNOWN: _no_rollouts,
     Kind.AMENDMENT: proposed,
     Kind.AMENDED: amended,
     **EVIDENCE,

@@ -126,7 +126,7 @@ def why_not_raised(at: Situation) -> str:
 
 def forbids_raising(plan: Plan, state: RolloutState, wave: int) -> str:
     """Why the journal alone forbids to raise this wave, or empty: asked of the very state that an entry follows."""
-    return _not_approved(plan, state, wave) or _held(state)
+    return _not_approved(plan, state, wave) or state.may_not_be_raised or _held(state)
 
 
 def approval_ends(plan: Plan, state: RolloutState, wave: int) -> datetime | None:

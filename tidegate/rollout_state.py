@@ -55,6 +55,7 @@ class HoldCause(StrEnum):
     NEW_BUILD = "new_build"
     NO_WORKER = "no_worker"  # its run is scheduled in Prefect, and no worker takes it
     LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
+    JOURNAL = "journal"  # its chain is broken; ended by a rollback, or by two people of different roles
 
 
 @dataclass(slots=True)
@@ -101,6 +102,11 @@ class GateRecord:
     reason: str = ""
     flow_run: str = ""
     bound: str = ""  # the words that its form binds an answer with, where the plan asked for codes
+    shown: list[dict[str, Any]] = field(default_factory=list)  # the findings as they were when people were asked
+    rolled_back_before: str = ""  # that this rollout follows a rollback, and why that was
+    old_path: list[dict[str, str]] = field(
+        default_factory=list
+    )  # each metric there, where nothing is measured to enter
     since: datetime | None = None  # since when people have been waited for; asking again in another run keeps it
 
     @property
@@ -274,7 +280,16 @@ class RolloutState:
     upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
     kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
     refusals: tuple[Refused, ...] = ()  # the newest orders that were refused
+    chain_broken: str = ""  # where the chain of hashes does not hold, until two people have said that it may go on
+    not_understood: str = ""  # what a newer release wrote, or somebody damaged
     references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
+
+    @property
+    def may_not_be_raised(self) -> str:
+        """Why nothing in this journal may lead to more exposure or soak, whatever it says, or empty."""
+        if self.chain_broken:
+            return f"the journal cannot be trusted: {self.chain_broken}"
+        return f"this release cannot read all of the journal: {self.not_understood}" if self.not_understood else ""
 
     @property
     def goes_no_further(self) -> bool:

@@ -1,8 +1,9 @@
 """The four verdicts, how they combine, and the finding that carries one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -52,3 +53,8 @@ class Finding:
             "n": self.n,
             "query": self.query,
         }
+
+
+def finding_of(body: Mapping[str, Any]) -> Finding:
+    """The inverse of `Finding.to_json`."""
+    return Finding(**{**body, "verdict": Verdict(body["verdict"])})

@@ -40,14 +40,13 @@ def no_alerts(changes: Mapping[str, Any] | None = None) -> Plan:
 
 
 def unreadable(world: "World", tmp_path: Path) -> None:
-    """Two open rollouts that this release cannot read: one by its plan, the other by the kind of an entry."""
+    """Two open rollouts that this release cannot read: one by its plan, the other by the kind of its opening."""
     opening = world.via.journal.entries(world.run.rollout)[0].body
     journal, at = world.via.journal, datetime.now(UTC)
     journal.open_rollout("later-plan", "later-plan", {**opening, "plan": {"name": "later"}}, at)
     journal.open_rollout("later-kind", "later-kind", opening, at)
-    OpenRollout(world.via, "later-kind").append(Kind.CARRIED, {"flow_run": "x"})
     with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
-        database.execute("update entries set kind = 'of_a_newer_release' where rollout = 'later-kind' and sequence = 2")
+        database.execute("update entries set kind = 'of_a_newer_release' where rollout = 'later-kind' and sequence = 1")
 
 
 class World:

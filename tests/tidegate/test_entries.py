@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import T0, Journal, in_wave
-from tidegate.entries import Entry, Kind, broken_links, canonical, entry_hash, make_entry, stamp
+from tidegate.entries import Entry, Kind, broken_links, canonical, entry_hash, link_of, make_entry, stamp
 
 CHAIN = in_wave(2).entries
 places = st.integers(0, len(CHAIN) - 1)
 
 
 def test_what_was_written_in_order_has_no_broken_link() -> None:
-    assert list(broken_links(CHAIN)) == []
-    assert list(broken_links([])) == []
+    assert list(broken_links(map(link_of, CHAIN))) == []
+    assert list(broken_links(map(link_of, []))) == []
 
 
 @pytest.mark.parametrize(
@@ -38,33 +38,35 @@ def test_what_was_written_in_order_has_no_broken_link() -> None:
 @given(at=places)
 def test_an_edit_of_any_field_of_any_entry_shows(change: dict[str, Any], at: int) -> None:
     edited = [*CHAIN[:at], replace(CHAIN[at], **change), *CHAIN[at + 1 :]]
-    assert list(broken_links(edited))
+    assert list(broken_links(map(link_of, edited)))
 
 
 def test_an_edit_with_a_hash_made_to_fit_shows_at_the_next_entry() -> None:
     edited = make_entry("small-1", 3, T0, Kind.CLOSED, {"reason": "", "by": ""}, CHAIN[1].hash)
-    assert [*broken_links([*CHAIN[:2], edited, *CHAIN[3:]])] == ["small-1: entry 4 does not follow the entry before it"]
+    assert [*broken_links(map(link_of, [*CHAIN[:2], edited, *CHAIN[3:]]))] == [
+        "small-1: entry 4 does not follow the entry before it"
+    ]
 
 
 @given(st.integers(0, len(CHAIN) - 2))
 def test_a_deletion_shows(at: int) -> None:
-    sentences = list(broken_links([*CHAIN[:at], *CHAIN[at + 1 :]]))
+    sentences = list(broken_links(map(link_of, [*CHAIN[:at], *CHAIN[at + 1 :]])))
     assert f"small-1: entry {at + 1} is missing before entry {at + 2}" in sentences
 
 
 @given(places, places)
 def test_an_insertion_shows(at: int, copied: int) -> None:
-    assert list(broken_links([*CHAIN[:at], CHAIN[copied], *CHAIN[at:]]))
+    assert list(broken_links(map(link_of, [*CHAIN[:at], CHAIN[copied], *CHAIN[at:]])))
 
 
 @given(st.permutations(CHAIN))
 def test_another_order_shows(order: list[Entry]) -> None:
-    assert bool(list(broken_links(order))) == (order != CHAIN)
+    assert bool(list(broken_links(map(link_of, order)))) == (order != CHAIN)
 
 
 def test_an_entry_of_another_rollout_shows() -> None:
     other = Journal(rollout="other-1").extend((Kind.OPENED, {}), (Kind.PREFLIGHT, {})).entries
-    assert list(broken_links([CHAIN[0], other[1]]))
+    assert list(broken_links(map(link_of, [CHAIN[0], other[1]])))
 
 
 @pytest.mark.parametrize("position", range(7))

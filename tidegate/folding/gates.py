@@ -25,6 +25,9 @@ def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> 
         body["refusal"],
         flow_run=body["flow_run"],
         bound=bound if state.plan.get("approvals") == "codes" else "",
+        shown=body["findings"],
+        rolled_back_before=body.get("rolled_back_before", ""),
+        old_path=body.get("old_path", []),
         since=before.since if asked_on and before is not None else entry.at,
     )
     state.gate_attempts[body["wave"]] = body["attempt"]

@@ -25,6 +25,8 @@ def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
     state.held_at.pop(cause, None)
     if cause is HoldCause.LEGACY:
         state.fired_late = ""
+    if cause is HoldCause.JOURNAL:
+        state.chain_broken = ""
     if cause is HoldCause.GATE_TIMEOUT and state.gate is not None:
         state.gate.since = entry.at
     if cause is HoldCause.BLIND_SPENT and state.blind_since is not None:

@@ -11,9 +11,14 @@ def why_not_broken(plan: Plan, answer: Answer) -> str:
         return "break-glass stands in for codes, and approvals are open here"
     if answer.decision is not Choice.GO:
         return f"break-glass is for go, not for {answer.decision.value}"
+    return why_not_two_roles(plan, first, second, answer.note)
+
+
+def why_not_two_roles(plan: Plan, first: str, second: str, reason: str) -> str:
+    """Why these two may not stand in for what is missing, or empty: two people of different roles, and a reason."""
     if first == second:
         return f"break-glass needs two people; both are {first}"
-    if not answer.note.strip():
+    if not reason.strip():
         return "break-glass needs a reason: give a note"
     strangers = [person for person in (first, second) if not _roles(plan, person)]
     if strangers:

@@ -14,6 +14,7 @@ _SILENCE_FLOOR = timedelta(seconds=30)
 _OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
 # Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
 _HELD = (
+    HoldCause.JOURNAL,
     HoldCause.DRIFT,
     HoldCause.CLOCK_SKEW,
     HoldCause.BLIND_SPENT,

@@ -40,6 +40,8 @@ class GateView:
     waiting: str
     waiting_seconds: float
     refusal: str
+    rolled_back_before: str
+    old_path: tuple[Mapping[str, str], ...]
     answered: bool
     approvers: tuple[str, ...]
     said_go: tuple[str, ...]

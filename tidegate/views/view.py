@@ -234,6 +234,8 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         format_duration(timedelta(seconds=round(waiting.total_seconds()))),
         waiting.total_seconds(),
         gate.refusal,
+        gate.rolled_back_before,
+        tuple(gate.old_path),
         gate.answer is not None,
         approvers_of(plan, gate.wave),
         tuple(p for p in said_go(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)),

@@ -1,6 +1,6 @@
 """What stands above and beside the fields of a gate's form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tidegate.approval import approvers_of
 from tidegate.gates.counted import said_go
@@ -15,7 +15,9 @@ from tidegate.words.wording import approvals_words, wave_words
 def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Finding], refusal: str) -> str:
     """The Markdown above a gate's form."""
     step = plan.waves[wave - 1]
-    parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    gate = state.gate if state.gate is not None and state.gate.wave == wave else None
+    parts = [f"> **{one_line(gate.rolled_back_before)}**\n"] if gate and gate.rolled_back_before else []
+    parts += [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
     if question := state.asked_before(wave):
         parts.append(f"> **A go answers this with yes:** {table_row(question)[2:-2]}\n")
     parts.append(f"## May {wave_words(plan, wave)} begin?\n")
@@ -29,8 +31,16 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append("A go is counted until every statement below was made, each by a person of its role.\n")
         parts.append(statements_table(plan, state, wave) + "\n")
     parts.append(evidence_table(findings))
+    if gate and gate.old_path:
+        parts.append("\nNothing is measured to enter this wave. The old path now:\n")
+        parts.append(_old_path_table(gate.old_path))
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
+
+
+def _old_path_table(lines: Sequence[Mapping[str, str]]) -> str:
+    rows = [table_row("Metric on the old path", "Now", "Level"), "|---|---|---|"]
+    return "\n".join([*rows, *(table_row(x["title"], x["shown"], x["level"]) for x in lines)])
 
 
 def statements_table(plan: Plan, state: RolloutState, wave: int) -> str:

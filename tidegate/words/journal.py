@@ -99,6 +99,8 @@ def entry_words(entry: Entry, *, reviews: bool = True) -> str:
         case Kind.AMENDMENT:
             lines = "; ".join(body["changes"][:_SHOWN]) + (" and more" if len(body["changes"]) > _SHOWN else "")
             return f"{body['by']} proposed the plan {body['plan_hash'][:12]}: {lines}"
+        case Kind.UNKNOWN:
+            return f"NOT UNDERSTOOD: {body['why']}"
         case Kind.AMENDED | Kind.FROZEN | Kind.UNFROZEN | Kind.UNGUARDED | Kind.GUARDED_AGAIN:
             return _for_all_that_follows(entry)
 

@@ -46,7 +46,9 @@ def _notice(
 
 def gate_waiting(plan: Plan, state: RolloutState, wave: int, attempt: int, who: Iterable[str], refusal: str) -> Notice:
     """People are asked."""
-    again = f"The last answer was refused: {refusal}\n" if refusal else ""
+    gate = state.gate
+    before = f"{gate.rolled_back_before}\n" if gate is not None and gate.rolled_back_before else ""
+    again = before + (f"The last answer was refused: {refusal}\n" if refusal else "")
     question = state.asked_before(wave)
     asked = f"A go answers this with yes: {question}\n" if question else ""
     code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
