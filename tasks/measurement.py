@@ -10,7 +10,7 @@ from typing import Any
 from tasks.clocks import clocks_apart
 from tasks.counting import counting_wave
 from tasks.fresh_past import of_fresh_points
-from tasks.measures import Measured, measure, starved
+from tasks.measures import Measured, measure, not_judged, starved
 from tasks.open_rollout import OpenRollout
 from tasks.setting_back import read_settled
 from tasks.sight import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
@@ -154,7 +154,11 @@ def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:
         if finding.verdict is not Verdict.FAIL or breach is None or breach.lasting == timedelta(0):
             yield finding
             continue
-        points = _past(seen, breach, starved=finding.criterion == "starved")
+        try:
+            points = _past(seen, breach, starved=finding.criterion == "starved")
+        except Exception as error:  # noqa: BLE001 - trouble is a finding, and the other triggers are judged
+            yield replace(finding, verdict=Verdict.ERROR, sentence=f"{finding.sentence} {not_judged(error)}")
+            continue
         fires, why = sustained(breach, points)
         blind = isinstance(points, NoData) and points.reason.is_blindness
         verdict = Verdict.FAIL if fires else Verdict.ERROR if blind else Verdict.INCONCLUSIVE

@@ -1,10 +1,12 @@
 """How each kind of criterion is measured: what it asks of the sight, and which rule judges the answer."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from blocks.errors import ConnectionFault
 from tasks.alarm_test import measure_alarm_test
 from tasks.measures_compared import measure_change
 from tasks.measures_inference import (
@@ -28,12 +30,14 @@ from tidegate.criteria import Breach, breach_of, starvation, starvation_reading,
 from tidegate.in_force import InForce
 from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold, no_data_words, on_dry_run
 from tidegate.plan import Alerts, Human, Threshold, When
+from tidegate.plans.criteria import CRITERION_KINDS, EarlierWaves
 from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.plans.kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
 from tidegate.samples import NoData, NoDataReason, Sample
 from tidegate.verdict import Finding, Verdict
 
+_log = logging.getLogger("tidegate.measure")
 # A finding, and what must last (see `sustained`) before a trigger that found a breach really fires.
 Measured = tuple[Finding, Breach | None]
 
@@ -44,9 +48,19 @@ def measure(seen: Sight, item: InForce) -> Measured:
         finding, breach = MEASURES[type(item.criterion)](seen, item, item.criterion)
         return _not_of_old_points(seen, item, finding), breach
     except Exception as error:  # noqa: BLE001 - whatever broke, this criterion has no evidence
-        sentence = f"It could not be judged ({type(error).__name__}: {error})."
-        finding = Finding(item.id, item.criterion.text, Verdict.ERROR, sentence)
+        finding = Finding(item.id, item.criterion.text, Verdict.ERROR, not_judged(error))
         return on_dry_run(item.criterion, finding), None
+
+
+def not_judged(error: Exception) -> str:
+    """Why there is no verdict: what a connection refused, or a defect of our own that no waiting will mend."""
+    if isinstance(error, ConnectionFault):
+        return f"It could not be judged ({type(error).__name__}: {error})."
+    _log.error("a criterion could not be judged", exc_info=error)
+    return (
+        f"A defect of Tidegate, not of the release: this cannot be judged ({type(error).__name__}: {error}). "
+        "Waiting mends nothing: change the plan (`tidegate plan amend`) or roll back, and report it."
+    )
 
 
 def _not_of_old_points(seen: Sight, item: InForce, finding: Finding) -> Finding:
@@ -106,6 +120,11 @@ MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
     Slo: measure_slo,
     Coverage: measure_coverage,
 }
+
+
+if unmeasured := {kind for kind in CRITERION_KINDS if kind is not EarlierWaves} - MEASURES.keys():
+    # Told when the program starts, and not by a wave that waits for days.
+    raise TypeError(f"nothing measures the criteria of kind {', '.join(kind.__name__ for kind in unmeasured)}")
 
 
 def starved(seen: Sight) -> list[Measured]:

@@ -1,5 +1,6 @@
 """What can be asked at one instant about one rollout; trouble is a value, never an exception."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,7 @@ from tidegate.plans.kinds import AlertRules
 from tidegate.rollout_state import RolloutState
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
+_log = logging.getLogger("tidegate.sight")
 T = TypeVar("T")
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="measure")
 VERSIONS = "versions"  # of the new path, where the plan watches them; no metric's name has its form
@@ -138,8 +140,14 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
     seconds = _ROUNDS * run.connections.prometheus.timeout_seconds
 
     def read() -> Read:
-        with all_within(until - time.monotonic()):
-            return _read(run, wave, now)
+        try:
+            with all_within(until - time.monotonic()):
+                return _read(run, wave, now)
+        except Exception as error:
+            _log.exception("the metrics of %s cannot be read", run.rollout)
+            defect = NoData(NoDataReason.REFUSED, now, f"a defect of Tidegate ({type(error).__name__}: {error})")
+            names = ("traffic_canary", "traffic_control", VERSIONS)
+            return Read(dict.fromkeys(run.plan.metrics, defect), dict.fromkeys(names, defect), {})
 
     until = time.monotonic() + seconds
     return Sight(run, wave, now, _POOL.submit(read), until=until)

@@ -1,7 +1,7 @@
 """The kinds of criteria a plan can state; a closed set, told apart by `kind`."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -113,6 +113,8 @@ Criterion = Annotated[
     | Breaker,
     Field(discriminator="kind", description="One question."),
 ]
+
+CRITERION_KINDS: tuple[type[BaseCriterion], ...] = get_args(get_args(Criterion)[0])
 
 
 def is_measured(criterion: Criterion) -> bool:
