@@ -143,7 +143,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
         try:
             with all_within(until - time.monotonic()):
                 return _read(run, wave, now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - trouble is a finding, never an exception
             _log.exception("the metrics of %s cannot be read", run.rollout)
             defect = NoData(NoDataReason.REFUSED, now, f"a defect of Tidegate ({type(error).__name__}: {error})")
             names = ("traffic_canary", "traffic_control", VERSIONS)
