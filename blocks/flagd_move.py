@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from blocks.timed_rename import rename_until
+
 _AT_FDCWD, _NO_REPLACE, _EXCHANGE = -100, 1, 2
 _WITHOUT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -50,17 +52,19 @@ def write_staged(staged: Path, content: bytes, place: Path) -> tuple[int, ...]:
         return _identity(os.fstat(file.fileno()))
 
 
-def move(staged: Path, place: Path, before: Snapshot) -> bytes | None:
+def move(staged: Path, place: Path, before: Snapshot, until: float | None = None) -> bytes | None:
     """Put the staged file in its place; the bytes that stood there where they were not those of `before`.
+
+    With `until`, an instant of the monotonic clock, before it or not at all: raises NotPermitted.
 
     Where the file system can, the two change places in one step, so that whatever stood there is seen and nothing is
     lost. Raises FileNotFoundError where the staged file was taken away by somebody who went ahead.
     """
     try:
         if before.content is None:
-            _rename(staged, place, _NO_REPLACE)
+            _rename(staged, place, _NO_REPLACE, until)
             return None
-        _rename(staged, place, _EXCHANGE)
+        _rename(staged, place, _EXCHANGE, until)
     except FileExistsError:
         return place.read_bytes()
     # From here on the staged path holds what stood there.
@@ -76,8 +80,15 @@ def move_back(staged: Path, place: Path) -> None:
         _renamed_by_kernel(staged, place, _EXCHANGE)
 
 
-def _rename(source: Path, target: Path, how: int) -> None:
-    if not _renamed_by_kernel(source, target, how):
+def _rename(source: Path, target: Path, how: int, until: float | None) -> None:
+    if until is not None and _renameat2 is not None:
+        try:
+            rename_until(source, target, how, until)
+        except OSError as fault:
+            if fault.errno not in _WITHOUT:
+                raise
+            rename_until(source, target, 0, until)
+    elif not _renamed_by_kernel(source, target, how):
         # A file system that cannot do it (NFS): what was compared just before is all there is.
         source.rename(target)
 

@@ -102,14 +102,16 @@ class FlagdStore(BaseModel):
             as_wanted = as_wanted and served == exposure
             return None if as_wanted and _is_ours(before, exposure) else define(exposure, epoch, before, until)
 
-        def allowed() -> None:
-            # Asked only now that the file is staged: whoever takes the permit back afterwards removes what is staged.
-            if must_be_permitted(flag, served, exposure, epoch, permit) is None:
-                return
+        def allowed() -> float | None:
+            # Asked only now that the file is staged: who fences this writer afterwards removes what is staged.
+            needed = must_be_permitted(flag, served, exposure, epoch, permit)
+            if needed is None:
+                return None
             # Exposure rises only where a rollback can lower it.
             if why:
                 raise Refused(f"{self.path}: {why}")
             self._reserve.keep(self._size())
+            return needed.until
 
         def change_in_place(found: list[Any]) -> dict[str, Any] | None:
             wanted = change(found)

@@ -56,13 +56,14 @@ class FlagdWriter:
         patience: float,
         *,
         insist: bool = False,
-        allowed: Callable[[], object] = lambda: None,
+        allowed: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Change one flag and lose nothing of what another program writes meanwhile, starting over as long as need be.
 
         With `insist` it is done at the end of `patience` in any case, whatever another program does to the file.
 
-        `allowed` is asked once all is ready, right before the change takes effect, and raises where it must not.
+        `allowed` is asked once all is ready, right before the change takes effect: it raises where it must not, and
+        gives the instant of the monotonic clock from which on it must not any more, or None.
         Raises Fenced, Refused, Unreachable, ValueError or OSError.
         """
         carried: bytes | None = None
@@ -88,12 +89,12 @@ class FlagdWriter:
                 try:
                     mine = write_staged(staged, new, place)
                     # Asked anew each time: what came in between has put the file back as it was.
-                    allowed()
+                    until = allowed()
                     if not before.still_stands(self.file) and not (insist and late):
                         continue
                     if is_abandoned() and not insist:
                         raise Unreachable(f"{self.configured}: it came too late, nobody waits for flag {flag} any more")
-                    carried, ours = move(staged, place, before), mine
+                    carried, ours = move(staged, place, before, until), mine
                     if carried is not None and not insist:
                         move_back(staged, place)  # zero stays where it is, and takes over what came in between
                 except FileNotFoundError:

@@ -6,6 +6,7 @@ from blocks.errors import ConnectionFault
 from tasks.lease import write_exposure
 from tasks.notifications import tell
 from tasks.open_rollout import OpenRollout, utc_now
+from tasks.seizing import seize_flag
 from tidegate.entries import Kind
 from tidegate.words.raising import raise_reverted
 
@@ -44,3 +45,21 @@ def revert_unfinished(run: OpenRollout) -> None:
         revert_raise(run, "its permit ended before it was recorded as raised")
     except ConnectionFault as fault:
         _log.warning("whether %s was raised without a permit is not known: %s", run.flag, fault)
+
+
+def stop_raise(run: OpenRollout, reason: str) -> None:
+    """Where a raise is under way: shut its writer out and lower what it wrote, so that what people are told holds.
+
+    What cannot be done now is done at the next guard check; nobody is kept waiting for it.
+    """
+    if run.state.unfinished is None or run.state.goes_no_further:
+        return
+    before = run.claim
+    try:
+        seize_flag(run)
+        run.refresh()
+        revert_raise(run, reason)
+        if before is None:
+            run.release_claim()
+    except ConnectionFault as fault:
+        _log.warning("the raise of %s that is under way is not stopped yet: %s", run.flag, fault)

@@ -2,19 +2,18 @@
 
 from datetime import datetime
 
-from blocks.errors import Fenced, NotTaken
+from blocks.errors import NotTaken
 from tasks.lease import write_exposure
 from tasks.measurement import drift_of
 from tasks.notifications import tell
-from tasks.open_rollout import HOLDER, LEASE, OpenRollout, Superseded, utc_now
+from tasks.open_rollout import OpenRollout, Superseded, utc_now
 from tasks.opening import NotAllowed
+from tasks.seizing import seize_flag
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
 from tidegate.rollout_state import HoldCause, RolloutState
 from tidegate.step_back import forbids_stepping_back
 from tidegate.words.wording import lowered
-
-_ATTEMPTS = 8
 
 
 def step_back(
@@ -28,7 +27,7 @@ def step_back(
     """
     if refusal := forbids_stepping_back(run.plan, run.refresh(), wave):
         raise NotAllowed(refusal)
-    epoch = _seized(run)
+    epoch = seize_flag(run)
 
     def forbidden(state: RolloutState) -> bool:
         return bool(forbids_stepping_back(run.plan, state, wave))
@@ -47,18 +46,6 @@ def step_back(
     if run.append(Kind.LOWERED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
     tell(run, lowered(run.plan, run.state, wave, by, reason, cause))
-
-
-def _seized(run: OpenRollout) -> int:
-    """The epoch under which this process alone may write from now on."""
-    for _ in range(_ATTEMPTS):
-        run.claim = run.connections.journal.seize(run.flag, run.rollout, HOLDER, LEASE)
-        try:
-            run.connections.flags.fence(run.flag, run.claim.epoch, run.state.exposure)
-        except Fenced:
-            continue  # a zero that was written while the journal did not answer took epochs of its own
-        return run.claim.epoch
-    raise Fenced(f"the backend of {run.flag} knows a much newer epoch than the journal")
 
 
 def _must_not_raise(run: OpenRollout) -> None:

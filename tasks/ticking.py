@@ -21,7 +21,7 @@ from tasks.notifications import page_now, tell
 from tasks.open_rollout import OpenRollout
 from tasks.opening import NotAllowed
 from tasks.references import measure_wave
-from tasks.reverting import revert_unfinished
+from tasks.reverting import revert_unfinished, stop_raise
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.step_back import step_back
@@ -269,4 +269,6 @@ def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetim
 def hold(run: OpenRollout, by: str, reason: str) -> bool:
     """Keep exposure where it is until `resume`; False when an operator holds it already."""
     body = {"cause": HoldCause.OPERATOR.value, "reason": f"{by}: {reason}", "by": by}
-    return run.append(Kind.HELD, body, unless=lambda s: HoldCause.OPERATOR in s.holds) is not None
+    done = run.append(Kind.HELD, body, unless=lambda s: HoldCause.OPERATOR in s.holds) is not None
+    stop_raise(run, f"held by {by}: {reason}")
+    return done

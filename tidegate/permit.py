@@ -60,7 +60,6 @@ class Situation:
     old_writers: str = ""  # why those of an older epoch cannot be kept off
     frozen: str = ""  # who has frozen every raise, since when and why
     chain: str = ""  # where the journal's chain is broken
-    skew: str = ""  # which clocks are apart by how much
 
 
 Condition = Callable[[Situation], str]
@@ -114,8 +113,7 @@ CONDITIONS: Mapping[str, Condition] = {
         at.old_writers and f"the flag's writers of before cannot be kept off: {at.old_writers}"
     ),
     "the flag is as the journal has it": lambda at: at.flag,
-    "the clocks agree": lambda at: at.skew,
-    "the evidence is fine now": _evidence_is_fine,
+    "the evidence is fine now, the clocks agree": _evidence_is_fine,
 }
 
 

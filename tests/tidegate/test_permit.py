@@ -71,7 +71,6 @@ REFUSED: dict[str, tuple[Callable[[Situation], Situation], str]] = {
     "a broken chain": (_with(chain="entry 3 was changed"), "entry 3 was changed"),
     "old writers": (_with(old_writers="HTTP 500"), "the flag's writers of before cannot be kept off: HTTP 500"),
     "by hand": (_with(flag="the flag was changed"), "the flag was changed"),
-    "clocks": (_with(skew="1800 s apart"), "1800 s apart"),
     "harm": (_seen(Verdict.FAIL), "Few errors: Not known."),
     "no data": (_seen(Verdict.ERROR), "Few errors: Not known."),
     "unsure": (_seen(Verdict.INCONCLUSIVE), "Few errors: Not known."),
