@@ -89,7 +89,8 @@ class Raiser:
 
     def __init__(self, folder: Path, kind: str, place: str, lasts: float) -> None:
         reader, writer = os.pipe()
-        self._answer, self._place, self._pid_file = os.fdopen(reader), place, folder / "renaming"
+        self._answer, self._pid_file = os.fdopen(reader), folder / "renaming"
+        self._in_a_child = place == "in the rename" and kind == "flagd file"
         self._pid = os.fork()
         if self._pid == 0:
             try:
@@ -103,7 +104,7 @@ class Raiser:
 
     def stands_still(self) -> bool:
         """Wait until it stands at its place; False where it came to its end before."""
-        if self._place == "in the rename":
+        if self._in_a_child:
             wait_for(lambda: self._stopped_child() or self._has_ended(), 30, "it stands in the rename, or has ended")
             return not self._ended
         _, status = os.waitpid(self._pid, os.WUNTRACED)

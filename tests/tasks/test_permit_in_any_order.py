@@ -139,6 +139,6 @@ def test_exposure_is_never_more_than_a_living_permit_allows(kind: str, place: st
     follow(kind, place, events)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_nor_in_any_other_order(seed: int) -> None:
     follow(*drawn(seed))
