@@ -31,6 +31,7 @@ from tests.tasks.gate_world import DEAD
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.entries import Kind
 from tidegate.exposure import ZERO
+from tidegate.gates.statements import statements_of
 from tidegate.plan import Plan
 
 NAME, FLAG = "any-order-1", "new-path"
@@ -179,8 +180,11 @@ class World:
         run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
         left = run.plan.approval_ttl if approval_left is None else approval_left
         self.approval_ends: datetime = utc_now() + left
-        go = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-        run.append(Kind.GATE_DECIDED, go, self.approval_ends - run.plan.approval_ttl)
+        # Each states what they may: the commander's line is the starter's.
+        for person, outcome in ((STARTER, "counted"), (ANN, "go")):
+            keys = [s.key for s in statements_of(run.plan, 1, person)]
+            said = {"wave": 1, "attempt": 1, "outcome": outcome, "reason": "", "by": person, "extension_seconds": 0}
+            run.append(Kind.GATE_DECIDED, said | {"stated": keys}, self.approval_ends - run.plan.approval_ttl)
         self.via.journal.close()
 
     def run(self) -> OpenRollout:
