@@ -10,12 +10,10 @@ from tidegate.freshness import (
     POINTS_MISSED,
     SHORTEST_BOUND,
     Age,
-    age_query,
-    deciding_selectors,
+    ages_asked,
     ended_query,
     interval_from,
     interval_queries,
-    sources_of,
     with_age,
 )
 from tidegate.samples import NoData, NoDataReason, Reading
@@ -41,17 +39,24 @@ class Ages:
 
     def answers(self, questions: Iterable[Question]) -> dict[str, Reading]:
         """What each query answers, with its newest point; NoData(stale) where that is too old to be evidence."""
-        asked = tuple(questions)
-        deciding = {n: deciding_selectors(q.queries.values()) for n, q in enumerate(asked)}
-        wanted = {s.text: s for s in (s for each in deciding.values() for s in each)}
-        names = {text: f"age {number}" for number, text in enumerate(wanted)}
-        queries = {name: query for q in asked for name, query in q.queries.items()}
-        found = answers_at(self._run, queries | {names[t]: age_query(s) for t, s in wanted.items()}, self._now)
+        asked = [(question, ages_asked(tuple(question.queries.values()))) for question in questions]
+        queries: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for question, ages in asked:
+            queries |= question.queries
+            for text in ages.selectors:
+                names.setdefault(text, f"age {len(names)}")
+        for _, ages in asked:
+            queries |= {names[text]: query for text, (_, query) in ages.selectors.items()}
+        found = answers_at(self._run, queries, self._now)
         readings: dict[str, Reading] = {}
-        for number, question in enumerate(asked):
-            ages = {s.text: self._age(s, found[names[s.text]], question.stale_after) for s in deciding[number]}
-            for name, query in question.queries.items():
-                own = [age for s in sources_of(query, deciding[number]) if (age := ages[s.text]) is not None]
+        for question, ages in asked:
+            known = {
+                text: self._age(selector, found[names[text]], question.stale_after)
+                for text, (selector, _) in ages.selectors.items()
+            }
+            for name, sources in zip(question.queries, ages.sources, strict=True):
+                own = [age for text in sources if (age := known[text]) is not None]
                 readings[name] = with_age(found[name], own, self._now)
         return readings
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from tidegate.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.series_selectors import SeriesSelector, series_selectors
@@ -59,10 +60,25 @@ def deciding_selectors(queries: Iterable[str]) -> tuple[SeriesSelector, ...]:
     return tuple(s for s in every if not any(o is not s and o.covers(s) and not s.covers(o) for o in every))
 
 
-def sources_of(query: str, deciding: Iterable[SeriesSelector]) -> tuple[SeriesSelector, ...]:
-    """Those of the deciding selectors that this query's value comes from."""
+def _sources_of(query: str, deciding: Iterable[SeriesSelector]) -> tuple[str, ...]:
     own = series_selectors(query)
-    return tuple(each for each in deciding if any(each.covers(one) for one in own if not one.shifted))
+    return tuple(each.text for each in deciding if any(each.covers(one) for one in own if not one.shifted))
+
+
+@dataclass(frozen=True, slots=True)
+class AgesAsked:
+    """What tells the age of a value: selectors by their text with what asks for them, and each query's own."""
+
+    selectors: Mapping[str, tuple[SeriesSelector, str]]
+    sources: tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=4096)
+def ages_asked(queries: tuple[str, ...]) -> AgesAsked:
+    """Worked out once for queries that make one value, since every look asks the same."""
+    deciding = deciding_selectors(queries)
+    asked = {one.text: (one, age_query(one)) for one in deciding}
+    return AgesAsked(asked, tuple(_sources_of(query, deciding) for query in queries))
 
 
 def age_query(selector: SeriesSelector) -> str:

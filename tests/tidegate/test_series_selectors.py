@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tidegate.freshness import deciding_selectors, sources_of
+from tidegate.freshness import ages_asked, deciding_selectors
 from tidegate.series_selectors import series_selectors
 
 FIVE = timedelta(minutes=5)
@@ -45,14 +45,14 @@ def test_what_only_narrows_another_decides_no_age() -> None:
     part, whole = 'sum(increase(r{outcome="error",path="new"}[5m]))', 'sum(increase(r{path="new"}[5m]))'
     deciding = deciding_selectors([part, whole])
     assert [one.text for one in deciding] == ['r{path="new"}']
-    assert sources_of(part, deciding) == sources_of(whole, deciding) == deciding
+    assert ages_asked((part, whole)).sources == (('r{path="new"}',), ('r{path="new"}',))
 
 
 def test_another_exporter_decides_for_itself() -> None:
     part, whole = 'sum(increase(failed{path="new"}[5m]))', 'sum(increase(r{path="new"}[5m]))'
     deciding = deciding_selectors([part, whole])
     assert [one.text for one in deciding] == ['failed{path="new"}', 'r{path="new"}']
-    assert [one.text for one in sources_of(part, deciding)] == ['failed{path="new"}']
+    assert ages_asked((part, whole)).sources == (('failed{path="new"}',), ('r{path="new"}',))
 
 
 def test_alerts_end_whenever_they_are_over() -> None:
