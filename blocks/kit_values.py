@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.command_store import CommandStore
 from blocks.flag_backend import FlagBackend
@@ -38,12 +38,13 @@ class ZeroKit:
 def kit_values(path: str | os.PathLike[str], parts: Collection[str] | None = None) -> Any:
     """The kit file's values, nothing in it guessed; raises KitError for one that others may read, or that is odd.
 
-    With `parts` only these have to be in order, and the others may read as nothing.
+    With `parts`, as zero asks, only these have to be in order, the others may read as nothing, and nothing is refused
+    for who else may read it.
     """
     try:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
+            if mode & 0o077 and parts is None:
                 raise KitError(f"{path}: found mode {mode:04o}, allowed is 0600, since it holds secrets")
             content = file.read(MAX_BYTES + 1)
         values, problems = read_mapping(content, str(path), "a kit file", secret=True)
@@ -58,14 +59,23 @@ def kit_values(path: str | os.PathLike[str], parts: Collection[str] | None = Non
 
 
 def zero_kit(path: str | os.PathLike[str]) -> ZeroKit | None:
-    """What zero needs of the kit file, whatever is wrong with its other parts; None where the whole of it must tell."""
+    """What zero needs of the kit file, whatever is wrong with its other parts; None where the whole of it must tell.
+
+    A journal that is not understood is one that never answers: zero does not need it.
+    """
+    journal = _journal(path)
     try:
-        values = kit_values(path, ("journal", "flags"))
-        journal, flags = dict(values["journal"]), dict(values["flags"])
+        flags = dict(kit_values(path, ("flags",))["flags"])
         kind = _FLAGS[flags.pop(TYPE_KEY, None)]
-        if TYPE_KEY in journal:
-            return None
-        found = JournalStore.model_validate(journal), kind.model_validate(flags)
+        found = kind.model_validate(flags)
     except (KitError, KeyError, TypeError, ValueError, ValidationError):
         return None
-    return ZeroKit(found[0], cast(FlagBackend, found[1]))
+    return None if journal is None else ZeroKit(journal, cast(FlagBackend, found))
+
+
+def _journal(path: str | os.PathLike[str]) -> JournalStore | None:
+    try:
+        journal = dict(kit_values(path, ("journal",))["journal"])
+        return None if TYPE_KEY in journal else JournalStore.model_validate(journal)
+    except (KitError, KeyError, TypeError, ValueError, ValidationError):
+        return JournalStore(url=SecretStr("the kit file's, which is not understood"))

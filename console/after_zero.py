@@ -56,6 +56,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         via = connections()
     except (KitError, NotFound) as mistake:
         if early is None:
+            log.print("[bold red]NOT at zero[/bold red]: turn the flag off by hand where your flags are kept")
             raise
         _keep_without_journal(early.flag, early.rollout, early.zeroed, order, str(mistake))
     zeroed: Zeroed | None
