@@ -1,6 +1,6 @@
 """One look at a rollout: every question asked at once, every answer judged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from tasks.measures import Measured, measure, not_judged, starved
 from tasks.open_rollout import OpenRollout
 from tasks.setting_back import read_settled
 from tasks.sight import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
+from tasks.unseen_past import judged_with_the_past
 from tidegate.approval import measured_entry
 from tidegate.criteria import Breach, points_apart, sustained
 from tidegate.decision import Drift, Judged
@@ -58,7 +59,7 @@ def look(run: OpenRollout, now: datetime) -> Look:
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
     judged = Judged(
         now,
-        tuple(_lasting(seen, [*found[len(during) :], *starved(seen)])),
+        _judged_triggers(seen, triggers, [*found[len(during) :], *starved(seen)]),
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
@@ -143,6 +144,11 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     if as_written or intended or seen.exposure == state.exposure:
         return None, ""
     return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
+
+
+def _judged_triggers(seen: Sight, items: Sequence[InForce], found: list[Measured]) -> tuple[Finding, ...]:
+    present = tuple(_lasting(seen, found))
+    return judged_with_the_past(seen, present, [breach for _, breach in found], items)
 
 
 def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:

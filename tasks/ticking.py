@@ -25,6 +25,7 @@ from tasks.reverting import revert_unfinished, stop_raise
 from tasks.rollback_steps import roll_back
 from tasks.spill import merge_quietly
 from tasks.step_back import step_back
+from tasks.unseen_past import mark_looked
 from tasks.waiting import mind_build, mind_people
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
 from tidegate.entries import Kind
@@ -107,6 +108,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         _aside(lambda: settle_accounts(run))
         if review:
             _aside(lambda: _note_broken(run))
+    mark_looked(run, now)
     note_guarded(run)
     return Ticked(now, decision, seen, review)
 

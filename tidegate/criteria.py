@@ -198,3 +198,14 @@ def sustained(breach: Breach, points: Sequence[Sample] | NoData) -> tuple[bool, 
     if len(run) < 2 or lasted < breach.needed:
         return False, f"beyond {breach.words} for {seconds:.0f} s of {wanted:.0f} s"
     return True, f"beyond {breach.words} at {len(run)} points over {seconds:.0f} s"
+
+
+def sustained_within(breach: Breach, points: Sequence[Sample]) -> str:
+    """How the breach lasted somewhere within these points, by the rule of `sustained`, or empty."""
+    for number, point in enumerate(points, start=1):
+        ends = number == len(points) or not breach.holds(points[number].value)
+        if ends and breach.holds(point.value):
+            fires, why = sustained(breach, points[:number])
+            if fires:
+                return f"{why}, until {point.at:%H:%M:%S} UTC"
+    return ""
