@@ -490,3 +490,9 @@ def test_a_killed_writer_leaves_nothing_half_done(tmp_path: Path) -> None:
         os.kill(holder.pid, signal.SIGKILL)
     journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash)
     journal.close()
+
+
+def test_the_clock_of_the_database_is_asked_for(journal: Journal) -> None:
+    skew = journal.skew()
+    assert skew is not None
+    assert abs(skew) < timedelta(seconds=5)

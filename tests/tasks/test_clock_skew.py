@@ -8,6 +8,7 @@ import pytest
 from blocks.prometheus import Prometheus
 from tasks.clocks import clocks_apart
 from tasks.measurement import entry_findings
+from tasks.preflight_checks import preflight_checks
 from tests.conftest import PrometheusServer
 from tests.tasks.front import before
 from tests.tasks.world import World, healthy, no_alerts
@@ -75,3 +76,16 @@ def test_clocks_that_agree_say_nothing(world: World) -> None:
         connections = world._with(Prometheus(url=front.url))
         connections.prometheus.check()
         assert clocks_apart(connections) == ""
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict"),
+    [(HALF_AN_HOUR, Verdict.FAIL), (timedelta(seconds=-9), Verdict.FAIL), (0 * MINUTE, Verdict.PASS)],
+)
+def test_preflight_looks_at_the_clocks(world: World, ahead: timedelta, verdict: Verdict) -> None:
+    with before(world.server.url) as front:
+        front.ahead = ahead
+        via, plan = world._with(Prometheus(url=front.url)), world.plan
+        checks = preflight_checks(via, plan, world.run.timing, started_by="ann@example.com", now=world.now)
+        found = next(check for check in checks if check.name == "clocks").look()
+    assert found.verdict is verdict, found.sentence
