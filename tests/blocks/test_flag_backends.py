@@ -1,14 +1,16 @@
 """The contract that every flag backend keeps; a new backend is added to `backend`, nowhere else."""
 
 import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blocks import FlagBackend, FlagdFile
-from blocks.errors import Fenced
+from blocks.errors import Fenced, NotPermitted
 from tests.blocks.flag_script import command_flag
-from tests.permits import put
+from tests.permits import lasting, put
 from tidegate.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
@@ -128,3 +130,22 @@ def test_the_command_on_the_emergency_card_turns_it_off_for_everybody(backend: F
     subprocess.run(["bash", "-c", backend.by_hand(FLAG)], check=True, timeout=30)
     assert backend.read(FLAG).exposure == ZERO
     assert backend.read("other").exposure == TEN
+
+
+def test_a_raise_needs_a_permit_that_lives_and_is_for_this_very_write(backend: FlagBackend) -> None:
+    backend.fence(FLAG, 1)
+    with pytest.raises(NotPermitted, match="without a permit"):
+        backend.write(FLAG, TEN, 1)
+    for permit in (
+        replace(lasting(FLAG, TEN, 1), until=time.monotonic()),
+        replace(lasting(FLAG, TEN, 1), revoked=lambda: "held by ada"),
+        lasting(FLAG, MORE, 1),
+        lasting(FLAG, TEN, 2),
+        lasting("other", TEN, 1),
+    ):
+        with pytest.raises(NotPermitted):
+            backend.write(FLAG, TEN, 1, permit)
+    assert backend.read(FLAG).exposure == ZERO
+    put(backend, FLAG, TEN, 1)
+    backend.write(FLAG, ZERO, 1)
+    assert backend.read(FLAG).exposure == ZERO, "lowering needs none"

@@ -1,8 +1,10 @@
 """What has to hold for a raise, one condition at a time, and how long a permit is good."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,14 @@ WITHIN: list[tuple[Exposure, Exposure, bool]] = [
 @pytest.mark.parametrize(("inner", "outer", "within"), WITHIN)
 def test_a_write_is_no_raise_only_where_nobody_new_is_exposed(inner: Exposure, outer: Exposure, within: bool) -> None:
     assert inner.within(outer) is within
+
+
+def test_permits_are_made_in_one_place() -> None:
+    root = Path(__file__).parents[2]
+    made = {
+        str(path.relative_to(root))
+        for folder in ("tidegate", "blocks", "tasks", "flows", "console")
+        for path in (root / folder).rglob("*.py")
+        if re.search(r"(?<!class )\bPermit\(", path.read_text(encoding="utf-8"))
+    }
+    assert made == {"tasks/permits.py"}
