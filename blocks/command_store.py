@@ -6,7 +6,7 @@ import shlex
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
@@ -15,8 +15,10 @@ from blocks.flag_backend import FlagReading, must_be_permitted
 from blocks.running import PLACE, fill, run_argv
 from tidegate.entries import canonical
 from tidegate.exposure import ZERO, Exposure
-from tidegate.permit import Permit
 from tidegate.units import format_percent
+
+if TYPE_CHECKING:
+    from tidegate.permit import Permit  # with the plan, whose import a rollback does not wait for
 
 _PLACES = ("flag", "percent", "exposure_json", "epoch")
 _ZERO_LOOK_SECONDS = 2.0
@@ -99,7 +101,7 @@ class CommandStore(BaseModel):
                 raise NotTaken(f"flag {flag} should carry epoch {epoch}, it carries {found}")
         self._remember(flag, epoch)
 
-    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: "Permit | None" = None) -> str:
         """Serve exactly this; raises NotPermitted, Fenced, NotTaken, Unreachable or Refused."""
         reading, found = self._look(flag)
         if found != epoch:

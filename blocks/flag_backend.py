@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from blocks.errors import NotPermitted
 from tidegate.exposure import Exposure
-from tidegate.permit import Permit
 
 if TYPE_CHECKING:
     from blocks.connection import Environment
+    from tidegate.permit import Permit  # with the plan, whose import a rollback does not wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class FlagReading:
 
 
 def must_be_permitted(
-    flag: str, served: Exposure | None, wanted: Exposure, epoch: int, permit: Permit | None
-) -> Permit | None:
+    flag: str, served: Exposure | None, wanted: Exposure, epoch: int, permit: "Permit | None"
+) -> "Permit | None":
     """Return if the write lowers (None), or the permit that it needs, alive at this instant; raises NotPermitted."""
     if wanted.is_zero or (served is not None and wanted.within(served)):
         return None
@@ -56,7 +56,7 @@ class FlagBackend(Protocol):
         Where that takes writing the flag anew it is never raised: the lower of what stands there and `allowed`.
         """
 
-    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: "Permit | None" = None) -> str:
         """Serve exactly this, under an epoch that `fence` made, and return the revision that was read back.
 
         What would expose anybody who is not exposed now needs a permit that lives when the write takes effect.
@@ -89,7 +89,7 @@ class Leasing(Protocol):
     """A flag backend whose evaluators know the time, so that exposure can end by itself."""
 
     def write_until(
-        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: Permit | None = None
+        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: "Permit | None" = None
     ) -> str:
         """As `write`, but nobody is served from `until` on unless that is put off."""
 

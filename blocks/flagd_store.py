@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, PrivateAttr
 
@@ -22,8 +22,10 @@ from blocks.flagd_source import FlagdSource, NotAFlagFile
 from blocks.flagd_writer import FlagdWriter
 from blocks.flagd_zero import FlagdZero
 from tidegate.exposure import ZERO, Exposure
-from tidegate.permit import Permit
 from tidegate.words.emergency_card import flagd_off
+
+if TYPE_CHECKING:
+    from tidegate.permit import Permit  # with the plan, whose import a rollback does not wait for
 
 _SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
 _WRITE_SECONDS = 5.0  # beyond waiting for the lock: disks that are busy take seconds
@@ -78,18 +80,18 @@ class FlagdStore(BaseModel):
         with _faults(self.path):
             self._writer.fence.raise_to(flag, epoch)
 
-    def write(self, flag: str, exposure: Exposure, epoch: int, permit: Permit | None = None) -> str:
+    def write(self, flag: str, exposure: Exposure, epoch: int, permit: "Permit | None" = None) -> str:
         """Serve exactly this; raises NotPermitted, Fenced, NotTaken, Unreachable or Refused."""
         return self._write(flag, exposure, epoch, None, permit)
 
     def write_until(
-        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: Permit | None = None
+        self, flag: str, exposure: Exposure, epoch: int, until: datetime, permit: "Permit | None" = None
     ) -> str:
         """As `write`, but nobody is served from `until` on (in whole seconds) unless that is put off."""
         return self._write(flag, exposure, epoch, int(until.timestamp()), permit)
 
     @each_flag_apart("write", _WRITE_SECONDS)
-    def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None, permit: Permit | None) -> str:
+    def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None, permit: "Permit | None") -> str:
         served: Exposure | None = ZERO
 
         def change(found: list[Any]) -> dict[str, Any] | None:
