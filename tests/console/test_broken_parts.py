@@ -28,6 +28,7 @@ from tasks.opening import open_rollout
 from tasks.orphans import Orphans
 from tasks.rollback_steps import prove, roll_back, rollback_body
 from tasks.spill import merge_spill, spill_path
+from tasks.unguarded import Unguarded
 from tasks.watching import _guard
 from tasks.zeroing import Zeroed, zero_flag, zero_open_flag
 from tests.blocks.conftest import LocalServer, local_server
@@ -396,7 +397,7 @@ def test_steps_are_taken_and_kept_while_the_journal_is_away(kit: Path) -> None:
 def guarded_until(opened: OpenRollout, condition: Callable[[], bool], what: str) -> None:
     """The watch, with this rollout alone."""
     watching, orphans = OpenRollout(opened.connections, opened.rollout), Orphans()
-    wait_for(lambda: _guard(watching, utc_now(), orphans) and condition(), 20, what)
+    wait_for(lambda: _guard(watching, utc_now(), orphans, Unguarded(watching.connections)) and condition(), 20, what)
 
 
 def test_a_write_that_lands_after_zero_is_taken_back_by_whoever_takes_the_rollback_over(

@@ -22,6 +22,7 @@ from tasks.drills import drill, drill_prefix, last_drill, refuse_drill
 from tasks.open_rollout import LEASE, OpenRollout
 from tasks.opening import NotAllowed, open_rollout
 from tasks.orphans import Orphans
+from tasks.unguarded import Unguarded
 from tasks.watching import _guard
 from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
@@ -163,7 +164,7 @@ def test_a_drill_whose_process_was_lost_is_ended_by_the_watch_and_never_becomes_
     started: list[object] = []
     orphans = Orphans(lambda _: "GONE", lambda *given: started.append(given))
     for minutes in (0, 5, 10):
-        _guard(OpenRollout(via, name), datetime.now(UTC) + timedelta(minutes=minutes), orphans)
+        _guard(OpenRollout(via, name), datetime.now(UTC) + timedelta(minutes=minutes), orphans, Unguarded(via))
     orphans.wait(10)
     assert started == []
     assert via.flags.read(run.flag).exposure == ZERO

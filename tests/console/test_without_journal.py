@@ -21,6 +21,7 @@ from tasks.opening import open_rollout
 from tasks.orphans import Orphans
 from tasks.spill import spill_path
 from tasks.ticking import tick
+from tasks.unguarded import Unguarded
 from tasks.watching import _guard
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
@@ -137,12 +138,12 @@ def test_the_watch_obeys_a_trigger_by_what_it_knew_while_the_journal_is_away(
     held = broken(tmp_path / "journal.db")
     alert(prometheus_server, firing=True)
     for _ in range(3):
-        assert _guard(run, datetime.now(UTC), orphans)
+        assert _guard(run, datetime.now(UTC), orphans, Unguarded(run.connections))
         assert run.connections.flags.read(run.flag).exposure == ZERO
     [_] = spill_path().read_text(encoding="utf-8").splitlines()  # once, however long the journal is away
     if held is not None:
         held.close()
-        _guard(run, datetime.now(UTC), orphans)
+        _guard(run, datetime.now(UTC), orphans, Unguarded(run.connections))
         assert run.refresh().phase is Phase.ROLLING_BACK
         assert run.state.rollback is not None
         assert run.state.rollback.criterion != "drift"
@@ -156,7 +157,7 @@ def test_a_rollout_whose_newest_entry_cannot_be_read_is_left_to_whoever_can(
     OpenRollout(run.connections, run.rollout).append(Kind.CARRIED, {"flow_run": "of-a-newer-release"})
     with sqlite3.connect(tmp_path / "journal.db") as base:
         base.execute("UPDATE entries SET kind = 'unheard_of' WHERE sequence = (SELECT max(sequence) FROM entries)")
-    assert _guard(run, datetime.now(UTC), Orphans())
+    assert _guard(run, datetime.now(UTC), Orphans(), Unguarded(run.connections))
     assert run.connections.journal.claim(run.flag, run.rollout, "host:2:x", timedelta(seconds=30)).epoch
 
 

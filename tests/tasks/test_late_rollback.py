@@ -17,6 +17,7 @@ from tasks.opening import NotAllowed
 from tasks.orphans import Orphans
 from tasks.rollback_steps import record_rollback
 from tasks.ticking import tick
+from tasks.unguarded import Unguarded
 from tasks.watching import _guard
 from tasks.zeroing import Zeroed
 from tests.blocks.conftest import LocalServer, local_server
@@ -153,7 +154,7 @@ def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: 
     watching, orphans = OpenRollout(via, run.rollout), Orphans()
 
     def at_zero() -> bool:
-        return _guard(watching, utc_now(), orphans) and via.flags.read(run.flag).exposure == ZERO
+        return _guard(watching, utc_now(), orphans, Unguarded(via)) and via.flags.read(run.flag).exposure == ZERO
 
     wait_for(at_zero, 20, "zero is written")
     proven = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}

@@ -12,6 +12,7 @@ from tasks.open_rollout import OpenRollout, utc_now
 from tasks.orphans import NEW_RUNS, ORPHAN_AFTER, Orphans
 from tasks.prefect_runs import FlowRunSeen
 from tasks.ticking import resume
+from tasks.unguarded import Unguarded
 from tasks.watching import _guard
 from tests.conftest import PrometheusServer
 from tests.tasks.world import World, no_alerts
@@ -191,7 +192,7 @@ def test_while_the_journal_takes_no_writes_nobody_is_taken_for_dead(
         other.execute("BEGIN IMMEDIATE")  # it can still be read
     now = utc_now()
     for later in (timedelta(0), ORPHAN_AFTER * 2):
-        _guard(watching, now + later, orphans)
+        _guard(watching, now + later, orphans, Unguarded(watching.connections))
     other.close()  # and now it takes them again
     orphans.wait(10)
     assert len(server.started) == (0 if locked else 1)
