@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
+from blocks.addresses import split_userinfo
 from blocks.errors import Refused
 from blocks.redaction import basic, hide
-from tidegate.addresses import split_userinfo
 
 
 def must_be_headers(headers: Mapping[str, SecretStr]) -> None:

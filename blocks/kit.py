@@ -10,6 +10,7 @@ import yaml
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
+from blocks.addresses import without_userinfo
 from blocks.cache import Cache
 from blocks.command_flag import CommandFlag
 from blocks.commands import Commands
@@ -28,7 +29,6 @@ from blocks.prometheus import Prometheus
 from blocks.slack import Slack
 from blocks.status_page import StatusPage
 from blocks.web import Web
-from tidegate.addresses import without_userinfo
 from tidegate.plans.strict_yaml import reads_as_text
 
 __all__ = ["KitError", "read_kit", "register_kit", "write_kit"]

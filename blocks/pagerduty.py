@@ -11,12 +11,12 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.addresses import shown_address
 from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
 from blocks.connection import Connection
 from blocks.errors import ConnectionFault, Refused, Unreachable
 from blocks.http_access import HttpAccess
 from blocks.retry_after import RetryAfter
-from tidegate.addresses import shown_address
 from tidegate.notices import Notice
 
 T = TypeVar("T")

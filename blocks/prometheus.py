@@ -10,13 +10,13 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from blocks.addresses import shown_address
 from blocks.alert_rules import alert_rules, firing_alerts, healthy_rules
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.http_access import HttpLogin
 from blocks.prometheus_answers import Answer, firing_names, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus_client import Asking
-from tidegate.addresses import shown_address
 from tidegate.judging.new_alerts import firing_alerts as firing_query
 from tidegate.plans.kinds import AlertRules
 from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample

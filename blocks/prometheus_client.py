@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from blocks.addresses import shown_address
 from blocks.bounded import seconds_left
 from blocks.http_access import HttpLogin
 from blocks.prometheus_answers import Answer, incomplete
 from blocks.server_clock import ServerClock
-from tidegate.addresses import shown_address
 from tidegate.samples import NoData, NoDataReason
 
 _KEPT = 32

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr
 
-from tidegate.addresses import split_userinfo, without_userinfo
+from blocks.addresses import split_userinfo, without_userinfo
 
 HIDDEN = "***"
 

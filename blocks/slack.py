@@ -9,12 +9,12 @@ from urllib.error import URLError
 
 from pydantic import Field, PrivateAttr, SecretStr
 
+from blocks.addresses import shown_address
 from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, GivenUp, bounded
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.http_access import HttpAccess
 from blocks.retry_after import RetryAfter
-from tidegate.addresses import shown_address
 from tidegate.notices import Notice
 
 if TYPE_CHECKING:

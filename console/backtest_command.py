@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from blocks.addresses import without_userinfo
 from blocks.prometheus import Prometheus
 from console.home import connections, kit_path
 from console.options import Json
@@ -18,7 +19,6 @@ from console.plan_commands import PlanPath, plan_from
 from tasks.backtest import backtest as replay
 from tasks.backtest import record
 from tasks.opening import NotAllowed
-from tidegate.addresses import without_userinfo
 from tidegate.backtest.picture import backtest_picture
 from tidegate.backtest.result import BacktestResult
 from tidegate.backtest.run import Course, course

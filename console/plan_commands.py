@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from blocks.addresses import shown_address
 from blocks.errors import Unreachable
 from console.home import PLANS, connections, kit_path
 from console.options import Json
@@ -18,7 +19,6 @@ from tasks.holder import utc_now
 from tasks.opening import NotAllowed
 from tasks.preflight_checks import Check, run_checks
 from tasks.preflight_queries import query_looks
-from tidegate.addresses import shown_address
 from tidegate.calendar import rollout_calendar
 from tidegate.pace import Pace, Timing
 from tidegate.plan import Plan

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 
+from blocks.addresses import without_userinfo
 from tasks.approvers import ApproversError, approvers_path, read_seeds
 from tasks.code_client import NoCodeService, SocketCodeJudge, codes_socket
 from tasks.preflight_checks import Check
-from tidegate.addresses import without_userinfo
 from tidegate.approval import asked_people
 from tidegate.plan import Approvals, Plan
 from tidegate.verdict import Finding, Verdict

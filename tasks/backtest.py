@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from blocks.addresses import shown_address
 from blocks.errors import Refused, Unreachable
 from blocks.journal import Journal
 from blocks.prometheus import Prometheus
 from tasks.open_rollout import utc_now
-from tidegate.addresses import shown_address
 from tidegate.backtest.past import Asked, Column, Grid, Past
 from tidegate.backtest.result import BacktestResult, criteria_hash
 from tidegate.backtest.run import Course, Progress, judge
