@@ -138,7 +138,7 @@ def test_a_drill_never_touches_anybody_real(stage: Stage) -> None:
     assert "no web source nowhere" in refuse_drill(stage.via, changed(stage.plan, source="nowhere"))
     stage.via.flags.fence(stage.plan.flag.key, 1)
     put(stage.via.flags, stage.plan.flag.key, Exposure((Layer("everyone", None, 10.0),)), 1)
-    assert "not at zero" in refuse_drill(stage.via, stage.plan)
+    assert "serves 10% of everyone" in refuse_drill(stage.via, stage.plan)
     with pytest.raises(NotAllowed):
         drill(stage.via, stage.plan, by=WHO)
 
