@@ -1,6 +1,7 @@
 """Prometheus: measured values at an instant, over a range, and alerts; trouble is a value, not an exception."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # Kept, since a thread costs more than a request; nothing that runs here asks a further question.
 _BESIDE = ThreadPoolExecutor(8, thread_name_prefix="prometheus")
 _POINTS_AT_ONCE = 10_000
+_MAKING = threading.Lock()
 
 
 class Prometheus(HttpLogin, Connection):
@@ -42,9 +44,11 @@ class Prometheus(HttpLogin, Connection):
 
     def get_client(self) -> Asking:
         """The one HTTP client of this block, usable from several threads."""
-        if self._asking is None:
-            self._asking = Asking(self.url.rstrip("/"), self.timeout_seconds, self)
-        return self._asking
+        # Threads that start together must share one: what one's answers tell of the clock, the others go by.
+        with _MAKING:
+            if self._asking is None:
+                self._asking = Asking(self.url.rstrip("/"), self.timeout_seconds, self)
+            return self._asking
 
     def with_timeout(self, seconds: float) -> "Prometheus":
         """The same Prometheus, asked with another patience."""

@@ -1,7 +1,9 @@
 """A server's clock by its Date headers: what a whole second cannot tell is no skew."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qs
@@ -113,3 +115,17 @@ def test_without_a_date_its_time_is_asked_for(local_server: LocalServer) -> None
     skew = prometheus.skew()
     assert skew is not None
     assert timedelta(seconds=-90) < skew < timedelta(seconds=-50)
+
+
+def test_threads_that_start_together_share_one_client(dead_port: int) -> None:
+    """What one's answers tell of the clock is what another judges by, as in a preflight of many checks."""
+    together = threading.Barrier(8)
+
+    def client(prometheus: Prometheus) -> int:
+        together.wait(30)
+        return id(prometheus.get_client())
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(30):
+            asked = Prometheus(url=f"http://127.0.0.1:{dead_port}")
+            assert len(set(pool.map(client, [asked] * 8))) == 1
