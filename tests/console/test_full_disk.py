@@ -15,13 +15,13 @@ from tidegate.exposure import ZERO
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A small disk with the kit, the journal and what is kept beside them; the flag file lies elsewhere."""
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A small disk with the kit, the journal and what is kept beside them; the flag file there, too, or elsewhere."""
     with small_disk(tmp_path / "disk", "size=4m") as disk:
         path = disk / "kit.yaml"
         values: dict[str, dict[str, object]] = {
             "journal": {"url": f"sqlite:///{disk / 'journal.db'}", "timeout_seconds": 0.5},
-            "flags": {"path": str(tmp_path / "flags.json")},
+            "flags": {"path": str((disk if getattr(request, "param", "") == "shared" else tmp_path) / "flags.json")},
             "prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 0.2},
         }
         write_kit(path, values)
@@ -29,6 +29,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.parametrize("disk", ["apart", "shared"], indirect=True)
 @pytest.mark.parametrize("typed", ["key", "name"])
 def test_who_ordered_the_zero_is_kept_on_a_full_disk_and_merged(disk: Path, run: Run, typed: str) -> None:
     opened = raised(disk / "kit.yaml")

@@ -1,5 +1,8 @@
 """A flag file that is broken, each in its way: it is at zero, or it is said that it is not, and what to type."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,3 +38,61 @@ def test_it_is_left_and_told_or_taken_to_zero(
         assert "By hand: " in err
     else:
         assert opened.connections.flags.read(opened.flag).exposure == ZERO
+
+
+# As typed, but that the command gives up after so many seconds of trying on.
+TYPED = """
+import sys
+from datetime import timedelta
+import tasks.rollback_steps
+tasks.rollback_steps.ZERO_PATIENCE = timedelta(seconds=float(sys.argv.pop(1)))
+from console.cli import main
+main()
+"""
+
+
+def _typed(patience: float, flag: str) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-c", TYPED, str(patience), "rollback", "--flag", flag, "--as", "me"]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_one_whose_file_system_hangs_is_told_and_goes_through_when_ordered_again(kit: Path) -> None:
+    opened = raised(kit)
+    opened.release_claim()
+    file = kit.parent / "flags.json"
+    content = file.read_bytes()
+    file.unlink()
+    os.mkfifo(file)  # whoever opens it waits
+    out, err = (process := _typed(1, opened.flag)).communicate(timeout=120)
+    assert process.returncode == 3, out + err
+    assert "could NOT be set to zero" in err
+    assert "By hand: " in err
+    assert "is at zero" not in out + err
+    file.unlink()
+    file.write_bytes(content)
+    assert opened.connections.flags.read(opened.flag).exposure != ZERO
+    out, err = (process := _typed(1, opened.flag)).communicate(timeout=120)
+    assert process.returncode == 3, out + err  # at zero, and not proven
+    assert "is at zero" in err
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+
+
+def test_one_whose_file_system_comes_back_meanwhile_is_taken_to_zero_by_the_same_order(kit: Path) -> None:
+    opened = raised(kit)
+    opened.release_claim()
+    file = kit.parent / "flags.json"
+    content = file.read_bytes()
+    file.unlink()
+    os.mkfifo(file)
+    process = _typed(100, opened.flag)
+    assert process.stderr is not None
+    try:
+        assert any("could NOT be set to zero" in line for line in process.stderr)
+        file.unlink()
+        file.write_bytes(content)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 3, out + err  # at zero, and not proven
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+    assert opened.refresh().rollback is not None
