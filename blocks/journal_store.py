@@ -166,6 +166,12 @@ class JournalStore(BaseModel):
         found.sort(key=lambda row: (row.opened_at, row.rollout), reverse=True)
         return [row for row in found if flag is None or row.flag == flag]
 
+    def not_ended(self) -> list[RolloutRow]:
+        """As `rollouts` of open ones, and with them those whose claim was cleared although they have not ended."""
+        with self._read() as session:
+            lost = unended(session)
+        return [*self.rollouts(open_only=True), *lost]
+
     def flags(self) -> frozenset[str]:
         """Every flag that some row names, of whichever rollout, open or long over."""
         with self._read() as session:

@@ -16,6 +16,7 @@ from blocks.journal_store import JournalStore
 from tidegate.plans.strict_yaml import MAX_BYTES, PlanError, read_mapping
 
 TYPE_KEY = "block"  # a part's block type, where it is not the usual one
+_JOURNAL = "tidegate-journal"
 _FLAGS: dict[str | None, type[BaseModel]] = {
     None: FlagdStore,
     "tidegate-flagd-file": FlagdStore,
@@ -76,6 +77,7 @@ def zero_kit(path: str | os.PathLike[str]) -> ZeroKit | None:
 def _journal(path: str | os.PathLike[str]) -> JournalStore | None:
     try:
         journal = dict(kit_values(path, ("journal",))["journal"])
-        return None if TYPE_KEY in journal else JournalStore.model_validate(journal)
+        usual = journal.pop(TYPE_KEY, _JOURNAL) == _JOURNAL
+        return JournalStore.model_validate(journal) if usual else None
     except (KitError, KeyError, TypeError, ValueError, ValidationError):
         return JournalStore(url=SecretStr("the kit file's, which is not understood"))

@@ -21,7 +21,7 @@ from tasks.full_rollback import full_rollback
 from tasks.notifications import deliver
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
 from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, prove_unrecorded, record_rollback, rollback_body
-from tasks.spill import merge_quietly, spill, spill_path
+from tasks.spill import merge_quietly, spill, what_is_kept
 from tasks.step_back import step_back
 from tasks.unknown_flag import must_be_known
 from tasks.zeroing import Zeroed, zero_flag
@@ -123,8 +123,8 @@ def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason:
 
 def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:
     spill(name, key, Kind.ROLLING_BACK, _body(zeroed, order))
-    log.print(f"{why}. What was done is kept in {spill_path()} and", markup=False)
-    log.print("merged when it can. NOT proven: the plan's counter is not known without the journal.")
+    kept = what_is_kept(key, zeroed.ordered_at)
+    log.print(f"{why}. {kept}. NOT proven: the plan's counter is not known without the journal.", markup=False)
     raise typer.Exit(Exit.UNREACHABLE) from None
 
 
@@ -172,7 +172,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     elif again and proof is not None:
         out.print(f"{proof.sentence} Proof {seconds_between(zeroed.ordered_at, proof.proven_at)} after the order.")
     elif back is None:
-        kept = f"The journal does not take it: what was done is kept in {spill_path()} and merged when it does."
+        kept = f"The journal does not take it. {what_is_kept(run.flag, zeroed.ordered_at)}."
         out.print(f"{proof.sentence if proof else 'Not proven.'} {kept}", soft_wrap=True)
         proven = proof is not None and proof.proven
     else:
@@ -188,7 +188,10 @@ def complete(row: RolloutRow, zeroed: Zeroed, *, who: str, reason: str) -> tuple
     except Exception as fault:  # noqa: BLE001 - a zero that was written is kept, whatever else is wrong
         body = rollback_body(zeroed, reason=reason, criterion="by hand", by=who)
         spill(row.rollout, row.flag, Kind.ROLLING_BACK, body)
-        return False, f"Not proven: it cannot be read ({why_unread(fault)}). What was done is kept in {spill_path()}."
+        return (
+            False,
+            f"Not proven: it cannot be read ({why_unread(fault)}). {what_is_kept(row.flag, zeroed.ordered_at)}.",
+        )
     run.claim = _in_its_name(run, zeroed.claim)
     record_rollback(run, zeroed, reason=reason, criterion="by hand", by=who)
     beside = Beside()

@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -64,7 +65,7 @@ def roll_back_all(*, who: str, reason: str, yes: bool, anyway: bool, as_json: bo
 
 def _open_rows(via: ZeroParts) -> tuple[RolloutRow, ...]:
     try:
-        return tuple(bounded(lambda: via.journal.rollouts(open_only=True), _LOOK_SECONDS, "the journal"))
+        return tuple(bounded(via.journal.not_ended, _LOOK_SECONDS, "the journal"))
     except Exception as fault:  # noqa: BLE001 - whatever stands in the journal
         raise Unreachable(
             f"which rollouts are open is not known: {fault}; name each flag, which needs no journal: "
@@ -130,9 +131,9 @@ def _side_by_side(
     threads = [threading.Thread(target=one, args=(row,), name=f"all: {row.flag}", daemon=True) for row in rows]
     for thread in threads:
         thread.start()
-    until = utc_now() + patience
+    until = time.monotonic() + patience.total_seconds()
     for thread in threads:
-        thread.join(max(0.0, (until - utc_now()).total_seconds()))
+        thread.join(max(0.0, until - time.monotonic()))
     return [found.get(row) or late(row) for row in rows]
 
 

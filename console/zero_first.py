@@ -59,7 +59,7 @@ def flag_of(via: ZeroParts, rollout: str | None, flag: str | None) -> tuple[str,
     if flag:
         return flag, ""
     try:
-        rows = bounded(lambda: via.journal.rollouts(open_only=True), _LOOK_UP_SECONDS, "the journal")
+        rows = bounded(via.journal.not_ended, _LOOK_UP_SECONDS, "the journal")
     except Exception as fault:  # noqa: BLE001 - whatever stands in the journal
         raise Unreachable(f"{fault}; name the flag, which needs no journal: tidegate rollback --flag KEY") from None
     meant = [row for row in rows if rollout in (None, row.rollout)]

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -48,6 +49,18 @@ def spill(rollout: str, flag: str, kind: Kind, body: Mapping[str, Any]) -> None:
             _add(path, text.encode())
     except OSError as error:
         _log.error("%s: the entry could not be kept either (%s): %s", path, error.strerror, text.strip())
+
+
+def what_is_kept(flag: str, ordered_at: datetime) -> str:
+    """A sentence for whoever gave this order: that it waits in the file, or that it could not be kept."""
+    path = spill_path()
+    try:
+        orders = [line["body"].get("ordered_at") for line in _lines(path) if line["flag"] == flag]
+    except (OSError, AttributeError):
+        orders = []
+    if ordered_at.isoformat() in orders:
+        return f"What was done is kept in {path} and merged when it can"
+    return f"What was done could NOT be kept in {path}: write down who ordered it, when and why"
 
 
 def keep_room() -> str:

@@ -1,5 +1,6 @@
 """Journal and kept entries on one disk that is full: the flag is at zero, and who ordered it is not lost."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_who_ordered_the_zero_is_kept_on_a_full_disk_and_merged(disk: Path, run:
     assert again.state.rollback is not None
     assert (again.state.rollback.by, again.state.rollback.reason) == ("me", "smoke")
     assert "room reserved" in keep_room()
+
+
+def test_what_cannot_be_kept_either_is_never_called_kept(disk: Path, run: Run) -> None:
+    opened = raised(disk / "kit.yaml")
+    opened.connections.journal.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True, timeout=30)
+    code, out, err = run("rollback", "--flag", opened.flag, "--as", "me", "--reason", "smoke")
+    assert opened.connections.flags.read(opened.flag).exposure == ZERO
+    assert code == 3, out + err
+    assert f"could NOT be kept in {spill_path()}" in out + err
+    assert f"is kept in {spill_path()}" not in out + err
 
 
 def test_without_room_it_is_said(disk: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -9,7 +11,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from blocks.journal_rows import RolloutRow
 from blocks.kit import read_kit, write_kit
+from console import rollback_all
+from console.rollback_all import Outcome, _side_by_side
+from tasks.holder import utc_now
 from tasks.open_rollout import OpenRollout
 from tasks.opening import open_rollout
 from tests.blocks.flag_script import command_flag
@@ -76,6 +82,44 @@ def test_an_order_that_is_not_clear_changes_nothing(
     code, _, _ = run("rollback", *typed)
     assert code == 2
     assert exposures(*two) == [False, False]
+
+
+def test_a_rollout_whose_claim_was_cleared_is_open_all_the_same(
+    kit: Path, run: Run, two: tuple[OpenRollout, OpenRollout]
+) -> None:
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        base.execute("UPDATE claims SET owner = '' WHERE owner = ?", (two[0].rollout,))
+    code, out, err = run("rollback", "--all", "--yes")
+    assert exposures(*two) == [True, True], out + err
+    assert code == 3, out + err
+    assert two[0].rollout in out
+
+
+def test_the_one_rollout_is_meant_also_where_its_claim_was_cleared(kit: Path, run: Run) -> None:
+    opened = raised(kit, "one-flag")
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        base.execute("UPDATE claims SET owner = ''")
+    code, out, err = run("rollback", "--as", "me")
+    assert exposures(opened) == [True], out + err
+    assert code == 3, out + err
+
+
+def test_a_clock_that_is_set_back_does_not_lengthen_the_wait_for_a_flag_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row, released = RolloutRow("r-1", "one-flag", utc_now(), "me", True), threading.Event()
+    clock = iter([utc_now()])
+    monkeypatch.setattr(rollback_all, "utc_now", lambda: next(clock, utc_now() - timedelta(hours=1)))
+    late = Outcome(row, None, False, False, "late")
+
+    def hangs(_: RolloutRow) -> Outcome:
+        released.wait(20)
+        return late
+
+    began = time.monotonic()
+    assert _side_by_side((row,), hangs, timedelta(seconds=0.2), lambda _: late) == [late]
+    released.set()
+    assert time.monotonic() - began < 15
 
 
 def test_without_open_rollouts_there_is_nothing_to_do(kit: Path, run: Run) -> None:

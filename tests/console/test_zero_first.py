@@ -102,6 +102,13 @@ def test_a_flag_system_by_commands_is_zeroed_early_too(kit: Path, tmp_path: Path
     assert backend.read(PLAN.flag.key).exposure == ZERO
 
 
+def test_a_journal_whose_usual_type_is_written_out_is_read_early_too(kit: Path) -> None:
+    kit.write_text(kit.read_text().replace("journal:\n", "journal:\n  block: tidegate-journal\n") + "slack: 7\n")
+    found = zero_kit(kit)
+    assert found is not None
+    assert [row.flag for row in found.journal.not_ended()] == [PLAN.flag.key]
+
+
 @pytest.mark.parametrize("spoil", ["flags: {pth: /flags.json}\n", "flags: {block: unheard-of}\n", "no yaml: ["])
 def test_a_kit_whose_flags_are_not_understood_is_left_to_the_whole_reading(kit: Path, spoil: str) -> None:
     kit.write_text(f"journal: {{url: 'sqlite:////nowhere.db'}}\n{spoil}")
