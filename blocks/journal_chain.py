@@ -41,8 +41,10 @@ def write_head(session: Session, entry: Entry) -> None:
 def missing_tail(session: Session, rollout: str, sequence: int, head: str) -> str:
     """How the chain lacks what was known (entry `sequence` with the hash `head`) or noted of its end, or empty."""
     noted = session.execute(_HEAD, {"rollout": rollout}).first()
-    known = [(sequence, head)] if sequence else []
-    for number, digest in [*known, *([(noted.sequence, noted.hash)] if noted is not None else [])]:
+    known = dict.fromkeys([(sequence, head)] if sequence else [])
+    if noted is not None:
+        known[noted.sequence, noted.hash] = None
+    for number, digest in known:
         found = session.execute(_HASH, {"rollout": rollout, "sequence": number}).scalar_one_or_none()
         if found is None:
             return f"{rollout}: entry {number} was written and is gone, with whatever followed it"

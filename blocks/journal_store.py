@@ -101,8 +101,12 @@ class JournalStore(BaseModel):
     def entries(self, rollout: str, after: int = 0) -> list[Entry]:
         """The rollout's entries behind sequence `after`, in order; what cannot be read is of the kind `unknown`."""
         with self._read() as session:
-            found = session.execute(_BEHIND, {"rollout": rollout, "after": after})
-            return [entry_or_unknown(row) for row in found.mappings()]
+            return _entries(session, rollout, after)
+
+    def newer(self, rollout: str, sequence: int, head: str) -> tuple[list[Entry], str]:
+        """The entries behind `sequence`, and how the chain lacks its end: as `entries` and `missing_tail`, at once."""
+        with self._read() as session:
+            return _entries(session, rollout, sequence), missing_tail(session, rollout, sequence, head)
 
     def missing_tail(self, rollout: str, sequence: int, head: str) -> str:
         """How the chain lacks its noted end, or what was known: entry `sequence` with the hash `head`; or empty."""
@@ -250,9 +254,9 @@ class JournalStore(BaseModel):
 
     def skew(self) -> timedelta | None:
         """How far the database's clock is ahead of ours; a SQLite file has ours. Raises Unreachable or Refused."""
+        if engine_for(self.url.get_secret_value(), self.timeout_seconds).dialect.name == "sqlite":
+            return timedelta(0)
         with self._read() as session:
-            if session.dialect.name == "sqlite":
-                return timedelta(0)
             clock, sent = ServerClock(), time.monotonic()
             said: float = session.execute(select(literal_column(NOW[session.dialect.name]))).scalar_one()
             clock.read(float(said), sent, time.monotonic())
@@ -288,3 +292,8 @@ class JournalStore(BaseModel):
         engine = engine_for(self.url.get_secret_value(), self.timeout_seconds)
         with transaction(engine, write=True, wait_seconds=wait_seconds) as session:
             yield session
+
+
+def _entries(session: Session, rollout: str, after: int) -> list[Entry]:
+    found = session.execute(_BEHIND, {"rollout": rollout, "after": after})
+    return [entry_or_unknown(row) for row in found.mappings()]

@@ -80,6 +80,7 @@ _CREATION_LOCK = 7_462_145  # any constant; it keeps two first users of a Postgr
 _MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
 _STAYS = ("readonly database", "authentication failed", "does not exist", "malformed")
 
+_BUSY = "tidegate_busy_timeout"
 _engines: dict[tuple[str, float, int], Engine] = {}
 _engines_lock = threading.Lock()
 
@@ -199,7 +200,11 @@ def _begin_sqlite(timeout_seconds: float, connection: Connection) -> None:
     options = connection.get_execution_options()
     asked = options.get("tidegate_wait")
     wait_seconds = timeout_seconds if asked is None else asked
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={round(wait_seconds * 1000)}")
+    milliseconds = round(wait_seconds * 1000)
+    # It stays with the connection: most transactions find it as they want it.
+    if connection.info.get(_BUSY) != milliseconds:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
+        connection.info[_BUSY] = milliseconds
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("tidegate_write") else "BEGIN")
 
 

@@ -96,9 +96,11 @@ class OpenRollout:
     def check_chain(self) -> str:
         """Why nothing may be raised by this journal, or empty: its chain is broken, cut, or not all understood.
 
+        The state then has everything that was written since, as after `refresh`.
         A chain that lacks what was known of it is read anew from its beginning: what is there now is gone on from.
         """
-        missing = self.connections.journal.missing_tail(self.rollout, self.state.sequence, self.state.head)
+        behind, missing = self.connections.journal.newer(self.rollout, self.state.sequence, self.state.head)
+        self._follow(behind)
         if missing:
             known = self.state.chain_broken
             self.state = RolloutState()

@@ -75,10 +75,9 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
 def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
     # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
     run.keep_claim()
-    run.refresh()
+    run.check_chain()
     run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
-    run.check_chain()
     revert_unfinished(run)
     seen = look(run, now)
     decision = decide(run.state, seen.judged, run.timing)
