@@ -107,7 +107,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         _aside(lambda: settle_accounts(run))
         if review:
             _aside(lambda: _note_broken(run))
-    mark_looked(run, now)
+    mark_looked(run, seen.judged.triggers, now)
     note_guarded(run)
     return Ticked(now, decision, seen, review)
 

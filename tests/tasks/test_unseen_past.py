@@ -41,7 +41,7 @@ def test_a_breach_in_minutes_that_nobody_saw_is_obeyed(world: World, tmp_path: P
         run = OpenRollout(world.via, run.rollout)
     tick(run, world.now + 15 * MINUTE, review=True)
     assert run.state.rollback is not None
-    assert "Nobody looked from" in run.state.rollback.reason
+    assert "Nobody saw it from" in run.state.rollback.reason
     assert world.via.flags.read(run.flag).exposure == ZERO
     assert run.state.waves[1].soaked(run.timing.soak(1), 0)[0] == soaked
 
@@ -54,3 +54,33 @@ def test_a_gap_in_which_all_was_well_changes_nothing_and_credits_one_interval(wo
     tick(world.run, world.now, review=True)
     assert world.run.state.rollback is None
     assert world.soaked - before <= world.run.timing.interval(1)
+
+
+@pytest.mark.parametrize("review", [True, False], ids=["a review", "a guard"])
+def test_a_gap_is_judged_by_the_first_look_that_can_read_it(world: World, review: bool) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    broken_until(world.now + 8 * MINUTE, world)
+    run = world.run
+    world.now += 15 * MINUTE
+    world.without_prometheus()
+    tick(run, world.now, review=review)
+    assert run.state.rollback is None
+    world.with_prometheus()
+    tick(run, world.now + run.timing.guard, review=False)
+    assert run.state.rollback is not None
+    assert "Nobody saw it from" in run.state.rollback.reason
+
+
+def test_what_held_while_nothing_could_be_seen_is_obeyed_once_it_can(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    run, began = world.run, world.now
+    broken_until(world.now + 8 * MINUTE, world)
+    world.without_prometheus()
+    while world.now < began + 14 * MINUTE:
+        world.now += MINUTE
+        tick(run, world.now, review=False)
+    assert run.state.rollback is None
+    world.with_prometheus()
+    tick(run, world.now + run.timing.guard, review=False)
+    assert run.state.rollback is not None
+    assert world.via.flags.read(run.flag).exposure == ZERO
