@@ -6,13 +6,16 @@ from datetime import datetime
 from blocks.errors import ConnectionFault, Refused
 from blocks.journal_lists import append_to_list
 from blocks.journal_store import JournalStore
-from tidegate.entries import Entry, Kind
+from tidegate.entries import GENESIS, Entry, Kind, broken_link, link_of
 from tidegate.freeze import FREEZE, Freeze, freeze_in_force
 
 
 def frozen(journal: JournalStore) -> Freeze | None:
     """The freeze in force, or None; raises Unreachable, or Refused for a list that cannot be read: nothing may rise."""
-    return _of(journal.entries(FREEZE))
+    entries = journal.entries(FREEZE)
+    if broken := _broken(journal, entries):
+        raise Refused(f"the list of freezes cannot be trusted: {broken}")
+    return _of(entries)
 
 
 def why_frozen(journal: JournalStore) -> str:
@@ -31,9 +34,23 @@ def freeze(journal: JournalStore, by: str, reason: str, at: datetime) -> bool:
 
 
 def unfreeze(journal: JournalStore, by: str, reason: str, at: datetime) -> bool:
-    """End the freeze; False where there was none."""
+    """End the freeze, and accept what was done to the list; False where there was nothing to end."""
     body = {"by": by, "reason": reason}
-    return append_to_list(journal, FREEZE, Kind.UNFROZEN, body, at, unless=lambda known: _of(known) is None)
+
+    def whole(known: Sequence[Entry]) -> bool:
+        return _of(known) is None and not _broken(journal, known)
+
+    return append_to_list(journal, FREEZE, Kind.UNFROZEN, body, at, unless=whole)
+
+
+def _broken(journal: JournalStore, entries: Sequence[Entry]) -> str:
+    """Where the list is not as it was written, since it was unfrozen last; or empty."""
+    broken, sequence, head = "", 0, GENESIS
+    for entry in entries:
+        here = broken_link(link_of(entry), sequence, head)
+        broken = "" if entry.kind is Kind.UNFROZEN and not here else broken or here
+        sequence, head = entry.sequence, entry.hash
+    return broken or journal.missing_tail(FREEZE, 0, "")
 
 
 def _of(entries: Sequence[Entry]) -> Freeze | None:

@@ -7,15 +7,18 @@ from sqlalchemy import bindparam, select, text
 
 from blocks.journal_rows import RolloutRow, claims_row, link_of_row, opening_row, rollout_row
 from blocks.journal_tables import CLAIMS, ENTRIES, HEADS
-from tidegate.entries import Entry, Link, broken_links
+from tidegate.entries import Entry, Kind, Link, broken_links
 
+_JOURNAL = "journal"  # the cause of that hold, whose module a rollback does not wait for
 _HEAD = select(HEADS.c.sequence, HEADS.c.hash).where(HEADS.c.rollout == bindparam("rollout"))
 _HASH = select(ENTRIES.c.hash).where(
     ENTRIES.c.rollout == bindparam("rollout"), ENTRIES.c.sequence == bindparam("sequence")
 )
+# An end that is gone stays noted, whoever writes next, or a cut tail would be forgotten by its first follower.
 _HEAD_WRITTEN = text(
     "INSERT INTO heads (rollout, sequence, hash) VALUES (:rollout, :sequence, :hash)"
-    " ON CONFLICT (rollout) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash"
+    " ON CONFLICT (rollout) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash WHERE :anew = 1 OR EXISTS"
+    " (SELECT 1 FROM entries e WHERE e.rollout = heads.rollout AND e.sequence = heads.sequence AND e.hash = heads.hash)"
 )
 # Ended means: the last thing that ends a rollout stands behind the last order to roll it back.
 _UNENDED = text(
@@ -34,8 +37,10 @@ _MADE = text(
 
 
 def write_head(session: Session, entry: Entry) -> None:
-    """Note where the chain ends with this entry."""
-    session.execute(_HEAD_WRITTEN, {"rollout": entry.rollout, "sequence": entry.sequence, "hash": entry.hash})
+    """Note where the chain ends with this entry; where its noted end is gone, only what accepts that counts anew."""
+    accepts = entry.kind is Kind.UNFROZEN or (entry.kind is Kind.RESUMED and entry.body.get("cause") == _JOURNAL)
+    end = {"rollout": entry.rollout, "sequence": entry.sequence, "hash": entry.hash, "anew": int(accepts)}
+    session.execute(_HEAD_WRITTEN, end)
 
 
 def missing_tail(session: Session, rollout: str, sequence: int, head: str) -> str:

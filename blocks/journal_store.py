@@ -95,6 +95,7 @@ class JournalStore(BaseModel):
         """Write a journal of one entry, which is no rollout's and owns no flag; raises Conflict for a taken name."""
         entry = make_entry(name, 1, at, kind, body, GENESIS)
         with self._write() as session:
+            write_head(session, entry)
             insert_entry(session, entry)
         return entry
 

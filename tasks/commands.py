@@ -78,7 +78,12 @@ def close(
     did = f"Superseded by {superseded_by}, said" if superseded_by else "Closed by"
     body = {"reason": f"{did} {person}: {reason}", "by": person}
     body |= {"superseded_by": superseded_by} if superseded_by else {}
-    if run.append(Kind.CLOSED, body, unless=lambda s: not s.phase.is_open or s.phase is Phase.ROLLING_BACK):
+
+    def moved(state: RolloutState) -> bool:
+        exposed = state.exposure != ZERO or state.intended is not None
+        return not state.phase.is_open or state.phase is Phase.ROLLING_BACK or (exposed and not leave_exposed)
+
+    if run.append(Kind.CLOSED, body, unless=moved):
         tell(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
 
 

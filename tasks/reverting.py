@@ -20,7 +20,8 @@ def revert_raise(run: OpenRollout, reason: str) -> bool:
     """
     state, flags = run.state, run.connections.flags
     written = state.unfinished
-    if written is None or state.goes_no_further or flags.read(run.flag).exposure != written:
+    # Zero is on its way by itself; a rollout that was closed meanwhile must not be left with what it never had.
+    if written is None or state.rollback is not None or flags.read(run.flag).exposure != written:
         return False
     if written.within(state.exposure):
         return False
@@ -32,7 +33,7 @@ def revert_raise(run: OpenRollout, reason: str) -> bool:
     _log.error("%s was at %s without a permit and is at %s again: %s", run.flag, written, allowed, reason)
     body = {"wave": wave, "before": written.to_json(), "exposure": allowed.to_json(), "epoch": claim.epoch}
     body |= {"revision": revision, "reason": reason} | lease
-    if run.append(Kind.RAISE_REVERTED, body, unless=lambda s: s.goes_no_further, fenced=True):
+    if run.append(Kind.RAISE_REVERTED, body, unless=lambda s: s.rollback is not None, fenced=True):
         tell(run, raise_reverted(run.plan, run.state, wave, written, reason))
     return True
 

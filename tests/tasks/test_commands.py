@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import tasks.exposure
+from blocks.freezes import why_frozen
 from tasks.choosing import may_turn_back
 from tasks.commands import (
     Announced,
@@ -23,10 +25,11 @@ from tasks.rollback_steps import roll_back
 from tasks.ticking import hold
 from tests.conftest import PrometheusServer
 from tests.permits import approve_wave
+from tests.tasks import raiser
 from tests.tasks.world import World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN
 from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.exposure import ZERO, Exposure
 from tidegate.plan import Plan
 from tidegate.rollout_state import HoldCause, Phase
 
@@ -147,6 +150,45 @@ def test_where_the_list_of_freezes_cannot_be_read_nothing_is_raised(
         raise_exposure(run, 2)
     roll_back(run, reason="bad", criterion="by hand", by=ANYBODY)
     assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    ["delete from entries where rollout = '~freeze'", "update entries set kind = 'unfrozen' where rollout = '~freeze'"],
+)
+def test_a_freeze_that_was_taken_out_by_hand_stands_until_somebody_unfreezes(
+    world: World, run: OpenRollout, tmp_path: Path, tampering: str
+) -> None:
+    _approved(run, 2)
+    freeze_everything(world.via, ANYBODY, "data centre on fire")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
+        database.execute(tampering)
+    with pytest.raises(MayNotRaise, match="the list of freezes cannot be trusted"):
+        raise_exposure(run, 2)
+    assert unfreeze_everything(world.via, ANN, "it is out").changed
+    assert why_frozen(world.via.journal) == ""
+
+
+def test_a_rollout_that_is_closed_while_it_is_raised_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = raiser.World(tmp_path, "flagd file", None)
+    stands = tasks.exposure._must_stand
+
+    def closed_first(raising: OpenRollout, exposure: Exposure) -> None:
+        with pytest.raises(NotAllowed, match="leave-exposed"):
+            close(raised.run(), ANN, "another release", leave_exposed=False)
+        close(raised.run(), ANN, "another release", leave_exposed=True)
+        stands(raising, exposure)
+
+    monkeypatch.setattr(tasks.exposure, "_must_stand", closed_first)
+    try:
+        with pytest.raises(MayNotRaise, match="closed"):
+            raise_exposure(raised.run(), 1)
+        assert raised.run().state.phase is Phase.CLOSED
+        assert raised.at_zero()
+    finally:
+        raised.via.close()
 
 
 def test_a_freeze_holds_for_rollouts_that_cannot_be_read_and_names_them(

@@ -218,3 +218,15 @@ def test_a_look_without_trouble_reads_the_chain_and_says_nothing(world: World) -
     tick(world.run, world.now + MINUTE, review=False)
     assert world.run.state.may_not_be_raised == ""
     assert world.run.state.sequence == before
+
+
+def test_a_cut_tail_is_not_forgotten_by_the_entry_that_comes_next(world: World, tmp_path: Path) -> None:
+    name = world.run.rollout
+    cut_the_tail(tmp_path, name)
+    # Whoever comes next is no guard, and knows nothing of what was there.
+    OpenRollout(world.via, name).append(Kind.CARRIED, {"flow_run": "y"})
+    OpenRollout(world.via, name).append(Kind.CARRIED, {"flow_run": "z"})
+    assert OpenRollout(world.via, name).state.chain_broken
+    accept_break(OpenRollout(world.via, name), ANN, STARTER, "a restore that failed")
+    later = OpenRollout(world.via, name)
+    assert later.check_chain() == ""

@@ -52,7 +52,8 @@ LESS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a critical bound loosened", {}, {"metrics.errors.critical.above": "20%"}, "10% -> 20% (looser)"),
     ("a warning dropped", {}, {"metrics.latency.warning": None}, "metrics.latency.warning.above: 600ms -> (removed)"),
     ("another query", {}, {"metrics.memory.query": "sum(other{ {{ path }} })"}, "metrics.memory.query: "),
-    ("fewer events needed", {}, {"metrics.errors.min_samples": 1}, "min_samples: 20 -> 1 (less)"),
+    ("fewer events needed", {}, {"metrics.errors.min_samples": 1}, "min_samples: 20 -> 1 (changed)"),
+    ("a trigger that waits for more events", {}, {"metrics.errors.min_samples": 9_000}, "min_samples: 20 -> 9000"),
     ("a checklist line dropped", {}, {"checklist.Code": [{"text": "Tested", "role": "lead"}]}, "[Reviewed]: dropped"),
     ("another counter to prove it by", {}, {"rollback.proof.counter": "sum(other_total)"}, "rollback.proof.counter"),
 ]

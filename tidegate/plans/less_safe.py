@@ -25,7 +25,8 @@ _ABOVE_IS_LESS = frozenset(
         "min_expected",
     }
 )
-_BELOW_IS_LESS = frozenset({"soak", "quorum", "quiet", "min_samples"})
+# More events needed is later for a trigger, and fewer is easier for a gate: either way it counts as less safe.
+_BELOW_IS_LESS = frozenset({"soak", "quorum", "quiet"})
 # From the most cautious word to the least.
 _CAUTION = {
     "on_blind": ("roll_back", "step_down", "hold"),
