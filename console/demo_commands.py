@@ -62,7 +62,7 @@ def demo(
     try:
         stack = up(day.total_seconds(), say)
         show_urls(stack.urls())
-        httpx.delete(f"{stack.parts.service_url}/faults", timeout=5).raise_for_status()
+        httpx.delete(f"{stack.parts.service_url}/faults", timeout=30).raise_for_status()
         name = start_rollout(plan, STARTED_BY, pace, approve)
         where = f"TIDEGATE_HOME={os.environ['TIDEGATE_HOME']} " if "TIDEGATE_HOME" in os.environ else ""
         out.print(f"Rollout [bold]{name}[/bold]. In another terminal:", soft_wrap=True)

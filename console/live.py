@@ -151,7 +151,7 @@ def follow(run: OpenRollout, viewer: Viewer, *, fault: str | None, service: str,
             viewer.offer_gate()
             _measure(run, shares, utc_now())
             if fault and not broken and _has_run(run, timedelta(seconds=5)):
-                httpx.put(f"{service}/faults", json={"kind": fault}, timeout=5).raise_for_status()
+                httpx.put(f"{service}/faults", json={"kind": fault}, timeout=30).raise_for_status()
                 viewer.say(f"*** the fault {fault!r} is released on the new path ***")
                 broken = True
             threading.Event().wait(0.3)
