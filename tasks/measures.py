@@ -59,7 +59,8 @@ def not_judged(error: Exception) -> str:
     _log.error("a criterion could not be judged", exc_info=error)
     return (
         f"A defect of Tidegate, not of the release: this cannot be judged ({type(error).__name__}: {error}). "
-        "Waiting mends nothing: change the plan (`tidegate plan amend`) or roll back, and report it."
+        "Waiting mends nothing: change the plan (`tidegate plan amend ROLLOUT PLAN --as EMAIL --reason TEXT`) or roll "
+        "back, and report it."
     )
 
 

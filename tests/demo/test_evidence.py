@@ -1,6 +1,7 @@
 """What the demo delivers is real, its checks can fail, and together they let the rehearsal's checklist pass."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,11 @@ def test_preflight_of_the_rehearsal_passes_and_tells_each_finding(
     write_demo_kit(tmp_path, healthy.parts)
     argv = [sys.executable, "-m", "console", "preflight", "rehearsal.yaml"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Here is no Prefect server whose workers could be looked for; all else passes.
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.findall(r"^[⚠✖?] ([^:]+):", done.stderr, re.MULTILINE) == [
+        "Workers stand by for rollouts, rollbacks and the watch"
+    ]
     assert "✓ Code Quality (Week -2): All phases 00-E complete" in done.stderr
     assert "128 passed, 0 failed" in done.stderr
     last = done.stdout.strip().splitlines()[-5:]
@@ -66,7 +71,7 @@ def test_preflight_of_the_rehearsal_passes_and_tells_each_finding(
         "✓ Infrastructure Readiness (Week -1): PASS",
         "✓ Team Preparation (Week -1): PASS",
         "– Stakeholder Approval (Week -1): stated by people at the gate",
-        "PASS",
+        "ERROR",
     ]
     (tmp_path / "evidence").mkdir()
     kit = (tmp_path / "kit.yaml").read_text().replace(healthy.parts.evidence, str(tmp_path / "evidence"))
