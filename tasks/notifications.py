@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from blocks.errors import AmbiguousResult, ClaimHeld, ConnectionFault, RecipientsRefused, Refused
 from tasks.open_rollout import HOLDER, LEASE, OpenRollout, utc_now
-from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, silent_pager, thread_of, wait_after
+from tidegate.delivery import MAIL, PAGERDUTY, SLACK, STATUS, Due, messages_of, silent_channels, thread_of, wait_after
 from tidegate.delivery import undelivered as due_messages
 from tidegate.entries import Kind
 from tidegate.notices import Notice
 from tidegate.rollout_state import RolloutState
 from tidegate.words.page_end import ended_page
-from tidegate.words.wording import delivery_given_up, pager_silent
+from tidegate.words.wording import channel_silent, delivery_given_up
 
 SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more
 _CLOCKS_APART = timedelta(minutes=2)
@@ -45,9 +45,7 @@ def deliver(run: OpenRollout, now: datetime | None = None) -> int:
             run.refresh()
             _send_all(run, now)
             _tell_given_up(run)
-            since = silent_pager(run.plan, run.state, _parts(run), now or utc_now())
-            if since is not None:
-                tell(run, pager_silent(run.plan, run.state, since))
+            _tell_silent(run, now or utc_now())
             # What was just told is sent at once.
             _send_all(run, now)
     return len(undelivered(run, now))
@@ -147,6 +145,14 @@ def _tell_given_up(run: OpenRollout) -> None:
         if refusal.until is None and body is not None:
             title = Notice.from_json(body).title
             tell(run, delivery_given_up(run.plan, run.state, refusal.refused, refusal.reason, title))
+
+
+def _tell_silent(run: OpenRollout, now: datetime) -> None:
+    """Tell, by what is left, which channel takes nothing any more."""
+    silent = silent_channels(run.plan, run.state, _parts(run), now)
+    others = [part for part in (PAGERDUTY, SLACK, MAIL) if part in _parts(run) and part not in silent]
+    for part, since in silent.items():
+        tell(run, channel_silent(run.plan, run.state, part, since, others))
 
 
 def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:

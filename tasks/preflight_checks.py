@@ -7,6 +7,7 @@ from datetime import datetime
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from tasks.channels import CHANNELS, CHANNELS_TEXT, paged_reachable
 from tasks.checklist import Scene, line_looks
 from tasks.clocks import clocks_ahead
 from tasks.flag_in_use import why_in_use
@@ -46,6 +47,7 @@ def preflight_checks(
     checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
     checks.append(Check(FLAG_QUESTION, TEXT, lambda: flag_source(connections, plan, timing, now)))
     checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
+    checks.append(Check(CHANNELS, CHANNELS_TEXT, lambda: paged_reachable(connections, plan)))
     checks.append(Check("clocks", _CLOCKS, lambda: _clocks(connections)))
     checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
     checks.append(

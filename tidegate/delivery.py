@@ -11,6 +11,7 @@ from tidegate.rollout_state import RolloutState
 # As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
 # one message in the channel of the notice's loudness.
 SLACK, THREAD, PAGERDUTY, MAIL, STATUS = "slack", "thread", "pagerduty", "mail", "status_page"
+PART_NAMES = {PAGERDUTY: "PagerDuty", SLACK: "Slack", MAIL: "mail"}
 _FIRST_WAIT, _LONGEST_WAIT, _REFUSALS_BORNE = timedelta(seconds=30), timedelta(minutes=10), 10
 
 
@@ -49,6 +50,9 @@ def room_of(plan: Plan, loudness: Loudness) -> str:
 
 def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[Due]:
     """Every message that the notice makes at once, through the connections there are."""
+    if plan.channels.silent:
+        # What a status page says to customers is no notice to people here.
+        parts = [part for part in parts if part == STATUS]
     room, progress = room_of(plan, notice.loudness), plan.channels.progress
     if SLACK in parts:
         yield Due(notice, SLACK, room, in_thread=notice.threaded and room == progress)
@@ -79,7 +83,7 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
         people = notice.concerns or tuple(contact.email for contact in plan.contacts)
         instead = Due(notice, MAIL, to=people)
         mailed = instead.key in state.sent or any(due.channel == MAIL for due in messages)
-        if late and people and MAIL in parts and not mailed:
+        if late and people and MAIL in parts and not mailed and not plan.channels.silent:
             found += _left_of(instead, state)
     return found
 
@@ -99,22 +103,30 @@ def wait_after(count: int) -> timedelta | None:
     return None if count >= _REFUSALS_BORNE else min(_FIRST_WAIT * 2 ** (count - 1), _LONGEST_WAIT)
 
 
-def _down_since(plan: Plan, state: RolloutState, parts: Collection[str]) -> dict[str, datetime]:
-    """For each Slack room, and for PagerDuty as `pagerduty`: when the oldest message that waits was first tried."""
+def _down_since(
+    plan: Plan, state: RolloutState, parts: Collection[str], leave_out: Collection[str] = ()
+) -> dict[str, datetime]:
+    """For each Slack room, and for every other part by its name: when the oldest message that waits was first tried."""
     down: dict[str, datetime] = {}
     for body in state.queued.values():
         for due in messages_of(plan, Notice.from_json(body), parts):
             tried = state.attempts.get(due.key)
-            if tried is not None and due.key not in state.sent:
+            if tried is not None and due.key not in (*state.sent, *leave_out):
                 place = due.room or due.channel
                 down[place] = min(tried.at, down.get(place, tried.at))
     return down
 
 
-def silent_pager(plan: Plan, state: RolloutState, parts: Collection[str], now: datetime) -> datetime | None:
-    """Since when PagerDuty has taken no page, once that has lasted too long."""
-    since = _down_since(plan, state, parts).get(PAGERDUTY)
-    return since if since is not None and now - since >= plan.channels.second_after else None
+def silent_channels(plan: Plan, state: RolloutState, parts: Collection[str], now: datetime) -> dict[str, datetime]:
+    """Since when each of PagerDuty, Slack and mail has taken nothing, once that has lasted too long."""
+    silent: dict[str, datetime] = {}
+    # A single room or mailbox that refuses is told by itself; whoever refuses pages takes none at all.
+    refused = [key for key in state.delivery_refusals if not key.endswith(f"/{PAGERDUTY}")]
+    for place, since in _down_since(plan, state, parts, refused).items():
+        if place != STATUS and now - since >= plan.channels.second_after:
+            part = place if place in (PAGERDUTY, MAIL) else SLACK
+            silent[part] = min(since, silent.get(part, since))
+    return silent
 
 
 def thread_of(plan: Plan, state: RolloutState) -> str:

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
 
 from tidegate.exposure import Exposure, Layer
 from tidegate.plans.actions import Action, DailyStandup
@@ -168,6 +175,9 @@ class PostRollout(_Observed):
     """The observed days after the last wave's soak."""
 
 
+NO_CHANNELS = "none"
+
+
 class Contact(Model):
     """Whom to reach, in order of escalation."""
 
@@ -185,6 +195,35 @@ class Channels(Model):
         default=timedelta(minutes=5), description="A channel that fails for longer is replaced by another (mail)."
     )
     dashboard: Address | None = Field(default=None, description="Where people reach the dashboard; each page links it.")
+
+    @property
+    def silent(self) -> bool:
+        """Whether the plan says that nobody is notified."""
+        return False
+
+
+class NoChannels(Channels):
+    """`channels: none`: nobody is notified, which the plan says itself."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the plan says that nobody is notified."""
+        return True
+
+
+def _no_channels(value: object) -> object:
+    return NoChannels() if value == NO_CHANNELS else value
+
+
+def _as_written(value: Channels, otherwise: SerializerFunctionWrapHandler) -> object:
+    return NO_CHANNELS if value.silent else otherwise(value)
+
+
+ChannelsOrNone = Annotated[
+    Channels,
+    BeforeValidator(_no_channels, json_schema_input_type=Channels | Literal["none"]),
+    WrapSerializer(_as_written),
+]
 
 
 class OnBlind(StrEnum):
@@ -241,7 +280,9 @@ class Plan(Model):
     standup: DailyStandup | None = Field(default=None, description="The meeting of every day of the rollout.")
     roles: dict[Name, tuple[Email, ...]] = Field(min_length=1, description="People by role.")
     contacts: tuple[Contact, ...] = Field(default=(), description="Escalation, in order.")
-    channels: Channels = Field(default=Channels(), description="Where notices go.")
+    channels: ChannelsOrNone = Field(
+        default=Channels(), description="Where notices go; none: nobody is notified, and preflight asks for no channel."
+    )
     audiences: dict[Name, Audience] = Field(min_length=1, description="Sets of users by name.")
     variants: Variants = Field(description="The series of the new and the old path.")
     traffic: Traffic = Field(description="Requests completed on either path.")

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import MINUTE, Journal, opened, plan_of
-from tidegate.delivery import silent_pager, thread_of, undelivered
+from tidegate.delivery import silent_channels, thread_of, undelivered
 from tidegate.entries import Kind
 from tidegate.notices import Loudness, Notice
+from tidegate.words.document import plan_document
 
 CONTACTS = [{"title": "First", "email": "first@example.com"}]
 PLAN = plan_of({"contacts": CONTACTS})
@@ -86,14 +87,24 @@ def test_the_thread_begins_with_the_first_message_in_the_progress_channel() -> N
     assert thread_of(PLAN, journal.state) == "2"
 
 
-def test_a_silent_pager_is_noticed_after_the_stated_time() -> None:
+@pytest.mark.parametrize("part", ALL)
+def test_a_silent_channel_is_noticed_after_the_stated_time(part: str) -> None:
     journal = queued(notice(Loudness.PAGE))
-    journal.append(Kind.ATTEMPTED, {"event": "e", "channel": "pagerduty", "holder": "h"})
+    journal.append(Kind.ATTEMPTED, {"event": "e", "channel": part, "holder": "h"})
     tried = journal.now
-    assert silent_pager(PLAN, journal.state, ALL, tried + 4 * MINUTE) is None
-    assert silent_pager(PLAN, journal.state, ALL, tried + 5 * MINUTE) == tried
-    journal.append(Kind.SENT, {"event": "e", "channel": "pagerduty", "reference": "k"})
-    assert silent_pager(PLAN, journal.state, ALL, tried + 60 * MINUTE) is None
+    assert silent_channels(PLAN, journal.state, ALL, tried + 4 * MINUTE) == {}
+    assert silent_channels(PLAN, journal.state, ALL, tried + 5 * MINUTE) == {part: tried}
+    journal.append(Kind.SENT, {"event": "e", "channel": part, "reference": "k"})
+    assert silent_channels(PLAN, journal.state, ALL, tried + 60 * MINUTE) == {}
+
+
+@pytest.mark.parametrize("loudness", Loudness)
+def test_where_the_plan_says_none_nobody_is_notified(loudness: Loudness) -> None:
+    silent = plan_of({"contacts": CONTACTS, "channels": "none"})
+    journal = queued(replace(notice(loudness), to=("asked@example.com",), public="Customers read this."))
+    found = undelivered(silent, journal.state, (*ALL, "status_page"), journal.now + 60 * MINUTE)
+    assert [one.channel for one in found] == ["status_page"]
+    assert "Nobody is notified: the plan says `channels: none`" in plan_document(silent)
 
 
 def test_a_notice_reads_back_and_an_older_one_knows_no_thread() -> None:

@@ -55,6 +55,7 @@ LESS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("fewer events needed", {}, {"metrics.errors.min_samples": 1}, "min_samples: 20 -> 1 (changed)"),
     ("a trigger that waits for more events", {}, {"metrics.errors.min_samples": 9_000}, "min_samples: 20 -> 9000"),
     ("a checklist line dropped", {}, {"checklist.Code": [{"text": "Tested", "role": "lead"}]}, "[Reviewed]: dropped"),
+    ("nobody notified any more", {}, {"channels": "none"}, "channels.critical: "),
     ("another counter to prove it by", {}, {"rollback.proof.counter": "sum(other_total)"}, "rollback.proof.counter"),
 ]
 

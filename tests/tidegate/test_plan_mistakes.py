@@ -11,6 +11,9 @@ KINDS = ", ".join(sorted(_CRITERIA["discriminator"]["mapping"]))
 
 # The place that is changed, what it becomes (`#!` marks the expected line), the field, and words of the message.
 MISTAKES: dict[str, tuple[str, str, str, str]] = {
+    "another word for the channels": ("service: shop\n", "service: shop\nchannels: nobody #!\n", "channels", "dashboard, or none"),
+    "unknown key in the channels": ("service: shop\n", "service: shop\nchannels:\n  critcal: x #!\n", "channels.critcal", "did you mean 'critical'?"),
+    "no channel in the channels": ("service: shop\n", "service: shop\nchannels:\n  critical: alerts #!\n", "channels.critical", "such as #alerts-critical"),
     "missing key": ("service: shop\n", "", "service", "missing, allowed is a name"),
     "unknown key at the top": ("approvals: open", "approvals: open\nservise: x #!", "servise", "did you mean 'service'?"),
     "unknown key in a wave": ("    percent: 10%", "    percent: 10%\n    prcent: 1% #!", "waves.0.prcent", "'percent'?"),

@@ -130,6 +130,9 @@ def _chosen(fragment: Fragment, node: Node | None) -> Fragment:
     kind = node.value.get(name) if node is not None and isinstance(node.value, dict) else None
     word = TAG_IF_ABSENT.get(name) if kind is None else kind.value
     ref = mapping.get(word) if isinstance(word, str) else None
+    if node is not None and isinstance(node.value, dict) and "anyOf" in fragment and not told_by:
+        # A mapping, or a word in its place: what is written here is the mapping.
+        ref = next((choice["$ref"] for choice in fragment["anyOf"] if "$ref" in choice), None)
     return resolved({"$ref": ref}) if ref else fragment
 
 
@@ -171,6 +174,8 @@ def words(fragment: Fragment) -> str:
         case {"discriminator": {"mapping": mapping}}:
             key = told_by(fragment)
             return f"{'a criterion' if key == 'kind' else f'a {key}'} ({key}: {', '.join(mapping)})"
+        case {"anyOf": [first, {"const": str(word)}]}:
+            return f"{words(first)}, or {word}"
         case {"anyOf": [first, *_]}:
             return f"{words(first)} (or a list of these)"
         case {"type": "array"}:

@@ -227,6 +227,9 @@ def _people(plan: Plan) -> Iterator[str]:
     yield from _numbered(f"{contact.title}: {contact.email}" for contact in plan.contacts)
     channels = plan.channels
     yield ""
+    if channels.silent:
+        yield from ("- Nobody is notified: the plan says `channels: none`", "")
+        return
     yield f"- Critical notices go to {channels.critical}"
     yield f"- Warnings go to {channels.warnings}"
     yield f"- Progress goes to {channels.progress}"

@@ -1,11 +1,12 @@
 """What people read: the text of every notice, and the evidence table of a gate's form."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from tidegate.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
+from tidegate.delivery import MAIL, PAGERDUTY, PART_NAMES
 from tidegate.gates.statements import open_statements, people_of, stated
 from tidegate.judging.bounds import MetricLine
 from tidegate.notices import Loudness, Notice
@@ -126,12 +127,20 @@ def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
     return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
 
 
-def pager_silent(plan: Plan, state: RolloutState, since: datetime) -> Notice:
-    """PagerDuty takes no pages; told by the other channels."""
-    title = f"PagerDuty takes no pages about {plan.flag.key}"
-    body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. Pages go by mail and to {plan.channels.critical} meanwhile."
-    event = f"pager-silent-{since:%Y%m%dT%H%M%S}"
-    return replace(_notice(state, event, Loudness.WARNING, title, body), to=tuple(c.email for c in plan.contacts))
+def channel_silent(plan: Plan, state: RolloutState, part: str, since: datetime, others: Collection[str]) -> Notice:
+    """PagerDuty, Slack or mail takes nothing; told by the `others`, and by a page where only a pager is left."""
+    name = (
+        "PagerDuty takes no pages"
+        if part == PAGERDUTY
+        else f"{'Mail' if part == MAIL else PART_NAMES[part]} takes no messages"
+    )
+    left = " and ".join(PART_NAMES[other] for other in others)
+    then = f"Messages go by {left} meanwhile." if left else "No other channel is left."
+    body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. {then} Guarding and the rollback do not depend on it."
+    event = f"{'pager' if part == PAGERDUTY else part}-silent-{since:%Y%m%dT%H%M%S}"
+    loudness = Loudness.PAGE if set(others) == {PAGERDUTY} else Loudness.WARNING
+    told = _notice(state, event, loudness, f"{name} about {plan.flag.key}", body)
+    return replace(told, to=tuple(c.email for c in plan.contacts))
 
 
 def delivery_given_up(plan: Plan, state: RolloutState, refused: Sequence[str], reason: str, title: str) -> Notice:
