@@ -101,7 +101,7 @@ def gate_form(refusal: str = "", state: RolloutState | None = None) -> str:
 
 
 def test_the_evidence_is_a_table_with_a_row_for_each_finding() -> None:
-    _, table = tables(gate_form())
+    table, _ = tables(gate_form())
     assert [len(cells(row)) for row in table] == [4, 4, 4, 4]
     assert cells(table[2]) == ["✓", "Text of one", "PASS", "Sentence of one"]
     assert cells(table[3])[2] == "FAIL"

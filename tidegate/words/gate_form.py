@@ -27,13 +27,14 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
     parts.append(f"{approvals_words(plan)}\n")
     parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
-    if statements(plan, wave):
-        parts.append("A go is counted until every statement below was made, each by a person of its role.\n")
-        parts.append(statements_table(plan, state, wave) + "\n")
     parts.append(evidence_table(findings))
     if gate and gate.old_path:
         parts.append("\nNothing is measured to enter this wave. The old path now:\n")
         parts.append(_old_path_table(gate.old_path))
+    if statements(plan, wave):
+        # Behind the evidence, which a form's small window must show without scrolling.
+        parts.append("\nA go is counted until every statement below was made, each by a person of its role.\n")
+        parts.append(statements_table(plan, state, wave))
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
 
