@@ -153,7 +153,10 @@ def test_while_the_journal_does_not_answer_what_was_seen_is_shown_as_old(run: Op
 
 def test_ctrl_c_in_a_terminal_ends_it_with_130(run: OpenRollout) -> None:
     terminal, inside = pty.openpty()
-    argv = [sys.executable, "-m", "console", "watch", NAME]
+    # Whoever starts the tests in the background hands on that SIGINT is ignored; a terminal does not.
+    typed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    typed += f"sys.argv = ['tidegate', 'watch', '{NAME}']; from console.cli import main; main()"
+    argv = [sys.executable, "-c", typed]
     with subprocess.Popen(argv, stdin=inside, stdout=inside, stderr=inside) as watching:
         os.close(inside)
         shown = b""

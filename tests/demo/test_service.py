@@ -70,7 +70,9 @@ def test_a_service_short_of_processor_time_does_not_look_slow(healthy: Stack) ->
         os.kill(pid, signal.SIGCONT)
         pause.wait(0.03)
     p95 = 'histogram_quantile(0.95, sum by (le) (rate(batch_patches_duration_seconds_bucket{path="new"}[5s])))'
-    assert 0 < healthy.value(p95) < 0.075
+    # A machine short of processor time may scrape late; what it scraped must not look slow.
+    eventually(lambda: healthy.value(p95) > 0, 20, "requests on the new path")
+    assert healthy.value(p95) < 0.075
 
 
 def test_an_unknown_fault_is_refused_with_the_ones_there_are(stack: Stack) -> None:
@@ -121,7 +123,7 @@ def test_in_an_outage_decisions_go_on_and_nothing_completes(healthy: Stack) -> N
     assert healthy.value('sum(increase(batch_patches_total{path="new"}[3s]))') > 10
     assert healthy.value('sum(increase(batch_patches_requests_total{path="legacy"}[3s]))') > 50
     eventually(
-        lambda: healthy.value('sum(load_synthetic_total{result="no_answer",path="new"})') > unanswered, 10, "silence"
+        lambda: healthy.value('sum(load_synthetic_total{result="no_answer",path="new"})') > unanswered, 40, "silence"
     )
     healthy.fault(None)
     eventually(lambda: healthy.value(completed) > 0, 8, "completions again")

@@ -120,7 +120,7 @@ def plan_of(changes: Mapping[str, Any] | None = None) -> Plan:
         place: Any = body
         for step in parents:
             place = place[int(step)] if isinstance(place, list) else place[step]
-        place[int(last) if isinstance(place, list) else last] = value
+        place[int(last) if isinstance(place, list) else last] = deepcopy(value)
     return Plan.model_validate(body)
 
 
