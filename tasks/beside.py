@@ -2,7 +2,6 @@
 
 import contextvars
 import logging
-import queue
 import threading
 from collections.abc import Callable
 
@@ -10,27 +9,23 @@ _log = logging.getLogger("tidegate.beside")
 
 
 class Beside:
-    """One daemon thread, begun with the first job, that does the newest of each name; one that fails is logged."""
+    """One daemon thread at most, there while there is work, that does the newest of each name; a failure is logged."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, Callable[[], None]] = {}
+        self._jobs: dict[str, Callable[[], None]] = {}  # in the order of their names' first call
         self._lock = threading.Lock()
-        self._names: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._context = contextvars.copy_context()
-        self._thread: threading.Thread | None = None
+        self._works = False
 
     def do(self, name: str, job: Callable[[], None]) -> None:
         """Do `job` soon; an older job of this name that has not begun is dropped."""
         with self._lock:
-            waiting = name in self._jobs
             self._jobs[name] = job
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=lambda: self._context.run(self._work), name="beside", daemon=True
-                )
-                self._thread.start()
-        if not waiting:
-            self._names.put(name)
+            if not self._works:
+                # A copy: the thread before may still be on its way out of the context.
+                context = self._context.copy()
+                threading.Thread(target=context.run, args=(self._work,), name="beside", daemon=True).start()
+                self._works = True
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until everything asked for so far is done, at most this long; whether it is."""
@@ -39,11 +34,18 @@ class Beside:
         return done.wait(seconds)
 
     def _work(self) -> None:
-        while True:
-            name = self._names.get()
-            with self._lock:
-                job = self._jobs.pop(name)
+        # A thread that waited for ever would keep its last job, and with it a rollout and its open journal.
+        while (due := self._next()) is not None:
+            name, job = due
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - beside the loop nothing may break the loop
                 _log.warning("%s failed: %s: %s", name, type(error).__name__, error)
+
+    def _next(self) -> tuple[str, Callable[[], None]] | None:
+        with self._lock:
+            name = next(iter(self._jobs), None)
+            if name is None:
+                self._works = False
+                return None
+            return name, self._jobs.pop(name)
