@@ -56,7 +56,7 @@ grafana: setup ## Write the Grafana dashboard of the engine anew
 	@$(BIN)/python scripts/grafana.py > demo/templates/tidegate-grafana.json
 
 reference: setup ## Write docs/plan-reference.md anew from the plan's models
-	@$(BIN)/python -c 'from pathlib import Path; from tidegate.plans.field_reference import plan_reference; \
+	@$(BIN)/python -c 'from pathlib import Path; from tidegate.plan.loading.reference_page import plan_reference; \
 	  Path("docs/plan-reference.md").write_text(plan_reference(), encoding="utf-8")'
 
 bench: setup ## Run the benchmarks; options in ARGS, as in make bench ARGS=--stack

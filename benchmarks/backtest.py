@@ -15,7 +15,7 @@ from figures import peak_megabytes
 from tidegate.backtest.past import Asked, Grid, Past
 from tidegate.backtest.run import Course, course, judge
 from tidegate.backtest.scene import Harm
-from tidegate.plan import Plan
+from tidegate.plan.model import Plan
 
 METRICS = 10
 END = datetime(2026, 3, 1, tzinfo=UTC)

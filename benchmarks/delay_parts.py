@@ -8,8 +8,8 @@ import statistics
 from rival_methods import ALPHA
 from streams import DAY_TICKS, TICK, service
 
-from tidegate.inference import Counts, Evidence, Question, bound
-from tidegate.judging.nuisance import CAUTION, Cohorts, cohorts_of
+from tidegate.statistics.cohorts import CAUTION, Cohorts, cohorts_of
+from tidegate.statistics.sequential import Counts, Evidence, Question, bound
 
 WAVE = 120  # ticks: what takes longer counts as never
 

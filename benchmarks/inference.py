@@ -26,8 +26,8 @@ from rival_methods import (
 )
 from streams import BOUNDS, DAY_TICKS, TICK, service, slow_ticks
 
-from tidegate.inference import Counts, Evidence, Question, bound, log_sum
-from tidegate.judging.nuisance import UNKNOWN_NOTHING, Cohorts, cohorts_of
+from tidegate.statistics.cohorts import UNKNOWN_NOTHING, Cohorts, cohorts_of
+from tidegate.statistics.sequential import Counts, Evidence, Question, bound, log_sum
 
 WAVE_TICKS = 576  # 48 hours
 BEST = "told ratio, onset and clusters"  # no test that is right 99 times of 100 is sooner

@@ -14,11 +14,11 @@ from typing import Any
 from figures import Figure
 from pydantic import SecretStr
 
-from blocks.journal import Journal
-from tidegate.entries import GENESIS, Entry, Kind, make_entry
-from tidegate.exposure import ZERO
-from tidegate.history import fold
-from tidegate.plans.file import load_plan
+from blocks.journal.block import Journal
+from tidegate.journal.entries import GENESIS, Entry, Kind, make_entry
+from tidegate.journal.fold import fold
+from tidegate.plan.loading.loader import load_plan
+from tidegate.values.exposure import ZERO
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 BEGAN = datetime(2026, 3, 2, 8, tzinfo=UTC)

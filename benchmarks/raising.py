@@ -2,11 +2,11 @@
 
 import time
 
-from blocks.flag_backend import FlagBackend
-from tasks.open_rollout import OpenRollout
-from tidegate.entries import Kind
-from tidegate.exposure import Exposure
-from tidegate.permit import Permit
+from blocks.flags.backend import FlagBackend
+from engine.rollout.session import OpenRollout
+from tidegate.journal.entries import Kind
+from tidegate.rollout.permit import Permit
+from tidegate.values.exposure import Exposure
 
 
 def serve(flags: FlagBackend, flag: str, exposure: Exposure, epoch: int) -> str:

@@ -5,8 +5,8 @@ from bisect import insort
 from collections.abc import Callable
 from statistics import NormalDist
 
-from tidegate.inference import HARM, Counts, Evidence, Question, bound
-from tidegate.judging.nuisance import Cohorts
+from tidegate.statistics.cohorts import Cohorts
+from tidegate.statistics.sequential import HARM, Counts, Evidence, Question, bound
 
 Looks = Callable[[Counts], bool]
 ALPHA = 0.01

@@ -30,7 +30,7 @@ def measure(ways: Sequence[str], runs: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as name:
         os.environ["TIDEGATE_HOME"] = name
         os.environ.pop("TIDEGATE_KIT", None)
-        from console import stack
+        from console.local_stack import stack
 
         parts = stack.up(15.0, _say).parts
         try:
@@ -42,8 +42,8 @@ def measure(ways: Sequence[str], runs: int) -> list[Figure]:
 def _of(way: str, service: str, runs: int) -> list[Figure]:
     from console.home import connections
     from console.prefect_runs import start_run
-    from tasks.open_rollout import OpenRollout
-    from tasks.watch_claim import WATCH
+    from engine.rollout.session import OpenRollout
+    from engine.watch.leader_election import WATCH
 
     def typed() -> subprocess.Popen[bytes] | None:
         argv = [str(Path(sys.executable).with_name("tidegate")), "rollback", "--reason", "benchmark", "--as", "bench"]
@@ -91,9 +91,9 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     from datetime import timedelta
 
     from benchmarks.raising import raise_at_once
-    from console.plan_commands import plan_from
-    from tasks.opening import open_rollout
-    from tidegate.entries import Kind
+    from console.commands.plan_commands import plan_from
+    from engine.rollout.open import open_rollout
+    from tidegate.journal.entries import Kind
 
     plan, who = plan_from("rehearsal.yaml"), "benchmark@company.com"
     name = f"bench-{uuid4().hex[:6]}"

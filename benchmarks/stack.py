@@ -14,7 +14,7 @@ from pathlib import Path
 from figures import Figure
 
 from blocks.connections import OpenConnections
-from tidegate.rollout_state import Phase
+from tidegate.journal.state import Phase
 
 _NEW_PATH = re.compile(r'^batch_patches_total\{[^}]*path="new"[^}]*\} (\S+)$', re.MULTILINE)
 _PATIENCE = 180.0
@@ -54,7 +54,7 @@ def measure(runs: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as name:
         os.environ["TIDEGATE_HOME"] = name
         os.environ.pop("TIDEGATE_KIT", None)
-        from console import stack
+        from console.local_stack import stack
 
         began = time.perf_counter()
         parts = stack.up(15.0, lambda _: None).parts
@@ -112,7 +112,7 @@ def _figures(service: str, runs: int) -> list[Figure]:
 
 
 def _rollout(via: OpenConnections, approve: str, phase: Phase) -> str:
-    from console.rollout_commands import start_rollout
+    from console.commands.rollout_commands import start_rollout
 
     name = start_rollout("rehearsal.yaml", "benchmark@company.com", None, approve)
     _reached(via, name, phase)
@@ -120,7 +120,7 @@ def _rollout(via: OpenConnections, approve: str, phase: Phase) -> str:
 
 
 def _reached(via: OpenConnections, name: str, phase: Phase) -> None:
-    from tasks.open_rollout import OpenRollout
+    from engine.rollout.session import OpenRollout
 
     run = OpenRollout(via, name)
 

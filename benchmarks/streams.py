@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tidegate.inference import Counts
+from tidegate.statistics.sequential import Counts
 
 TICK = 300.0
 DAY_TICKS = 288

@@ -18,17 +18,17 @@ from demo.processes import free_port, start_process, stop_processes, wait_ready
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import named_commands, named_sources, start_parts, stop_parts
-from tasks.exposure import raise_exposure
-from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
-from tasks.measurement import entry_findings, look
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
-from tasks.references import measure_baseline
-from tasks.ticking import tick
-from tidegate.entries import Kind
-from tidegate.plans.file import load_plan
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Verdict
+from engine.exposure.raise_exposure import raise_exposure
+from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate
+from engine.measuring.measure import entry_findings, look
+from engine.measuring.references import measure_baseline
+from engine.rollout.evaluation import tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.loading.loader import load_plan
+from tidegate.values.verdict import Verdict
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 _PATIENCE = 120.0

@@ -13,19 +13,19 @@ from figures import Figure, peak_megabytes
 
 from benchmarks.raising import raise_at_once, serve
 from blocks.connections import OpenConnections
-from blocks.flagd_store import FlagdStore
+from blocks.flags.flagd_store import FlagdStore
 from blocks.kit import read_kit, write_kit
 from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import named_sources, start_parts, stop_parts
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import opening_body
-from tasks.orphans import Orphans
-from tasks.watching import _GUARDS, _guard
-from tidegate.entries import Kind
-from tidegate.plan import Plan
-from tidegate.plans.file import load_plan
+from engine.rollout.open import opening_body
+from engine.rollout.session import OpenRollout, utc_now
+from engine.watch.orphans import Orphans
+from engine.watch.supervisor import _GUARDS, _guard
+from tidegate.journal.entries import Kind
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.model import Plan
 
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 SIZES = (1, 20, 200)

@@ -15,8 +15,8 @@ from figures import Figure
 from tick import rollout_in_wave_one
 
 from demo.processes import free_port, start_process, stop_processes, wait_ready
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.ticking import tick
+from engine.rollout.evaluation import tick
+from engine.rollout.session import OpenRollout, utc_now
 
 READERS = 10
 PAIRS = 6

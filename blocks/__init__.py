@@ -8,45 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blocks.cache import Cache
-    from blocks.command_flag import CommandFlag
+    from blocks.calls.running import CommandResult
+    from blocks.channels.mail import Mail
+    from blocks.channels.pagerduty import PagerDuty
+    from blocks.channels.slack import Slack
+    from blocks.channels.status_page import StatusPage
     from blocks.commands import Commands
     from blocks.connections import Connections, OpenConnections, load_connections
     from blocks.evidence import Evidence, FileSeen
-    from blocks.flag_backend import FlagBackend, FlagReading
-    from blocks.flagd_file import FlagdFile
-    from blocks.journal import Claim, Journal, RolloutRow
+    from blocks.flags.backend import FlagBackend, FlagReading
+    from blocks.flags.command_flag import CommandFlag
+    from blocks.flags.flagd_file import FlagdFile
+    from blocks.journal.block import Claim, Journal, RolloutRow
     from blocks.kit import KitError, read_kit, register_kit, write_kit
-    from blocks.mail import Mail
     from blocks.nginx_split import NginxSplit
-    from blocks.pagerduty import PagerDuty
-    from blocks.prometheus import Prometheus
-    from blocks.running import CommandResult
-    from blocks.slack import Slack
-    from blocks.status_page import StatusPage
+    from blocks.prometheus.block import Prometheus
     from blocks.web import Web, WebAnswer
 
 _HOME = {
     "Cache": "blocks.cache",
-    "Claim": "blocks.journal",
-    "CommandFlag": "blocks.command_flag",
-    "CommandResult": "blocks.running",
+    "Claim": "blocks.journal.block",
+    "CommandFlag": "blocks.flags.command_flag",
+    "CommandResult": "blocks.calls.running",
     "Commands": "blocks.commands",
     "Connections": "blocks.connections",
     "Evidence": "blocks.evidence",
     "FileSeen": "blocks.evidence",
-    "FlagBackend": "blocks.flag_backend",
-    "FlagReading": "blocks.flag_backend",
-    "FlagdFile": "blocks.flagd_file",
-    "Journal": "blocks.journal",
+    "FlagBackend": "blocks.flags.backend",
+    "FlagReading": "blocks.flags.backend",
+    "FlagdFile": "blocks.flags.flagd_file",
+    "Journal": "blocks.journal.block",
     "KitError": "blocks.kit",
-    "Mail": "blocks.mail",
+    "Mail": "blocks.channels.mail",
     "NginxSplit": "blocks.nginx_split",
     "OpenConnections": "blocks.connections",
-    "PagerDuty": "blocks.pagerduty",
-    "Prometheus": "blocks.prometheus",
-    "RolloutRow": "blocks.journal",
-    "Slack": "blocks.slack",
-    "StatusPage": "blocks.status_page",
+    "PagerDuty": "blocks.channels.pagerduty",
+    "Prometheus": "blocks.prometheus.block",
+    "RolloutRow": "blocks.journal.block",
+    "Slack": "blocks.channels.slack",
+    "StatusPage": "blocks.channels.status_page",
     "Web": "blocks.web",
     "WebAnswer": "blocks.web",
     "load_connections": "blocks.connections",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from pydantic import Field, SecretStr
 
-from blocks.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
+from blocks.calls.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded
+from blocks.calls.redaction import hide
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
-from blocks.redaction import hide
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from blocks.calls.running import PLACE, CommandResult, fill, run_argv
 from blocks.connection import Connection
 from blocks.errors import Refused
-from blocks.running import PLACE, CommandResult, fill, run_argv
 
 
 class Commands(Connection):

@@ -8,20 +8,20 @@ from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Field
 
 from blocks.cache import Cache
-from blocks.command_flag import CommandFlag
+from blocks.channels.mail import Mail
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
+from blocks.channels.status_page import StatusPage
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.evidence import Evidence
-from blocks.flag_backend import FlagBackend
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.mail import Mail
+from blocks.flags.backend import FlagBackend
+from blocks.flags.command_flag import CommandFlag
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
 from blocks.nginx_split import NginxSplit
-from blocks.pagerduty import PagerDuty
-from blocks.prometheus import Prometheus
-from blocks.slack import Slack
-from blocks.status_page import StatusPage
+from blocks.prometheus.block import Prometheus
 from blocks.web import Web
 
 _REFERENCE = r"^[a-z0-9-]+/[a-zA-Z0-9_-]+$"

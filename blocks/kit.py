@@ -10,26 +10,26 @@ import yaml
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
-from blocks.addresses import without_userinfo
 from blocks.cache import Cache
-from blocks.command_flag import CommandFlag
+from blocks.calls.addresses import without_userinfo
+from blocks.channels.mail import Mail
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
+from blocks.channels.status_page import StatusPage
 from blocks.commands import Commands
 from blocks.connection import Connection
 from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
 from blocks.errors import Refused
 from blocks.evidence import Evidence
-from blocks.flagd_fence import sync_folder
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
+from blocks.flags.command_flag import CommandFlag
+from blocks.flags.flagd_fence import sync_folder
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
 from blocks.kit_values import TYPE_KEY, KitError, kit_values
-from blocks.mail import Mail
 from blocks.nginx_split import NginxSplit
-from blocks.pagerduty import PagerDuty
-from blocks.prometheus import Prometheus
-from blocks.slack import Slack
-from blocks.status_page import StatusPage
+from blocks.prometheus.block import Prometheus
 from blocks.web import Web
-from tidegate.plans.strict_yaml import reads_as_text
+from tidegate.plan.loading.strict_yaml import reads_as_text
 
 __all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
 

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from blocks.command_store import CommandStore
-from blocks.flag_backend import FlagBackend
-from blocks.flagd_store import FlagdStore
-from blocks.journal_store import JournalStore
-from tidegate.plans.strict_yaml import MAX_BYTES, PlanError, read_mapping
+from blocks.flags.backend import FlagBackend
+from blocks.flags.command_store import CommandStore
+from blocks.flags.flagd_store import FlagdStore
+from blocks.journal.store import JournalStore
+from tidegate.plan.loading.strict_yaml import MAX_BYTES, PlanError, read_mapping
 
 TYPE_KEY = "block"  # a part's block type, where it is not the usual one
 _JOURNAL = "tidegate-journal"

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from blocks.calls.running import run_argv
 from blocks.connection import Connection
 from blocks.errors import NotTaken, Refused, Unreachable
-from blocks.flagd_fence import sync_folder
-from blocks.running import run_argv
+from blocks.flags.flagd_fence import sync_folder
 
 _WORD = r"^[a-zA-Z0-9_.-]+$"
 _VARIABLE = r"^\$[a-z0-9_]+$"

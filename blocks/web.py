@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar
 import httpx
 from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
 
-from blocks.addresses import shown_address, split_userinfo
-from blocks.bounded import SPARE_SECONDS, bounded
+from blocks.calls.addresses import shown_address, split_userinfo
+from blocks.calls.bounded import SPARE_SECONDS, bounded
+from blocks.calls.http_access import HttpRoute, must_be_headers
+from blocks.calls.redaction import basic
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
-from blocks.http_access import HttpRoute, must_be_headers
-from blocks.redaction import basic
 
 _MAX_BYTES = 1_000_000
 _MOST_GIVEN_UP = 64  # known requests are sent many at once

@@ -7,14 +7,14 @@ from typing import Any, cast
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 
-from blocks.flag_backend import FlagBackend
-from blocks.journal_store import JournalStore
+from blocks.flags.backend import FlagBackend
+from blocks.journal.store import JournalStore
 
 # Where a block's class is; Prefect knows it by its slug once it is imported.
 _HOME = {
-    "tidegate-journal": "blocks.journal",
-    "tidegate-flagd-file": "blocks.flagd_file",
-    "tidegate-command-flag": "blocks.command_flag",
+    "tidegate-journal": "blocks.journal.block",
+    "tidegate-flagd-file": "blocks.flags.flagd_file",
+    "tidegate-command-flag": "blocks.flags.command_flag",
 }
 
 

@@ -6,18 +6,18 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from blocks.errors import Refused, Unreachable
-from tasks.gates import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
-from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
-from tasks.orders import Given, record_refusal
-from tidegate.approval import Answer, Outcome
-from tidegate.entries import Kind
+from engine.gates.authorize import Given, record_refusal
+from engine.gates.gate import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
+from engine.notices.delivery import tell
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import SAFE
+from tidegate.gates.approval import Answer, Outcome
 from tidegate.gates.statements import field_name
-from tidegate.rollout_state import GateRecord, Phase
-from tidegate.units import format_duration
-from tidegate.words.wording import glass_broken
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import GateRecord, Phase
+from tidegate.notices.texts import glass_broken
+from tidegate.values.units import format_duration
 
 PATIENCE = timedelta(minutes=2)
 _WITHOUT_A_GATE = {

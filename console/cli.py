@@ -8,27 +8,27 @@ from importlib import import_module
 
 import typer
 
-from console import rollback_command
+from console.rollback import rollback_command
 
 _OTHERS = (
-    "plan_commands",
-    "amend_commands",
-    "rollout_commands",
-    "drill_command",
-    "backtest_command",
-    "explain_command",
-    "gate_commands",
-    "steering_commands",
-    "approver_commands",
-    "codes_command",
-    "graduation_commands",
-    "watch_commands",
-    "report_commands",
-    "upkeep_command",
-    "dashboard_commands",
-    "journal_commands",
-    "stack_commands",
-    "demo_commands",
+    "commands.plan_commands",
+    "commands.amend_commands",
+    "commands.rollout_commands",
+    "rollback.drill_command",
+    "commands.backtest_command",
+    "commands.explain_command",
+    "commands.gate_commands",
+    "commands.steering_commands",
+    "commands.approver_commands",
+    "commands.codes_command",
+    "commands.graduation_commands",
+    "live.watch_commands",
+    "commands.report_commands",
+    "commands.upkeep_command",
+    "commands.dashboard_commands",
+    "commands.journal_commands",
+    "local_stack.stack_commands",
+    "local_stack.demo_commands",
 )
 
 

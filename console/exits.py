@@ -9,14 +9,14 @@ from blocks.kit import KitError
 from console.home import NotFound
 from demo.processes import PartFailed
 from demo.provision import PartMissing
-from tasks.approvers import ApproversError
-from tasks.choosing import NotOne
-from tasks.code_service import ServiceError
-from tasks.late import TooLate
-from tasks.open_rollout import UnknownRollout
-from tasks.opening import NotAllowed, NotPermitted
-from tasks.unknown_flag import UnknownFlag
-from tidegate.plans.file import PlanError
+from engine.gates.code_service import ServiceError
+from engine.gates.totp_seeds import ApproversError
+from engine.rollback.rollback_possible import TooLate
+from engine.rollback.unknown_flag import UnknownFlag
+from engine.rollout.open import NotAllowed, NotPermitted
+from engine.rollout.resolve_rollout import NotOne
+from engine.rollout.session import UnknownRollout
+from tidegate.plan.loading.loader import PlanError
 
 
 class Exit(IntEnum):

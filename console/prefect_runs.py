@@ -6,10 +6,10 @@ from uuid import UUID
 
 from blocks.errors import Refused
 from console.home import home
-from console.stack import running_stack, use_server
+from console.local_stack.stack import running_stack, use_server
 from demo.processes import is_running
-from tasks import prefect_runs
-from tasks.prefect_server import server_address
+from engine.prefect_api import runs as prefect_runs
+from engine.prefect_api.server import server_address
 
 
 def use_named_server() -> None:

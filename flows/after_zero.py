@@ -6,15 +6,15 @@ from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from tasks.choosing import may_turn_back
-from tasks.connected import connected, open_run
-from tasks.full_rollback import full_rollback
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.progress import reporter_for
-from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, record_rollback, roll_back
-from tasks.step_back import step_back
-from tasks.zeroing import Zeroed
-from tidegate.words.tables import seconds_between
+from engine.exposure.step_back import step_back
+from engine.notices.reporter import reporter_for
+from engine.rollback.full_rollback import full_rollback
+from engine.rollback.rollback import has_ended_at_zero, prove, prove_again, record_rollback, roll_back
+from engine.rollback.zero import Zeroed
+from engine.rollout.connections import connected, open_run
+from engine.rollout.resolve_rollout import may_turn_back
+from engine.rollout.session import OpenRollout, utc_now
+from tidegate.pages.tables import seconds_between
 
 
 def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, reason: str, full: bool) -> State:

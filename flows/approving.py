@@ -3,9 +3,9 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from engine.rollout.amending import approve
+from engine.rollout.commands import close
 from flows.ordering import Code, Person, ended, given, meant, run_name
-from tasks.amending import approve
-from tasks.commands import close
 
 
 @flow(name="approve-plan-change", flow_run_name=run_name)

@@ -7,12 +7,12 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from engine.measuring.backtest import backtest as replay
+from engine.measuring.backtest import record
+from engine.rollout.connections import connected
+from engine.rollout.open import plan_below
+from engine.rollout.start_or_resume import PLANS
 from flows.forms import EMAIL
-from tasks.backtest import backtest as replay
-from tasks.backtest import record
-from tasks.begin import PLANS
-from tasks.connected import connected
-from tasks.opening import plan_below
 from tidegate.backtest.run import course
 from tidegate.backtest.scene import parse_harm
 from tidegate.backtest.words import backtest_markdown

@@ -7,11 +7,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from engine.rollback.drills import drill as practise
+from engine.rollout.connections import connected
+from engine.rollout.open import plan_below
+from engine.rollout.start_or_resume import PLANS
 from flows.forms import EMAIL
-from tasks.begin import PLANS
-from tasks.connected import connected
-from tasks.drills import drill as practise
-from tasks.opening import plan_below
 
 
 @flow(name="drill", flow_run_name="drill {plan}")

@@ -2,7 +2,8 @@
 
 import re
 
-# The server refuses anything else before a process starts. Durations are at most as long as tidegate.units reads them.
+# The server refuses anything else before a process starts. Durations are at most as long as tidegate.values.units reads
+# them.
 EMAIL = r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$"
 NAME = r"^.*\S.*$"
 DURATION = r"^(\d{1,3}d)?(\d{1,3}h)?(\d{1,3}m)?(\d{1,5}s)?$"

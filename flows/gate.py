@@ -7,16 +7,16 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import flow_run
 from pydantic import ValidationError
 
+from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate
+from engine.gates.read_answer import take_answer
+from engine.measuring.measure import entry_findings
+from engine.notices.reporter import Reporter
+from engine.prefect_api.runs import answered_at
+from engine.rollout.monitoring import guard_once, guard_until, guard_while_frozen
+from engine.rollout.session import OpenRollout, utc_now
 from flows.gate_form import asking_form
-from tasks.answering import take_answer
-from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
-from tasks.guarding import guard_once, guard_until, guard_while_frozen
-from tasks.measurement import entry_findings
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.prefect_runs import answered_at
-from tasks.progress import Reporter
-from tidegate.approval import Answer
-from tidegate.verdict import Verdict
+from tidegate.gates.approval import Answer
+from tidegate.values.verdict import Verdict
 
 _WAIT = timedelta(days=30)
 

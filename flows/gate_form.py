@@ -5,15 +5,15 @@ from typing import Any, Literal
 from prefect.input import RunInput
 from pydantic import Field, create_model
 
+from engine.gates.gate import boxes
+from engine.rollout.session import OpenRollout
 from flows.forms import DURATION, NAME, field_text
-from tasks.gates import boxes
-from tasks.open_rollout import OpenRollout
-from tidegate.approval import MAX_NOTE
+from tidegate.gates.approval import MAX_NOTE
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import field_name, statements
-from tidegate.plan import Approvals
-from tidegate.verdict import finding_of
-from tidegate.words.gate_form import gate_form, statement_help
+from tidegate.pages.gate_form import gate_form, statement_help
+from tidegate.plan.model import Approvals
+from tidegate.values.verdict import finding_of
 
 
 def asking_form(run: OpenRollout, wave: int, attempt: int, refusal: str) -> type[RunInput]:

@@ -8,13 +8,13 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field
 
+from engine.gates.authorize import Given
+from engine.prefect_api.runs import created_at
+from engine.rollout.connections import connected, open_run
+from engine.rollout.open import NotAllowed
+from engine.rollout.resolve_rollout import the_open_rollout
+from engine.rollout.session import OpenRollout
 from flows.forms import EMAIL
-from tasks.choosing import the_open_rollout
-from tasks.connected import connected, open_run
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
-from tasks.orders import Given
-from tasks.prefect_runs import created_at
 
 Person = Annotated[str, Field(pattern=EMAIL)]
 Code = Annotated[str, Field(pattern=r"^(\d{6})?$")]

@@ -3,9 +3,9 @@
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from tasks.open_rollout import OpenRollout
-from tidegate.rollout_state import Phase
-from tidegate.words.tables import seconds_between
+from engine.rollout.session import OpenRollout
+from tidegate.journal.state import Phase
+from tidegate.pages.tables import seconds_between
 
 
 def outcome_of(run: OpenRollout) -> State:

@@ -9,25 +9,25 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from blocks.connections import OpenConnections
+from engine.notices.delivery import tell
+from engine.notices.reporter import Reporter
+from engine.prefect_api.work_pools import workers_check
+from engine.preflight.approvals import approval_checks
+from engine.preflight.checks import Check, preflight_checks, run_checks
+from engine.preflight.reuse import reuse_check
+from engine.preflight.rollback_steps import snapshot_body, way_back_checks
+from engine.rollout.connections import connected
+from engine.rollout.open import plan_below
+from engine.rollout.session import OpenRollout, utc_now
+from engine.rollout.start_or_resume import PLANS
 from flows.forms import DURATION, EMAIL
-from tasks.approval_checks import approval_checks
-from tasks.begin import PLANS
-from tasks.connected import connected
-from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import plan_below
-from tasks.preflight_checks import Check, preflight_checks, run_checks
-from tasks.progress import Reporter
-from tasks.reuse import reuse_check
-from tasks.way_back_checks import snapshot_body, way_back_checks
-from tasks.work_pools import workers_check
-from tidegate.checklist import checklist_rows
-from tidegate.entries import Kind
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan, parse_pace
-from tidegate.verdict import Finding, Verdict, worst
-from tidegate.words.tables import evidence_table, section_table
-from tidegate.words.wording import closed
+from tidegate.checklist.judge import checklist_rows
+from tidegate.journal.entries import Kind
+from tidegate.notices.texts import closed
+from tidegate.pages.tables import evidence_table, section_table
+from tidegate.plan.model import Plan, parse_pace
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.verdict import Finding, Verdict, worst
 
 
 @flow(name="preflight", flow_run_name="preflight {plan}")

@@ -12,9 +12,9 @@ from prefect.states import Failed
 from pydantic import Field
 
 from blocks.zero_blocks import load_zero_parts
-from tasks.choosing import NotOne, the_open_rollout
-from tasks.late import TooLate, must_not_be_late
-from tasks.zeroing import zero_open_flag
+from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollback.zero import zero_open_flag
+from engine.rollout.resolve_rollout import NotOne, the_open_rollout
 
 
 def _run_name() -> str:

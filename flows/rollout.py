@@ -8,17 +8,17 @@ from prefect.exceptions import Abort
 from pydantic import Field
 
 from blocks.errors import ClaimHeld, Fenced
+from engine.measuring.references import measure_baseline
+from engine.notices.reporter import reporter_for
+from engine.rollback.rollback import prove
+from engine.rollout.session import PROOF_PATIENCE, settle, utc_now
+from engine.rollout.start_or_resume import begin
 from flows.forms import DURATION, EMAIL
 from flows.gate import ask
 from flows.outcome import outcome_of
 from flows.preflight import look_before
 from flows.waves import wave
-from tasks.begin import begin
-from tasks.open_rollout import PROOF_PATIENCE, settle, utc_now
-from tasks.progress import reporter_for
-from tasks.references import measure_baseline
-from tasks.rollback_steps import prove
-from tidegate.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.rollout.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
 
 
 @flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)

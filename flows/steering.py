@@ -6,11 +6,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
+from engine.rollout.commands import end_holds, extend_soak
+from engine.rollout.evaluation import hold as hold_exposure
 from flows.forms import DURATION, NAME
 from flows.ordering import Code, Person, ended, given, meant, run_name
-from tasks.commands import end_holds, extend_soak
-from tasks.ticking import hold as hold_exposure
-from tidegate.units import format_duration, parse_duration
+from tidegate.values.units import format_duration, parse_duration
 
 
 @flow(name="hold", flow_run_name=run_name)

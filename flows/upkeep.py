@@ -7,11 +7,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from tasks.connected import connected
-from tasks.open_rollout import utc_now
-from tasks.upkeep import keep_up
-from tidegate.plans.upkeep import Work
-from tidegate.verdict import Verdict
+from engine.rollout.connections import connected
+from engine.rollout.session import utc_now
+from engine.rollout.upkeep import keep_up
+from tidegate.plan.upkeep import Work
+from tidegate.values.verdict import Verdict
 
 
 @flow(name="upkeep", flow_run_name="upkeep {work}")

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from prefect import flow, get_run_logger
 
-from tasks.connected import connected
-from tasks.open_rollout import utc_now
-from tasks.pruning import prune_runs
-from tasks.spill import keep_room
-from tasks.watch_claim import stand_by
-from tasks.watching import watch_until
+from engine.rollback.journal_fallback import keep_room
+from engine.rollout.connections import connected
+from engine.rollout.session import utc_now
+from engine.watch.leader_election import stand_by
+from engine.watch.prune_runs import prune_runs
+from engine.watch.supervisor import watch_until
 
 
 @flow(name="watch", flow_run_name="watch")

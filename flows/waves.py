@@ -3,15 +3,15 @@
 from prefect import flow, get_run_logger
 
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
-from tasks.connected import open_run
-from tasks.exposure import MayNotRaise, raise_exposure
-from tasks.gates import withdraw_go
-from tasks.guarding import guard_until, monitor
-from tasks.notifications import tell
-from tasks.open_rollout import OpenRollout, Superseded, settle, utc_now
-from tasks.progress import Reporter, reporter_for
-from tidegate.rollout_state import Phase
-from tidegate.words.wording import raised
+from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
+from engine.gates.gate import withdraw_go
+from engine.notices.delivery import tell
+from engine.notices.reporter import Reporter, reporter_for
+from engine.rollout.connections import open_run
+from engine.rollout.monitoring import guard_until, monitor
+from engine.rollout.session import OpenRollout, Superseded, settle, utc_now
+from tidegate.journal.state import Phase
+from tidegate.notices.texts import raised
 
 
 @flow(name="wave", flow_run_name="{title}", persist_result=True)

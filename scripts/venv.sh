@@ -81,5 +81,5 @@ fi
 say 'installing the locked dependencies ...'
 install_locked
 # Where Python may write no bytecode, every process would compile some megabytes of source anew: a rollback included.
-"$venv/bin/python" -m compileall -q tidegate blocks tasks flows console demo || true
+"$venv/bin/python" -m compileall -q tidegate blocks engine tasks flows console demo || true
 say "done: $venv/bin/tidegate"

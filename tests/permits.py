@@ -3,12 +3,12 @@
 import time
 from datetime import datetime
 
-from blocks.flag_backend import FlagBackend, Leasing
-from tasks.open_rollout import OpenRollout
-from tidegate.entries import Kind
-from tidegate.exposure import Exposure
+from blocks.flags.backend import FlagBackend, Leasing
+from engine.rollout.session import OpenRollout
 from tidegate.gates.statements import may_state, people_of, statements
-from tidegate.permit import Permit
+from tidegate.journal.entries import Kind
+from tidegate.rollout.permit import Permit
+from tidegate.values.exposure import Exposure
 
 
 def lasting(flag: str, exposure: Exposure, epoch: int) -> Permit:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from console.dashboard.guesses import Guesses
-from tasks.opening import NotAllowed
+from engine.rollout.open import NotAllowed
 
 PASSWORD_VARIABLE = "TIDEGATE_DASHBOARD_PASSWORD"
 COOKIE = "tidegate-session"

@@ -20,8 +20,8 @@ from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, Access, Denied
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
 from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
 from console.exits import explain
-from console.following import Board
-from tasks.open_rollout import UnknownRollout
+from console.live.rollout_cache import Board
+from engine.rollout.session import UnknownRollout
 
 LOOK_SECONDS = 2.0
 _STREAM_SECONDS = 900.0  # then the browser asks anew, and a viewer that is gone is forgotten

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from tidegate.judging.bounds import Level
-from tidegate.units import Unit
+from tidegate.criteria.metric_levels import Level
+from tidegate.values.units import Unit
 from tidegate.views.course import Point
 from tidegate.views.metrics import SYMBOLS, MetricView
 

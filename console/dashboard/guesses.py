@@ -9,8 +9,8 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
-from tasks.holder import utc_now
-from tasks.private_json import PrivateFileError, read_private, write_private
+from engine.gates.private_json import PrivateFileError, read_private, write_private
+from engine.rollout.identity import utc_now
 
 FREE, FREE_WHEN_MANY = 5, 1  # guesses of one address before it waits; while guesses come from everywhere, fewer
 MANY = 30

@@ -18,26 +18,26 @@ from console.answers import (
     waiting_gate,
     wake,
 )
-from console.following import Board
-from console.orders import asks_for_code, ordered
-from console.rollout_commands import email
-from tasks.choosing import may_turn_back
-from tasks.commands import end_holds
-from tasks.gates import boxes
-from tasks.late import TooLate, must_not_be_late
-from tasks.notifications import deliver
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
-from tasks.orders import Given
-from tasks.rollback_steps import has_ended_at_zero, prove, prove_again, roll_back
-from tasks.ticking import hold
-from tidegate.approval import Answer, Choice, Outcome
+from console.authorize import asks_for_code, ordered
+from console.commands.rollout_commands import email
+from console.live.rollout_cache import Board
+from engine.gates.authorize import Given
+from engine.gates.gate import boxes
+from engine.notices.delivery import deliver
+from engine.rollback.rollback import has_ended_at_zero, prove, prove_again, roll_back
+from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollout.commands import end_holds
+from engine.rollout.evaluation import hold
+from engine.rollout.open import NotAllowed
+from engine.rollout.resolve_rollout import may_turn_back
+from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import needs_code, shown
+from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import field_name
-from tidegate.rollout_state import GateRecord
-from tidegate.units import parse_duration
-from tidegate.words.tables import one_line, seconds_between
+from tidegate.journal.state import GateRecord
+from tidegate.pages.tables import one_line, seconds_between
+from tidegate.values.units import parse_duration
 
 VIA = "dashboard"
 _LONGEST = 2_000

@@ -9,11 +9,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from blocks.errors import ConnectionFault
-from blocks.guard_checks import guard_check_ages
-from console.following import Board, Seen
-from tasks.open_rollout import utc_now
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import HoldCause
+from blocks.journal.guard_checks import guard_check_ages
+from console.live.rollout_cache import Board, Seen
+from engine.rollout.session import utc_now
+from tidegate.journal.state import HoldCause
+from tidegate.values.exposure import ZERO
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _ENDED_FOR = timedelta(days=1)  # a rollout that ended is told of this long

@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from console.dashboard.charts import chart
 from console.dashboard.workers import Workers
-from console.following import FRESH_SECONDS, Board
+from console.live.rollout_cache import FRESH_SECONDS, Board
 from tidegate.gates.statements import field_name
-from tidegate.verdict import Verdict
-from tidegate.words.tables import MARKS
-from tidegate.words.wording import OPEN_APPROVALS
+from tidegate.notices.texts import OPEN_APPROVALS
+from tidegate.pages.tables import MARKS
+from tidegate.values.verdict import Verdict
 
 HERE = Path(__file__).parent
 MOST_ENDED = 50

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prefect.settings import PREFECT_API_URL
 
 from blocks.errors import ConnectionFault
-from tasks.work_pools import pool_problems
+from engine.prefect_api.work_pools import pool_problems
 
 LOOK_SECONDS = 15.0
 

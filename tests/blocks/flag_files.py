@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from blocks import FlagdFile, flagd_writer
+from blocks import FlagdFile
+from blocks.flags import flagd_writer
 from tests.permits import put
-from tidegate.exposure import Exposure, Layer
+from tidegate.values.exposure import Exposure, Layer
 
 FLAG = "batch-patches-v1"
 

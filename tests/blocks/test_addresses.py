@@ -2,7 +2,7 @@
 
 import pytest
 
-from blocks.addresses import shown_address, split_userinfo, without_userinfo
+from blocks.calls.addresses import shown_address, split_userinfo, without_userinfo
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from blocks.alert_rules import alert_rules, healthy_rules
-from blocks.prometheus import Prometheus
+from blocks.prometheus.alert_rules import alert_rules, healthy_rules
+from blocks.prometheus.block import Prometheus
 from tests.blocks.conftest import Answer, LocalServer, Request
-from tidegate.plans.kinds import AlertRules
-from tidegate.samples import NoDataReason
+from tidegate.criteria.history_kinds import AlertRules
+from tidegate.values.samples import NoDataReason
 
 NOW = datetime.now(UTC)
 CRITICAL = {"severity": "critical"}

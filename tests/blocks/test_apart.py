@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from blocks.apart import MOST_HANGING, apart
+from blocks.calls.apart import MOST_HANGING, apart
 from blocks.errors import Unreachable
-from blocks.flagd_file import FlagdFile
+from blocks.flags.flagd_file import FlagdFile
 from tests.blocks.flag_files import everyone
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 TENTH = everyone(10)
 

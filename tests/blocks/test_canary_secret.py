@@ -23,7 +23,7 @@ from blocks import Cache, Journal, KitError, Mail, PagerDuty, Prometheus, Slack,
 from blocks.errors import ConnectionFault
 from tests.blocks.certificate import self_signed
 from tests.blocks.conftest import Answer, LocalServer, Request
-from tidegate.notices import Loudness, Notice
+from tidegate.notices.notice import Loudness, Notice
 
 CANARY = "c4n4ry+s3cr3t/k3y"
 USER = "team"

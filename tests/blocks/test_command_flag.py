@@ -10,7 +10,7 @@ from blocks import CommandFlag
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tests.blocks.flag_script import command_flag
 from tests.permits import put
-from tidegate.exposure import ZERO, Exposure, Layer
+from tidegate.values.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
 TEN = Exposure((Layer("everyone", None, 10.0),))

@@ -9,15 +9,15 @@ import pytest
 from pydantic import SecretStr
 
 from blocks.cache import Cache
+from blocks.channels.mail import Mail
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
+from blocks.channels.status_page import StatusPage
 from blocks.errors import ConnectionFault
-from blocks.mail import Mail
-from blocks.pagerduty import PagerDuty
-from blocks.prometheus import Prometheus
-from blocks.slack import Slack
-from blocks.status_page import StatusPage
+from blocks.prometheus.block import Prometheus
 from blocks.web import Web
 from tests.blocks.hostile import HostileServer, Manner, hostile
-from tidegate.notices import Loudness, Notice
+from tidegate.notices.notice import Loudness, Notice
 
 NOTICE = Notice("event", "rollout", Loudness.PAGE, "Title", "Body", problem="x", public_title="Title", public="Body")
 SECONDS = 0.5

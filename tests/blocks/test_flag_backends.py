@@ -11,7 +11,7 @@ from blocks import FlagBackend, FlagdFile
 from blocks.errors import Fenced, NotPermitted
 from tests.blocks.flag_script import command_flag
 from tests.permits import lasting, put
-from tidegate.exposure import ZERO, Exposure, Layer
+from tidegate.values.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
 TEN = Exposure((Layer("everyone", None, 10.0),), always_on=("staff",), always_off=("held",))

@@ -11,7 +11,7 @@ from blocks import FlagdFile
 from blocks.errors import Fenced, Refused, Unreachable
 from tests.blocks.flag_files import FLAG, LateWriter, everyone, fill, small_disk, use_up_names
 from tests.permits import put
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 OTHERS = '{"flags" : {"theirs": {"state":"ENABLED", "weight": 1.10, "note": "\\ud83d"},\n  "more": {}},  "end": 1e2}\n'
 

@@ -13,7 +13,7 @@ import pytest
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from tests.blocks.flag_files import FLAG, LateWriter, everyone, in_another_process, raised
 from tests.permits import put
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 TEN, FIFTY = everyone(10), everyone(50)
 

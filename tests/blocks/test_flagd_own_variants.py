@@ -11,7 +11,7 @@ from blocks import FlagBackend, FlagdFile
 from blocks.errors import NotTaken, OwnDefault, Refused
 from tests.blocks.flag_files import FLAG, everyone
 from tests.permits import put
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 MIGRATION = {
     "state": "ENABLED",

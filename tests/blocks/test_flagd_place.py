@@ -13,10 +13,10 @@ import pytest
 
 from blocks import FlagdFile
 from blocks.errors import Fenced, Refused
-from blocks.flagd_place import hindrance
+from blocks.flags.flagd_place import hindrance
 from tests.blocks.flag_files import FLAG, LateWriter, backend_on, everyone, in_another_process, raised, small_disk
 from tests.permits import put
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 FIVE, TEN, FIFTY = everyone(5), everyone(10), everyone(50)
 

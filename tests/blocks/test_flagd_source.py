@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.flagd_rules import define, define_zero, recognise
-from blocks.flagd_source import EMPTY, FlagdSource, NotAFlagFile
+from blocks.flags.flagd_rules import define, define_zero, recognise
+from blocks.flags.flagd_source import EMPTY, FlagdSource, NotAFlagFile
 from tests.blocks.flag_files import FLAG, everyone
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 _SPACES = st.text(alphabet=" \t\n\r", max_size=3)
 # As people and programs write numbers and texts: kept, they must not become what Python would write.

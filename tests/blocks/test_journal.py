@@ -21,11 +21,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from blocks import Journal, journal_tables
+from blocks import Journal
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, FlagBusy, Refused, Unreachable
-from blocks.journal_rows import must_hold
-from blocks.journal_tables import engine_for
-from tidegate.entries import GENESIS, Kind
+from blocks.journal import tables as journal_tables
+from blocks.journal.rows import must_hold
+from blocks.journal.tables import engine_for
+from tidegate.journal.entries import GENESIS, Kind
 
 AT = datetime(2026, 3, 2, 9, 30, 0, 123, tzinfo=UTC)
 LEASE = timedelta(seconds=30)

@@ -10,7 +10,7 @@ from blocks.errors import Fenced, NotTaken
 from demo.flag import FLAG, Flag
 from tests.e2e.waiting import wait_for
 from tests.permits import put, put_until
-from tidegate.exposure import ZERO, Exposure, Layer
+from tidegate.values.exposure import ZERO, Exposure, Layer
 
 EVERYONE = Exposure((Layer("all", None, 100.0),))
 LONG = timedelta(minutes=10)

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import PagerDuty, Slack
+from blocks.channels.pagerduty import ServiceSeen, ShiftSeen
+from blocks.channels.slack import ChannelSeen
 from blocks.errors import ConnectionFault, Refused, Unreachable
-from blocks.pagerduty import ServiceSeen, ShiftSeen
-from blocks.slack import ChannelSeen
 from tests.blocks.conftest import Answer, LocalServer, Request
 
 SECRET = "s3cr3t-key"

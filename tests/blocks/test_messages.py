@@ -20,11 +20,11 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import SecretStr
 
 from blocks import Mail, PagerDuty, Slack, StatusPage
+from blocks.channels.pagerduty import dedup_key
+from blocks.channels.retry_after import RetryAfter, seconds_asked
 from blocks.errors import AmbiguousResult, ConnectionFault, Refused, Unreachable
-from blocks.pagerduty import dedup_key
-from blocks.retry_after import RetryAfter, seconds_asked
 from tests.blocks.conftest import LocalServer
-from tidegate.notices import Loudness, Notice
+from tidegate.notices.notice import Loudness, Notice
 
 NOTICE = Notice(
     "rolled_back-17",

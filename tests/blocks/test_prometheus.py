@@ -15,7 +15,7 @@ from blocks import Prometheus
 from blocks.errors import Refused, Unreachable
 from tests.blocks.conftest import LocalServer, Request
 from tests.conftest import PrometheusServer
-from tidegate.samples import NoData, NoDataReason, Sample
+from tidegate.values.samples import NoData, NoDataReason, Sample
 
 AT = datetime.fromtimestamp(int(time.time()) - 3600, UTC)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from blocks.bounded import all_within
+from blocks.calls.bounded import all_within
 from blocks.errors import Unreachable
-from blocks.prometheus import Prometheus
+from blocks.prometheus.block import Prometheus
 from tests.blocks.hostile import Manner, hostile
-from tidegate.samples import AlertReading, NoData, NoDataReason
+from tidegate.values.samples import AlertReading, NoData, NoDataReason
 
 AT = datetime(2026, 3, 2, 17, tzinfo=UTC)
 SECONDS = 1.0

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from blocks.prometheus import Prometheus
-from blocks.server_clock import ServerClock
+from blocks.prometheus.block import Prometheus
+from blocks.prometheus.server_clock import ServerClock
 from tests.blocks.conftest import Answer, LocalServer, Request
-from tidegate.samples import Sample
+from tidegate.values.samples import Sample
 
 SECOND = timedelta(seconds=1)
 HALF_AN_HOUR = timedelta(minutes=30)

@@ -12,19 +12,19 @@ from typing import Any
 import httpx
 import pytest
 
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
 from blocks.commands import Commands
 from blocks.kit import write_kit
-from blocks.pagerduty import PagerDuty
-from blocks.slack import Slack
 from blocks.web import Web
 from console.cli import main
 from demo.flag import write_initial_flag
 from demo.processes import free_ports, start_process, stop_processes, wait_ready
 from demo.prometheus import rule_test_argv, write_config
 from demo.provision import find_prometheus
-from tasks.approvers import add_approver, approvers_path
+from engine.gates.totp_seeds import add_approver, approvers_path
 from tests.console.prefect_stand_in import StandIn, prefect_stand_in
-from tests.tasks.gate_world import WITH_SEED, GateWorld
+from tests.engine.gate_world import WITH_SEED, GateWorld
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -1,11 +1,11 @@
 """A plan without what asks web sources or commands, which have no past to be asked for."""
 
-from tidegate.plan import Criterion, Plan, PostRollout, Wave
-from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
+from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
+from tidegate.plan.model import Criterion, Plan, PostRollout, Wave
 
 
 def measurable(plan: Plan) -> Plan:
-    """The plan with criteria that Prometheus and the journal answer; tests/triggers and tests/tasks try the others."""
+    """The plan with criteria that Prometheus and the journal answer; tests/triggers and tests/engine try the others."""
     waves = tuple(step.model_copy(update={"criteria": _kept(step), "actions": ()}) for step in plan.waves)
     after = plan.post_rollout.model_copy(update={"criteria": _kept(plan.post_rollout), "actions": ()})
     # The senders of known requests are none without them, and would be taken for a control.

@@ -14,11 +14,11 @@ from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.context import refresh_global_settings_context
 from prefect.utilities.schema_tools import ValidationError, validate
 
+from engine.gates.authorize import Given
+from engine.rollout.commands import end_holds
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout
 from flows.gate_form import asking_form
-from tasks.commands import end_holds
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
-from tasks.orders import Given
 
 Body = dict[str, Any]
 

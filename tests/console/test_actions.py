@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from blocks.mail import Mail
-from blocks.pagerduty import PagerDuty
-from blocks.slack import Slack
-from tasks.actions import carry_out
-from tasks.notifications import deliver
-from tasks.open_rollout import OpenRollout
-from tasks.ticking import tick
+from blocks.channels.mail import Mail
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
+from engine.notices.actions import carry_out
+from engine.notices.delivery import deliver
+from engine.rollout.evaluation import tick
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo
 from tests.console.test_without_journal import in_wave_one
-from tidegate.entries import Kind
-from tidegate.plan import Plan
-from tidegate.plans.actions import Standby
+from tidegate.journal.entries import Kind
+from tidegate.plan.actions import Standby
+from tidegate.plan.model import Plan
 
 
 def queued(run: OpenRollout, prefix: str) -> list[str]:

@@ -11,23 +11,23 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.errors import Refused
 from console.answers import hand_over, record_answer, waiting_gate
-from tasks.answering import take_answer
-from tasks.gates import decide_gate
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import NotAllowed
-from tasks.rollback_steps import roll_back
+from engine.gates.gate import decide_gate
+from engine.gates.read_answer import take_answer
+from engine.rollback.rollback import roll_back
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout, utc_now
 from tests.console.conftest import Run
 from tests.console.prefect_stand_in import StandIn
 from tests.console.test_codes_by_hand import approve
-from tests.tasks.gate_world import CARL, DORA, STRANGER, GateWorld, one_of_two
-from tests.tasks.test_answering import QUORUM_TWO, other_code
+from tests.engine.gate_world import CARL, DORA, STRANGER, GateWorld, one_of_two
+from tests.engine.test_answering import QUORUM_TWO, other_code
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.approval import Answer, Choice, Outcome
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.values.exposure import ZERO
 
 MINUTE = timedelta(minutes=1)
 Code = Callable[[GateWorld], str]

@@ -19,30 +19,30 @@ import yaml
 from blocks import Journal, PagerDuty, Slack
 from blocks.errors import Refused
 from blocks.kit import read_kit, write_kit
-from console.plan_commands import plan_from
-from tasks.exposure import MayNotRaise, raise_exposure
-from tasks.full_rollback import full_rollback
-from tasks.notifications import deliver, undelivered
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
-from tasks.orphans import Orphans
-from tasks.rollback_steps import prove, roll_back, rollback_body
-from tasks.spill import merge_spill, spill_path
-from tasks.unguarded import Unguarded
-from tasks.watching import _guard
-from tasks.zeroing import Zeroed, zero_flag, zero_open_flag
+from console.commands.plan_commands import plan_from
+from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
+from engine.notices.delivery import deliver, undelivered
+from engine.rollback.full_rollback import full_rollback
+from engine.rollback.journal_fallback import merge_spill, spill_path
+from engine.rollback.rollback import prove, roll_back, rollback_body
+from engine.rollback.zero import Zeroed, zero_flag, zero_open_flag
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, utc_now
+from engine.watch.orphans import Orphans
+from engine.watch.supervisor import _guard
+from engine.watch.unguarded import Unguarded
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Run
 from tests.e2e.waiting import wait_for
+from tests.engine.inbox import open_inbox
 from tests.permits import approve_wave, put
-from tests.tasks.inbox import open_inbox
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.notices import Notice
-from tidegate.plan import Plan
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.notices.notice import Notice
+from tidegate.plan.model import Plan
+from tidegate.values.exposure import ZERO
 
 __all__ = ["local_server"]
 WHO = "release-engineer@company.com"
@@ -354,7 +354,7 @@ def test_with_journal_and_pager_down_slack_is_told_at_once(kit: Path, local_serv
 def test_a_flag_api_that_answers_errors_is_tried_on_while_the_steps_are_taken(
     kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prometheus_server: PrometheusServer
 ) -> None:
-    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=30))
+    monkeypatch.setattr("engine.rollback.rollback.ZERO_PATIENCE", timedelta(seconds=30))
     flags = tmp_path / "flags"
     flags.mkdir()
     plan = quick(full=["Call the team"], snapshot=None)
@@ -529,7 +529,7 @@ def test_a_page_that_cannot_be_written_holds_up_neither_zero_nor_the_proof(
         if notice.event.startswith("rolling-back"):
             raise Refused("the disk is full")
 
-    monkeypatch.setattr("tasks.rollback_steps.tell", full)
+    monkeypatch.setattr("engine.rollback.rollback.tell", full)
     proof = prove(opened)
     assert proof is not None
     assert opened.connections.flags.read(opened.flag).exposure == ZERO

@@ -10,18 +10,18 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 
 from blocks.errors import Unreachable
-from console.gate_commands import ruling_after
+from console.commands.gate_commands import ruling_after
+from engine.gates.totp_seeds import approvers_path, read_seeds
+from engine.prefect_api.runs import answered_at
+from engine.rollout.session import utc_now
 from flows.gate_form import asking_form
-from tasks.approvers import approvers_path, read_seeds
-from tasks.open_rollout import utc_now
-from tasks.prefect_runs import answered_at
 from tests.console.conftest import Run
 from tests.console.prefect_stand_in import StandIn
-from tests.tasks.gate_world import CARL, GateWorld
+from tests.engine.gate_world import CARL, GateWorld
 from tests.tidegate.builders import ANN, BOB, plan_of
-from tidegate.entries import Kind
 from tidegate.gates.binding import given_for
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
 
 
 def approve(world: GateWorld, *arguments: str) -> list[str]:

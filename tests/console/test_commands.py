@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 
 from blocks.kit import read_kit
+from console.commands.plan_commands import plan_from
 from console.home import PLANS
-from console.plan_commands import plan_from
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
 from tests.console.conftest import Run
 from tests.permits import put
 from tests.tidegate.plan_texts import changed
 from tests.tidegate.test_plan_mistakes import MISTAKES
-from tidegate.entries import Kind
+from tidegate.journal.entries import Kind
 
 WHO = "release-engineer@company.com"
 

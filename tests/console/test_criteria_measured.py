@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.prometheus import Prometheus
-from tasks.measurement import look
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
-from tasks.references import measure_baseline, measure_wave
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from blocks.prometheus.block import Prometheus
+from engine.measuring.measure import look
+from engine.measuring.references import measure_baseline, measure_wave
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import STARTER, plan_of
-from tidegate.entries import Kind
-from tidegate.judging.bounds import Level
-from tidegate.plan import Plan
-from tidegate.verdict import Finding, Verdict
+from tidegate.criteria.metric_levels import Level
+from tidegate.journal.entries import Kind
+from tidegate.plan.model import Plan
+from tidegate.values.verdict import Finding, Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 NOW = datetime.fromtimestamp(int(time.time()) // 60 * 60 - 7200, UTC)

@@ -11,22 +11,22 @@ import pytest
 from prefect.context import refresh_global_settings_context
 
 from blocks.connections import OpenConnections
-from blocks.guard_checks import note_guard_check
+from blocks.journal.guard_checks import note_guard_check
 from console.dashboard import orders
 from console.dashboard.app import LOOK_SECONDS
-from tasks.gates import open_gate
-from tasks.open_rollout import OpenRollout
-from tasks.opening import opening_body
-from tasks.ticking import hold
+from engine.gates.gate import open_gate
+from engine.rollout.evaluation import hold
+from engine.rollout.open import opening_body
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import Browser, browser, served
 from tests.console.test_gates import at_the_last_gate
 from tests.console.test_without_journal import in_wave_one
-from tests.tasks.world import World, healthy, no_alerts
+from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import BOB, MINUTE, plan_of
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import HoldCause, Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.values.exposure import ZERO
 
 COMMANDER = "commander@company.com"
 ANYBODY = "Somebody on call"

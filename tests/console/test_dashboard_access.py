@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from console.dashboard.access import PASSWORD_VARIABLE, configured_access, read_password
-from tasks.open_rollout import OpenRollout
-from tasks.opening import NotAllowed
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import ORIGIN, PORT, Browser, browser
 from tests.console.test_without_journal import in_wave_one
-from tidegate.entries import Kind
+from tidegate.journal.entries import Kind
 
 WHO = "anybody@company.com"
 PASSWORD = "correct horse battery"

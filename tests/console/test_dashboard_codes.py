@@ -9,17 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.open_rollout import utc_now
-from tasks.ticking import hold
+from engine.rollout.evaluation import hold
+from engine.rollout.session import utc_now
 from tests.console.dashboards import Browser, served
 from tests.console.prefect_stand_in import StandIn, resumes
-from tests.tasks.conftest import seeds
-from tests.tasks.gate_world import GateWorld
-from tests.tasks.test_answering import other_code
+from tests.engine.conftest import seeds
+from tests.engine.gate_world import GateWorld
+from tests.engine.test_answering import other_code
 from tests.tidegate.builders import ANN, BOB
-from tidegate.entries import Kind
 from tidegate.gates.statements import field_name, statements
-from tidegate.rollout_state import HoldCause, Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
 
 __all__ = ["seeds"]
 

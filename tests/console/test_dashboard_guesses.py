@@ -16,13 +16,13 @@ import uvicorn
 from console.dashboard.access import MARK, Access, configured_access
 from console.dashboard.app import make_app
 from console.dashboard.guesses import FREE, LONGEST_WAIT, MANY, Guesses
-from tasks.open_rollout import OpenRollout
-from tasks.private_json import PrivateFileError
+from engine.gates.private_json import PrivateFileError
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import PORT, browser
 from tests.console.test_without_journal import in_wave_one
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Kind
+from tidegate.journal.entries import Kind
 
 PASSWORD = "correct horse battery"
 HERE, THERE = "192.0.2.7", "198.51.100.9"

@@ -15,9 +15,9 @@ from console.cli import make_app
 from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
-from tidegate.decision import STOPS_SOAK
-from tidegate.rollout_state import HoldCause
-from tidegate.words.plan_report import plan_report
+from tidegate.journal.state import HoldCause
+from tidegate.pages.plan_check import plan_report
+from tidegate.rollout.decision import STOPS_SOAK
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,7 +27,7 @@ APP = typer.main.get_command(make_app())
 ROLLOUT = re.compile(r"\bROLLOUT\b|\bbatch-patches-v1-3f9a1c\b")
 # What needs a whole stack, or more than a moment, is run by the test named beside it.
 ELSEWHERE = {
-    "tidegate deploy": "console/stack.py",  # every end-to-end test begins with it
+    "tidegate deploy": "console/local_stack/stack.py",  # every end-to-end test begins with it
     "tidegate start": "tests/e2e/conftest.py",
     "tidegate approve": "tests/e2e/test_rollout.py",
     "tidegate rollback": "tests/console/test_commands.py",
@@ -35,9 +35,9 @@ ELSEWHERE = {
     "tidegate backtest": "tests/trials/test_backtest.py",
     "tidegate explain": "tests/console/test_past.py",
     "tidegate preflight": "tests/demo/test_evidence.py",
-    "tidegate approver": "tests/tasks/test_approvers.py",
-    "tidegate codes serve": "tests/tasks/test_code_service.py",
-    "prefect worker start": "console/stack_processes.py",
+    "tidegate approver": "tests/engine/test_approvers.py",
+    "tidegate codes serve": "tests/engine/test_code_service.py",
+    "prefect worker start": "console/local_stack/stack_processes.py",
     "make demo": "Makefile",
     "make test": "Makefile",
     "export": "",  # settings for the lines below it

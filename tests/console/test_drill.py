@@ -16,21 +16,21 @@ from uuid import uuid4
 import pytest
 
 from blocks import Commands, FlagdFile, Journal, OpenConnections, Prometheus, Web
-from console.plan_commands import plan_from
+from console.commands.plan_commands import plan_from
 from demo.flag import write_initial_flag
-from tasks.drills import drill, drill_prefix, last_drill, refuse_drill
-from tasks.open_rollout import LEASE, OpenRollout
-from tasks.opening import NotAllowed, open_rollout
-from tasks.orphans import Orphans
-from tasks.unguarded import Unguarded
-from tasks.watching import _guard
+from engine.rollback.drills import drill, drill_prefix, last_drill, refuse_drill
+from engine.rollout.open import NotAllowed, open_rollout
+from engine.rollout.session import LEASE, OpenRollout
+from engine.watch.orphans import Orphans
+from engine.watch.supervisor import _guard
+from engine.watch.unguarded import Unguarded
 from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
 from tests.permits import put
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO, Exposure, Layer
-from tidegate.plan import Plan
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.model import Plan
+from tidegate.values.exposure import ZERO, Exposure, Layer
 
 WHO = "release-engineer@company.com"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit, write_kit
-from tasks.open_rollout import OpenRollout
-from tasks.spill import keep_room, merge_spill, spill_path
+from engine.rollback.journal_fallback import keep_room, merge_spill, spill_path
+from engine.rollout.session import OpenRollout
 from tests.blocks.flag_files import fill, small_disk
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import raised
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 
 @pytest.fixture

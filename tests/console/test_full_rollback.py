@@ -14,19 +14,19 @@ import pytest
 from redis import Redis
 
 from blocks import Cache, Commands, FlagdFile, Journal, NginxSplit, OpenConnections, Prometheus, Web
-from console.plan_commands import plan_from
-from tasks.full_rollback import full_rollback
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
-from tasks.rollback_steps import prove, roll_back
+from console.commands.plan_commands import plan_from
+from engine.rollback.full_rollback import full_rollback
+from engine.rollback.rollback import prove, roll_back
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, utc_now
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.servers import running_nginx, running_redis
 from tests.conftest import PrometheusServer
 from tests.permits import put
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.plan import Plan
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.model import Plan
+from tidegate.values.exposure import ZERO
 
 WHO = "release-engineer@company.com"
 __all__ = ["local_server"]
@@ -285,7 +285,7 @@ def test_a_proof_that_is_only_missing_is_paged_once_and_takes_no_further_step(pa
 def test_a_flag_that_cannot_be_written_takes_the_full_way_back_and_is_tried_on(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prometheus_server: PrometheusServer
 ) -> None:
-    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=30))
+    monkeypatch.setattr("engine.rollback.rollback.ZERO_PATIENCE", timedelta(seconds=30))
     series = f"routed_{uuid4().hex}"
     prometheus_server.write([({"__name__": series, "path": "new"}, [(time.time() - 1, 5.0)])])
     run = opened(parts, changed(counter=f'sum(last_over_time({series}{{path="new"}}[1h]))'))

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from blocks.connections import OpenConnections
-from blocks.prometheus import Prometheus
-from tasks.gates import automatic_answer, boxes, give_answer, judge_answer, open_gate
-from tasks.measurement import entry_findings
-from tasks.open_rollout import OpenRollout, utc_now
+from blocks.prometheus.block import Prometheus
+from engine.gates.gate import automatic_answer, boxes, give_answer, judge_answer, open_gate
+from engine.measuring.measure import entry_findings
+from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import WHO, opened
 from tests.permits import put
-from tidegate.approval import Answer, Choice, Outcome, measured_entry, rule
-from tidegate.entries import Kind
+from tidegate.gates.approval import Answer, Choice, Outcome, measured_entry, rule
 from tidegate.gates.statements import statements
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.values.verdict import Verdict
 
 
 def asked(tmp_path: Path, prometheus: PrometheusServer, flow_run: str) -> OpenRollout:

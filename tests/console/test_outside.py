@@ -14,25 +14,25 @@ from typing import Any
 import httpx
 import pytest
 
+from blocks.channels.slack import Slack
 from blocks.commands import Commands
-from blocks.flag_backend import FlagBackend
-from blocks.slack import Slack
+from blocks.flags.backend import FlagBackend
 from blocks.web import Web
-from tasks.measures import measure
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.preflight_checks import preflight_checks, run_checks
-from tasks.sight import Read, Sight
-from tasks.ticking import tick
+from engine.measuring.answers import measure
+from engine.measuring.sources import Read, Sight
+from engine.preflight.checks import preflight_checks, run_checks
+from engine.rollout.evaluation import tick
+from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
 from tests.permits import put
 from tests.tidegate.test_outside import example
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.in_force import InForce
-from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic
-from tidegate.verdict import Finding, Verdict
+from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
+from tidegate.journal.entries import Kind
+from tidegate.plan.in_force import InForce
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Finding, Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 

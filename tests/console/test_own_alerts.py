@@ -9,8 +9,8 @@ import yaml
 
 from console.dashboard.own_metrics import _Families
 from demo.provision import PROMETHEUS, provide
-from tidegate.decision import STOPS_SOAK
-from tidegate.rollout_state import HoldCause
+from tidegate.journal.state import HoldCause
+from tidegate.rollout.decision import STOPS_SOAK
 
 RULES = Path(__file__).parent.parent.parent / "demo" / "templates" / "tidegate-alerts.yml"
 KEY = 'rollout="r",flag="f"'

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.open_rollout import OpenRollout
+from engine.rollout.session import OpenRollout
 from tests.console.test_watch import NAME, run, typed
-from tidegate.entries import Kind
+from tidegate.journal.entries import Kind
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]

@@ -50,7 +50,7 @@ def _text(part: ast.expr) -> str:
 
 
 def _found() -> Iterator[tuple[str, str]]:
-    for room in ("tidegate", "tasks", "flows", "console"):
+    for room in ("tidegate", "engine", "tasks", "flows", "console"):
         for path in sorted((ROOT / room).rglob("*.py")):
             for text in texts_of(ast.parse(path.read_text())):
                 for match in _SAID.finditer(text):
@@ -104,4 +104,8 @@ def test_what_is_missing_is_found() -> None:
 def test_notices_messages_pages_and_docs_are_looked_into() -> None:
     where = {place for place, _ in FOUND}
     words = {f"tidegate/words/{name}.py" for name in ("notices", "wording", "page_end", "way_back")}
-    assert words | {"tasks/orphans.py", "console/box.py", "more.html", "at-3am.md", "operations.md"} <= where
+    assert (
+        words
+        | {"engine/watch/orphans.py", "console/live/dashboard_panel.py", "more.html", "at-3am.md", "operations.md"}
+        <= where
+    )

@@ -9,7 +9,7 @@ import pytest
 from blocks.kit import write_kit
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Run
-from tests.tasks.world import no_alerts
+from tests.engine.world import no_alerts
 
 
 @pytest.fixture

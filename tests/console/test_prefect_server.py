@@ -19,11 +19,11 @@ from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from blocks import Connections, FlagdFile, load_connections, register_kit, write_kit
 from blocks.errors import Refused
-from console.automations import HEARTBEAT, WATCH, set_up_automations
-from tasks.open_rollout import utc_now
-from tasks.prefect_runs import runs_that_start
-from tasks.pruning import KEPT, prune_runs
-from tasks.work_pools import ROLLBACK_POOL, WATCH_POOL
+from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
+from engine.prefect_api.runs import runs_that_start
+from engine.prefect_api.work_pools import ROLLBACK_POOL, WATCH_POOL
+from engine.rollout.session import utc_now
+from engine.watch.prune_runs import KEPT, prune_runs
 from tests.blocks.test_kit import EXPORTED, SECRET, values
 from tests.e2e.waiting import wait_for
 

@@ -7,23 +7,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from blocks.connections import OpenConnections
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.prometheus import Prometheus
-from tasks.measurement import entry_findings
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
-from tasks.references import measure_baseline
-from tasks.ticking import review_due, tick
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from blocks.prometheus.block import Prometheus
+from engine.measuring.measure import entry_findings
+from engine.measuring.references import measure_baseline
+from engine.rollout.evaluation import review_due, tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tests.permits import put
 from tests.prometheus_writer import Points
-from tidegate.decision import Advance, Continue, Finish
-from tidegate.entries import Kind
-from tidegate.plans.file import load_plan
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.loading.loader import load_plan
+from tidegate.rollout.decision import Advance, Continue, Finish
+from tidegate.values.verdict import Verdict
 
 PLANS = Path(__file__).parents[2] / "plans"
 WHO = "release-engineer@company.com"

@@ -11,20 +11,20 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from blocks.journal_rows import RolloutRow
+from blocks.journal.rows import RolloutRow
 from blocks.kit import read_kit, write_kit
-from console import rollback_all
-from console.rollback_all import Outcome, _side_by_side
-from tasks.holder import utc_now
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
+from console.rollback import rollback_all
+from console.rollback.rollback_all import Outcome, _side_by_side
+from engine.rollout.identity import utc_now
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
 from tests.blocks.flag_script import command_flag
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import WHO, gone, kit, quick
 from tests.permits import put
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.plan import Plan
+from tidegate.journal.entries import Kind
+from tidegate.plan.model import Plan
+from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]
 
@@ -46,7 +46,7 @@ def raised(kit: Path, key: str) -> OpenRollout:
 
 @pytest.fixture
 def two(kit: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[OpenRollout, OpenRollout]:
-    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr("engine.rollback.rollback.ZERO_PATIENCE", timedelta(seconds=1))
     return raised(kit, "one-flag"), raised(kit, "two-flag")
 
 
@@ -130,7 +130,7 @@ def test_without_open_rollouts_there_is_nothing_to_do(kit: Path, run: Run) -> No
 def test_one_that_cannot_be_written_does_not_stop_the_others_and_is_told(
     kit: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr("engine.rollback.rollback.ZERO_PATIENCE", timedelta(seconds=1))
     folder = kit.parent / "by-command"
     folder.mkdir()
     backend = command_flag(folder)

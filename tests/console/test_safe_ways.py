@@ -9,19 +9,19 @@ from prefect.context import refresh_global_settings_context
 
 from blocks.kit import read_kit
 from console.home import PLANS
+from engine.gates.gate import decide_gate, judge_answer, open_gate
+from engine.gates.read_answer import take_answer
+from engine.rollout.connections import connected
+from engine.rollout.session import OpenRollout, utc_now
 from flows.steering import hold as hold_deployment
-from tasks.answering import take_answer
-from tasks.connected import connected
-from tasks.gates import decide_gate, judge_answer, open_gate
-from tasks.open_rollout import OpenRollout, utc_now
 from tests.console.conftest import Run
 from tests.console.dashboards import browser
 from tests.console.test_commands import WHO, _open
-from tests.tasks.gate_world import GateWorld
-from tidegate.approval import Answer, Choice, Outcome
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import HoldCause, Phase
+from tests.engine.gate_world import GateWorld
+from tidegate.gates.approval import Answer, Choice, Outcome
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.values.exposure import ZERO
 
 SOMEBODY = "somebody at the door"
 Way = Callable[[OpenRollout, Run], None]
@@ -81,7 +81,7 @@ def waiting(kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     world = GateWorld(tmp_path, tmp_path / "approvers.json", two)
     open_gate(world.run, 1, "run-1")
     world.run.release_claim()
-    monkeypatch.setattr("tasks.connected.load_connections", lambda _: world.run.connections)
+    monkeypatch.setattr("engine.rollout.connections.load_connections", lambda _: world.run.connections)
     # No Prefect server: what people order must not need one.
     monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")

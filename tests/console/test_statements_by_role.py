@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
+from engine.gates.gate import decide_gate, open_gate
+from engine.gates.read_answer import take_answer
+from engine.rollout.session import utc_now
 from flows.gate_form import asking_form
-from tasks.answering import take_answer
-from tasks.exposure import MayNotRaise, raise_exposure
-from tasks.gates import decide_gate, open_gate
-from tasks.open_rollout import utc_now
 from tests.console.conftest import Run
 from tests.console.dashboards import browser
 from tests.console.prefect_stand_in import StandIn
-from tests.tasks.gate_world import CARL, STRANGER, GateWorld
+from tests.engine.gate_world import CARL, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.approval import Answer, unsatisfiable
-from tidegate.entries import Kind
+from tidegate.gates.approval import Answer, unsatisfiable
 from tidegate.gates.statements import field_name
-from tidegate.plan import Plan
+from tidegate.journal.entries import Kind
+from tidegate.pages.gate_form import gate_form
+from tidegate.plan.model import Plan
 from tidegate.reports.closeout import closeout
 from tidegate.reports.closeout_page import closeout_markdown
-from tidegate.words.gate_form import gate_form
 
 COMFORTABLE = "states_first_1"
 Way = Callable[[GateWorld, Run, str], str]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.upkeep import mark_done
+from engine.rollout.session import OpenRollout, utc_now
+from engine.rollout.upkeep import mark_done
 from tests.console.dashboards import browser
 from tests.console.test_watch import NAME, run, typed
-from tidegate.entries import Kind
-from tidegate.plans.upkeep import Work
+from tidegate.journal.entries import Kind
+from tidegate.plan.upkeep import Work
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]

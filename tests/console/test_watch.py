@@ -17,12 +17,12 @@ import pytest
 from blocks.errors import Unreachable
 from blocks.kit import read_kit, write_kit
 from console.cli import main
-from console.following import Board, Followed
-from console.plan_commands import plan_from
-from tasks.open_rollout import OpenRollout, UnknownRollout
-from tasks.opening import open_rollout
-from tasks.ticking import hold
-from tidegate.entries import Kind
+from console.commands.plan_commands import plan_from
+from console.live.rollout_cache import Board, Followed
+from engine.rollout.evaluation import hold
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, UnknownRollout
+from tidegate.journal.entries import Kind
 
 WHO = "release-engineer@company.com"
 NAME = "watched-1"

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from blocks import Cache, Commands, FlagdFile, Journal, NginxSplit, OpenConnections, Prometheus, Web
-from console.plan_commands import plan_from
-from tasks.preflight_checks import run_checks
-from tasks.way_back_checks import SNAPSHOT, snapshot_body, way_back_checks
+from console.commands.plan_commands import plan_from
+from engine.preflight.checks import run_checks
+from engine.preflight.rollback_steps import SNAPSHOT, snapshot_body, way_back_checks
 from tests.blocks.conftest import LocalServer, local_server
-from tidegate.verdict import Verdict
+from tidegate.values.verdict import Verdict
 
 __all__ = ["local_server"]
 PLAN = plan_from("batch-patches-v1.yaml")

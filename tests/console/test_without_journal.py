@@ -11,26 +11,26 @@ from uuid import uuid4
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.journal_tables import dispose
-from blocks.prometheus import Prometheus
-from console.plan_commands import plan_from
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
-from tasks.orphans import Orphans
-from tasks.spill import spill_path
-from tasks.ticking import tick
-from tasks.unguarded import Unguarded
-from tasks.watching import _guard
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from blocks.journal.tables import dispose
+from blocks.prometheus.block import Prometheus
+from console.commands.plan_commands import plan_from
+from engine.rollback.journal_fallback import spill_path
+from engine.rollout.evaluation import tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
+from engine.watch.orphans import Orphans
+from engine.watch.supervisor import _guard
+from engine.watch.unguarded import Unguarded
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
+from tests.engine.inbox import open_inbox
 from tests.permits import put
-from tests.tasks.inbox import open_inbox
-from tidegate.decision import Continue, RollBack
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.rollout.decision import Continue, RollBack
+from tidegate.values.exposure import ZERO
 
 WHO = "release-engineer@company.com"
 

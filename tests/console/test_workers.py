@@ -16,16 +16,17 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.kit import read_kit, write_kit
-from console import prefect_runs, rollout_commands
+from console import prefect_runs
+from console.commands import rollout_commands
 from console.dashboard.pages import Pages
 from console.dashboard.workers import LOOK_SECONDS, Workers
-from console.following import Board
-from tasks.open_rollout import OpenRollout
-from tasks.prefect_server import server_client
-from tasks.work_pools import CARRIES, NobodyCarries, must_be_polled, pool_problems, workers_check
+from console.live.rollout_cache import Board
+from engine.prefect_api.server import server_client
+from engine.prefect_api.work_pools import CARRIES, NobodyCarries, must_be_polled, pool_problems, workers_check
+from engine.rollout.session import OpenRollout
 from tests.console.conftest import Run
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Verdict
+from tidegate.journal.state import Phase
+from tidegate.values.verdict import Verdict
 
 STARTER = "release-engineer@company.com"
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from blocks.kit import write_kit
-from tasks.open_rollout import OpenRollout
+from engine.rollout.session import OpenRollout
 from tests.console.conftest import Run, answering_server
 from tests.console.test_broken_parts import gone, kit, locked, raised
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]
 WHOLE = (

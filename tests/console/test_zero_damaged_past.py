@@ -8,13 +8,13 @@ import pytest
 
 from blocks import FlagdFile, Journal
 from blocks.kit import read_kit
-from tasks.holder import HOLDER, LEASE, utc_now
-from tasks.watch_claim import WATCH
-from tasks.watching import watch_until
+from engine.rollout.identity import HOLDER, LEASE, utc_now
+from engine.watch.leader_election import WATCH
+from engine.watch.supervisor import watch_until
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import kit, quick, raised
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.journal.entries import Kind
+from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]
 OTHER = "another-flag"

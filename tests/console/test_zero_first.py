@@ -11,24 +11,24 @@ import pytest
 from blocks import FlagdFile, Journal
 from blocks.kit import write_kit
 from blocks.kit_values import zero_kit
-from console.zero_first import zero_early
-from tasks.holder import utc_now
+from console.rollback.fast_rollback import zero_early
+from engine.rollout.identity import utc_now
 from tests.blocks.flag_script import command_flag
 from tests.permits import put
 from tests.tidegate.builders import ANN, PLAN
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 # What the early path may not import: each takes longer than the way back has.
 TOLD = """
 import sys
 from console.cli import main
-import console.zero_first
-early = console.zero_first.zero_early
+import console.rollback.fast_rollback
+early = console.rollback.fast_rollback.zero_early
 def watched(*order, **more):
     done = early(*order, **more)
     print("early", done is not None, sorted({m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}))
     sys.exit(0)
-console.zero_first.zero_early = watched
+console.rollback.fast_rollback.zero_early = watched
 main()
 """
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import kit, raised
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]
 FLAG_FILES = {
@@ -26,7 +26,7 @@ FLAG_FILES = {
 def test_it_is_left_and_told_or_taken_to_zero(
     kit: Path, run: Run, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.rollback_steps.ZERO_PATIENCE", timedelta(seconds=1))
+    monkeypatch.setattr("engine.rollback.rollback.ZERO_PATIENCE", timedelta(seconds=1))
     opened = raised(kit)
     opened.release_claim()
     file = kit.parent / "flags.json"
@@ -44,8 +44,8 @@ def test_it_is_left_and_told_or_taken_to_zero(
 TYPED = """
 import sys
 from datetime import timedelta
-import tasks.rollback_steps
-tasks.rollback_steps.ZERO_PATIENCE = timedelta(seconds=float(sys.argv.pop(1)))
+import engine.rollback.rollback
+engine.rollback.rollback.ZERO_PATIENCE = timedelta(seconds=float(sys.argv.pop(1)))
 from console.cli import main
 main()
 """

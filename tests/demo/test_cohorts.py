@@ -9,12 +9,12 @@ import pytest
 from openfeature import api
 from prometheus_client import REGISTRY
 
-from blocks.flagd_file import FlagdFile
+from blocks.flags.flagd_file import FlagdFile
 from demo.cohorts import NAMES, FirstSeen, cohort_of, cohorts_of_group
 from demo.flag import FLAG, Flag, write_initial_flag
 from tests.e2e.waiting import wait_for
 from tests.permits import put
-from tidegate.exposure import Exposure, Layer
+from tidegate.values.exposure import Exposure, Layer
 
 DOCS = Path(__file__).parents[2] / "docs" / "cohorts.md"
 USERS = tuple(f"u{number:05}" for number in range(1, 1001))

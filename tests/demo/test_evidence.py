@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit
-from console.stack_kit import write_demo_kit
+from console.local_stack.stack_kit import write_demo_kit
 from demo import evidence
 from demo.audit import audit, check_split
 from demo.flag import FLAG, write_initial_flag
-from tasks.checklist import Scene, line_looks
+from engine.preflight.checklist import Scene, line_looks
 from tests.demo.conftest import Stack, eventually
-from tidegate.checklist import section_verdicts
-from tidegate.judging.junit import read_junit
-from tidegate.pace import Pace, Timing
-from tidegate.plans.file import load_plan
-from tidegate.verdict import Verdict
+from tidegate.checklist.judge import section_verdicts
+from tidegate.checklist.junit import read_junit
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 

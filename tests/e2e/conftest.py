@@ -11,17 +11,17 @@ import pytest
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from console.commands.rollout_commands import start_rollout
 from console.home import connections
-from console.rollout_commands import start_rollout
-from console.stack import Stack, down, up, use_server
+from console.local_stack.stack import Stack, down, up, use_server
 from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
-from tasks.open_rollout import OpenRollout
-from tasks.rollback_steps import prove, roll_back
+from engine.rollback.rollback import prove, roll_back
+from engine.rollout.session import OpenRollout
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Entry, Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.state import Phase
+from tidegate.values.exposure import ZERO
 
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"

@@ -9,16 +9,16 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from blocks.connections import OpenConnections
-from console.stack import Stack
+from console.local_stack.stack import Stack
 from demo.provision import CHROMIUM, browser_environment, provide
-from tasks.open_rollout import OpenRollout
+from engine.rollout.session import OpenRollout
 from tests.e2e.conftest import APPROVER, STARTER, reach
 from tests.e2e.prefect_ui import SECONDS, Form, PrefectUi
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
 from tidegate.gates.statements import statements
-from tidegate.rollout_state import GateRecord, Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import GateRecord, Phase
+from tidegate.values.exposure import ZERO
 
 STRANGER = "stranger@company.com"
 # Nothing here waits for the soak, so it may be longer than a slow machine needs for all the clicks.

@@ -4,11 +4,11 @@ import httpx
 import pytest
 
 from blocks.connections import OpenConnections
-from console.stack import Stack
+from console.local_stack.stack import Stack
 from tests.e2e.conftest import begin, messages, reach
 from tests.e2e.waiting import wait_for
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import Phase
+from tidegate.journal.state import Phase
+from tidegate.values.exposure import ZERO
 
 # The other kinds of fault, and every trigger by itself, are provoked in tests/triggers.
 WITH_PREFECT = ("errors", "outage")

@@ -8,11 +8,11 @@ from itertools import pairwise, takewhile
 import pytest
 
 from blocks.connections import OpenConnections
-from console.stack import Stack
+from console.local_stack.stack import Stack
 from tests.e2e.conftest import begin, reach, titles
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Entry, Kind
-from tidegate.rollout_state import Phase, RolloutState
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.state import Phase, RolloutState
 
 
 def carriers(via: OpenConnections, rollout: str) -> list[str]:

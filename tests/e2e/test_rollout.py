@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from blocks.connections import OpenConnections
-from console.stack import Stack
-from console.summary import share_of_wave
+from console.local_stack.demo_summary import share_of_wave
+from console.local_stack.stack import Stack
 from demo.load import users
-from tasks.open_rollout import OpenRollout, utc_now
+from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.conftest import APPROVER, begin, reach, titles
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Kind
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
 
 
 def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:

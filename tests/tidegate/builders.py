@@ -5,12 +5,12 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tidegate.entries import GENESIS, Entry, Kind, make_entry
-from tidegate.history import fold
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
-from tidegate.rollout_state import RolloutState
-from tidegate.verdict import Finding, Verdict
+from tidegate.journal.entries import GENESIS, Entry, Kind, make_entry
+from tidegate.journal.fold import fold
+from tidegate.journal.state import RolloutState
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.verdict import Finding, Verdict
 
 T0 = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidegate.plan import Plan
-from tidegate.plans.file import load_plan
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.model import Plan
 
 BASE = """\
 tidegate: 1

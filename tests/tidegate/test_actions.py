@@ -13,16 +13,16 @@ from pydantic import TypeAdapter
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_post_rollout, in_wave, plan_of
 from tests.tidegate.plan_texts import BASE, load
 from tests.tidegate.test_step_back import lower
-from tidegate.actions import acknowledgements, due_notices, due_standbys, standby_notice
-from tidegate.approval import Answer, Choice, Outcome, human_findings, rule
-from tidegate.entries import Kind
+from tidegate.criteria.external_examples import ACTION_EXAMPLES
+from tidegate.gates.approval import Answer, Choice, Outcome, human_findings, rule
 from tidegate.gates.statements import statements
-from tidegate.notices import Loudness, Notice
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
-from tidegate.plans.actions import Action, DailyStandup, Task
-from tidegate.plans.file import PlanError
-from tidegate.plans.outside_examples import ACTION_EXAMPLES
+from tidegate.journal.entries import Kind
+from tidegate.notices.actions_due import acknowledgements, due_notices, due_standbys, standby_notice
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.actions import Action, DailyStandup, Task
+from tidegate.plan.loading.loader import PlanError
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
 
 READ: TypeAdapter[Action] = TypeAdapter(Action)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

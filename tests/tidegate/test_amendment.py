@@ -18,12 +18,12 @@ from tests.tidegate.builders import (
     opened,
     plan_of,
 )
-from tidegate.approval import Outcome
-from tidegate.entries import Kind
-from tidegate.next_step import Ask, Preflight, next_step
-from tidegate.plan import Plan
-from tidegate.plans.amendment import changes, misnamed, rule_amendment, why_not_amended
-from tidegate.rollout_state import Phase
+from tidegate.gates.approval import Outcome
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.amendment import changes, misnamed, rule_amendment, why_not_amended
+from tidegate.plan.model import Plan
+from tidegate.rollout.next_step import Ask, Preflight, next_step
 
 LONGER = {"waves.1.soak": "4h"}
 ONLY_FIRST: dict[str, Any] = {

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, finding, plan_of
-from tidegate.approval import (
+from tidegate.gates.approval import (
     Answer,
     Choice,
     Outcome,
@@ -22,8 +22,8 @@ from tidegate.approval import (
     unsatisfiable,
 )
 from tidegate.gates.statements import field_name, people_of, statements
-from tidegate.plan import Plan
-from tidegate.verdict import Finding, Verdict
+from tidegate.plan.model import Plan
+from tidegate.values.verdict import Finding, Verdict
 
 HOUR = timedelta(hours=1)
 STRANGER = "stranger@example.com"

@@ -15,9 +15,9 @@ from tidegate.backtest.result import Rate, criteria_hash, wilson
 from tidegate.backtest.run import course
 from tidegate.backtest.scene import Harm, parse_harm
 from tidegate.backtest.seen import codes_by_value, seen_of
-from tidegate.plans.checklist import BacktestProof, ChecklistItem
-from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.verdict import Finding, Verdict
+from tidegate.checklist.items import BacktestProof, ChecklistItem
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Finding, Verdict
 
 DAY = timedelta(days=1)
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.judging.bounds import Level, metric_line
-from tidegate.plan import Metric
-from tidegate.samples import NoData, NoDataReason, Sample
+from tidegate.criteria.metric_levels import Level, metric_line
+from tidegate.plan.model import Metric
+from tidegate.values.samples import NoData, NoDataReason, Sample
 
 ERRORS = PLAN.metrics["errors"]  # target below 2 %, warning above 5 %, critical above 10 %
 WORSE = [Level.ON_TARGET, Level.OFF_TARGET, Level.WARNING, Level.CRITICAL]

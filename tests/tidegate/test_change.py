@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, opened, plan_of
-from tidegate.entries import Kind
-from tidegate.in_force import in_force
-from tidegate.judging.change import (
+from tidegate.criteria.change import (
     Against,
     against_reference,
     control_query,
@@ -18,13 +16,15 @@ from tidegate.judging.change import (
     judge_change,
     reference_number,
 )
-from tidegate.judging.reference import BASELINE, reference_body, reference_queries, reference_reading
-from tidegate.next_step import Ask, MeasureBaseline, next_step
-from tidegate.pace import Pace, Timing
-from tidegate.plan import When
-from tidegate.plans.kinds import Change
-from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.verdict import Finding, Verdict
+from tidegate.criteria.history_kinds import Change
+from tidegate.criteria.references import BASELINE, reference_body, reference_queries, reference_reading
+from tidegate.journal.entries import Kind
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import When
+from tidegate.plan.pace import Pace, Timing
+from tidegate.rollout.next_step import Ask, MeasureBaseline, next_step
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Finding, Verdict
 
 P, I, E, F = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL  # noqa: E741
 PLAN = plan_of({"baseline": {"window": "24h"}})

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, finding, plan_of
-from tidegate.checklist import (
+from tidegate.checklist.items import ChecklistItem
+from tidegate.checklist.judge import (
     checklist_lines,
     checklist_rows,
     judge_command,
@@ -25,7 +26,7 @@ from tidegate.checklist import (
     judge_without_look,
     section_verdicts,
 )
-from tidegate.judging.checklist_reports import (
+from tidegate.checklist.judge_reports import (
     Content,
     FileFacts,
     NoContent,
@@ -35,11 +36,10 @@ from tidegate.judging.checklist_reports import (
     judge_junit,
     judge_reviews,
 )
-from tidegate.plan import Plan
-from tidegate.plans.checklist import ChecklistItem
-from tidegate.samples import NoData, NoDataReason, Sample
-from tidegate.verdict import Finding, Verdict
-from tidegate.words.tables import section_table
+from tidegate.pages.tables import section_table
+from tidegate.plan.model import Plan
+from tidegate.values.samples import NoData, NoDataReason, Sample
+from tidegate.values.verdict import Finding, Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 ITEMS: TypeAdapter[Any] = TypeAdapter(ChecklistItem)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.test_decision import QUARTER, TIMING, held, look, soaked
-from tidegate.clock_skew import skew_sentence
-from tidegate.decision import Advance, Continue, Hold, RollBack, credit, decide
-from tidegate.rollout_state import HoldCause
-from tidegate.verdict import Verdict
+from tidegate.journal.state import HoldCause
+from tidegate.rollout.decision import Advance, Continue, Hold, RollBack, credit, decide
+from tidegate.values.clock_skew import skew_sentence
+from tidegate.values.verdict import Verdict
 
 SECOND = timedelta(seconds=1)
 APART = "The clock of Prometheus is 30m ahead of this machine's."

@@ -8,9 +8,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, plan_of
-from tidegate.inference import Counts, WaveCounts
-from tidegate.judging.breaker import judge_breaker
-from tidegate.judging.comparison import (
+from tidegate.criteria.breaker import judge_breaker
+from tidegate.criteria.comparison_examples import INFERENCE_EXAMPLES
+from tidegate.criteria.comparison_kinds import Inference, inference_sentence
+from tidegate.criteria.counts import series_of_breaker, series_of_metric
+from tidegate.criteria.versus_control import (
     Counted,
     counted_of,
     judge_go_evidence,
@@ -19,15 +21,13 @@ from tidegate.judging.comparison import (
     of_present_stay,
     watched,
 )
-from tidegate.judging.nuisance import ASSUMED, UNKNOWN_NOTHING
-from tidegate.judging.series import series_of_breaker, series_of_metric
-from tidegate.plan import Criterion
-from tidegate.plans.field_reference import plan_reference
-from tidegate.plans.inference import Inference, inference_sentence
-from tidegate.plans.inference_examples import INFERENCE_EXAMPLES
-from tidegate.samples import NoData, NoDataReason
-from tidegate.verdict import Finding, Verdict
-from tidegate.words.plan import criterion_sentence
+from tidegate.pages.plan_sentences import criterion_sentence
+from tidegate.plan.loading.reference_page import plan_reference
+from tidegate.plan.model import Criterion
+from tidegate.statistics.cohorts import ASSUMED, UNKNOWN_NOTHING
+from tidegate.statistics.sequential import Counts, WaveCounts
+from tidegate.values.samples import NoData, NoDataReason
+from tidegate.values.verdict import Finding, Verdict
 
 P, F, U, E, N = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.NOT_APPLICABLE
 CRITERION: TypeAdapter[Any] = TypeAdapter(Criterion)

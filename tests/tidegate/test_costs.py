@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, Journal, in_wave, plan_of, raise_wave
-from tidegate.entries import Kind
-from tidegate.judging.costs import against_bounds, monthly, planned_amounts, projected
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
-from tidegate.plans.base import ContradictionsError
-from tidegate.plans.costs import Benefit, Costs, break_even_after
+from tidegate.criteria.cost_amounts import against_bounds, monthly, planned_amounts, projected
+from tidegate.journal.entries import Kind
+from tidegate.plan.costs import Benefit, Costs, break_even_after
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.costs import cost_report
 from tidegate.reports.costs_page import costs_markdown
-from tidegate.samples import NoData, NoDataReason, Sample
-from tidegate.units import Money, format_money, parse_money
-from tidegate.verdict import Verdict
+from tidegate.values.model import ContradictionsError
+from tidegate.values.samples import NoData, NoDataReason, Sample
+from tidegate.values.units import Money, format_money, parse_money
+from tidegate.values.verdict import Verdict
 
 HOUR = timedelta(hours=1)
 MODEL: dict[str, Any] = {

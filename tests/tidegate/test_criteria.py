@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
-from tidegate.criteria import (
+from tidegate.criteria.queries import (
     Breach,
     breach_of,
     metric_queries,
@@ -20,13 +20,13 @@ from tidegate.criteria import (
     sustained,
     traffic_queries,
 )
-from tidegate.in_force import _known, in_force, steps
-from tidegate.judging.thresholds import judge_alerts, judge_pending, judge_threshold
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Alerts, Human, Plan, Threshold, When
-from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample, ratio, sample
-from tidegate.units import Unit
-from tidegate.verdict import Finding, Verdict
+from tidegate.criteria.threshold import judge_alerts, judge_pending, judge_threshold
+from tidegate.plan.in_force import _known, in_force, steps
+from tidegate.plan.model import Alerts, Human, Plan, Threshold, When
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample, ratio, sample
+from tidegate.values.units import Unit
+from tidegate.values.verdict import Finding, Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 ERRORS = PLAN.metrics["errors"]

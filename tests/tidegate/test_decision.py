@@ -22,7 +22,11 @@ from tests.tidegate.builders import (
     plan_of,
     reviews,
 )
-from tidegate.decision import (
+from tidegate.journal.entries import Kind
+from tidegate.journal.fold import fold
+from tidegate.journal.state import HoldCause, Phase, RolloutState, WaveRecord
+from tidegate.plan.pace import Pace, Timing
+from tidegate.rollout.decision import (
     STOPS_SOAK,
     Advance,
     Continue,
@@ -36,11 +40,7 @@ from tidegate.decision import (
     credit,
     decide,
 )
-from tidegate.entries import Kind
-from tidegate.history import fold
-from tidegate.pace import Pace, Timing
-from tidegate.rollout_state import HoldCause, Phase, RolloutState, WaveRecord
-from tidegate.verdict import Verdict
+from tidegate.values.verdict import Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 QUARTER = 15 * MINUTE

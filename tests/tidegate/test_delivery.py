@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import MINUTE, Journal, opened, plan_of
-from tidegate.delivery import silent_channels, thread_of, undelivered
-from tidegate.entries import Kind
-from tidegate.notices import Loudness, Notice
-from tidegate.words.document import plan_document
+from tidegate.journal.entries import Kind
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.notices.routing import silent_channels, thread_of, undelivered
+from tidegate.pages.plan_document import plan_document
 
 CONTACTS = [{"title": "First", "email": "first@example.com"}]
 PLAN = plan_of({"contacts": CONTACTS})

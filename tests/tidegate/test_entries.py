@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import T0, Journal, in_wave
-from tidegate.entries import Entry, Kind, broken_links, canonical, entry_hash, link_of, make_entry, stamp
+from tidegate.journal.entries import Entry, Kind, broken_links, canonical, entry_hash, link_of, make_entry, stamp
 
 CHAIN = in_wave(2).entries
 places = st.integers(0, len(CHAIN) - 1)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.inference import HARM, Counts, Question, WaveCounts, evidence_curve, go_question
-from tidegate.judging import evidence_curves
-from tidegate.judging.evidence_curves import curve_of
-from tidegate.judging.nuisance import Cohorts
+from tidegate.statistics import evidence_curves
+from tidegate.statistics.cohorts import Cohorts
+from tidegate.statistics.evidence_curves import curve_of
+from tidegate.statistics.sequential import HARM, Counts, Question, WaveCounts, evidence_curve, go_question
 
 COUNT = st.integers(0, 900)
 ROWS = st.lists(st.tuples(COUNT, st.integers(0, 5000), COUNT, st.integers(0, 50_000)), min_size=1, max_size=12)

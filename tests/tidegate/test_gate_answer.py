@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, PLAN, finding, plan_of
-from tidegate.approval import Answer, Choice
 from tidegate.gates.answer import needs_code, read_answer
+from tidegate.gates.approval import Answer, Choice
 from tidegate.gates.binding import given_for, misdirected, worse_than_shown
 from tidegate.gates.statements import field_name, statements
-from tidegate.verdict import Verdict
+from tidegate.values.verdict import Verdict
 
 HASH = "0123456789abcdef" * 4
 BOXES = statements(PLAN, 1)

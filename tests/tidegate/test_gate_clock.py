@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, MINUTE, Journal, answer_body, opened, plan_of
-from tidegate.entries import Kind
-from tidegate.gates.clock import GateDue, gate_due, reminders_within
-from tidegate.plan import Gate
-from tidegate.rollout_state import GateRecord, HoldCause
-from tidegate.words.notices import gate_reminder
+from tidegate.gates.timeouts import GateDue, gate_due, reminders_within
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import GateRecord, HoldCause
+from tidegate.notices.reminder_texts import gate_reminder
+from tidegate.plan.model import Gate
 
 HOUR = timedelta(hours=1)
 CONTACTS = [{"title": name, "email": f"{name}@example.com"} for name in ("first", "second", "third")]

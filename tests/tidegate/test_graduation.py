@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import ANN, BOB, STARTER, T0, finding, in_post_rollout, plan_of
-from tidegate.entries import Kind
-from tidegate.judging.graduation import exercised, is_ready, readiness_findings, statements_for
-from tidegate.samples import NoData, NoDataReason, Reading, sample
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.rollout.graduation import exercised, is_ready, readiness_findings, statements_for
+from tidegate.values.samples import NoData, NoDataReason, Reading, sample
+from tidegate.values.verdict import Verdict
 
 READY = [{"text": "The team is confident", "role": "lead"}, {"text": "Costs are fine", "role": "commander"}]
 PLAN = plan_of({"readiness": READY})

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.judging.bounds import Level, metric_line
-from tidegate.judging.harm_seen import only_adds
-from tidegate.judging.thresholds import judge_threshold
-from tidegate.plan import Metric, Threshold
-from tidegate.samples import NoData, NoDataReason, Reading, Sample, sample, with_count
-from tidegate.verdict import Verdict
+from tidegate.criteria.harm_seen import only_adds
+from tidegate.criteria.metric_levels import Level, metric_line
+from tidegate.criteria.threshold import judge_threshold
+from tidegate.plan.model import Metric, Threshold
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, sample, with_count
+from tidegate.values.verdict import Verdict
 
 INF = float("inf")
 

@@ -25,12 +25,12 @@ from tests.tidegate.builders import (
     raise_wave,
     reviews,
 )
-from tidegate.entries import Entry, Kind, make_entry
-from tidegate.exposure import ZERO
-from tidegate.history import _APPLY, fold
-from tidegate.next_step import Ask, NextStep, Preflight, ProveRollback, Rest, RunWave, next_step
-from tidegate.rollout_state import HoldCause, Phase, RolloutState
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Entry, Kind, make_entry
+from tidegate.journal.fold import _APPLY, fold
+from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.rollout.next_step import Ask, NextStep, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Verdict
 
 LAST = len(PLAN.waves)
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.inference import (
+from tidegate.statistics.cohorts import ASSUMED, UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
+from tidegate.statistics.sample_ratio_test import log_sample_ratio
+from tidegate.statistics.sequential import (
     HARM,
     HARM_RATIOS,
     Counts,
@@ -21,8 +23,6 @@ from tidegate.inference import (
     log_mixture,
     log_sum,
 )
-from tidegate.judging.nuisance import ASSUMED, UNKNOWN_NOTHING, Cohorts, cohorts_of, dispersion, fineness, nodes_of
-from tidegate.judging.sample_ratio import log_sample_ratio
 
 TICK = 300.0
 PLAIN = Question(restarts=False)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tidegate.judging.junit import instant, read_junit
+from tidegate.checklist.junit import instant, read_junit
 
 CASES = '<testcase name="a"/><testcase name="b"/>'
 

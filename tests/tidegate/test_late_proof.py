@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import PLAN
-from tidegate.words.way_back import late_proof
+from tidegate.notices.rollback_texts import late_proof
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from math import pi, sin
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.judging.leak import Floors, floors, judge_leak
-from tidegate.pace import Pace, Timing
-from tidegate.plans.kinds import Leak
-from tidegate.samples import NoData, NoDataReason, Sample
-from tidegate.verdict import Verdict
+from tidegate.criteria.history_kinds import Leak
+from tidegate.criteria.leak import Floors, floors, judge_leak
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.samples import NoData, NoDataReason, Sample
+from tidegate.values.verdict import Verdict
 
 P, I, E, F = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL  # noqa: E741
 PLAN = plan_of()

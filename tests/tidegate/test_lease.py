@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import MINUTE, T0, TIMING, finding, in_wave, plan_of
-from tidegate.decision import Drift, Judged, RollBack, decide
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.lease import lease_end, renewal_due
-from tidegate.plan import Plan
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.plan.model import Plan
+from tidegate.rollout.decision import Drift, Judged, RollBack, decide
+from tidegate.rollout.lease import lease_end, renewal_due
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Verdict
 
 LEASED = plan_of({"flag.lease": {"lasts": "10m"}})
 TEN = 10 * MINUTE

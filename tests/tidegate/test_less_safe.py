@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.tidegate.builders import PLAN, plan_of
-from tidegate.plans.amendment import changes
-from tidegate.rollout_state import LESS_SAFE
+from tidegate.journal.state import LESS_SAFE
+from tidegate.plan.amendment import changes
 
 FIRST: Any = PLAN.to_json()["waves"][0]["criteria"]  # type: ignore[index]
 WAVES: Any = PLAN.to_json()["waves"]

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, in_wave, plan_of
-from tidegate.entries import Kind
-from tidegate.judging.coverage import judge_coverage
-from tidegate.judging.new_alerts import judge_new_alerts, new_alerts_query
-from tidegate.judging.objective import judge_slo, slo_queries, slo_readings, slo_spans
-from tidegate.judging.spike import judge_spike, since, spike_bound
-from tidegate.pace import Pace, Timing
-from tidegate.plans.kinds import Coverage, NewAlerts, ResourceSpike, Slo
-from tidegate.samples import AlertReading, NoData, NoDataReason, Reading, Sample
-from tidegate.verdict import Verdict
+from tidegate.criteria.coverage import judge_coverage
+from tidegate.criteria.history_kinds import Coverage, NewAlerts, ResourceSpike, Slo
+from tidegate.criteria.new_alerts import judge_new_alerts, new_alerts_query
+from tidegate.criteria.resource_spike import judge_spike, since, spike_bound
+from tidegate.criteria.slo import judge_slo, slo_queries, slo_readings, slo_spans
+from tidegate.journal.entries import Kind
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 PLAN = plan_of()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.entries import Entry, Kind, broken_links, link_of
-from tidegate.history import fold
-from tidegate.next_step import RunWave, next_step
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Entry, Kind, broken_links, link_of
+from tidegate.journal.fold import fold
+from tidegate.journal.state import Phase
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
+from tidegate.rollout.next_step import RunWave, next_step
 
 JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.json"))
 

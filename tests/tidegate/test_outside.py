@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
-from tidegate.entries import Kind
-from tidegate.judging.alarm_test import alarm_notice, judge_alarm_test, outcome, still_counts
-from tidegate.judging.outside import (
+from tidegate.criteria.alarm import alarm_notice, judge_alarm_test, outcome, still_counts
+from tidegate.criteria.external import (
     MOST_KNOWN,
     Reply,
     Told,
@@ -25,14 +24,15 @@ from tidegate.judging.outside import (
     priced,
     reply_of,
 )
-from tidegate.plan import Criterion
-from tidegate.plans.base import ContradictionsError
-from tidegate.plans.outside import AlarmTest, Cost, Count, Synthetic, customers_held_out
-from tidegate.plans.outside_examples import OUTSIDE_EXAMPLES
-from tidegate.rollout_state import TestRecord
-from tidegate.samples import NoData, NoDataReason, Sample
-from tidegate.verdict import Verdict
-from tidegate.words.plan import criterion_sentence
+from tidegate.criteria.external_examples import OUTSIDE_EXAMPLES
+from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic, customers_held_out
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import TestRecord
+from tidegate.pages.plan_sentences import criterion_sentence
+from tidegate.plan.model import Criterion
+from tidegate.values.model import ContradictionsError
+from tidegate.values.samples import NoData, NoDataReason, Sample
+from tidegate.values.verdict import Verdict
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 READ: TypeAdapter[Criterion] = TypeAdapter(Criterion)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
-from tidegate.pace import DAY, Pace, Timing
+from tidegate.plan.pace import DAY, Pace, Timing
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.tidegate.builders import ROLLOUT, T0, Journal, in_wave, opened, plan_of
-from tidegate.entries import Kind
-from tidegate.notices import Loudness, Notice
-from tidegate.rollout_state import HoldCause
-from tidegate.words.notices import held_long, raised_after_rollback
-from tidegate.words.page_end import ended_page
-from tidegate.words.wording import held
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause
+from tidegate.notices.footer import ended_page
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.notices.reminder_texts import held_long, raised_after_rollback
+from tidegate.notices.texts import held
 
 PLAN = plan_of()
 LINKED = plan_of({"channels": {"dashboard": "https://tidegate.example.com/"}})

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
-from tidegate.exposure import ZERO, Exposure, Layer
-from tidegate.permit import (
+from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.rollout.permit import (
     CONDITIONS,
     LASTS,
     Permit,
@@ -20,8 +20,8 @@ from tidegate.permit import (
     permit_lasts,
     why_not_raised,
 )
-from tidegate.rollout_state import HoldCause, Phase, RolloutState
-from tidegate.verdict import Finding, Verdict
+from tidegate.values.exposure import ZERO, Exposure, Layer
+from tidegate.values.verdict import Finding, Verdict
 
 NOW = datetime(2026, 3, 3, 14, 2, tzinfo=UTC)
 FRIDAYS_ONLY = {"raising": {"days": ["fri"]}}
@@ -157,8 +157,8 @@ def test_permits_are_made_in_one_place() -> None:
     root = Path(__file__).parents[2]
     made = {
         str(path.relative_to(root))
-        for folder in ("tidegate", "blocks", "tasks", "flows", "console")
+        for folder in ("tidegate", "blocks", "engine", "tasks", "flows", "console")
         for path in (root / folder).rglob("*.py")
         if re.search(r"(?<!class )\bPermit\(", path.read_text(encoding="utf-8"))
     }
-    assert made == {"tasks/permits.py"}
+    assert made == {"engine/exposure/permits.py"}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tidegate.plans.file import load_plan
-from tidegate.words.emergency_card import Hands, emergency_card
+from tidegate.pages.emergency_card import Hands, emergency_card
+from tidegate.plan.loading.loader import load_plan
 
 PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 HANDS = Hands(

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from tidegate.plans.checklist import BaseProof, ChecklistItem
-from tidegate.plans.examples import EXAMPLES
-from tidegate.plans.field_reference import plan_reference
-from tidegate.plans.schema import model_schema
+from tidegate.checklist.items import BaseProof, ChecklistItem
+from tidegate.plan.loading.examples import EXAMPLES
+from tidegate.plan.loading.json_schema import model_schema
+from tidegate.plan.loading.reference_page import plan_reference
 
 ITEMS: TypeAdapter[Any] = TypeAdapter(list[ChecklistItem])
 PROOFS = [name for name in EXAMPLES if name.endswith("Proof")]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.plan_texts import BASE, load
-from tidegate.plans.file import MAX_EXTENDS, PlanError
+from tidegate.plan.loading.loader import MAX_EXTENDS, PlanError
 
 
 def overlay(body: str, base: str = BASE) -> dict[str, str]:

@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from tests.tidegate.builders import plan_of
-from tidegate.plan import Plan
-from tidegate.plans.criterion_examples import CRITERION_EXAMPLES
-from tidegate.plans.file import load_plan
-from tidegate.units import parse_signed_percent
-from tidegate.words.plan import criterion_sentence
+from tidegate.criteria.examples import CRITERION_EXAMPLES
+from tidegate.pages.plan_sentences import criterion_sentence
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.model import Plan
+from tidegate.values.units import parse_signed_percent
 
 REFERENCE = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 BASE: dict[str, dict[str, Any]] = {

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tidegate.plan_texts import BASE, load
-from tidegate.exposure import Exposure
-from tidegate.plan import Plan, plan_hash
-from tidegate.units import (
+from tidegate.plan.model import Plan, plan_hash
+from tidegate.values.exposure import Exposure
+from tidegate.values.units import (
     Unit,
     format_duration,
     format_percent,

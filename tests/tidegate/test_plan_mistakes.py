@@ -3,8 +3,8 @@
 import pytest
 
 from tests.tidegate.plan_texts import BASE, changed, load
-from tidegate.plans.file import PlanError
-from tidegate.plans.schema import model_schema
+from tidegate.plan.loading.json_schema import model_schema
+from tidegate.plan.loading.loader import PlanError
 
 _CRITERIA = model_schema()["$defs"]["Wave"]["properties"]["criteria"]["items"]
 KINDS = ", ".join(sorted(_CRITERIA["discriminator"]["mapping"]))

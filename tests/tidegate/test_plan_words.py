@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.tidegate.builders import plan_of
 from tests.tidegate.plan_texts import BASE, load
-from tidegate.calendar import day_begins, minimum_duration, rollout_calendar
-from tidegate.plans.field_reference import plan_reference
-from tidegate.plans.file import load_plan
-from tidegate.query import render, selector
-from tidegate.words.document import plan_document
-from tidegate.words.plan import criterion_sentence
-from tidegate.words.plan_report import did_not_take_deadline, plan_check_lines, plan_report
+from tidegate.pages.plan_check import did_not_take_deadline, plan_check_lines, plan_report
+from tidegate.pages.plan_document import plan_document
+from tidegate.pages.plan_sentences import criterion_sentence
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.loading.reference_page import plan_reference
+from tidegate.plan.schedule import day_begins, minimum_duration, rollout_calendar
+from tidegate.values.promql_template import render, selector
 
 PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 SMALL = load({"plan.yaml": BASE})

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.tidegate.builders import ANN, Journal, in_wave
-from tidegate.entries import Kind
-from tidegate.notices import Loudness, Notice
-from tidegate.problems import open_pages, settled_pages, taken_pages
+from tidegate.journal.entries import Kind
+from tidegate.notices.incidents import open_pages, settled_pages, taken_pages
+from tidegate.notices.notice import Loudness, Notice
 
 
 def paged(problem: str, journal: Journal | None = None) -> Journal:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.calendar import rollout_calendar
-from tidegate.pace import Pace, Timing
-from tidegate.plans.calendar import WEEKDAYS, Raising
-from tidegate.raising_hours import next_allowed, why_closed
+from tidegate.plan.calendar import WEEKDAYS, Raising
+from tidegate.plan.pace import Pace, Timing
+from tidegate.plan.raise_window import next_allowed, why_closed
+from tidegate.plan.schedule import rollout_calendar
 
 LA = ZoneInfo("America/Los_Angeles")
 OFFICE = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "until": "16:00"}

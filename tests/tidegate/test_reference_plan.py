@@ -9,19 +9,19 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from tidegate.in_force import in_force
-from tidegate.judging.costs import monthly as costed
-from tidegate.judging.costs import planned_amounts
-from tidegate.plan import Alerts, EarlierWaves, Human, Plan, Threshold, When
-from tidegate.plans.actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
-from tidegate.plans.costs import break_even_after
-from tidegate.plans.field_reference import plan_reference
-from tidegate.plans.file import load_plan
-from tidegate.plans.outside import Cost
-from tidegate.plans.schema import model_schema, plan_schema
-from tidegate.units import format_signed_percent
-from tidegate.words.document import plan_document
-from tidegate.words.plan_report import pending_lines, plan_check_lines
+from tidegate.criteria.cost_amounts import monthly as costed
+from tidegate.criteria.cost_amounts import planned_amounts
+from tidegate.criteria.external_kinds import Cost
+from tidegate.pages.plan_check import pending_lines, plan_check_lines
+from tidegate.pages.plan_document import plan_document
+from tidegate.plan.actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
+from tidegate.plan.costs import break_even_after
+from tidegate.plan.in_force import in_force
+from tidegate.plan.loading.json_schema import model_schema, plan_schema
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.loading.reference_page import plan_reference
+from tidegate.plan.model import Alerts, EarlierWaves, Human, Plan, Threshold, When
+from tidegate.values.units import format_signed_percent
 
 ROOT = Path(__file__).parents[2]
 FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")

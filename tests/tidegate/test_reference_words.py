@@ -3,10 +3,10 @@
 import pytest
 
 from tests.tidegate.builders import PLAN, Journal, opened
-from tidegate.entries import Kind
-from tidegate.notices import Loudness
-from tidegate.words.journal import entry_words
-from tidegate.words.wording import reference_incomplete
+from tidegate.journal.entries import Kind
+from tidegate.notices.notice import Loudness
+from tidegate.notices.texts import reference_incomplete
+from tidegate.pages.journal_lines import entry_words
 
 FOUND = {"value": 1.5, "n": 300, "raw": {}}
 LOST = {"value": None, "n": None, "reason": "no_series", "detail": "", "raw": {}}

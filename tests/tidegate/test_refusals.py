@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.refusals import MOST, SPAN, Refused, is_news, with_refusal
+from tidegate.journal.refusals import MOST, SPAN, Refused, is_news, with_refusal
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -22,17 +22,17 @@ from tests.tidegate.builders import (
     plan_of,
     raise_wave,
 )
-from tidegate.entries import Kind
-from tidegate.judging.accounts import account_queries, expected_points
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
+from tidegate.journal.entries import Kind
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
 from tidegate.reports.closeout_page import closeout_markdown
 from tidegate.reports.record import mean_of, reviews_in, spells_in
 from tidegate.reports.retrospective import retrospective_markdown
 from tidegate.reports.standup import standup, standup_markdown
 from tidegate.reports.success import success
-from tidegate.verdict import Verdict
+from tidegate.rollout.wave_usage import account_queries, expected_points
+from tidegate.values.verdict import Verdict
 
 HOUR = timedelta(hours=1)
 

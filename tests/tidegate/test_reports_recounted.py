@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.tidegate import recount
 from tests.tidegate.builders import ANN, MINUTE, Journal, approve, opened, raise_wave
 from tests.tidegate.test_costs import PAID, told
-from tidegate.entries import Entry, Kind
-from tidegate.pace import Pace, Timing
+from tidegate.journal.entries import Entry, Kind
+from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.closeout import closeout
 from tidegate.reports.postmortem import postmortem
 from tidegate.reports.standup import standup

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import T0
-from tidegate.samples import NoData, NoDataReason, Reading, Sample, ratio, sample, with_count
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, ratio, sample, with_count
 
 no_values = st.builds(NoData, st.sampled_from(NoDataReason), st.just(T0))
 finite = st.floats(allow_nan=False, allow_infinity=False)

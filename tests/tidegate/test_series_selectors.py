@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tidegate.freshness import ages_asked, deciding_selectors
-from tidegate.series_selectors import series_selectors
+from tidegate.values.freshness import ages_asked, deciding_selectors
+from tidegate.values.series_selectors import series_selectors
 
 FIVE = timedelta(minutes=5)
 

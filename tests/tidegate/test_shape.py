@@ -39,7 +39,7 @@ import hypothesis
 import tidegate
 
 assert Path(tidegate.__file__).parent.parent == Path(__file__).parent
-sys.modules.update(dict.fromkeys(["prefect", "sqlalchemy", "httpx", "blocks", "tasks", "flows", "console", "demo"]))
+sys.modules.update(dict.fromkeys(["prefect", "sqlalchemy", "httpx", "blocks", "engine", "tasks", "flows", "console", "demo"]))
 hypothesis.settings.register_profile("alone", max_examples=3, deadline=None)
 hypothesis.settings.load_profile("alone")
 """

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, BOB, STARTER, Journal, finding, opened, plan_of
-from tidegate.approval import Answer, Choice, Outcome, Ruling, asked_people, human_findings, rule, unsatisfiable
-from tidegate.entries import Kind
+from tidegate.gates.approval import Answer, Choice, Outcome, Ruling, asked_people, human_findings, rule, unsatisfiable
 from tidegate.gates.statements import (
     field_name,
     may_state,
@@ -19,14 +18,15 @@ from tidegate.gates.statements import (
     statements_of,
     unstated,
 )
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Plan
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.notices.texts import gate_waiting
+from tidegate.pages.gate_form import gate_form, statement_help
+from tidegate.pages.plan_document import plan_document
+from tidegate.pages.progress_page import progress_page
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.verdict import Verdict
 from tidegate.views.status import status_json
-from tidegate.words.document import plan_document
-from tidegate.words.gate_form import gate_form, statement_help
-from tidegate.words.progress_page import progress_page
-from tidegate.words.wording import gate_waiting
 
 GO, HOLD = Choice.GO, Choice.HOLD
 EVE, STRANGER = "eve@example.com", "stranger@example.com"

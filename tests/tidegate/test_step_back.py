@@ -16,11 +16,11 @@ from tests.tidegate.builders import (
     raise_wave,
     reviews,
 )
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.next_step import Ask, RunWave, next_step
-from tidegate.rollout_state import Phase
-from tidegate.step_back import forbids_stepping_back
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.rollout.next_step import Ask, RunWave, next_step
+from tidegate.rollout.step_back import forbids_stepping_back
+from tidegate.values.exposure import ZERO
 
 ALLOWED = plan_of({"rollback.step_back": True})
 

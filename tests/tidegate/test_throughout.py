@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import T0
-from tidegate.judging.throughout import Kept, gather
+from tidegate.journal.success_tally import Kept, gather
 
 PLAN = {
     "success": [{"kind": "throughout", "text": "t", "metric": "errors", "below": "2%", "events": 100}],

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, plan_of
-from tidegate.judging.mann_kendall import p_rising, sen_slope
-from tidegate.judging.trend import Bucketed, bucketed, judge_trend
-from tidegate.pace import Pace, Timing
-from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.verdict import Verdict
+from tidegate.criteria.trend import Bucketed, bucketed, judge_trend
+from tidegate.plan.pace import Pace, Timing
+from tidegate.statistics.mann_kendall import p_rising, sen_slope
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Verdict
 
 P, I, E, F = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL  # noqa: E741
 PLAN = plan_of()

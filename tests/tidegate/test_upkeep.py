@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tidegate.builders import ANN, BOB, PLAN, TIMING, Journal, in_post_rollout, in_wave, plan_of
-from tidegate.entries import Kind
-from tidegate.pace import DAY, Pace, Timing
-from tidegate.plans.upkeep import UpkeepItem, Work
+from tidegate.journal.entries import Kind
+from tidegate.notices.upkeep_due import due_tasks, open_tasks, tasks_json
+from tidegate.plan.pace import DAY, Pace, Timing
+from tidegate.plan.upkeep import UpkeepItem, Work
 from tidegate.reports.thresholds import threshold_finding, threshold_review, thresholds_markdown
-from tidegate.upkeep import due_tasks, open_tasks, tasks_json
-from tidegate.verdict import Verdict
+from tidegate.values.verdict import Verdict
 
 LESSONS = {"text": "Document lessons learned", "role": "lead", "due": "7d"}
 TUNE = {"text": "Optimize hot paths", "role": "commander", "begins": "7d", "due": "28d"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import finding
-from tidegate.verdict import Finding, Verdict, worst
+from tidegate.values.verdict import Finding, Verdict, worst
 
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 verdicts = st.sampled_from(Verdict)

@@ -18,12 +18,12 @@ from tests.tidegate.builders import (
     in_wave,
     opened,
 )
-from tidegate.decision import STOPS_SOAK
-from tidegate.entries import Kind
-from tidegate.judging.bounds import Level
-from tidegate.plan import Limit, Metric
-from tidegate.rollout_state import HoldCause
-from tidegate.verdict import Verdict
+from tidegate.criteria.metric_levels import Level
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause
+from tidegate.plan.model import Limit, Metric
+from tidegate.rollout.decision import STOPS_SOAK
+from tidegate.values.verdict import Verdict
 from tidegate.views.course import MOST_POINTS, Course, Point, follow
 from tidegate.views.health import Tone
 from tidegate.views.metrics import metric_view

@@ -29,19 +29,19 @@ from tests.tidegate.builders import (
     reviews,
 )
 from tests.tidegate.test_step_back import lower
-from tidegate.decision import Advance, Continue, Finish, Hold, Judged, RollBack
-from tidegate.entries import Kind
-from tidegate.judging.bounds import metric_line
-from tidegate.judging.throughout import Kept
-from tidegate.notices import Loudness, Notice
-from tidegate.rollout_state import HoldCause, RolloutState
-from tidegate.samples import Sample
-from tidegate.verdict import Verdict
-from tidegate.words import gate_form as gate_form_words
-from tidegate.words import tables as table_words
-from tidegate.words import wording
-from tidegate.words.notices import broken_throughout, evidence_holds, held_long
-from tidegate.words.progress_page import progress_page, wave_status
+from tidegate.criteria.metric_levels import metric_line
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.success_tally import Kept
+from tidegate.notices import texts as wording
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.notices.reminder_texts import broken_throughout, evidence_holds, held_long
+from tidegate.pages import gate_form as gate_form_words
+from tidegate.pages import tables as table_words
+from tidegate.pages.progress_page import progress_page, wave_status
+from tidegate.rollout.decision import Advance, Continue, Finish, Hold, Judged, RollBack
+from tidegate.values.samples import Sample
+from tidegate.values.verdict import Verdict
 
 NASTY = (
     "fine | ❌ | really\n\n# Finished\r\n| ✅ | All | PASS | good \\| \\\\| <script>alert(1)</script> ![x](http://e/x)"

@@ -11,7 +11,7 @@ from typing import Any
 
 from blocks import FlagdFile
 from tests.permits import put
-from tidegate.exposure import Exposure
+from tidegate.values.exposure import Exposure
 
 
 class FlagApi(ThreadingHTTPServer):

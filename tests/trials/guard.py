@@ -5,8 +5,8 @@ import threading
 
 from blocks.kit import read_kit
 from console.home import kit_path
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.ticking import tick
+from engine.rollout.evaluation import tick
+from engine.rollout.session import OpenRollout, utc_now
 
 
 def main() -> None:

@@ -13,15 +13,15 @@ from prefect import get_client
 from pydantic import SecretStr
 
 from blocks.connections import OpenConnections
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.prometheus import Prometheus
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from blocks.prometheus.block import Prometheus
 from console.cli import main
-from console.plan_commands import plan_from
+from console.commands.plan_commands import plan_from
 from demo.processes import free_ports
 from demo.provision import PROMETHEUS, provide
+from engine.measuring.backtest import newest_backtest
 from flows.backtest import backtest
-from tasks.backtest import newest_backtest
 from tests.e2e.waiting import wait_for
 
 DAYS, PER_MINUTE = 8, 120

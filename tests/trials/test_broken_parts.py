@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from console.home import kit_path
-from tasks.open_rollout import OpenRollout
-from tasks.spill import merge_spill, spill_path
+from engine.rollback.journal_fallback import merge_spill, spill_path
+from engine.rollout.session import OpenRollout
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import Bench, bench, rehearsal, tidy, with_only
-from tidegate.exposure import ZERO
+from tidegate.values.exposure import ZERO
 
 __all__ = ["bench", "tidy"]
 QUIET = 2.0

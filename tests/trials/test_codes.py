@@ -14,25 +14,25 @@ import pytest
 from prefect.context import refresh_global_settings_context
 
 from blocks.connections import OpenConnections
+from console.commands.rollout_commands import start_rollout
 from console.home import PLANS, connections, home
+from console.local_stack.stack import Stack, down, up, use_server
 from console.prefect_runs import start_run
-from console.rollout_commands import start_rollout
-from console.stack import Stack, down, up, use_server
 from demo.prometheus import wait_for_samples
-from tasks.approvers import add_approver, approvers_path, read_seeds
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.prefect_runs import run_state
+from engine.gates.totp_seeds import add_approver, approvers_path, read_seeds
+from engine.prefect_api.runs import run_state
+from engine.rollout.session import OpenRollout, utc_now
 from tests.console.dashboards import Browser
 from tests.e2e.conftest import APPROVER, STARTER, reach
 from tests.e2e.waiting import wait_for
-from tidegate.approval import asked_people
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.gates.approval import asked_people
 from tidegate.gates.binding import given_for
 from tidegate.gates.codes import STEP
 from tidegate.gates.statements import field_name, statements
-from tidegate.plans.file import load_plan
-from tidegate.rollout_state import GateRecord, HoldCause, Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import GateRecord, HoldCause, Phase
+from tidegate.plan.loading.loader import load_plan
+from tidegate.values.exposure import ZERO
 
 LOG_IN = "admin:rehearsal"
 AUTH = httpx.BasicAuth(*LOG_IN.split(":"))

@@ -18,21 +18,21 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from console.home import kit_path
 from demo.provision import CHROMIUM, browser_environment, provide
-from tasks.answering import take_answer
-from tasks.approvers import add_approver, approvers_path, read_seeds
-from tasks.gates import decide_gate, open_gate
-from tasks.open_rollout import OpenRollout, utc_now
+from engine.gates.gate import decide_gate, open_gate
+from engine.gates.read_answer import take_answer
+from engine.gates.totp_seeds import add_approver, approvers_path, read_seeds
+from engine.rollout.session import OpenRollout, utc_now
 from tests.console.dashboards import served
 from tests.console.prefect_stand_in import StandIn, prefect_stand_in, resumes
 from tests.e2e.test_browser import FLAGS
 from tests.e2e.waiting import wait_for
 from tests.tidegate import recount
 from tests.triggers.conftest import APPROVER, Bench, bench, guard, rehearsal
-from tidegate.approval import Answer
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.plan import Approvals
-from tidegate.rollout_state import HoldCause, Phase
+from tidegate.gates.approval import Answer
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.plan.model import Approvals
+from tidegate.values.exposure import ZERO
 
 __all__ = ["bench"]
 

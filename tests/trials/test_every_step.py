@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from blocks import OpenConnections
-from tasks.gates import give_answer
-from tasks.open_rollout import OpenRollout
-from tasks.rollback_steps import prove, roll_back
+from engine.gates.gate import give_answer
+from engine.rollback.rollback import prove, roll_back
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
 from tests.tidegate.builders import ANN
 from tests.trials.walker import NAME, connections_of, plan
-from tidegate.approval import Answer, Choice
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import Phase
+from tidegate.gates.approval import Answer, Choice
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.values.exposure import ZERO
 
 AT_ONCE = 8
 MOST = 200

@@ -14,22 +14,22 @@ from demo.idle_flags import idle_flags
 from demo.prometheus import query
 from demo.provision import find_prometheus
 from demo.stack import start_parts
-from tasks.exposure import raise_exposure
-from tasks.gates import automatic_answer, decide_gate, give_answer, open_gate
-from tasks.measurement import entry_findings
-from tasks.notifications import deliver
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
-from tasks.rollback_steps import prove
+from engine.exposure.raise_exposure import raise_exposure
+from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate
+from engine.measuring.measure import entry_findings
+from engine.notices.delivery import deliver
+from engine.rollback.rollback import prove
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import STARTER, Bench, bench_of, guard, rehearsal, tidied
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.next_step import Ask, Preflight, RunWave, next_step
-from tidegate.plan import Plan
-from tidegate.plans.file import load_plan
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Finding, Verdict
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.model import Plan
+from tidegate.rollout.next_step import Ask, Preflight, RunWave, next_step
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Finding, Verdict
 
 RATE, BASE = 1000, 0.01
 REHEARSAL = timedelta(seconds=15)

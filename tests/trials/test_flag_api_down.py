@@ -16,13 +16,13 @@ from demo.flag import write_initial_flag
 from demo.processes import free_ports, start_process, stop_processes, wait_ready
 from demo.provision import find_prometheus
 from demo.stack import start_parts
-from tasks.open_rollout import OpenRollout
+from engine.rollout.session import OpenRollout
 from tests.blocks.servers import running_nginx
 from tests.e2e.waiting import wait_for
 from tests.trials.flag_api import FlagApi, flag_api
 from tests.triggers.conftest import DAY, Bench, bench_of, rehearsal, with_only
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
+from tidegate.journal.entries import Kind
+from tidegate.values.exposure import ZERO
 
 MINUTE = 60.0
 

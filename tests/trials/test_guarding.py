@@ -12,17 +12,17 @@ import pytest
 
 from blocks.connections import OpenConnections
 from console.home import home
-from console.stack import Stack, the_stack
-from console.stack_processes import prefect_environment, start_server, start_workers
+from console.local_stack.stack import Stack, the_stack
+from console.local_stack.stack_processes import prefect_environment, start_server, start_workers
 from demo.processes import stop_processes, wait_ready
-from tasks.open_rollout import OpenRollout, utc_now
+from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.conftest import begin, messages, reach
 from tests.e2e.test_kill import carriers, credited_once, reviews
 from tests.e2e.test_rollout import approve, tidegate
 from tests.e2e.waiting import wait_for
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import HoldCause, Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.values.exposure import ZERO
 
 
 def post(stack: Stack, path: str, body: dict[str, object]) -> httpx.Response:

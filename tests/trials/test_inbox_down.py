@@ -8,12 +8,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from blocks.mail import Mail
-from blocks.pagerduty import PagerDuty
-from blocks.slack import Slack
+from blocks.channels.mail import Mail
+from blocks.channels.pagerduty import PagerDuty
+from blocks.channels.slack import Slack
 from demo.processes import Process, free_ports, start_process, stop_processes, wait_ready
-from tests.tasks.test_waiting import HOUR, Waiting, numbers
-from tidegate.rollout_state import HoldCause, Phase
+from tests.engine.test_waiting import HOUR, Waiting, numbers
+from tidegate.journal.state import HoldCause, Phase
 
 
 class RealInbox:

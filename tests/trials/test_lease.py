@@ -17,13 +17,13 @@ import pytest
 
 from blocks.kit import read_kit
 from demo.stack import Parts
-from tasks.open_rollout import OpenRollout
+from engine.rollout.session import OpenRollout
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import Bench, bench, guard, rehearsal, tidy, with_only
-from tidegate.entries import Kind
-from tidegate.exposure import ZERO
-from tidegate.plan import Lease, Plan
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.model import Lease, Plan
+from tidegate.values.exposure import ZERO
 
 __all__ = ["bench", "tidy"]
 LASTS = 15

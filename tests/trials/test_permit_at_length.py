@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tasks.test_permit_in_any_order import drawn, follow
+from tests.engine.test_permit_in_any_order import drawn, follow
 
 COURSES = 200
 

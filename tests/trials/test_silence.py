@@ -12,13 +12,13 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.schemas.automations import Automation, EventTrigger, Posture
 
 from blocks.connections import OpenConnections
-from console.automations import HEARTBEAT, WATCH, set_up_automations
-from console.stack import Stack
+from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
+from console.local_stack.stack import Stack
 from tests.e2e.conftest import begin, reach
 from tests.e2e.test_kill import carriers
 from tests.e2e.waiting import wait_for
 from tests.trials.test_guarding import holder
-from tidegate.rollout_state import Phase
+from tidegate.journal.state import Phase
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from prefect.client.orchestration import get_client
 from prefect.deployments import run_deployment
 
 from blocks.connections import OpenConnections
-from console.stack import Stack
-from tasks.begin import PLANS
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout, plan_below
-from tasks.report_files import reports_folder
+from console.local_stack.stack import Stack
+from engine.notices.report_files import reports_folder
+from engine.rollout.open import open_rollout, plan_below
+from engine.rollout.session import OpenRollout
+from engine.rollout.start_or_resume import PLANS
 from tests.e2e.conftest import messages
-from tidegate.entries import Kind
-from tidegate.plans.upkeep import Work
-from tidegate.rollout_state import Phase
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.upkeep import Work
 
 
 def released(via: OpenConnections) -> OpenRollout:

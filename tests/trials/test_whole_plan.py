@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flagd_file import FlagdFile
-from blocks.journal import Journal
-from blocks.prometheus import Prometheus
-from tasks.measurement import entry_findings, look
-from tasks.open_rollout import OpenRollout
-from tasks.opening import open_rollout
-from tasks.references import measure_baseline, measure_wave
-from tasks.ticking import tick
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from blocks.prometheus.block import Prometheus
+from engine.measuring.measure import entry_findings, look
+from engine.measuring.references import measure_baseline, measure_wave
+from engine.rollout.evaluation import tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tests.permits import put
-from tidegate.decision import Continue
-from tidegate.entries import Kind
-from tidegate.next_step import MeasureBaseline, next_step
-from tidegate.plan import Plan
-from tidegate.plans.file import load_plan
-from tidegate.verdict import Finding, Verdict
+from tidegate.journal.entries import Kind
+from tidegate.plan.loading.loader import load_plan
+from tidegate.plan.model import Plan
+from tidegate.rollout.decision import Continue
+from tidegate.rollout.next_step import MeasureBaseline, next_step
+from tidegate.values.verdict import Finding, Verdict
 
 WHO = "release-engineer@company.com"
 FINE = (Verdict.PASS, Verdict.NOT_APPLICABLE)

@@ -17,20 +17,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import engine.rollout.connections
+import engine.rollout.monitoring
+import engine.rollout.start_or_resume
 import flows.rollout
 import flows.waves
-import tasks.begin
-import tasks.connected
-import tasks.guarding
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import Fenced
+from engine.rollout.evaluation import review_due, tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, settle, utc_now
 from flows.rollout import rollout
-from tasks.open_rollout import OpenRollout, settle, utc_now
-from tasks.opening import open_rollout
-from tasks.ticking import review_due, tick
 from tests.tidegate.builders import ANN, STARTER, plan_of
-from tidegate.entries import Kind
-from tidegate.plan import Plan
+from tidegate.journal.entries import Kind
+from tidegate.plan.model import Plan
 
 NAME = "walk-1"
 _SHORT = {"soak": "1s", "interval": "1s"}
@@ -110,11 +110,11 @@ def _without_prefect(via: OpenConnections) -> None:
     log = logging.getLogger("walk")
     quiet = SimpleNamespace(update=lambda *_: None, flush=lambda: None)
     looks: Callable[..., Any] = lambda at: tick(at.run, at.now, review=True)  # noqa: E731
-    tasks.guarding._review = SimpleNamespace(with_options=lambda **_: looks)  # type: ignore[assignment]
+    engine.rollout.monitoring._review = SimpleNamespace(with_options=lambda **_: looks)  # type: ignore[assignment]
     flows.rollout.wave = flows.waves.wave.fn  # type: ignore[assignment]
     flows.waves.get_run_logger = lambda: log  # type: ignore[assignment, return-value]
     flows.rollout.reporter_for = flows.waves.reporter_for = lambda _: quiet  # type: ignore[assignment, return-value]
-    for module in (tasks.begin, flows.waves):
+    for module in (engine.rollout.start_or_resume, flows.waves):
         module.connected = lambda _: via  # type: ignore[attr-defined]
     flows.waves.open_run = lambda _, name: OpenRollout(via, name)
 

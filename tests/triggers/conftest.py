@@ -13,24 +13,24 @@ import pytest
 
 from blocks.connections import OpenConnections
 from blocks.kit import read_kit
+from console.commands.plan_commands import plan_from
 from console.home import kit_path
-from console.plan_commands import plan_from
-from console.stack_kit import write_demo_kit
+from console.local_stack.stack_kit import write_demo_kit
 from demo.prometheus import wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
-from tasks.open_rollout import OpenRollout, utc_now
-from tasks.opening import open_rollout
-from tasks.references import measure_baseline, measure_wave
-from tasks.rollback_steps import prove, roll_back
-from tasks.ticking import Ticked, review_due, tick
+from engine.measuring.references import measure_baseline, measure_wave
+from engine.rollback.rollback import prove, roll_back
+from engine.rollout.evaluation import Ticked, review_due, tick
+from engine.rollout.open import open_rollout
+from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
 from tests.permits import raise_without_evidence
-from tidegate.entries import Kind
-from tidegate.in_force import steps
-from tidegate.plan import Approvals, Plan, When
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Verdict
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import Phase
+from tidegate.plan.in_force import steps
+from tidegate.plan.model import Approvals, Plan, When
+from tidegate.values.verdict import Verdict
 
 STARTER, APPROVER = "release-engineer@company.com", "commander@company.com"
 DAY = timedelta(seconds=60)

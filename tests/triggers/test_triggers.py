@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 
 from demo.faults import BLUNT
-from tasks.notifications import deliver
-from tasks.rollback_steps import prove
+from engine.notices.delivery import deliver
+from engine.rollback.rollback import prove
 from tests.e2e.test_faults import WHY, WITH_PREFECT
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import DAY, Bench, guard, rehearsal, triggers, until_quiet, until_rolled_back, with_only
-from tidegate.exposure import ZERO
-from tidegate.rollout_state import Phase
-from tidegate.verdict import Verdict
+from tidegate.journal.state import Phase
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Verdict
 
 PROVOKED_BY: dict[tuple[int, str], str | dict[str, int]] = {
     (1, "ANY CRITICAL alert"): "alert",

@@ -6,14 +6,14 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import Seen, codes_by_value, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach, metric_reading
-from tidegate.in_force import InForce
-from tidegate.judging.change import Against, judge_change
-from tidegate.judging.reference import zero_where_absent
-from tidegate.plan import When
-from tidegate.plans.kinds import Change
-from tidegate.samples import Reading
-from tidegate.verdict import Finding
+from tidegate.criteria.change import Against, judge_change
+from tidegate.criteria.history_kinds import Change
+from tidegate.criteria.queries import Breach, metric_reading
+from tidegate.criteria.references import zero_where_absent
+from tidegate.plan.in_force import InForce
+from tidegate.plan.model import When
+from tidegate.values.samples import Reading
+from tidegate.values.verdict import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,22 +14,22 @@ from tidegate.backtest.past import Asked, Column
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
-from tidegate.in_force import InForce
-from tidegate.inference import HARM, Counts, WaveCounts, averaged, bound, go_question
-from tidegate.judging.breaker import judge_breaker
-from tidegate.judging.comparison import (
+from tidegate.criteria.breaker import judge_breaker
+from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, VersusControl
+from tidegate.criteria.counts import Series
+from tidegate.criteria.versus_control import (
     Counted,
     judge_go_evidence,
     judge_versus_control,
     watched,
 )
-from tidegate.judging.evidence_curves import curve_of
-from tidegate.judging.nuisance import ASSUMED, cohorts_of
-from tidegate.judging.series import Series
-from tidegate.pace import DAY, Timing
-from tidegate.plans.inference import Breaker, GoEvidence, VersusControl
-from tidegate.samples import NoData
-from tidegate.verdict import Finding, Verdict
+from tidegate.plan.in_force import InForce
+from tidegate.plan.pace import DAY, Timing
+from tidegate.statistics.cohorts import ASSUMED, cohorts_of
+from tidegate.statistics.evidence_curves import curve_of
+from tidegate.statistics.sequential import HARM, Counts, WaveCounts, averaged, bound, go_question
+from tidegate.values.samples import NoData
+from tidegate.values.verdict import Finding, Verdict
 
 _ALL = 20
 

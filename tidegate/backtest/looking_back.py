@@ -7,14 +7,14 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, FAIL, Seen, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach
-from tidegate.in_force import InForce
-from tidegate.judging.leak import Floors, judge_leak
-from tidegate.judging.spike import POINTS, judge_spike, since
-from tidegate.plan import When
-from tidegate.plans.kinds import Leak, ResourceSpike
-from tidegate.samples import NoData, Reading, Sample
-from tidegate.verdict import Finding, Verdict
+from tidegate.criteria.history_kinds import Leak, ResourceSpike
+from tidegate.criteria.leak import Floors, judge_leak
+from tidegate.criteria.queries import Breach
+from tidegate.criteria.resource_spike import POINTS, judge_spike, since
+from tidegate.plan.in_force import InForce
+from tidegate.plan.model import When
+from tidegate.values.samples import NoData, Reading, Sample
+from tidegate.values.verdict import Finding, Verdict
 
 SPIKE_LOOKS = timedelta(minutes=10)  # at least between two: each sorts a hundred points
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.samples import NoData, NoDataReason, Reading, Sample, sample
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, sample
 
 Column = Mapping[int, float]  # by Unix milliseconds; NaN where the answer was none
 

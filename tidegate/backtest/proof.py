@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.backtest.result import criteria_hash
-from tidegate.in_force import in_force
-from tidegate.judging.checklist_reports import found, too_old
-from tidegate.plan import Plan, When
-from tidegate.plans.checklist import BacktestProof
-from tidegate.units import format_duration, format_percent
-from tidegate.verdict import Finding, Verdict
+from tidegate.checklist.items import BacktestProof
+from tidegate.checklist.judge_reports import found, too_old
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import Plan, When
+from tidegate.values.units import format_duration, format_percent
+from tidegate.values.verdict import Finding, Verdict
 
 _ADVICE = "run `tidegate backtest PLAN --from DAY --to DAY`"
 

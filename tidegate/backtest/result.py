@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tidegate.entries import canonical
-from tidegate.plan import Plan
+from tidegate.journal.entries import canonical
+from tidegate.plan.model import Plan
 
 _NORMAL_95 = 1.959964
 

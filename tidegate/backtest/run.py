@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.backtest.past import Asked, Grid, Past
-from tidegate.backtest.replays import Line, Steps, lines, unlisted
+from tidegate.backtest.replay import Line, Steps, lines, unlisted
 from tidegate.backtest.result import BacktestResult, criteria_hash
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.waves import criterion_result, spans, tell, wave_result
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Alerts, Plan
+from tidegate.plan.model import Alerts, Plan
+from tidegate.plan.pace import Pace, Timing
 
 LOOK, START = timedelta(minutes=1), timedelta(hours=6)
 Progress = Callable[[str, int, int], None]  # what, how many are done, of how many

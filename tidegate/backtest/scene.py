@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.backtest.past import Asked, Column, Grid, Past, reading_in, times
-from tidegate.criteria import metric_queries, metric_reading
-from tidegate.inference import Counts
-from tidegate.judging.reference import zero_where_absent
-from tidegate.pace import Timing
-from tidegate.plan import Plan
-from tidegate.samples import NoData, NoDataReason, Reading
+from tidegate.criteria.queries import metric_queries, metric_reading
+from tidegate.criteria.references import zero_where_absent
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Timing
+from tidegate.statistics.sequential import Counts
+from tidegate.values.samples import NoData, NoDataReason, Reading
 
 _MOST_HARM = 1e6
 Columns = Sequence[tuple[str, Column | NoData]]

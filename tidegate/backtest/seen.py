@@ -9,8 +9,8 @@ from datetime import datetime
 from operator import attrgetter
 
 from tidegate.backtest.past import Grid
-from tidegate.samples import NoDataReason, Reading, Sample
-from tidegate.verdict import Finding, Verdict
+from tidegate.values.samples import NoDataReason, Reading, Sample
+from tidegate.values.verdict import Finding, Verdict
 
 # One byte an instant, so that a month can be counted and searched at once.
 CODES = {Verdict.PASS: 0, Verdict.NOT_APPLICABLE: 0, Verdict.INCONCLUSIVE: 1, Verdict.ERROR: 2, Verdict.FAIL: 3}

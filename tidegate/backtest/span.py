@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import FAIL
-from tidegate.criteria import Breach, sustained
-from tidegate.samples import Reading, Sample
+from tidegate.criteria.queries import Breach, sustained
+from tidegate.values.samples import Reading, Sample
 
 
 @dataclass(frozen=True, slots=True)

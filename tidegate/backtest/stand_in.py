@@ -6,9 +6,9 @@ stand in for it, beside those who would not. Elsewhere the whole old path does, 
 
 from dataclasses import dataclass
 
-from tidegate.plan import Plan
-from tidegate.plans.inference import CohortLabels, GoEvidence, VersusControl
-from tidegate.query import names_in, selector
+from tidegate.criteria.comparison_kinds import CohortLabels, GoEvidence, VersusControl
+from tidegate.plan.model import Plan
+from tidegate.values.promql_template import names_in, selector
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ from tidegate.backtest.past import Asked
 from tidegate.backtest.scene import Harm, Scene, Watched
 from tidegate.backtest.seen import CODES, Seen, codes_by_value, seen_of
 from tidegate.backtest.span import Span, factor_at, first_lasting
-from tidegate.criteria import Breach, breach_of
-from tidegate.in_force import InForce
-from tidegate.judging.change import Against, judge_change
-from tidegate.judging.objective import judge_slo, slo_readings
-from tidegate.judging.thresholds import judge_alerts, judge_threshold
-from tidegate.pace import Timing
-from tidegate.plan import Alerts, Plan, Threshold, When
-from tidegate.plans.kinds import Change, How, Slo
-from tidegate.samples import AlertReading, NoData, Reading, Sample
-from tidegate.units import Unit, quantity_in
-from tidegate.verdict import Finding
+from tidegate.criteria.change import Against, judge_change
+from tidegate.criteria.history_kinds import Change, How, Slo
+from tidegate.criteria.queries import Breach, breach_of
+from tidegate.criteria.slo import judge_slo, slo_readings
+from tidegate.criteria.threshold import judge_alerts, judge_threshold
+from tidegate.plan.in_force import InForce
+from tidegate.plan.model import Alerts, Plan, Threshold, When
+from tidegate.plan.pace import Timing
+from tidegate.values.samples import AlertReading, NoData, Reading, Sample
+from tidegate.values.units import Unit, quantity_in
+from tidegate.values.verdict import Finding
 
 Judged = tuple[Finding, Breach | None]
 

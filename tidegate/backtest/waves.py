@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from tidegate.backtest.past import Grid
-from tidegate.backtest.replays import Line
+from tidegate.backtest.replay import Line
 from tidegate.backtest.result import CriterionResult, Found, Rate, WaveResult
 from tidegate.backtest.scene import Harm, Scene
 from tidegate.backtest.seen import Seen
 from tidegate.backtest.span import Span
-from tidegate.decision import Hold, Judged, RollBack, StepDown, decide
-from tidegate.plan import When
-from tidegate.rollout_state import Phase, RolloutState, WaveRecord
-from tidegate.verdict import Finding, Verdict
+from tidegate.journal.state import Phase, RolloutState, WaveRecord
+from tidegate.plan.model import When
+from tidegate.rollout.decision import Hold, Judged, RollBack, StepDown, decide
+from tidegate.values.verdict import Finding, Verdict
 
 PARTS = 240  # of the period, in a picture
 _EXAMPLES = 5

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from tidegate.backtest.result import BacktestResult, CriterionResult
-from tidegate.words.plan import markdown_row
+from tidegate.pages.plan_sentences import markdown_row
 
 
 def backtest_markdown(result: BacktestResult) -> str:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.in_force import InForce
-from tidegate.inference import HARM, averaged, bound, go_question
-from tidegate.judging.comparison import Counted
-from tidegate.judging.evidence_curves import curve_of
-from tidegate.judging.sample_ratio import log_sample_ratio
-from tidegate.plan import Plan, Threshold
-from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plans.kinds import Change, How
-from tidegate.units import Unit, quantity_in
+from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.criteria.history_kinds import Change, How
+from tidegate.criteria.versus_control import Counted
+from tidegate.plan.in_force import InForce
+from tidegate.plan.model import Plan, Threshold
+from tidegate.statistics.evidence_curves import curve_of
+from tidegate.statistics.sample_ratio_test import log_sample_ratio
+from tidegate.statistics.sequential import HARM, averaged, bound, go_question
+from tidegate.values.units import Unit, quantity_in
 
 LOG_EVIDENCE = "log evidence"
 

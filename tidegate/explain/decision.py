@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.entries import Entry, Kind
 from tidegate.explain.curves import LOG_EVIDENCE, Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
-from tidegate.history import fold
-from tidegate.in_force import InForce, in_force
-from tidegate.pace import Timing
-from tidegate.plan import Plan, When
-from tidegate.rollout_state import RolloutState
-from tidegate.words.journal import entry_words
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.fold import fold
+from tidegate.journal.state import RolloutState
+from tidegate.pages.journal_lines import entry_words
+from tidegate.plan.in_force import InForce, in_force
+from tidegate.plan.model import Plan, When
+from tidegate.plan.pace import Timing
 
 DECIDED = (Kind.REVIEWED, Kind.ROLLING_BACK, Kind.SOAKED, Kind.HELD, Kind.GATE_OPENED)
 

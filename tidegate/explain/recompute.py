@@ -5,19 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.criteria import metric_reading
-from tidegate.in_force import InForce
-from tidegate.judging.breaker import judge_breaker
-from tidegate.judging.change import against_reference, has_control, judge_change
-from tidegate.judging.comparison import (
-    Counted,
-    counted_of,
-    judge_go_evidence,
-    judge_sample_ratio,
-    judge_versus_control,
-    of_present_stay,
-)
-from tidegate.judging.series import (
+from tidegate.criteria.breaker import judge_breaker
+from tidegate.criteria.change import against_reference, has_control, judge_change
+from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl
+from tidegate.criteria.counts import (
     Series,
     bounds_watched,
     series_of_breaker,
@@ -25,14 +16,23 @@ from tidegate.judging.series import (
     series_of_metric,
     series_of_users,
 )
-from tidegate.judging.thresholds import judge_threshold
-from tidegate.pace import Timing
-from tidegate.plan import Criterion, Plan, Threshold
-from tidegate.plans.inference import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.plans.kinds import Change
-from tidegate.rollout_state import RolloutState
-from tidegate.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.verdict import Finding
+from tidegate.criteria.history_kinds import Change
+from tidegate.criteria.queries import metric_reading
+from tidegate.criteria.threshold import judge_threshold
+from tidegate.criteria.versus_control import (
+    Counted,
+    counted_of,
+    judge_go_evidence,
+    judge_sample_ratio,
+    judge_versus_control,
+    of_present_stay,
+)
+from tidegate.journal.state import RolloutState
+from tidegate.plan.in_force import InForce
+from tidegate.plan.model import Criterion, Plan, Threshold
+from tidegate.plan.pace import Timing
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tidegate.approval import Answer, Choice
+from tidegate.gates.approval import Answer, Choice
 from tidegate.gates.statements import Statement, field_name
-from tidegate.plan import Approvals, Plan
+from tidegate.plan.model import Approvals, Plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]{1,200}@[^@\s<>,;\"]{1,200}")
 _SOME_NAME = re.compile(r".{1,254}")

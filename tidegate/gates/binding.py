@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from tidegate.verdict import Finding, Verdict
+from tidegate.values.verdict import Finding, Verdict
 
 _GIVEN_FOR = re.compile(r"wave (\d{1,3}), attempt (\d{1,6}), plan ([0-9a-f]{12})")
 _FINE = (Verdict.PASS, Verdict.NOT_APPLICABLE)

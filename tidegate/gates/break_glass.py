@@ -1,7 +1,7 @@
 """Going on without codes: two named people of different roles, and a reason."""
 
-from tidegate.approval import Answer, Choice
-from tidegate.plan import Approvals, Plan
+from tidegate.gates.approval import Answer, Choice
+from tidegate.plan.model import Approvals, Plan
 
 
 def why_not_broken(plan: Plan, answer: Answer) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.actions import acknowledgements
-from tidegate.gates.counted import said_go
-from tidegate.in_force import in_force
-from tidegate.plan import Human, Plan, When
-from tidegate.plans.checklist import waits_for_people
-from tidegate.rollout_state import RolloutState
+from tidegate.checklist.items import waits_for_people
+from tidegate.gates.votes import said_go
+from tidegate.journal.state import RolloutState
+from tidegate.notices.actions_due import acknowledgements
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import Human, Plan, When
 
 
 @dataclass(frozen=True, slots=True)

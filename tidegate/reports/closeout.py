@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.entries import Entry, Kind, canonical
-from tidegate.exposure import ZERO, Exposure
 from tidegate.gates.statements import statements
-from tidegate.history import fold
-from tidegate.in_force import steps
-from tidegate.pace import Pace, Timing
-from tidegate.plan import Human, Plan
+from tidegate.journal.entries import Entry, Kind, canonical
+from tidegate.journal.fold import fold
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.texts import OPEN_APPROVALS
+from tidegate.notices.upkeep_due import open_tasks
+from tidegate.pages.tables import seconds_between
+from tidegate.plan.in_force import steps
+from tidegate.plan.model import Human, Plan
+from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.costs import cost_report
 from tidegate.reports.decisions import decisions, statements_made
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
-from tidegate.rollout_state import Phase, RolloutState
-from tidegate.upkeep import open_tasks
-from tidegate.verdict import Verdict, worst
+from tidegate.values.exposure import ZERO, Exposure
+from tidegate.values.verdict import Verdict, worst
 from tidegate.views.view import baseline_of
-from tidegate.words.tables import seconds_between
-from tidegate.words.wording import OPEN_APPROVALS
 
 FORM = 5  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from tidegate.pages.tables import one_line, sentence, table_row
 from tidegate.reports.closeout import sha256_of
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.reports.decisions import MEASURED
-from tidegate.units import Unit
-from tidegate.words.tables import one_line, sentence, table_row
+from tidegate.values.units import Unit
 
 
 def closeout_markdown(report: dict[str, Any]) -> str:

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tidegate.judging.costs import against_bounds, cents, cost_queries, monthly, planned_amounts
-from tidegate.pace import DAY, Timing
-from tidegate.plan import Plan, timezone_of
-from tidegate.plans.costs import HOURS_IN_A_MONTH, Costs, break_even_after
-from tidegate.rollout_state import RolloutState
-from tidegate.units import format_duration, format_money
+from tidegate.criteria.cost_amounts import against_bounds, cents, cost_queries, monthly, planned_amounts
+from tidegate.journal.state import RolloutState
+from tidegate.plan.costs import HOURS_IN_A_MONTH, Costs, break_even_after
+from tidegate.plan.model import Plan, timezone_of
+from tidegate.plan.pace import DAY, Timing
+from tidegate.values.units import format_duration, format_money
 
 NAME = "costs"
 _HOUR = timedelta(hours=1)

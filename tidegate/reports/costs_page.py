@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tidegate.judging.costs import money
-from tidegate.words.tables import one_line, table_row
+from tidegate.criteria.cost_amounts import money
+from tidegate.pages.tables import one_line, table_row
 
 
 def costs_markdown(report: dict[str, Any]) -> str:

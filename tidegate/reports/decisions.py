@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tidegate.entries import Entry, Kind
 from tidegate.gates.statements import statements
-from tidegate.judging.graduation import readiness_key
-from tidegate.plan import Plan
-from tidegate.plans.upkeep import Work
+from tidegate.journal.entries import Entry, Kind
+from tidegate.plan.model import Plan
+from tidegate.plan.upkeep import Work
+from tidegate.rollout.graduation import readiness_key
 
 ASKED, MEASURED = "as asked", "last measured"
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from tidegate.entries import Entry, Kind
-from tidegate.history import fold
-from tidegate.plan import Plan
-from tidegate.rollout_state import RolloutState
-from tidegate.words.journal import entry_words
-from tidegate.words.tables import one_line, seconds_between, sentence, table_row
-from tidegate.words.way_back import step_lines
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.fold import fold
+from tidegate.journal.state import RolloutState
+from tidegate.notices.rollback_texts import step_lines
+from tidegate.pages.journal_lines import entry_words
+from tidegate.pages.tables import one_line, seconds_between, sentence, table_row
+from tidegate.plan.model import Plan
 
 _TO_WRITE = (
     ("Cause", "What broke, and why was it not seen before the wave?"),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.entries import Entry, Kind
-from tidegate.in_force import in_force
-from tidegate.judging.bounds import Level
-from tidegate.plan import Criterion, Plan, Threshold, When
+from tidegate.criteria.metric_levels import Level
+from tidegate.journal.entries import Entry, Kind
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import Criterion, Plan, Threshold, When
 
 
 @dataclass(frozen=True, slots=True)

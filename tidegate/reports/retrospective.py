@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.plan import Plan
+from tidegate.pages.tables import one_line
+from tidegate.plan.model import Plan
 from tidegate.reports.standup import issue_line, moment
-from tidegate.words.tables import one_line
 
 
 def retrospective_markdown(report: dict[str, Any], plan: Plan) -> str:

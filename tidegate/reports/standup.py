@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from tidegate.entries import Entry, Kind
-from tidegate.judging.direction import rises_are_bad
-from tidegate.pace import DAY, Timing
-from tidegate.plan import Metric, Plan, timezone_of
-from tidegate.plans.actions import Standby, Task, clock_of, meetings_of
+from tidegate.criteria.direction import rises_are_bad
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.pages.tables import one_line, sentence, table_row
+from tidegate.plan.actions import Standby, Task, clock_of, meetings_of
+from tidegate.plan.model import Metric, Plan, timezone_of
+from tidegate.plan.pace import DAY, Timing
 from tidegate.reports.record import Review, between, mean_of, reviews_in
-from tidegate.rollout_state import Phase, RolloutState
 from tidegate.views.course import Event, follow
 from tidegate.views.health import count_words
 from tidegate.views.view import RolloutView, baseline_of, rollout_view
-from tidegate.words.tables import one_line, sentence, table_row
 
 MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
 _COUNTED = (("incidents", "CRITICAL"), ("alerts", "WARNING"))

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from tidegate.entries import Entry, Kind
-from tidegate.judging.accounts import up_key
-from tidegate.judging.costs import against_bounds
-from tidegate.judging.throughout import Kept
-from tidegate.plan import Plan
-from tidegate.plans.success import (
+from tidegate.criteria.cost_amounts import against_bounds
+from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.journal.success_tally import Kept
+from tidegate.pages.tables import sentence as sentence_of
+from tidegate.plan.model import Plan
+from tidegate.plan.success import (
     Affordable,
     Available,
     FullTraffic,
@@ -26,10 +27,9 @@ from tidegate.plans.success import (
 )
 from tidegate.reports.costs import projected_month
 from tidegate.reports.record import Spell, spells_in
-from tidegate.rollout_state import Phase, RolloutState
-from tidegate.units import format_percent
-from tidegate.verdict import Finding, Verdict, worst
-from tidegate.words.tables import sentence as sentence_of
+from tidegate.rollout.wave_usage import up_key
+from tidegate.values.units import format_percent
+from tidegate.values.verdict import Finding, Verdict, worst
 
 Answer = tuple[Verdict, str]
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidegate.plan import Limit, Metric, Plan
-from tidegate.units import Unit, quantity_in
-from tidegate.verdict import Finding, Verdict
-from tidegate.words.tables import one_line, table_row
+from tidegate.pages.tables import one_line, table_row
+from tidegate.plan.model import Limit, Metric, Plan
+from tidegate.values.units import Unit, quantity_in
+from tidegate.values.verdict import Finding, Verdict
 
 FEWEST = 50  # points; of fewer no distribution is told
 NOISY = 0.01  # of the points: a bound that fires more often is noise

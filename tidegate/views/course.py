@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tidegate.entries import Entry, Kind
-from tidegate.judging.bounds import Level
-from tidegate.words.journal import entry_words
+from tidegate.criteria.metric_levels import Level
+from tidegate.journal.entries import Entry, Kind
+from tidegate.pages.journal_lines import entry_words
 
 MOST_POINTS = 400
 MOST_EVENTS = 500

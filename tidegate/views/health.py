@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tidegate.judging.bounds import Level
-from tidegate.pace import Timing
-from tidegate.rollout_state import HoldCause, Phase, RolloutState
+from tidegate.criteria.metric_levels import Level
+from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.plan.pace import Timing
 from tidegate.views.course import Course
 
 _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent

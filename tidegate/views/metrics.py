@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.judging.bounds import Level
-from tidegate.judging.direction import rises_are_bad
-from tidegate.plan import Limit, Metric
-from tidegate.units import Unit, quantity_in
+from tidegate.criteria.direction import rises_are_bad
+from tidegate.criteria.metric_levels import Level
+from tidegate.plan.model import Limit, Metric
+from tidegate.values.units import Unit, quantity_in
 from tidegate.views.course import Point
 
 SYMBOLS = {

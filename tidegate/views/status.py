@@ -3,11 +3,11 @@
 from typing import Any
 
 from tidegate.gates.statements import sign_off, stated
-from tidegate.pace import Timing
-from tidegate.plan import Plan
-from tidegate.rollout_state import RolloutState
-from tidegate.upkeep import tasks_json
-from tidegate.words.progress_page import wave_status
+from tidegate.journal.state import RolloutState
+from tidegate.notices.upkeep_due import tasks_json
+from tidegate.pages.progress_page import wave_status
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Timing
 
 
 def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, Any]:

@@ -5,28 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.approval import approvers_of
-from tidegate.decision import STOPS_SOAK
-from tidegate.exposure import ZERO
-from tidegate.gates.counted import said_go
+from tidegate.criteria.metric_levels import Level
+from tidegate.criteria.references import BASELINE, reference_reading
+from tidegate.gates.approval import approvers_of
 from tidegate.gates.statements import open_statements, people_of, stated
-from tidegate.in_force import in_force
-from tidegate.judging.bounds import Level
-from tidegate.judging.reference import BASELINE, reference_reading
-from tidegate.lease import lease_words
-from tidegate.pace import Timing
-from tidegate.plan import Alerts, Plan, When, timezone_of
-from tidegate.rollout_state import Phase, RolloutState
-from tidegate.samples import Sample
-from tidegate.units import format_duration, format_percent
-from tidegate.upkeep import goes_on, tasks_json
-from tidegate.verdict import Verdict
+from tidegate.gates.votes import said_go
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.upkeep_due import goes_on, tasks_json
+from tidegate.pages.progress_page import wave_status
+from tidegate.pages.tables import seconds_between, sentence
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import Alerts, Plan, When, timezone_of
+from tidegate.plan.pace import Timing
+from tidegate.rollout.decision import STOPS_SOAK
+from tidegate.rollout.lease import lease_words
+from tidegate.values.exposure import ZERO
+from tidegate.values.samples import Sample
+from tidegate.values.units import format_duration, format_percent
+from tidegate.values.verdict import Verdict
 from tidegate.views.course import Course, Event
 from tidegate.views.health import Status, could_see, count_words, levels, status_of
 from tidegate.views.metrics import MetricView, metric_view
 from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
-from tidegate.words.progress_page import wave_status
-from tidegate.words.tables import seconds_between, sentence
 
 
 @dataclass(frozen=True, slots=True)

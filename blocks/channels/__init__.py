@@ -1,0 +1,1 @@
+"""The channels that people are notified by."""

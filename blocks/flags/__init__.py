@@ -1,0 +1,1 @@
+"""Flag systems: who gets the new path, written under a permit and read back."""

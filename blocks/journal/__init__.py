@@ -1,0 +1,1 @@
+"""The journal's database: entries, claims, freezes."""

@@ -1,0 +1,1 @@
+"""Prometheus: its answers, their age, its alert rules and its clock."""

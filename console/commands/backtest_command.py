@@ -1,0 +1,132 @@
+"""`tidegate backtest`: a plan's own judge over the past."""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from blocks.calls.addresses import without_userinfo
+from blocks.prometheus.block import Prometheus
+from console.commands.plan_commands import PlanPath, plan_from
+from console.home import connections, kit_path
+from console.options import Json
+from engine.measuring.backtest import backtest as replay
+from engine.measuring.backtest import record
+from engine.rollout.open import NotAllowed
+from tidegate.backtest.picture import backtest_picture
+from tidegate.backtest.result import BacktestResult
+from tidegate.backtest.run import Course, course
+from tidegate.backtest.scene import parse_harm
+from tidegate.backtest.words import cells
+from tidegate.plan.model import Plan
+from tidegate.values.units import parse_duration
+
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+_QUIET_SECONDS = 2.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(backtest)
+
+
+def backtest(
+    plan: PlanPath,
+    start: Annotated[datetime, typer.Option("--from", formats=_FORMATS, help="Where the past begins, in UTC.")],
+    end: Annotated[datetime, typer.Option("--to", formats=_FORMATS, help="Where it ends, in UTC.")],
+    prometheus: Annotated[str, typer.Option(metavar="URL", help="Ask this Prometheus instead of the kit's.")] = "",
+    inject: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=FACTOR", help="Also with this metric so many times as large.")
+    ] = None,
+    wave: Annotated[list[int] | None, typer.Option(help="Only this wave; may be given again.")] = None,
+    step: Annotated[str, typer.Option(help="Between two looks (1m).")] = "",
+    every: Annotated[str, typer.Option(help="Between two starts (6h).")] = "",
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw it into this file.")] = None,
+    who: Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who made it, for the journal.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Try a plan on the past: how often its criteria would have fired on what was healthy, and how soon on harm.
+
+    The result is kept in the kit's journal, where a checklist can ask for it; without a kit it is only shown.
+    """
+    loaded = plan_from(plan)
+    what = _course(loaded, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), inject or [], wave or [], step, every)
+    result = replay(_prometheus(prometheus), what, Said())
+    if picture is not None:
+        _write(picture, backtest_picture(result))
+    if as_json:
+        print(json.dumps(result.to_json(), indent=1))
+    else:
+        _show(result)
+    if kit_path().exists():
+        log.print(f"recorded as {record(connections().journal, loaded, result, who)}", markup=False)
+    else:
+        log.print("not recorded: there is no kit file, hence no journal", markup=False)
+
+
+def _course(
+    plan: Plan, start: datetime, end: datetime, inject: list[str], waves: list[int], step: str, every: str
+) -> Course:
+    try:
+        look, between = (parse_duration(text) if text else None for text in (step, every))
+        harms = [parse_harm(text) for text in inject]
+        return course(plan, start, end, look=look, every=between, waves=waves, harms=harms)
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None
+
+
+def _prometheus(url: str) -> Prometheus:
+    if not url:
+        return connections().prometheus
+    if not url.startswith(("http://", "https://")):
+        raise NotAllowed(
+            f"--prometheus: found {without_userinfo(url)!r}, allowed is an address such as http://localhost:9090"
+        )
+    return Prometheus(url=url)
+
+
+def _write(path: Path, drawn: str) -> None:
+    try:
+        path.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise NotAllowed(f"--picture: {path} cannot be written ({error.strerror})") from None
+
+
+class Said:
+    """Progress on the terminal, once it has taken long enough to be worth a word."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._said = self._began
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """Say how far it is, every two seconds at most."""
+        now = time.monotonic()
+        if now - self._said >= _QUIET_SECONDS:
+            self._said = now
+            log.print(f"{what} {done} of {of}, {now - self._began:.0f} s", markup=False)
+
+
+def _show(result: BacktestResult) -> None:
+    for wave in result.waves:
+        title = f"{wave.title}: turned back in {wave.turned_back.words}"
+        table = Table(title=escape(title), title_justify="left", title_style="bold")
+        for heading in ("Criterion", "Decides", "Fired", "Blind", "Unsure", "Harm put in"):
+            table.add_column(heading)
+        for row in (row for row in result.criteria if row.wave == wave.wave):
+            decides = f"{row.when}{', dry run' if row.dry_run else ''}"
+            table.add_row(*(escape(cell) for cell in (row.text, decides, *cells(row))))
+        out.print(table)
+        if wave.held_blind:
+            out.print(f"Held without sight in {wave.held_blind} more.", markup=False)
+    for words in result.left_out:
+        out.print(f"Not replayed: {words}.", markup=False)
+    out.print("In brackets the 95 % interval, for which waves that overlap count once.", markup=False)

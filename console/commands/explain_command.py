@@ -1,0 +1,71 @@
+"""`tidegate explain`: why a decision was taken, from the journal alone, in words and as curves."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.commands.rollout_commands import Rollout
+from console.exits import Exit
+from console.home import connections
+from console.options import Json
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout
+from tidegate.explain.chart import chart_lines
+from tidegate.explain.decision import Explained, explain
+from tidegate.explain.picture import explanation_picture
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain")(explain_decision)
+
+
+def explain_decision(
+    rollout: Rollout,
+    tick: Annotated[
+        int | None, typer.Argument(help="The journal entry that decided; without, the rollback or the last review.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the curves into this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a decision again from the journal's rows. Exit code 1 if anything comes out otherwise than recorded."""
+    run = OpenRollout(connections(), rollout)
+    try:
+        found = explain(run.connections.journal.entries(rollout), run.plan, run.timing, tick)
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None
+    if picture is not None:
+        try:
+            picture.write_text(explanation_picture(found), encoding="utf-8")
+        except OSError as error:
+            raise NotAllowed(f"--picture: {picture} cannot be written ({error.strerror})") from None
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        out.print(
+            f"{found.rollout}, entry {found.sequence} of {found.at:%Y-%m-%d %H:%M:%S} UTC: {found.words}", markup=False
+        )
+        for one in found.criteria:
+            _show(one)
+    if not found.agrees:
+        raise typer.Exit(Exit.NO_GO)
+
+
+def _show(one: Explained) -> None:
+    out.print(f"\n{one.text}: {one.verdict}\n  {one.sentence}", markup=False)
+    if one.odds:
+        out.print(f"  {one.odds[0].upper()}{one.odds[1:]}.", markup=False)
+    for line in chart_lines(one.curve):
+        out.print(f"  {line}", markup=False)
+    match one.agrees:
+        case True:
+            out.print("  Judged again from the journal: the same.", markup=False)
+        case False:
+            out.print(f"  Judged again from the journal it is OTHERWISE: {one.again}", markup=False)
+        case None:
+            out.print("  As recorded: the journal holds no rows to judge it from again.", markup=False)

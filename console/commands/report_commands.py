@@ -1,0 +1,117 @@
+"""`tidegate report`: what the journal tells, for the stand-up and for the files."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.commands.rollout_commands import Rollout
+from console.exits import Exit
+from console.home import connections
+from console.options import Json
+from engine.measuring.wave_usage import account
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.entries import Kind
+from tidegate.reports.closeout import NAME as CLOSEOUT
+from tidegate.reports.closeout import closeout, reported_body, why_not_the_recorded
+from tidegate.reports.closeout_page import closeout_markdown
+from tidegate.reports.costs import NAME as COSTS
+from tidegate.reports.costs import cost_report
+from tidegate.reports.costs_page import costs_markdown
+from tidegate.reports.postmortem import postmortem
+from tidegate.reports.standup import standup, standup_markdown
+
+log = Console(stderr=True, highlight=False)
+
+
+class Report(StrEnum):
+    """Which report."""
+
+    STANDUP = "standup"
+    CLOSEOUT = CLOSEOUT
+    COSTS = COSTS
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(report)
+    app.command("postmortem")(write_postmortem)
+
+
+def report(
+    rollout: Rollout,
+    which: Annotated[Report, typer.Argument(help="standup, costs, or close-out once the rollout has ended.")],
+    as_json: Json = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Close-out: does the journal still give the report whose hash it keeps?")
+    ] = False,
+) -> None:
+    """Print a report in Markdown. The hash of a close-out is written to the journal."""
+    if verify and which is not Report.CLOSEOUT:
+        raise NotAllowed(f"--verify: found with {which.value}, allowed with {CLOSEOUT}, whose hash the journal keeps")
+    run = OpenRollout(connections(), rollout)
+    if which is Report.STANDUP:
+        entries = run.connections.journal.entries(rollout)[: run.state.sequence]
+        body = standup(run.plan, run.state, run.timing, utc_now(), entries)
+        print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else standup_markdown(body, run.plan))
+    elif which is Report.COSTS:
+        _costs(run, as_json=as_json)
+    elif verify:
+        _verify(run)
+    else:
+        _close_out(run, as_json=as_json)
+
+
+def _costs(run: OpenRollout, *, as_json: bool) -> None:
+    if run.plan.costs is None:
+        raise NotAllowed(f"the plan of {run.rollout} has no costs:, allowed is a plan that says what it pays for")
+    now = utc_now()
+    # What has ended was accounted for at its end.
+    if run.state.phase.is_open and run.state.rollback is None and run.state.wave:
+        account(run, run.state.wave, now)
+    body = cost_report(run.plan, run.state, run.timing, now)
+    print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else costs_markdown(body))
+
+
+def _close_out(run: OpenRollout, *, as_json: bool) -> None:
+    if run.state.phase.is_open:
+        raise NotAllowed(
+            f"{run.rollout} is {run.state.phase.value.replace('_', ' ')}: it is closed out once it has ended"
+        )
+    entries = run.connections.journal.entries(run.rollout)
+    recorded = run.state.reports.get(CLOSEOUT)
+    # What was recorded is shown again, unless something has happened since.
+    since = entries[recorded["sequence"] :] if recorded else []
+    told = recorded is not None and all(entry.kind is Kind.REPORTED for entry in since)
+    body = closeout(run.plan, entries[: recorded["sequence"]] if told and recorded else entries)
+    if not told or recorded is None or recorded["sha256"] != reported_body(body)["sha256"]:
+        run.append(Kind.REPORTED, reported_body(body))
+        log.print(f"its SHA-256 {reported_body(body)['sha256']} stands in the journal", markup=False)
+    print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else closeout_markdown(body))
+
+
+def _verify(run: OpenRollout) -> None:
+    recorded = run.state.reports.get(CLOSEOUT)
+    if recorded is None:
+        raise NotAllowed(
+            f"no close-out of {run.rollout} has been written yet: `tidegate report {run.rollout} {CLOSEOUT}`"
+        )
+    broken = run.connections.journal.verify(run.rollout)
+    why = why_not_the_recorded(run.plan, run.connections.journal.entries(run.rollout), dict(recorded))
+    for problem in [*broken, *([f"the close-out: {why}"] if why else [])]:
+        log.print(problem, markup=False)
+    if broken or why:
+        raise typer.Exit(Exit.NO_GO)
+    print(f"intact: SHA-256 {recorded['sha256']}")
+
+
+def write_postmortem(rollout: Annotated[str, typer.Argument(help="A rollout that was rolled back.")]) -> None:
+    """Print the draft of a post-mortem in Markdown, from the journal alone."""
+    run = OpenRollout(connections(), rollout)
+    try:
+        print(postmortem(run.connections.journal.entries(rollout)), end="")
+    except ValueError as error:
+        raise NotAllowed(str(error)) from None

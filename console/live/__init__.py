@@ -1,0 +1,1 @@
+"""A rollout followed live in the terminal."""

@@ -1,0 +1,1 @@
+"""The local stack: Prefect's server and workers, Prometheus, the demo service."""

@@ -1,0 +1,78 @@
+"""Putting Tidegate on a Prefect server: work pools, blocks and deployments, in one repeatable go."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
+
+from blocks.errors import ConnectionFault
+from blocks.kit import register_kit
+from console.home import PROJECT
+from console.local_stack.automations import set_up_automations
+from engine.prefect_api.work_pools import CARRIES
+
+_PATIENCE_SECONDS = 900.0
+_SAY_EVERY_SECONDS = 15.0
+
+
+class DeployFailed(ConnectionFault):
+    """`prefect deploy` did not succeed; the message holds its last lines."""
+
+
+def deploy(
+    kit: Path, say: Callable[[str], None], *, automations: bool = True, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Create work pools, blocks of the kit's connections, deployments and automations; again, it changes nothing.
+
+    A slow server is waited for as long as it is `alive`. Raises DeployFailed.
+    """
+    say("registering work pools")
+    with get_client(sync_client=True) as client:
+        for pool in CARRIES:
+            try:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            except ObjectAlreadyExists:
+                continue
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        flows = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            say("saving the kit's connections as blocks, deploying the flows")
+            register_kit(kit)
+            _wait(flows, say, alive)
+        finally:
+            if flows.poll() is None:
+                flows.kill()
+                flows.wait()
+        if flows.returncode != 0:
+            output.seek(0)
+            raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.read().strip().splitlines()[-15:]))
+    if automations:
+        say("setting up automations")
+        with get_client(sync_client=True) as client:
+            set_up_automations(client)
+
+
+def _wait(flows: subprocess.Popen[bytes], say: Callable[[str], None], alive: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < _PATIENCE_SECONDS:
+        try:
+            flows.wait(_SAY_EVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not alive():
+                raise DeployFailed("Prefect's server ended while the flows were being deployed") from None
+            say(f"still deploying the flows ({waited + _SAY_EVERY_SECONDS:.0f} s)")
+        else:
+            return
+    raise DeployFailed(f"prefect deploy took over {_PATIENCE_SECONDS:.0f} s")

@@ -1,0 +1,75 @@
+"""`tidegate up`, `down` and `deploy`: the local stack, and a Prefect server of your own."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from console.home import kit_path
+from console.options import Json
+
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the stack commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(deploy)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    log.print(f"[dim]{text} ...[/dim]")
+
+
+def show_urls(urls: dict[str, str]) -> None:
+    """The pages a person may open."""
+    table = Table(show_header=False, box=None)
+    for name, url in urls.items():
+        table.add_row(f"[bold]{name}[/bold]", url)
+    out.print(table)
+
+
+def up(
+    day: Annotated[float, typer.Option(help="Seconds that one day of the load's daily curve takes.")] = 15.0,
+    as_json: Json = False,
+) -> None:
+    """Start the local stack (Prefect server, workers, dashboard, Prometheus, demo service, load, inbox)."""
+    from console.local_stack.stack import up as start_stack
+
+    stack = start_stack(day, say)
+    if as_json:
+        print(json.dumps(stack.urls()))
+        return
+    show_urls(stack.urls())
+    out.print(
+        "Next: [bold]tidegate start rehearsal.yaml --as you@company.com[/bold]; end it with [bold]tidegate down[/bold]"
+    )
+
+
+def down() -> None:
+    """End exactly what `up` started."""
+    from console.local_stack.stack import down as stop_stack
+
+    out.print("stopped" if stop_stack(say) else "nothing was running")
+
+
+def deploy(
+    automations: Annotated[
+        bool, typer.Option(help="Let missing heartbeats and crashes start the watch at once (not on SQLite).")
+    ] = True,
+) -> None:
+    """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
+
+    Run it again after every change; nothing is there twice.
+    """
+    from console.local_stack.deploying import deploy as put
+    from console.prefect_runs import use_named_server
+
+    use_named_server()
+    put(kit_path(), say, automations=automations)
+    out.print("deployed")

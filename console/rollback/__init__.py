@@ -1,0 +1,1 @@
+"""Rolling back from the command line, with or without a Prefect server."""

@@ -1,0 +1,1 @@
+"""A gate's effects: opening it, reading and proving an answer, deciding."""

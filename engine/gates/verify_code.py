@@ -1,0 +1,65 @@
+"""What a one-time code proves: judged by one process at a time, against every code that was given of late."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+
+from blocks.connections import OpenConnections
+from blocks.errors import ClaimHeld, Unreachable
+from blocks.journal.block import Claim
+from engine.gates.code_judge import code_judge
+from engine.rollout.session import HOLDER, utc_now
+from tidegate.gates.codes import REMEMBERED, Proof, locked, unused
+from tidegate.journal.entries import Kind
+
+CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
+CLOCKS = timedelta(seconds=30)  # how far the clocks of Prefect's server and of the worker may differ
+_LEASE = timedelta(seconds=10)
+_PATIENCE = timedelta(seconds=30)
+_here = threading.Lock()
+
+
+def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime, use: str) -> Proof:
+    """What this person's code proves for this use; whoever asks is `alone`, and writes the proof down before that ends.
+
+    The judge remembers what its own seeds have judged; the journal, what any worker has, one with a copy of the seeds
+    included.
+    """
+    if given_at > utc_now() + CLOCKS:
+        return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
+    earlier = _earlier(connections, person, given_at)
+    if why := locked(person, earlier, given_at):
+        return Proof(given_at, problem=why)
+    return unused(person, code_judge().judge(person, code, given_at, use), earlier)
+
+
+def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> list[Proof]:
+    """What this person's codes proved of late, for any gate or order of any rollout, ended ones included."""
+    since, found = given_at - REMEMBERED - CLOCKS, []
+    for kind in (Kind.ANSWERED, Kind.ORDERED):
+        for entry in connections.journal.recent(kind, since):
+            who = entry.body["answer"]["approver"] if kind is Kind.ANSWERED else entry.body["by"]
+            if who == person and entry.body.get("proof"):
+                found.append(Proof.from_json(entry.body["proof"]))
+    return found
+
+
+@contextmanager
+def alone(connections: OpenConnections) -> Iterator[Claim]:
+    """Only one process judges codes at a time, so that a code is spent once; raises Unreachable."""
+    until = monotonic() + _PATIENCE.total_seconds()
+    with _here:
+        while True:
+            try:
+                claim = connections.journal.claim(CODES, CODES, HOLDER, _LEASE)
+                break
+            except ClaimHeld as held:
+                if monotonic() > until:
+                    raise Unreachable(f"codes are being judged elsewhere all the time: {held}") from held
+                threading.Event().wait(0.2)
+        try:
+            yield claim
+        finally:
+            connections.journal.release(claim)

@@ -1,0 +1,1 @@
+"""Asking Prometheus, the journal and web sources, and judging what they answer."""

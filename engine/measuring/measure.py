@@ -1,0 +1,195 @@
+"""One look at a rollout: every question asked at once, every answer judged."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from engine.exposure.set_back import read_settled
+from engine.measuring.answers import Measured, measure, not_judged, starved
+from engine.measuring.clocks import clocks_apart
+from engine.measuring.counts import counting_wave
+from engine.measuring.fresh_past import of_fresh_points
+from engine.measuring.sources import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
+from engine.measuring.unseen_past import judged_with_the_past
+from engine.rollout.session import OpenRollout
+from tidegate.criteria.metric_levels import MetricLine, metric_line
+from tidegate.criteria.queries import Breach, points_apart, sustained
+from tidegate.criteria.references import BASELINE
+from tidegate.criteria.selected_series import SELECTS
+from tidegate.criteria.threshold import no_data_words
+from tidegate.gates.approval import measured_entry
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.plan.in_force import InForce, in_force
+from tidegate.plan.model import When
+from tidegate.rollout.decision import Drift, Judged
+from tidegate.values.exposure import ZERO
+from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+from tidegate.values.verdict import Finding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look saw: the judgement, the metrics table, and the raw answers it was made from."""
+
+    judged: Judged
+    metrics: tuple[MetricLine, ...]
+    raw: Mapping[str, Reading]
+    counted: Mapping[str, Any] | None = None
+    versions: Future[frozenset[str] | NoData] | None = None
+
+    def raw_json(self) -> dict[str, float | str]:
+        """The raw values, or the reason why there is none."""
+        return {k: v.value if isinstance(v, Sample) else v.reason.value for k, v in sorted(self.raw.items())}
+
+
+def look(run: OpenRollout, now: datetime) -> Look:
+    """Measure and judge everything in force at the rollout's wave; trouble is a finding, never an exception."""
+    state, plan = run.state, run.plan
+    drift, unreadable = drift_of(run)
+    if state.wave == 0:
+        return Look(Judged(now, (), (), drift, unreadable), (), {})
+    during = in_force(plan, state.wave, When.DURING)
+    triggers = in_force(plan, state.wave, When.TRIGGER)
+    seen = open_eyes(run, state.wave, now)
+    versions = _versions(seen)
+    found = _measured(seen, (*during, *triggers))
+    metrics = seen.metrics  # once they are answered, Prometheus' clock is known
+    judged = Judged(
+        now,
+        _judged_triggers(seen, triggers, [*found[len(during) :], *starved(seen)]),
+        tuple(finding for finding, _ in found[: len(during)]),
+        drift,
+        unreadable,
+        _unknown_build(seen, versions),
+        clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds),
+    )
+    lines = tuple(
+        metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))
+        for name, metric in plan.metrics.items()
+    )
+    return Look(judged, lines, seen.raw, _counts_body(seen), versions)
+
+
+def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
+    """The builds that serve the new path, asked for beside everything else."""
+    version = seen.run.plan.version
+    if version is None:
+        return None
+    prometheus = seen.run.connections.prometheus
+
+    def ask() -> frozenset[str] | NoData:
+        with seen.in_time():
+            return prometheus.label_values(version.query, version.label, seen.now)
+
+    return seen.ask(ask)
+
+
+def _unknown_build(seen: Sight, versions: Future[frozenset[str] | NoData] | None) -> str:
+    """Why nobody can tell which builds serve the new path now, or empty: unseen they may be others than before."""
+    if versions is None:
+        return ""
+    for found in (versions.result(), seen.raw[VERSIONS]):
+        if isinstance(found, NoData):
+            return f"Which version the new path runs cannot be told: no data ({no_data_words(found)})."
+    return ""
+
+
+def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
+    """The raw counts that this look added, as one entry of the journal; None for none."""
+    body: dict[str, Any] = {"wave": counting_wave(seen), "before": {}, "rows": {}}
+    for which, series, rows in sorted(seen.noted):
+        body[which][series] = rows
+    return body if seen.noted else None
+
+
+def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:
+    """The measured enter criteria of a wave, and how the wave before stands now: its criteria, triggers and flag.
+
+    A gate that only people answer must not be passed while nothing can be measured, or while what was fine is not.
+    """
+    criteria = measured_entry(run.plan, wave)
+    entered = tuple(finding for finding, _ in _measured(open_eyes(run, max(run.state.wave, 1), now), criteria))
+    standing = look(run, now).judged
+    apart = standing.skew or clocks_apart(run.connections)
+    skewed = (Finding("clocks", "The clocks agree", Verdict.ERROR, apart),) if apart else ()
+    bad = tuple(f for f in standing.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL))
+    flag = "the flag is as the journal has it"
+    unlike = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
+    drifted = (Finding("flag", flag, Verdict.ERROR, unlike),) if unlike else ()
+    if wave == 1 and run.state.not_there_yet:
+        entered += (Finding(SELECTS, "What the queries select", Verdict.PASS, run.state.not_there_yet),)
+    build = "the new path says which version it runs"
+    unknown = (Finding("version", build, Verdict.ERROR, why),) if (why := standing.unknown_build) else ()
+    return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)
+
+
+def _measured(seen: Sight, items: Iterable[InForce]) -> list[Measured]:
+    return side_by_side(partial(measure, seen, item) for item in items)
+
+
+def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
+    """How the flag differs from what the journal has, or None; and why the flag could not be read, or empty."""
+    state = run.state
+    try:
+        allowed = ZERO if state.phase is Phase.ROLLING_BACK else state.exposure
+        seen = read_settled(run, allowed, run.claim.epoch if run.claim is not None else None)
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises, a flag that cannot be read is no drift
+        return None, f"The flag cannot be read ({type(error).__name__}: {error})."
+    as_written = seen.revision == state.revision if state.revision else seen.exposure == ZERO
+    intended = state.intended is not None and seen.exposure == state.intended
+    # A definition that was written anew and means the same is no drift either.
+    if as_written or intended or seen.exposure == state.exposure:
+        return None, ""
+    return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
+
+
+def _judged_triggers(seen: Sight, items: Sequence[InForce], found: list[Measured]) -> tuple[Finding, ...]:
+    present = tuple(_lasting(seen, found))
+    return judged_with_the_past(seen, present, [breach for _, breach in found], items)
+
+
+def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:
+    """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then.
+
+    A past that cannot be read is blindness: nobody knows then whether the breach lasts.
+    """
+    for finding, breach in found:
+        if finding.verdict is not Verdict.FAIL or breach is None or breach.lasting == timedelta(0):
+            yield finding
+            continue
+        try:
+            points = _past(seen, breach, starved=finding.criterion == "starved")
+        except Exception as error:  # noqa: BLE001 - trouble is a finding, and the other triggers are judged
+            yield replace(finding, verdict=Verdict.ERROR, sentence=f"{finding.sentence} {not_judged(error)}")
+            continue
+        fires, why = sustained(breach, points)
+        blind = isinstance(points, NoData) and points.reason.is_blindness
+        verdict = Verdict.FAIL if fires else Verdict.ERROR if blind else Verdict.INCONCLUSIVE
+        yield replace(finding, verdict=verdict, sentence=f"{finding.sentence} Now {why}.")
+
+
+def _past(seen: Sight, breach: Breach, *, starved: bool) -> list[Sample] | NoData:
+    """The breach's query over twice the time that it must last, as far back as the new path had users."""
+    state, now, needed = seen.run.state, seen.now, breach.needed
+    step = points_apart(needed, seen.run.timing)
+    if breach.span is not None:
+        since, reach = exposed_since(state) or now, breach.span
+    elif starved:
+        since, reach = state.record.raised_at if state.record else now, breach.window
+    else:
+        since, reach = state.first_raise_at or now, timedelta(0)
+    start = max(since + reach, now - needed * 2)
+    young = breach.span is not None and now - since <= reach + needed + step
+    if young and start > now - needed:
+        return []
+    points = seen.past(breach.query, start, step, infinite=True)
+    if isinstance(points, NoData) and points.points and breach.adds:
+        points = list(points.points)  # the rest of a partial answer could only be worse
+    elif not starved:
+        points = of_fresh_points(seen, breach, points, start, step)
+    # Until the points may look back as far as the reading did, they may well see too few events.
+    none_yet = young and isinstance(points, NoData) and points.reason is NoDataReason.NO_SERIES
+    return [] if none_yet else points

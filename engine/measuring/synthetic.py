@@ -1,0 +1,119 @@
+"""Known requests, sent side by side as a user of the new path and as one of the old, and given up in time."""
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+
+from blocks.calls.bounded import bounded
+from blocks.errors import ConnectionFault, Refused
+from blocks.web import Web
+from engine.measuring.answers_external import web_of
+from engine.measuring.sources import Sight
+from tidegate.criteria.external import Known, Reply, Told, judge_synthetic, known_requests, reply_of
+from tidegate.criteria.external_kinds import Caller, Synthetic
+from tidegate.criteria.queries import Breach
+from tidegate.plan.in_force import InForce
+from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Finding, Verdict
+
+# Enough for every known request on both paths at once: one that hangs must not make another one late.
+_SENDERS = 50
+_GOOD_FOR = timedelta(minutes=1)
+
+
+def measure_synthetic(seen: Sight, item: InForce, criterion: Synthetic) -> tuple[Finding, Breach | None]:
+    """What both paths answer to the known requests; nothing is sent once the way back has begun."""
+    if why := _stopped(seen):
+        return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, why), None
+    meaning = criterion.model_dump_json(exclude={"text", "id", "when", "dry_run"})
+    try:
+        told = seen.once(("synthetic", meaning), lambda: _told(seen, criterion, meaning))
+    except (ConnectionFault, ValueError) as fault:
+        sentence = f"The known requests are not known ({fault})."
+        return Finding(item.id, criterion.text, Verdict.ERROR, sentence), None
+    return judge_synthetic(item.id, criterion, told), None
+
+
+def _told(seen: Sight, criterion: Synthetic, meaning: str) -> tuple[Told, ...]:
+    """The answers of this moment; between reviews, right ones may be up to a minute old.
+
+    Sending them is the dearest part of a look, and a service has better things to do than to answer them all day.
+    """
+    kept, key = seen.run.kept, ("synthetic", seen.wave, meaning)
+    if key in kept:
+        asked_at, good_for, answers = kept[key]
+        if timedelta(0) <= seen.now - asked_at < good_for:
+            known: tuple[Told, ...] = answers
+            return known
+        # Before anything is sent: right answers must not come back behind a wrong one, or none.
+        del kept[key]
+    told = send_known(web_of(seen, criterion.source), criterion)
+    if all(one.new is Reply.RIGHT and one.legacy is Reply.RIGHT for one in told):
+        # Not for all rollouts equally long: a watch has hundreds, and should not send for all of them at the same time.
+        share = random.uniform(0.5, 1)  # noqa: S311 - no secret
+        kept[key] = seen.now, min(_GOOD_FOR, seen.run.timing.interval(seen.wave)) * share, told
+    return told
+
+
+def _stopped(seen: Sight) -> str:
+    """Why no synthetic traffic may flow, or empty; the flag itself is asked, since it goes to zero before the entry."""
+    run = seen.run
+    if run.state.goes_no_further:
+        return "No synthetic traffic: the rollout is rolled back or over."
+    if run.connections.flags.read(run.flag).exposure == ZERO:
+        return "No synthetic traffic: the flag is at zero."
+    return ""
+
+
+def send_known(web: Web, criterion: Synthetic) -> tuple[Told, ...]:
+    """What became of each known request on each path; raises ConnectionFault or ValueError where none is known."""
+    patience = criterion.patience.total_seconds()
+    listed = bounded(
+        lambda: web.ask(criterion.source, path=criterion.known, timeout=patience), patience, criterion.source
+    )
+    known = known_requests(listed.status, listed.body)
+    both = ((criterion.new, criterion.new_path), (criterion.legacy, criterion.legacy_path))
+    jobs = [partial(_asked_twice, web, criterion, one, caller, path) for one in known for caller, path in both]
+    replies = _all_at_once(jobs)
+    pairs = zip(known, replies[::2], replies[1::2], strict=True)
+    return tuple(Told(one.id, new, legacy) for one, new, legacy in pairs)
+
+
+def _all_at_once(jobs: Sequence[Callable[[], Reply]]) -> list[Reply]:
+    with ThreadPoolExecutor(min(_SENDERS, len(jobs)), thread_name_prefix="synthetic") as pool:
+        return [future.result() for future in [pool.submit(job) for job in jobs]]
+
+
+def _asked_twice(web: Web, criterion: Synthetic, known: Known, caller: Caller, path: str) -> Reply:
+    """One silence may be the network's; two are the path's."""
+    reply = _asked(web, criterion, known, caller, path)
+    return _asked(web, criterion, known, caller, path) if reply is Reply.SILENT else reply
+
+
+def _asked(web: Web, criterion: Synthetic, known: Known, caller: Caller, path: str) -> Reply:
+    patience = criterion.patience.total_seconds()
+    headers = {
+        criterion.user_header: caller.user,
+        criterion.group_header: caller.group,
+        "x-synthetic": "tidegate",
+    }
+    try:
+        answer = bounded(
+            lambda: web.ask(
+                criterion.source,
+                method="POST",
+                path=criterion.send,
+                body=known.body,
+                headers=headers,
+                timeout=patience,
+            ),
+            patience,
+            criterion.source,
+        )
+    except Refused:
+        return Reply.REFUSED
+    except ConnectionFault:
+        return Reply.SILENT
+    return reply_of(answer.status, answer.body, answer.headers.get(criterion.path_header.lower()), path, known.answer)

@@ -1,0 +1,1 @@
+"""What people are notified of, beside the loop and never in its way."""

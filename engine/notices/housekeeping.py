@@ -1,0 +1,166 @@
+"""What lasts is not forgotten: gates that wait, holds, drift, new builds, and pages whose problem is over."""
+
+from datetime import datetime, timedelta
+
+from engine.gates.gate import stated_so_far
+from engine.measuring.measure import Look, entry_findings
+from engine.notices.delivery import tell
+from engine.rollback.rollback import roll_back
+from engine.rollout.session import OpenRollout
+from engine.watch.rate_limit import Turns
+from tidegate.gates.approval import asked_people, human_findings
+from tidegate.gates.timeouts import gate_due
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.notices.incidents import settled_pages, taken_pages
+from tidegate.notices.reminder_texts import (
+    drift_gone,
+    drift_moved,
+    gate_reminder,
+    held_long,
+    new_build,
+    problem_over,
+    problem_taken,
+)
+from tidegate.notices.texts import held
+from tidegate.plan.model import AfterWaiting, OnNewBuild
+from tidegate.rollout.decision import SOAKING, Judged
+from tidegate.values.samples import NoData
+from tidegate.values.units import format_duration
+from tidegate.values.verdict import worst
+
+LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
+LOOKS_APART = timedelta(seconds=3)  # where more than twenty wait in one process, less often: guarding comes first
+LOOK_AT_LATEST = timedelta(minutes=10)  # within the life of a run of the watch
+_looks = Turns(LOOK_AGAIN, LOOKS_APART, LOOK_AT_LATEST)
+
+
+def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
+    """After a look: remind, escalate, act on time-outs, and say what is over."""
+    if run.state.goes_no_further:
+        _looks.forget(run.rollout)
+        return
+    _mind_gate(run, now)
+    _mind_drift(run, judged)
+    for cause, since in list(run.state.held_at.items()):
+        if cause in run.state.holds and now - since >= run.plan.hold_max:
+            tell(run, held_long(run.plan, run.state, cause, since))
+    settle(run)
+
+
+def leave(rollout: str) -> None:
+    """Somebody else minds this rollout's people, or it is over."""
+    _looks.forget(rollout)
+
+
+def settle(run: OpenRollout) -> None:
+    """Resolve the incidents of problems that are over, and acknowledge those that somebody has taken in hand."""
+    for page in list(taken_pages(run.state)):
+        tell(run, problem_taken(run.state, page))
+    for page in list(settled_pages(run.state)):
+        tell(run, problem_over(run.state, page))
+
+
+def _mind_gate(run: OpenRollout, now: datetime) -> None:
+    gate = run.state.gate
+    if run.state.phase is not Phase.GATE or gate is None or not gate.waits or run.state.auto_approve:
+        _looks.forget(run.rollout)
+        return
+    due = gate_due(run.plan, gate, now)
+    if due.reminders:
+        tell(run, gate_reminder(run.plan, run.state, gate, due, asked_people(run.plan, gate.wave)))
+    if due.timed_out:
+        _time_out(run, gate, now)
+    else:
+        _look_again(run, gate, now)
+
+
+def _time_out(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
+    """Nobody answered in time: what the plan says happens once."""
+    policy = run.plan.waves[gate.wave - 1].gate.on_timeout
+    reason = f"nobody answered the gate before wave {gate.wave} within {format_duration(policy.after)}"
+    match policy.then:
+        case AfterWaiting.ROLL_BACK:
+            roll_back(run, reason=reason, criterion="gate", by="tidegate")
+        case AfterWaiting.HOLD:
+
+            def answered(state: RolloutState) -> bool:
+                waits = state.gate is not None and state.gate.waits and state.phase is Phase.GATE
+                return not waits or HoldCause.GATE_TIMEOUT in state.holds
+
+            cause = HoldCause.GATE_TIMEOUT
+            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+            if run.append(Kind.HELD, body, now, unless=answered, fenced=True):
+                tell(run, held(run.plan, run.state, cause, reason))
+
+
+def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
+    """Keep a waiting gate's evidence fresh; written only when some verdict has changed."""
+    if not _looks.has_come(run.rollout, now):
+        return
+    wave, attempt = gate.wave, gate.attempt
+    findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, stated_so_far(run, wave, now)))
+    if _verdicts(gate.findings) == sorted((f.criterion, f.verdict.value) for f in findings):
+        return
+    body = {
+        "wave": wave,
+        "attempt": attempt,
+        "verdict": worst(f.verdict for f in findings).value,
+        "findings": [f.to_json() for f in findings],
+    }
+
+    def moved_on(state: RolloutState) -> bool:
+        asked = state.gate
+        return asked is None or (asked.wave, asked.attempt) != (wave, attempt) or not asked.waits
+
+    run.append(Kind.GATE_LOOKED, body, now, unless=moved_on)
+
+
+def _verdicts(findings: list[dict[str, object]]) -> list[tuple[object, object]]:
+    return sorted(((f["criterion"], f["verdict"]) for f in findings), key=str)
+
+
+def _mind_drift(run: OpenRollout, judged: Judged) -> None:
+    """While held for drift: say when the flag is back, or was changed once more."""
+    since = run.state.held_at.get(HoldCause.DRIFT)
+    if since is None or judged.unreadable:
+        return
+    if judged.drift is None:
+        tell(run, drift_gone(run.plan, run.state, since))
+    elif judged.drift.now not in run.state.holds[HoldCause.DRIFT]:
+        tell(run, drift_moved(run.plan, run.state, since, judged.drift.was, judged.drift.now))
+
+
+def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
+    """See which versions the new path runs; what was not there before holds, begins the soak anew, or is told."""
+    version, state = run.plan.version, run.state
+    if version is None or look.versions is None or state.wave == 0 or state.goes_no_further:
+        return
+    seen = look.versions.result()
+    if isinstance(seen, NoData):
+        return  # no data, which the look has told already
+    versions, before = tuple(sorted(seen)), state.versions
+    if versions == before:
+        return
+    soaks = state.phase in SOAKING
+    anew = bool(before) and version.on_new_build is OnNewBuild.RESTART_SOAK and soaks
+    asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
+    counted = any(wave > max(state.wave, state.approved_wave) for wave in state.approvals)
+    paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
+    body = {"versions": list(versions), "before": list(before), "soak_anew": anew}
+    written = run.append(Kind.BUILD_SEEN, body, now, unless=lambda s: s.versions == versions, fenced=True)
+    if written and before and not paged:
+        then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
+        again = "; whoever was counted at the gate is asked again" if counted else ""
+        tell(run, new_build(run.plan, run.state, before, versions, then + again))
+
+
+def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> bool:
+    # Held before the version is noted, so that a process that dies in between holds at its next look.
+    cause = HoldCause.NEW_BUILD
+    reason = f"The new path's version changed: {', '.join(before)} -> {', '.join(versions)}."
+    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True) is None:
+        return False
+    tell(run, held(run.plan, run.state, cause, reason))
+    return True

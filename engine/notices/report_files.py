@@ -1,0 +1,28 @@
+"""Reports as files: beside the kit file, else in the local stack's home, a folder for each rollout."""
+
+import logging
+import re
+from pathlib import Path
+
+from engine.rollback.journal_fallback import spill_path
+
+_log = logging.getLogger("tidegate.reports")
+
+
+def reports_folder(rollout: str) -> Path:
+    """Where a rollout's reports lie."""
+    return spill_path().parent / "reports" / re.sub(r"[^A-Za-z0-9._-]+", "-", rollout)
+
+
+def keep_report(rollout: str, name: str, text: str) -> Path | None:
+    """Write the report, whole or not at all; None where it could not be written, which is logged and stops nothing."""
+    path = reports_folder(rollout) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.md"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_suffix(".draft")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        _log.warning("%s: the report could not be kept (%s)", path, error.strerror)
+        return None
+    return path

@@ -1,0 +1,115 @@
+"""What people see while a rollout runs: notices sent and a progress page kept fresh, both beside the loop."""
+
+import contextvars
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from prefect.artifacts import create_markdown_artifact
+
+from engine.notices.background_worker import Beside
+from engine.notices.delivery import deliver, undelivered
+from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.state import Phase
+from tidegate.pages.progress_page import progress_page
+
+_EVERY = timedelta(seconds=5)
+_EVERY_WHILE_WAITING = timedelta(minutes=5)  # with no news: many rollouts may wait in one process, each page takes time
+_WAITS = (Phase.GATE, Phase.POST_ROLLOUT)
+# One thread for every rollout of the process, since hundreds of pages at once would hold up the guards; and not the
+# one that sends, since Prefect's server may keep a call for minutes when it is away, and a page must not wait for it.
+_SHOWING = Beside()
+
+
+class Reporter:
+    """Sends notices and refreshes the artifact of one rollout from another thread; never in the loop's way."""
+
+    def __init__(self, run: OpenRollout) -> None:
+        self._origin = run
+        self._copies: dict[str, OpenRollout] = {}
+        # What is shown belongs to the run in Prefect that makes this.
+        self._context = contextvars.copy_context()
+        self._sending = Beside()
+        self._shown_at: datetime | None = None
+        self._shown_phase, self._shown_sequence = "", 0
+        self._queued = 0
+        self._reported = ""
+
+    def update(self, run: OpenRollout, now: datetime) -> None:
+        """Ask for what is due; returns at once."""
+        if len(run.state.queued) != self._queued:
+            self._queued = len(run.state.queued)
+            self._sending.do("notices", self._deliver)
+            self._show_soon("report", self._show_report)
+        state = run.state
+        phase = f"{state.phase}{state.wave}"
+        quiet = state.phase in _WAITS and state.sequence == self._shown_sequence
+        every = _EVERY_WHILE_WAITING if quiet else _EVERY
+        if phase != self._shown_phase or self._shown_at is None or now - self._shown_at >= every:
+            self._shown_at, self._shown_phase, self._shown_sequence = now, phase, state.sequence
+            self._show_soon("artifact", self._show)
+
+    def flush(self) -> None:
+        """Send and show the latest state, for at most ten seconds each."""
+        self._sending.do("notices", self._deliver)
+        self._show_soon("artifact", self._show)
+        self._sending.flush()
+        _SHOWING.flush()
+
+    def conclude(self, run: OpenRollout) -> None:
+        """The rollout is over: show that, send what is queued as `hand_over` does, and keep nothing for it."""
+        self._show_soon("report", self._show_report)
+        self._show_soon("artifact", self._show)
+        self.hand_over(run)
+        _reporters.pop(run.rollout, None)
+
+    def hand_over(self, run: OpenRollout) -> None:
+        """Before the claim goes, without which nobody may send: send what is queued, for at most ten seconds."""
+        if undelivered(run):
+            self._sending.do("notices", self._deliver)
+            self._sending.flush()
+
+    def _show_soon(self, what: str, show: Callable[[], None]) -> None:
+        _SHOWING.do(f"{what} of {self._origin.rollout}", partial(self._context.copy().run, show))
+
+    def _latest(self, job: str) -> OpenRollout:
+        # A copy for each thread; a rollout in hand is not shared.
+        copy = self._copies[job] = self._copies.get(job) or self._origin.again()
+        copy.refresh()
+        return copy
+
+    def _deliver(self) -> None:
+        try:
+            left = deliver(self._latest("sending"))
+        except Exception:
+            self._queued = -1  # ask again at the next update
+            raise
+        if left:
+            self._queued = -1
+
+    def _show(self) -> None:
+        run = self._latest("showing")
+        key = "rollout-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+        page = progress_page(run.plan, run.state, run.timing, utc_now())
+        create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
+
+    def _show_report(self) -> None:
+        """The newest meeting's report as an artifact of its own; a later one replaces it."""
+        run = self._latest("showing")
+        told = [notice for notice in run.state.queued.values() if notice.get("report")]
+        if told and told[-1]["event"] != self._reported:
+            newest = told[-1]
+            key = f"{newest['report']}-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+            create_markdown_artifact(newest["body"], key=key, description=newest["title"])
+            self._reported = newest["event"]
+
+
+_reporters: dict[str, Reporter] = {}
+
+
+def reporter_for(run: OpenRollout) -> Reporter:
+    """The one reporter that this process has for the rollout; two would send a notice twice."""
+    if run.rollout not in _reporters:
+        _reporters[run.rollout] = Reporter(run)
+    return _reporters[run.rollout]

@@ -1,0 +1,1 @@
+"""Zero for everybody first, its proof, and the further steps."""

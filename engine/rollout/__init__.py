@@ -1,0 +1,1 @@
+"""A rollout in hand: opened, evaluated, monitored, steered and ended."""

@@ -1,0 +1,275 @@
+"""The tick: measure, judge, append, decide, act. There is no second way of judging."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
+from blocks.journal.guard_checks import note_guard_check
+from engine.exposure.lease import renew_lease
+from engine.exposure.revert_raise import revert_unfinished, stop_raise
+from engine.exposure.step_back import step_back
+from engine.measuring.measure import Look, look
+from engine.measuring.references import measure_wave
+from engine.measuring.unseen_past import mark_looked
+from engine.measuring.wave_usage import account, settle_accounts
+from engine.notices.actions import carry_out
+from engine.notices.delivery import page_now, tell
+from engine.notices.housekeeping import mind_build, mind_people
+from engine.rollback.journal_fallback import merge_quietly
+from engine.rollback.rollback import roll_back
+from engine.rollback.stable_readiness import mind_legacy
+from engine.rollout.graduation import graduate
+from engine.rollout.journal_trust import tell_not_understood
+from engine.rollout.open import NotAllowed
+from engine.rollout.session import OpenRollout
+from tidegate.criteria.metric_levels import Level
+from tidegate.criteria.versus_control import stays
+from tidegate.journal.entries import Kind
+from tidegate.journal.fold import already_counted
+from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.notices.reminder_texts import broken_throughout, evidence_holds
+from tidegate.notices.texts import blinded, bound_crossed, held, soaked
+from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
+from tidegate.values.exposure import ZERO
+
+_log = logging.getLogger("tidegate.tick")
+_HELD_UNRECORDED = "held without the journal"
+BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick saw and did."""
+
+    at: datetime
+    decision: Decision
+    look: Look
+    reviewed: bool
+    journalled: bool = True
+
+
+def review_due(run: OpenRollout, now: datetime) -> bool:
+    """Whether the wave's interval has passed since its last review, as nearly as a guard's beat can tell."""
+    record = run.state.record
+    # Guards come on a beat of their own; one that is a few milliseconds early must not put the review off by a beat.
+    early = run.timing.guard / 10
+    return record is not None and now - record.last_review >= run.timing.interval(run.state.wave) - early
+
+
+def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+    """One look at the rollout and what follows from it; with `review` the evidence is recorded and soak credited.
+
+    Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
+    """
+    try:
+        return _tick(run, now, review=review)
+    except (Unreachable, Refused) as fault:
+        return _without_journal(run, now, fault)
+
+
+def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+    # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
+    run.keep_claim()
+    run.check_chain()
+    run.kept.pop(_HELD_UNRECORDED, None)
+    merge_quietly(run)
+    revert_unfinished(run)
+    seen = look(run, now)
+    decision = decide(run.state, seen.judged, run.timing)
+    if not isinstance(decision, RollBack):
+        _note_sight(run, seen, now)
+        if not seen.judged.skew:
+            resume(run, HoldCause.CLOCK_SKEW, "tidegate", "The clocks agree again.", now)
+        _note_bounds(run, seen, now)
+        known = _aside(lambda: mind_build(run, seen, now))
+        _aside(lambda: _note_counts(run, seen, now))
+        _aside(lambda: _note_evidence(run, seen))
+        # While nobody can tell which build runs, nothing is credited.
+        if review and known:
+            _record(run, seen, now)
+        decision = decide(run.state, seen.judged, run.timing)
+    _act(run, decision, now)
+    if isinstance(decision, RollBack):
+        # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
+        _aside(lambda: _note_counts(run, seen, now, fenced=False))
+    _aside(lambda: mind_people(run, seen.judged, now))
+    _aside(lambda: tell_not_understood(run))
+    if not isinstance(decision, RollBack):
+        if seen.judged.drift is None and not seen.judged.unreadable:
+            _aside(lambda: renew_lease(run, now))
+        _aside(lambda: mind_legacy(run, now))
+        _aside(lambda: carry_out(run, now))
+        _aside(lambda: settle_accounts(run))
+        if review:
+            _aside(lambda: _note_broken(run))
+    mark_looked(run, seen.judged.triggers, now)
+    note_guarded(run)
+    return Ticked(now, decision, seen, review)
+
+
+def note_guarded(run: OpenRollout) -> None:
+    """Record for the dead man's switch that what is exposed was looked at just now; no guard depends on it."""
+    if run.state.exposure != ZERO and run.state.phase.is_open:
+        with suppress(ConnectionFault):
+            note_guard_check(run.connections.journal, run.rollout)
+
+
+def _aside(job: Callable[[], object]) -> bool:
+    """Do what no rollback depends on, and whether it went well: what breaks there is logged, and guarding goes on."""
+    try:
+        job()
+    except ConnectionFault:
+        raise
+    except Exception:  # noqa: BLE001 - a message or a count that breaks must not leave a rollout unguarded
+        _log.exception("something beside the guard failed")
+        return False
+    return True
+
+
+def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) -> Ticked:
+    """While nothing can be recorded nothing is credited or raised, but a trigger still takes the flag to zero, once."""
+    seen = look(run, now)
+    decision: Decision = Continue(f"nothing can be recorded: {fault}")
+    at_zero = seen.judged.drift is not None and seen.judged.drift.is_zero
+    if seen.judged.fired is not None and not at_zero:
+        by_rule = decide(run.state, seen.judged, run.timing)
+        if isinstance(by_rule, RollBack):
+            decision = by_rule
+            _act(run, decision, now)
+        else:
+            _log.error("%s: a trigger fired, and the flag is left as it is: %s", run.rollout, by_rule)
+            if isinstance(by_rule, Hold) and _HELD_UNRECORDED not in run.kept:
+                # It cannot be recorded, and people must hear of it: once, until the journal answers again.
+                run.kept[_HELD_UNRECORDED] = by_rule.cause
+                notice = held(run.plan, run.state, by_rule.cause, by_rule.reason)
+                threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
+    return Ticked(now, decision, seen, reviewed=False, journalled=False)
+
+
+def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
+    match decision:
+        case RollBack(criterion, reason):
+            roll_back(run, reason=reason, criterion=criterion, by="tidegate")
+        case Hold(cause, reason, criterion):
+            _hold(run, cause, reason, now, criterion)
+        case StepDown(wave, reason):
+            _step_down(run, wave, reason, now)
+        case Advance(wave):
+            measure_wave(run, wave, now)
+            if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+                _aside(lambda: account(run, wave, now))
+                tell(run, soaked(run.plan, run.state, wave))
+        case Finish(reason):
+            graduate(run, reason, now)
+        case Continue():
+            pass
+        case _:
+            assert_never(decision)
+
+
+def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criterion: str = "") -> None:
+    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
+    body |= {"criterion": criterion} if criterion else {}
+
+    def known(state: RolloutState) -> bool:
+        # A trigger that fires while legacy is waited for already is one more reason.
+        return cause in state.holds and (not criterion or bool(state.fired_late))
+
+    if run.append(Kind.HELD, body, now, unless=known, fenced=True):
+        tell(run, held(run.plan, run.state, cause, reason))
+
+
+def _step_down(run: OpenRollout, wave: int, reason: str, now: datetime) -> None:
+    cause = HoldCause.BLIND_SPENT
+    try:
+        step_back(run, wave, by="tidegate", reason=reason, cause=cause, at=now)
+    except (NotAllowed, NotTaken, Unreachable, Refused) as fault:
+        # What cannot be lowered stays where it is, and people are paged.
+        _hold(run, cause, f"{reason} NOT stepped down to wave {wave}: {fault}", now)
+
+
+def _past(state: RolloutState, wave: int) -> bool:
+    record = state.waves.get(wave)
+    return state.wave != wave or record is None or record.soaked_at is not None
+
+
+def _note_sight(run: OpenRollout, seen: Look, now: datetime) -> None:
+    blind = seen.judged.blind
+    if blind and run.state.blind_since is None:
+        run.append(Kind.BLINDED, {"reason": blind}, now, unless=lambda s: s.blind_since is not None)
+    elif blind and run.state.blind_since is not None and now - run.state.blind_since >= BLIND_TOLD_AFTER:
+        tell(run, blinded(run.plan, run.state, blind))
+    elif not blind and run.state.blind_since is not None:
+        run.append(Kind.SIGHTED, {}, now, unless=lambda s: s.blind_since is None)
+
+
+def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
+    for line in seen.metrics:
+        key = (line.name, Level.WARNING.value)
+        beyond = line.level in (Level.WARNING, Level.CRITICAL)
+        if line.level is Level.NO_DATA or beyond == (key in run.state.crossed):
+            continue
+        body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
+        if run.append(Kind.CROSSED, body, now) and beyond:
+            tell(run, bound_crossed(run.plan, run.state, line))
+
+
+def _note_broken(run: OpenRollout) -> None:
+    """The first review beyond what must hold throughout is told when it happens: it cannot be made good again."""
+    for number, kept in run.state.kept.items():
+        if kept.broken_at is not None:
+            notice = broken_throughout(run.plan, run.state, number, kept)
+            if notice.event not in run.state.queued:
+                tell(run, notice)
+
+
+def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
+    """Store the raw counts of ticks that ended; each once, whoever counted it."""
+    if (body := seen.counted) is not None:
+        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
+
+
+def _note_evidence(run: OpenRollout, seen: Look) -> None:
+    """Tell people, once, of evidence that holds the wave for good."""
+    for finding in (*seen.judged.during, *seen.judged.triggers):
+        if stays(finding):
+            tell(run, evidence_holds(run.plan, run.state, finding))
+
+
+def _record(run: OpenRollout, seen: Look, now: datetime) -> None:
+    gained, healthy = credit(run.state, seen.judged, run.timing)
+    wave = run.state.wave
+    body: Mapping[str, Any] = {
+        "wave": wave,
+        "credit": gained.total_seconds(),
+        "healthy": healthy,
+        "verdict": seen.judged.verdict.value,
+        "findings": [f.to_json() for f in (*seen.judged.during, *seen.judged.triggers)],
+        "metrics": [line.to_json() for line in seen.metrics],
+        "raw": seen.raw_json(),
+    }
+    run.append(Kind.REVIEWED, body, now, unless=lambda s: _reviewed_since(s, wave, now), fenced=True)
+
+
+def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
+    record = state.waves.get(wave)
+    return record is None or state.wave != wave or record.last_review >= now
+
+
+def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetime | None = None) -> bool:
+    """End a hold of this cause; False when there was none."""
+    body = {"cause": cause.value, "reason": reason, "by": by}
+    return run.append(Kind.RESUMED, body, at, unless=lambda s: cause not in s.holds) is not None
+
+
+def hold(run: OpenRollout, by: str, reason: str) -> bool:
+    """Keep exposure where it is until `resume`; False when an operator holds it already."""
+    body = {"cause": HoldCause.OPERATOR.value, "reason": f"{by}: {reason}", "by": by}
+    done = run.append(Kind.HELD, body, unless=lambda s: HoldCause.OPERATOR in s.holds) is not None
+    stop_raise(run, f"held by {by}: {reason}")
+    return done

@@ -1,0 +1,86 @@
+"""The loops around the tick: guard until an instant, and monitor a wave until it has soaked."""
+
+import threading
+from datetime import datetime
+from time import monotonic
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.journal.freezes import why_frozen
+from engine.notices.reporter import Reporter
+from engine.rollout.evaluation import Ticked, review_due, tick
+from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.state import Phase
+from tidegate.notices.texts import review_line
+
+
+def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:
+    """Guard until the instant; False when the rollout left the phase, as by a rollback.
+
+    Reviews go on while people wait: what is exposed is still judged, and a rollout without them counts as silent.
+    """
+    while (now := utc_now()) < (when or now):
+        if not guard_once(run, reporter, phase, when):
+            return False
+    return run.refresh().phase is phase
+
+
+def guard_once(run: OpenRollout, reporter: Reporter, phase: Phase, until: datetime | None = None) -> bool:
+    """One guard and the pause behind it, which ends at `until` at the latest; False when the rollout left the phase."""
+    begun, now = monotonic(), utc_now()
+    tick(run, now, review=review_due(run, now))
+    reporter.update(run, now)
+    if run.state.phase is not phase:
+        return False
+    _pause(run, begun, until)
+    return True
+
+
+def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
+    """Guard while raising is frozen, so that no approval grows old meanwhile; False when the rollout left its phase."""
+    phase = run.state.phase
+    while why_frozen(run.connections.journal):
+        if not guard_once(run, reporter, phase):
+            return False
+    return run.refresh().phase is phase
+
+
+def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
+    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was turned back."""
+    while run.state.phase is Phase.WAVE and run.state.wave == wave:
+        begun, now = monotonic(), utc_now()
+        if review_due(run, now):
+            number = len(run.state.waves[wave].reviews) + 1
+            _review.with_options(task_run_name=f"review {number} of wave {wave}")(_Look(run, now))
+        else:
+            tick(run, now, review=False)
+        reporter.update(run, now)
+        if run.state.phase is Phase.WAVE:
+            _pause(run, begun)
+
+
+class _Look:
+    """One review to be made; opaque to Prefect, which would otherwise walk through the whole rollout."""
+
+    def __init__(self, run: OpenRollout, now: datetime) -> None:
+        self.run, self.now = run, now
+
+    def __repr__(self) -> str:
+        return f"review of {self.run.rollout} at {self.now.isoformat()}"
+
+
+@task(name="review", cache_policy=NO_CACHE, persist_result=False)
+def _review(at: _Look) -> str:
+    """Measure, judge, record."""
+    ticked: Ticked = tick(at.run, at.now, review=True)
+    return review_line(at.run.plan, at.run.state, ticked.look.judged, ticked.decision)
+
+
+def _pause(run: OpenRollout, begun: float, until: datetime | None = None) -> None:
+    """Wait for the next guard, counted from the beginning of this one; a clock that was set never makes it longer."""
+    left = begun + run.timing.guard.total_seconds() - monotonic()
+    if until is not None:
+        left = min(left, (until - utc_now()).total_seconds())
+    if left > 0:
+        threading.Event().wait(left)

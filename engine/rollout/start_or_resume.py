@@ -1,0 +1,50 @@
+"""The first step of a rollout's run: open the rollout, or go on with it."""
+
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from engine.rollout.connections import connected
+from engine.rollout.evaluation import resume as resume_hold
+from engine.rollout.open import new_rollout_name, open_rollout, plan_below
+from engine.rollout.session import OpenRollout, UnknownRollout
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause
+from tidegate.plan.model import parse_pace
+
+PLANS = Path(__file__).resolve().parents[2] / "plans"
+
+
+def begin(
+    plan: str, started_by: str, pace: str | None, approve: str, connections: str, resume: str | None
+) -> OpenRollout:
+    """The rollout of this run: the named one, the one an earlier start of this run opened, or a new one."""
+    run = _begun(plan, started_by, pace, approve, connections, resume)
+    carrier = str(flow_run.id)
+    if run.state.phase.is_open:
+        run.append(Kind.CARRIED, {"flow_run": carrier}, unless=lambda state: state.flow_run == carrier)
+        resume_hold(run, HoldCause.NO_WORKER, "tidegate", "a worker has taken its run")
+    return run
+
+
+def _begun(
+    plan: str, started_by: str, pace: str | None, approve: str, connections: str, resume: str | None
+) -> OpenRollout:
+    via = connected(connections)
+    if resume:
+        return OpenRollout(via, resume)
+    loaded = plan_below(PLANS, plan)
+    # From the run's id alone: a second start of the same run must find the rollout that the first one opened.
+    name = new_rollout_name(loaded, str(flow_run.id))
+    try:
+        return OpenRollout(via, name)
+    except UnknownRollout:
+        return open_rollout(
+            via,
+            loaded,
+            name,
+            started_by=started_by,
+            pace=parse_pace(pace) if pace else loaded.pace,
+            auto_approve=approve == "auto",
+            connection_set=connections,
+        )

@@ -1,0 +1,1 @@
+"""The watch: guards every open rollout that nobody else evaluates."""

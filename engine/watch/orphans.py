@@ -1,0 +1,135 @@
+"""Rollouts that nobody carries: a lost run is followed by a new one, one that waits for a worker or was cancelled is
+held, too many are paged.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from blocks.errors import ConnectionFault, Unreachable
+from engine.notices.delivery import tell
+from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, start_run
+from engine.prefect_api.work_pools import ROLLOUT_POOL
+from engine.rollout.evaluation import resume
+from engine.rollout.session import OpenRollout
+from tidegate.journal.entries import Kind
+from tidegate.journal.state import HoldCause, Phase
+from tidegate.notices.texts import abandoned, held
+
+ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout
+NEW_RUNS = 3
+_NEEDS_A_RUN = (Phase.PREPARING, Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED)
+_ASLEEP = "PAUSED"
+_STARTING = ("SCHEDULED", "PENDING")
+_log = logging.getLogger("tidegate.orphans")
+
+
+class Orphans:
+    """What the watch knows of the rollouts that nobody else guards: since when, and that somebody looks into it."""
+
+    def __init__(
+        self,
+        state_of: Callable[[str], str] = run_state,
+        start: Callable[[str, dict[str, object]], object] = start_run,
+        starting: Callable[[str, str], Iterable[FlowRunSeen]] = runs_that_start,
+    ) -> None:
+        self._state_of, self._start, self._starting = state_of, start, starting
+        self._since: dict[str, datetime] = {}
+        self._looking: dict[str, threading.Thread] = {}
+        self._coming: dict[str, str] = {}  # by rollout: the run that was about to take it at the look before
+
+    def carried(self, rollout: str) -> None:
+        """Somebody guards it."""
+        self._since.pop(rollout, None)
+
+    def look(self, run: OpenRollout, now: datetime) -> None:
+        """Nobody else guards it: after a while, look into it beside the loop. Returns at once."""
+        if run.state.phase not in _NEEDS_A_RUN:
+            self.carried(run.rollout)
+            return
+        gate = run.state.gate
+        asked = [gate.opened_at, gate.answered_at or gate.opened_at] if gate and run.state.phase is Phase.GATE else []
+        # Whoever was just asked or answered is about to be there.
+        since = max(self._since.setdefault(run.rollout, now), *asked, datetime.min.replace(tzinfo=UTC))
+        looking = self._looking.get(run.rollout)
+        if now - since < ORPHAN_AFTER or (looking is not None and looking.is_alive()):
+            return
+        # The next look into it comes no sooner than this one's effect can be seen.
+        self._since[run.rollout] = now
+        copy = run.again()
+        copy.claim = run.claim
+        self._looking[run.rollout] = threading.Thread(
+            target=self._look_into, args=(copy,), name=f"look into {run.rollout}", daemon=True
+        )
+        self._looking[run.rollout].start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for what is being looked into, at most this long each."""
+        for thread in self._looking.values():
+            thread.join(seconds)
+
+    def _look_into(self, run: OpenRollout) -> None:
+        try:
+            self.mend(run)
+        except ConnectionFault as fault:
+            _log.warning("%s is carried by nobody, and that cannot be mended now: %s", run.rollout, fault)
+
+    def mend(self, run: OpenRollout) -> None:
+        """Hold a rollout whose run was cancelled; start a new run for one whose run is lost; page after some."""
+        state = run.state
+        carrier = state.gate.flow_run if state.phase is Phase.GATE and state.gate else state.flow_run
+        found = self._state_of(carrier)
+        coming = self._coming.pop(run.rollout, "")
+        if found == _ASLEEP and state.phase is Phase.GATE:
+            return
+        if coming != carrier and (found in _STARTING or (found == "RUNNING" and state.phase is Phase.GATE)):
+            # A run that was just woken or submitted has no process yet; at the next look it must have taken over.
+            self._coming[run.rollout] = carrier
+            return
+        if found in ("CANCELLED", "CANCELLING") and state.cancelled_run != carrier:
+            go_on = f"tidegate resume {run.rollout} --as EMAIL --reason TEXT"
+            reason = f"its run was cancelled in Prefect; `{go_on}` lets a new one go on"
+            body = {"cause": HoldCause.OPERATOR.value, "reason": reason, "by": "Prefect", "flow_run": carrier}
+            if run.append(Kind.HELD, body, unless=lambda s: s.cancelled_run == carrier):
+                tell(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))
+            return
+        if HoldCause.OPERATOR in state.holds:
+            return
+        if found == "SCHEDULED" or self._is_scheduled(run):
+            _hold_for_a_worker(run)
+            return
+        if HoldCause.NO_WORKER in state.holds:
+            resume(run, HoldCause.NO_WORKER, "tidegate", f"its run is {found.lower()} now")
+        if state.orphaned >= NEW_RUNS:
+            tell(run, abandoned(run.plan, run.state))
+            return
+        attempt, sequence = run.state.orphaned + 1, run.state.sequence
+        reason = f"nobody carries it (its run is {found.lower()})"
+        entry: dict[str, object] = {"flow_run": carrier, "attempt": attempt, "reason": reason}
+        # Whatever was written meanwhile, somebody is there.
+        if run.append(Kind.ORPHANED, entry, unless=lambda s: s.sequence != sequence) is None:
+            return
+        parameters = {"plan": run.plan.name, "started_by": state.started_by, "resume": run.rollout}
+        try:
+            self._start("rollout/rollout", {**parameters, "connections": state.connections})
+        except Unreachable as fault:
+            _log.warning("no new run for %s: %s", run.rollout, fault)
+
+    def _is_scheduled(self, run: OpenRollout) -> bool:
+        """Whether a run for this rollout waits for a worker: it was started, and has not said so in the journal yet."""
+        return any(seen.parameters.get("resume") == run.rollout for seen in self._starting("rollout", ROLLOUT_POOL))
+
+
+def _hold_for_a_worker(run: OpenRollout) -> None:
+    """Say, once, that nobody will carry the rollout on: another run would only wait beside the first."""
+    reason = (
+        f"its run waits in Prefect and no worker takes it: prefect worker start --pool {ROLLOUT_POOL}, "
+        f"or prefect work-pool resume {ROLLOUT_POOL}"
+    )
+    body = {"cause": HoldCause.NO_WORKER.value, "reason": reason, "by": "tidegate"}
+    if run.append(Kind.HELD, body, unless=lambda s: HoldCause.NO_WORKER in s.holds):
+        tell(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))
+
+
+__all__ = ["NEW_RUNS", "ORPHAN_AFTER", "Orphans"]

@@ -1,0 +1,196 @@
+"""The watch: guards every open rollout that nobody else ticks, with the same tick as the waves."""
+
+import logging
+import threading
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+
+from blocks.connections import OpenConnections
+from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
+from blocks.journal.block import Claim, RolloutRow
+from engine.gates.gate import given_to_prefect
+from engine.notices.background_worker import Beside
+from engine.notices.housekeeping import leave
+from engine.notices.reporter import reporter_for
+from engine.prefect_api.runs import resume_run
+from engine.rollback.drills import abandon_drill, is_drill
+from engine.rollback.rollback import prove
+from engine.rollout.evaluation import note_guarded, review_due, tick
+from engine.rollout.journal_trust import CLAIMS_AGAIN, restore_claims
+from engine.rollout.session import LEASE, OpenRollout, utc_now, why_unread
+from engine.watch.ended_rollouts import Afterwards
+from engine.watch.guard_rounds import GuardRounds
+from engine.watch.leader_election import give_up, is_relieved
+from engine.watch.orphans import Orphans
+from engine.watch.rollback_listener import Hearing
+from engine.watch.unguarded import Unguarded
+from tidegate.journal.fold_amendment import AMENDED
+from tidegate.journal.state import Phase, RolloutState
+
+BEAT = timedelta(seconds=10)
+TROUBLE_TOLD_AFTER = 60.0  # seconds: a look that broke once may go well the next time
+WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
+_provers: dict[str, threading.Thread] = {}
+_log = logging.getLogger("tidegate.watch")
+
+
+def watch_until(connections: OpenConnections, claim: Claim, end: datetime, latest: datetime | None = None) -> int:
+    """Guard until `end`, but until `latest` as long as nobody stands by; returns how many guards were made.
+
+    Ends early where the claim is lost.
+    """
+    runs: dict[str, OpenRollout] = {}
+    orphans, afterwards, unguarded, rounds = Orphans(), Afterwards(), Unguarded(connections), GuardRounds()
+    guards, after, pages, hearing = 0, Beside(), Beside(), Hearing(connections)
+    hearing.start()
+    begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
+    over = begun + (end - wall).total_seconds()
+    latest_over = over if latest is None else begun + (latest - wall).total_seconds()
+    claims_due = begun
+    while (begun := monotonic()) < over or (begun < latest_over and not is_relieved(connections)):
+        try:
+            connections.journal.renew(claim, LEASE)
+            opened = connections.journal.rollouts(open_only=True)
+            for row in opened:
+                if row.rollout not in runs and (run := _taken_up(connections, row, unguarded)) is not None:
+                    runs[row.rollout] = run
+            owners = connections.journal.owners()
+            for rollout in owners.keys() - {row.rollout for row in opened}:
+                unguarded.note(rollout, owners[rollout], "Its opening entry is not there, or cannot be read")
+        except Fenced:
+            break
+        except Exception as fault:  # noqa: BLE001 - whatever stands in the journal, what is in hand is guarded
+            _log.warning("the list of open rollouts cannot be read: %s: %s", type(fault).__name__, fault)
+        beat = min([BEAT, *(run.timing.guard for run in runs.values())]).total_seconds()
+        guards += rounds.guard(list(runs.values()), lambda run: _guard(run, utc_now(), orphans, unguarded), beat)
+        for run in [run for run in runs.values() if not rounds.is_under_way(run.rollout)]:
+            if not run.state.phase.is_open:
+                reporter_for(run).conclude(run)
+                run.release_claim()
+                del runs[run.rollout]
+        # Messages may wait for an answer for long: beside the loop.
+        if begun >= claims_due:
+            claims_due = begun + CLAIMS_AGAIN.total_seconds()
+            after.do("claims", partial(restore_claims, connections))
+        after.do("afterwards", partial(afterwards.look, connections, utc_now()))
+        pages.do("unguarded", partial(unguarded.tell, list(owners)))
+        threading.Event().wait(max(0.0, begun + beat - monotonic()))
+    hearing.end()
+    rounds.end()
+    for run in runs.values():
+        if not rounds.is_under_way(run.rollout):
+            run.release_claim()
+    give_up(connections, claim)
+    return guards
+
+
+def _taken_up(connections: OpenConnections, row: RolloutRow, unguarded: Unguarded) -> OpenRollout | None:
+    """The rollout in hand, or None: one that cannot be read is paged and keeps no other from being guarded."""
+    try:
+        run = OpenRollout(connections, row.rollout)
+        # Made here, so that what it shows belongs to this run in Prefect.
+        reporter_for(run)
+    except Unreachable:
+        raise
+    except Exception as error:  # noqa: BLE001 - an entry of a newer release, a plan that is no longer understood
+        unguarded.note(row.rollout, row.flag, f"It cannot be read ({why_unread(error)})")
+        return None
+    unguarded.clear(row.rollout)
+    return run
+
+
+def _prove_beside(run: OpenRollout) -> None:
+    """Prove in another thread: a proof takes seconds, and the other rollouts must not wait for it."""
+    running = _provers.get(run.rollout)
+    if running is None or not running.is_alive():
+        copy = run.again()
+        copy.claim = run.claim
+        _provers[run.rollout] = threading.Thread(target=prove, args=(copy,), name=f"prove {run.rollout}", daemon=True)
+        _provers[run.rollout].start()
+
+
+_wakers: dict[str, threading.Thread] = {}
+
+
+def _wake_beside(run: OpenRollout, now: datetime) -> None:
+    """Wake the run whose gate was answered and that still sleeps, as when Prefect's server was too busy then."""
+    gate, running = run.state.gate, _wakers.get(run.rollout)
+    if gate is None:
+        return
+    answered = gate.answer is not None and not gate.outcome and run.state.phase is Phase.GATE
+    sleeps = answered or (gate.outcome == AMENDED and run.state.phase in (Phase.GATE, Phase.PREPARING))
+    if not sleeps or gate.answered_at is None or now - gate.answered_at < WAKE_AFTER:
+        return
+    if running is not None and running.is_alive():
+        return
+    flow_run, given = gate.flow_run, given_to_prefect(run, gate)
+
+    def wake() -> None:
+        try:
+            resume_run(flow_run, given, attempts=1)
+        except ConnectionFault as fault:
+            _log.warning("the run of %s could not be woken: %s", run.rollout, fault)
+
+    _wakers[run.rollout] = threading.Thread(target=wake, name=f"wake {run.rollout}", daemon=True)
+    _wakers[run.rollout].start()
+
+
+def _known_state(run: OpenRollout) -> tuple[RolloutState, ConnectionFault | None]:
+    """The newest state; while the journal cannot be read the last one, and why: a trigger is obeyed then, too."""
+    try:
+        return run.refresh(), None
+    except (Unreachable, Refused) as fault:
+        _log.warning("%s is guarded by what was known: %s", run.rollout, fault)
+        return run.state, fault
+
+
+def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguarded) -> bool:
+    """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
+    try:
+        state, unread = _known_state(run)
+        if isinstance(unread, Refused):
+            unguarded.note(run.rollout, run.flag, f"It is guarded by what was known of it before, alone ({unread})")
+        if not state.phase.is_open:
+            leave(run.rollout)
+            return False
+        if is_drill(run):
+            run.keep_claim()
+            # A living drill holds the claim; it has it for good a moment after it was opened.
+            if state.opened_at is not None and now - state.opened_at > LEASE:
+                abandon_drill(run)
+            run.release_claim()
+            return True
+        if state.phase is Phase.ROLLING_BACK:
+            run.keep_claim()
+            _prove_beside(run)
+            reporter_for(run).update(run, now)
+            note_guarded(run)
+            unguarded.clear(run.rollout)
+            return True
+        if not tick(run, now, review=review_due(run, now)).journalled:
+            # Who carries it cannot be told, and nothing but the way back is done for it.
+            if isinstance(unread, Refused):
+                with suppress(ConnectionFault):
+                    run.release_claim()  # whoever can read it may have it
+            return True
+        reporter_for(run).update(run, now)
+        _wake_beside(run, now)
+        orphans.look(run, now)
+        if run.state.phase is not Phase.POST_ROLLOUT:
+            # Whoever carries this rollout on must be able to take it at once. What is queued is sent beside, all the
+            # same: whoever had a claim last may send until another takes it, and a pager that hangs holds up no guard.
+            run.release_claim()
+    except (ClaimHeld, Fenced):
+        run.claim = None
+        orphans.carried(run.rollout)
+        leave(run.rollout)
+        unguarded.clear(run.rollout)
+        return False
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
+        _log.exception("%s cannot be judged", run.rollout)
+        unguarded.note(run.rollout, run.flag, f"It cannot be judged ({why_unread(error)})", TROUBLE_TOLD_AFTER)
+        return False
+    unguarded.clear(run.rollout)
+    return True

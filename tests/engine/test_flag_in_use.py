@@ -1,0 +1,44 @@
+"""Nobody is led to take somebody else's flag to zero so that a rollout can begin on its key."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blocks.connections import OpenConnections
+from blocks.flags.flagd_file import FlagdFile
+from blocks.journal.block import Journal
+from engine.preflight.checks import preflight_checks, run_checks
+from engine.rollout.identity import utc_now
+from engine.rollout.open import NotAllowed, open_rollout
+from tests.engine.world import DEAD
+from tests.tidegate.builders import ANN, PLAN
+from tidegate.plan.pace import Pace, Timing
+from tidegate.values.verdict import Verdict
+
+MIGRATION = {
+    "state": "ENABLED",
+    "variants": {"OLD": "old", "DUAL_WRITE": "dual", "NEW": "new"},
+    "defaultVariant": "DUAL_WRITE",
+}
+RAISED_BY_HAND = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+
+
+@pytest.mark.parametrize("definition", [MIGRATION, RAISED_BY_HAND])
+def test_a_flag_of_somebody_else_is_left_and_nobody_is_told_to_zero_it(
+    tmp_path: Path, definition: dict[str, object]
+) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"flags": {PLAN.flag.key: definition}}))
+    journal = Journal(url=f"sqlite:///{tmp_path / 'journal.db'}")
+    via = OpenConnections(journal, FlagdFile(path=str(file)), DEAD)
+    now = utc_now()
+    checks = preflight_checks(via, PLAN, Timing(PLAN, Pace.of(now, None)), started_by=ANN, now=now)
+    [found] = run_checks(tuple(check for check in checks if check.name == "flag"))
+    assert found.verdict is Verdict.FAIL
+    with pytest.raises(NotAllowed) as refused:
+        open_rollout(via, PLAN, "r-1", started_by=ANN, pace=None, auto_approve=False, connection_set="default")
+    for sentence in (found.sentence, str(refused.value)):
+        assert "owner" in sentence
+        assert "set it to zero" not in sentence
+    assert json.loads(file.read_text())["flags"][PLAN.flag.key] == definition

@@ -1,0 +1,86 @@
+"""Time in which no process looked is judged afterwards: a trigger that held in between is obeyed, and earns no soak."""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from engine.rollout.evaluation import tick
+from engine.rollout.session import OpenRollout
+from tests.conftest import PrometheusServer
+from tests.engine.world import World, healthy, no_alerts
+from tidegate.values.exposure import ZERO
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
+    return World(tmp_path, prometheus_server, no_alerts())
+
+
+def broken_until(end: datetime, world: World) -> None:
+    """Sixty of a hundred requests fail up to `end`; then all is well for seven minutes."""
+    world.scrape(end, lambda _: {"new": 200.0, "new_errors": 120.0, "old": 1800.0, "old_errors": 9.0})
+    world.scrape(end + 7 * MINUTE, healthy)
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["its process stood still", "its process died"])
+def test_a_breach_in_minutes_that_nobody_saw_is_obeyed(world: World, tmp_path: Path, dies: bool) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    assert world.run.state.rollback is None
+    soaked = world.soaked
+    broken_until(world.now + 8 * MINUTE, world)
+    run = world.run
+    if dies:
+        run.release_claim()
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
+            database.execute("update guard_checks set checked = checked - ?", ((15 * MINUTE).total_seconds(),))
+        run = OpenRollout(world.via, run.rollout)
+    tick(run, world.now + 15 * MINUTE, review=True)
+    assert run.state.rollback is not None
+    assert "Nobody saw it from" in run.state.rollback.reason
+    assert world.via.flags.read(run.flag).exposure == ZERO
+    assert run.state.waves[1].soaked(run.timing.soak(1), 0)[0] == soaked
+
+
+def test_a_gap_in_which_all_was_well_changes_nothing_and_credits_one_interval(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    before = world.soaked
+    world.scrape(world.now + 60 * MINUTE, healthy)
+    world.now += 60 * MINUTE
+    tick(world.run, world.now, review=True)
+    assert world.run.state.rollback is None
+    assert world.soaked - before <= world.run.timing.interval(1)
+
+
+@pytest.mark.parametrize("review", [True, False], ids=["a review", "a guard"])
+def test_a_gap_is_judged_by_the_first_look_that_can_read_it(world: World, review: bool) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    broken_until(world.now + 8 * MINUTE, world)
+    run = world.run
+    world.now += 15 * MINUTE
+    world.without_prometheus()
+    tick(run, world.now, review=review)
+    assert run.state.rollback is None
+    world.with_prometheus()
+    tick(run, world.now + run.timing.guard, review=False)
+    assert run.state.rollback is not None
+    assert "Nobody saw it from" in run.state.rollback.reason
+
+
+def test_what_held_while_nothing_could_be_seen_is_obeyed_once_it_can(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    run, began = world.run, world.now
+    broken_until(world.now + 8 * MINUTE, world)
+    world.without_prometheus()
+    while world.now < began + 14 * MINUTE:
+        world.now += MINUTE
+        tick(run, world.now, review=False)
+    assert run.state.rollback is None
+    world.with_prometheus()
+    tick(run, world.now + run.timing.guard, review=False)
+    assert run.state.rollback is not None
+    assert world.via.flags.read(run.flag).exposure == ZERO

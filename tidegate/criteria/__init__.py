@@ -1,0 +1,1 @@
+"""The kinds of criteria: what each asks, and how its answers are judged."""

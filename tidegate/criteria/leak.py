@@ -1,0 +1,118 @@
+"""Whether a metric's floor grows from day to day.
+
+A day's rhythm looks like a leak in the morning, so that each hour's floor (its minimum) is held against the floor of
+the same hour of the day before. What is left is the growth per day:
+
+- it rises through the last day (Mann-Kendall, p < 0.01, and Sen's slope above the bound, in the whole day and in both
+  of its halves): a leak that has begun since;
+- or it stands above the bound most of the time in both halves of the whole window of two days or more: a leak that
+  has gone on for longer, whose growth per day no longer changes. A single step, such as a new wave's, stands for a day.
+
+With less than a day of growth to look at nothing can be told: INCONCLUSIVE, never PASS. At rehearsal pace an hour is
+never shorter than one scrape, and a day has then fewer hours; below `_LEAST` hours a day nothing is told at all.
+Sources of the formulas: see `mann_kendall`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+
+from tidegate.criteria.history_kinds import Leak
+from tidegate.criteria.queries import joined_query
+from tidegate.criteria.threshold import no_data_words, on_dry_run
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import DAY, Timing
+from tidegate.statistics.mann_kendall import SIGNIFICANT, p_rising, sen_slope
+from tidegate.values.samples import NoData, NoDataReason, Sample
+from tidegate.values.units import quantity_in
+from tidegate.values.verdict import Finding, Verdict
+
+_HOUR = timedelta(hours=1)
+_LEAST = 12
+_LOOKS_AN_HOUR = 30
+_COVERED = 0.75
+_MOST = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """The one range query for the floors, and how many hours a day has."""
+
+    query: str
+    hour: timedelta
+    a_day: int
+    days: int
+
+
+def floors(plan: Plan, item: Leak, wave: int, timing: Timing, variant: str | None = None) -> Floors:
+    """The minimum of each hour, for the window and the day before it."""
+    hour = timing.pace.real(_HOUR, plan.scrape_interval)
+    look = max(hour / _LOOKS_AN_HOUR, plan.scrape_interval)
+    inner = joined_query(plan, item.metric, wave, timing.window(plan.metrics[item.metric].window), variant)
+    query = f"min_over_time(({inner})[{_ms(hour)}:{_ms(look)}])"
+    return Floors(query, hour, round(timing.pace.real(DAY) / hour), max(1, round(item.window / DAY)))
+
+
+def _ms(span: timedelta) -> str:
+    return f"{round(span.total_seconds() * 1000)}ms"
+
+
+def growth(asked: Floors, points: Sequence[Sample]) -> list[tuple[float, float]]:
+    """(days, growth since the same hour of the day before), oldest first; hours without either floor are left out."""
+    if not points:
+        return []
+    end = points[-1].at
+    floor = {round((end - point.at) / asked.hour): point.value for point in points}
+    return [
+        (-back / asked.a_day, floor[back] - floor[back + asked.a_day])
+        for back in sorted(floor, reverse=True)
+        if back + asked.a_day in floor and back < asked.days * asked.a_day
+    ]
+
+
+def judge_leak(id_: str, item: Leak, plan: Plan, asked: Floors, points: Sequence[Sample] | NoData) -> Finding:
+    """The finding: what grows is a FAIL, what does not is a PASS, and less than a day of growth is neither."""
+    metric = plan.metrics[item.metric]
+    bound = quantity_in(item.above, metric.unit)
+    words = f"above {metric.unit.format(bound)} a day"
+
+    def found(verdict: Verdict, sentence: str, observed: float | None = None, n: float | None = None) -> Finding:
+        finding = Finding(id_, item.text, verdict, sentence, observed, words, n, asked.query, item.required)
+        return on_dry_run(item, finding)
+
+    if isinstance(points, NoData):
+        verdict = Verdict.INCONCLUSIVE if points.reason is NoDataReason.NO_SERIES else Verdict.ERROR
+        return found(verdict, f"{metric.title}: its past cannot be read ({no_data_words(points)}).")
+    grown = growth(asked, points)
+    last_day = [(at, value) for at, value in grown if at > -1]
+    n = len(grown)
+    if asked.a_day < _LEAST or len(last_day) < _COVERED * asked.a_day:
+        sentence = f"{metric.title}: {len(last_day)} of {asked.a_day} hours can be held against the day before."
+        return found(Verdict.INCONCLUSIVE, sentence, n=n)
+    middle = median(value for _, value in last_day)
+    seen = f"Floor of {metric.title} grew by {metric.unit.format(middle)} in a day ({len(last_day)} hours)"
+    if _rises(last_day, bound):
+        return found(Verdict.FAIL, f"{seen}, faster from hour to hour; a leak is {words}.", middle, n)
+    covered = len(grown) >= _COVERED * asked.days * asked.a_day
+    if asked.days > 1 and covered and all(_stands_above(half, bound) for half in _halves(grown)):
+        return found(Verdict.FAIL, f"{seen}, and on all {asked.days} days; a leak is {words}.", middle, n)
+    return found(Verdict.PASS, f"{seen}; a leak is {words}.", middle, n)
+
+
+def _rises(part: Sequence[tuple[float, float]], bound: float) -> bool:
+    """Significantly and faster than the bound, in the whole and in both halves."""
+    for piece in (part, *_halves(part)):
+        at, values = [at for at, _ in piece], [value for _, value in piece]
+        if p_rising(values) >= SIGNIFICANT or sen_slope(values, at) <= bound:
+            return False
+    return True
+
+
+def _stands_above(part: Sequence[tuple[float, float]], bound: float) -> bool:
+    """Most of the time: a step in the middle of the window fills half of either half, and is no leak."""
+    return sum(value > bound for _, value in part) >= _MOST * len(part)
+
+
+def _halves(part: Sequence[tuple[float, float]]) -> tuple[Sequence[tuple[float, float]], Sequence[tuple[float, float]]]:
+    return part[: len(part) // 2], part[len(part) // 2 :]

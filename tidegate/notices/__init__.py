@@ -1,0 +1,1 @@
+"""Messages to people: when they are due, to whom, and their text."""

@@ -1,0 +1,136 @@
+"""What a wave's actions ask of people: the tasks to hand over, the reminders that are due, what a gate asks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
+from tidegate.plan.model import Plan, PostRollout, Wave, timezone_of
+from tidegate.plan.pace import DAY, Timing
+from tidegate.rollout.step_back import visit
+
+# While the rollout is being turned back, or is over, nobody is reminded of anything.
+_GOES_ON = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """One task that a gate asks for: its box, whose it is, and the plan's line."""
+
+    key: str
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A standby to be looked up now: its event, and the action."""
+
+    event: str
+    action: Standby
+
+
+def acknowledgements(plan: Plan, wave: int) -> tuple[Acknowledgement, ...]:
+    """The tasks of the wave before this one, which its gate asks for."""
+    if wave < 2:
+        return ()
+    before = plan.waves[wave - 2]
+    return tuple(
+        Acknowledgement(f"task.{before.name}.{position}", action.role, f"Done in {before.title}: {action.text}")
+        for position, action in enumerate(before.actions, start=1)
+        if isinstance(action, Task) and not action.at_once
+    )
+
+
+def due_notices(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> tuple[Notice, ...]:
+    """The notices of the wave under way that should have been queued by now; each event comes once."""
+    record = state.record
+    if record is None or state.phase not in _GOES_ON:
+        return ()
+    # A rehearsal's days pass while people think at a gate; one meeting tells them what the next would.
+    waits = state.phase is Phase.GATE and timing.pace.factor > 1 and state.gate is not None
+    until = min(now, state.gate.opened_at + timing.pace.real(DAY)) if waits and state.gate is not None else now
+    found = [*_handed_over(plan, state), *_scheduled(plan, state, timing, record.raised_at, until)]
+    return tuple(notice for notice in found if notice.event not in state.queued)
+
+
+def due_standbys(plan: Plan, state: RolloutState) -> tuple[Due, ...]:
+    """The standbys of the wave under way that nobody has looked up yet."""
+    if state.record is None or state.phase not in _GOES_ON:
+        return ()
+    actions = enumerate(_step(plan, state.wave).actions, start=1)
+    again = visit(plan, state, state.wave)
+    asked = [Due(f"standby-{state.wave}-{n}{again}", action) for n, action in actions if isinstance(action, Standby)]
+    return tuple(due for due in asked if due.event not in state.queued)
+
+
+def standby_notice(plan: Plan, state: RolloutState, due: Due, on_call: str, problem: str) -> Notice:
+    """Who stands by, told to them; louder when nobody could be found."""
+    action, people = due.action, plan.roles.get(due.action.role, ())
+    who = ", ".join(people) or "nobody"
+    told = [f"{action.text} ({action.role}: {who})."]
+    told += [f"On call in PagerDuty: {on_call}."] if on_call else []
+    told += [f"{problem}."] if problem else []
+    problem = problem or ("" if people else "nobody is named")
+    loudness = Loudness.WARNING if problem else Loudness.INFO
+    title = f"{_title(plan, state.wave)}: {action.text}{': NOBODY is known to' if problem else ''}"
+    return Notice(due.event, state.rollout, loudness, title, "\n".join(told), to=people)
+
+
+def _step(plan: Plan, wave: int) -> Wave | PostRollout:
+    return plan.waves[wave - 1] if wave <= len(plan.waves) else plan.post_rollout
+
+
+def _title(plan: Plan, wave: int) -> str:
+    return plan.waves[wave - 1].title if wave <= len(plan.waves) else "Post-rollout"
+
+
+def _handed_over(plan: Plan, state: RolloutState) -> Iterator[Notice]:
+    """One notice for each role that has tasks in this wave."""
+    tasks: dict[str, list[Task]] = {}
+    for action in _step(plan, state.wave).actions:
+        if isinstance(action, Task):
+            tasks.setdefault(action.role, []).append(action)
+    last = state.wave >= len(plan.waves)
+    for role, own in tasks.items():
+        lines = [f"- {x.text}" + ("" if x.at_once or last else " (asked for at the next gate)") for x in own]
+        title = f"{_title(plan, state.wave)}: tasks of {role}"
+        event = f"tasks-{state.wave}-{role}{visit(plan, state, state.wave)}"
+        yield Notice(event, state.rollout, Loudness.INFO, title, "\n".join(lines), to=plan.roles.get(role, ()))
+
+
+def _scheduled(plan: Plan, state: RolloutState, timing: Timing, raised_at: datetime, now: datetime) -> Iterator[Notice]:
+    """The reminders that came since the raise, and not more than a day ago: an old one reminds of nothing."""
+    planned = timing.pace.plan_time(now)
+    since = max(timing.pace.plan_time(raised_at), planned - DAY)
+    for place, action in meetings_of(plan, _step(plan, state.wave)):
+        people = tuple(dict.fromkeys(email for role in action.roles for email in plan.roles[role]))
+        for at, words in _occurrences(plan, action, since, planned):
+            event = f"notice-{state.wave}-{place}-{words}"
+            title = f"{_title(plan, state.wave)}: {action.text} ({at:%a %d %b, %H:%M})"
+            body = f"Due {at:%A, %Y-%m-%d %H:%M} ({plan.timezone}), day {_day(state, timing, at)} of the rollout."
+            report = action.report.value if action.report else ""
+            yield Notice(event, state.rollout, Loudness.INFO, title, body, to=people, report=report)
+
+
+def _occurrences(
+    plan: Plan, action: ScheduledNotice, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, str]]:
+    """The local instants in (since, until]; each day's time comes once, also where a clock jumps over or repeats it."""
+    zone = timezone_of(plan)
+    day = since.astimezone(zone).date()
+    while day <= until.astimezone(zone).date():
+        for text in action.at:
+            local = datetime.combine(day, clock_of(text), zone)
+            # The first of two, and as much later as the clock jumps where there is none.
+            at = local.astimezone(UTC)
+            if since < at <= until:
+                yield at.astimezone(zone), f"{day.isoformat()}-{clock_of(text):%H%M}"
+        day += timedelta(days=1)
+
+
+def _day(state: RolloutState, timing: Timing, at: datetime) -> int:
+    first: date = timing.pace.plan_time(state.first_raise_at or at).astimezone(at.tzinfo).date()
+    return (at.date() - first).days + 1

@@ -1,0 +1,46 @@
+"""How every page ends: where the exposure stands, one command, one address. Read at 3 a.m."""
+
+from dataclasses import replace
+
+from tidegate.journal.state import RolloutState
+from tidegate.notices.incidents import RAISED
+from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.model import Plan
+from tidegate.values.exposure import ZERO
+
+
+def ended_page(plan: Plan, state: RolloutState, notice: Notice) -> Notice:
+    """The notice; a page that asks somebody to look says what is exposed now, what to type, and where to look."""
+    if notice.loudness is not Loudness.PAGE or notice.resolves:
+        return notice
+    lines = (notice.body.rstrip(), _exposure(state, notice), _command(state, notice), _address(plan, state))
+    return replace(notice, body="\n".join(line for line in lines if line))
+
+
+def _exposure(state: RolloutState, notice: Notice) -> str:
+    back = state.rollback
+    if back is not None and back.zero_at is None:
+        return f"Exposure now: NOT known to be zero; last known {state.exposure}."
+    if state.changed_by_hand or notice.problem == RAISED:
+        return f"Exposure now: the journal has {state.exposure}; the flag does NOT, unless it was set back since."
+    if state.intended is not None:
+        return f"Exposure now: {state.exposure}, or {state.intended}, which was being written."
+    return f"Exposure now, by the journal: {state.exposure}."
+
+
+def _command(state: RolloutState, notice: Notice) -> str:
+    back = state.rollback
+    if notice.problem == RAISED:
+        return f"To turn it off: tidegate rollback {state.rollout}"
+    if state.changed_by_hand:
+        # The journal's zero says nothing of a flag that somebody else has raised.
+        return f"If in doubt, turn back: tidegate rollback {state.rollout}"
+    at_zero = state.exposure == ZERO and state.intended is None and (back is None or back.zero_at is not None)
+    if at_zero:
+        return f"Where it stands: tidegate status {state.rollout}"
+    return f"If in doubt, turn back: tidegate rollback {state.rollout}"
+
+
+def _address(plan: Plan, state: RolloutState) -> str:
+    base = plan.channels.dashboard
+    return f"Look: {base.rstrip('/')}/rollouts/{state.rollout}" if base else ""

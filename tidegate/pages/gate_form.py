@@ -1,0 +1,64 @@
+"""What stands above and beside the fields of a gate's form."""
+
+from collections.abc import Mapping, Sequence
+
+from tidegate.gates.approval import approvers_of
+from tidegate.gates.statements import Statement, checklist_statements, people_of, sign_off, stated, statements
+from tidegate.gates.votes import said_go
+from tidegate.journal.state import RolloutState
+from tidegate.notices.texts import approvals_words, wave_words
+from tidegate.pages.tables import evidence_table, one_line, table_row
+from tidegate.plan.model import Plan
+from tidegate.values.verdict import Finding
+
+
+def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Finding], refusal: str) -> str:
+    """The Markdown above a gate's form."""
+    step = plan.waves[wave - 1]
+    gate = state.gate if state.gate is not None and state.gate.wave == wave else None
+    parts = [f"> **{one_line(gate.rolled_back_before)}**\n"] if gate and gate.rolled_back_before else []
+    parts += [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    if question := state.asked_before(wave):
+        parts.append(f"> **A go answers this with yes:** {table_row(question)[2:-2]}\n")
+    parts.append(f"## May {wave_words(plan, wave)} begin?\n")
+    parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
+    said = [person for person in said_go(state, wave, plan.approval_ttl) if person in approvers_of(plan, wave)]
+    if step.gate.quorum > 1:
+        parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
+    parts.append(f"{approvals_words(plan)}\n")
+    parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
+    parts.append(evidence_table(findings))
+    if gate and gate.old_path:
+        parts.append("\nNothing is measured to enter this wave. The old path now:\n")
+        parts.append(_old_path_table(gate.old_path))
+    if statements(plan, wave):
+        # Behind the evidence, which a form's small window must show without scrolling.
+        parts.append("\nA go is counted until every statement below was made, each by a person of its role.\n")
+        parts.append(statements_table(plan, state, wave))
+    parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
+    return "\n".join(parts)
+
+
+def _old_path_table(lines: Sequence[Mapping[str, str]]) -> str:
+    rows = [table_row("Metric on the old path", "Now", "Level"), "|---|---|---|"]
+    return "\n".join([*rows, *(table_row(x["title"], x["shown"], x["level"]) for x in lines)])
+
+
+def statements_table(plan: Plan, state: RolloutState, wave: int) -> str:
+    """What this gate asks people to state, who may, and who has, in Markdown."""
+    made = stated(plan, state, wave)
+    rows = [table_row("Statement", "Role", "Who may", "Stated by"), "|---|---|---|---|"]
+    rows += [
+        table_row(s.text, s.role, ", ".join(people_of(plan, s.role)), made.get(s.key, "nobody yet"))
+        for s in statements(plan, wave)
+    ]
+    return "\n".join(rows)
+
+
+def statement_help(plan: Plan, statement: Statement) -> str:
+    """What stands beside a statement's switch: who answers for it, and the checklist's lines that it covers."""
+    covered = {box.key: lines for box, lines in checklist_statements(plan)}
+    covered |= {s.key: plan.sign_off[s.role] for s in sign_off(plan)}
+    lines = [f"- {one_line(text)}" for text in covered.get(statement.key, ())]
+    who = ", ".join(people_of(plan, statement.role)) or "nobody"
+    return "\n".join([f"Stated for {statement.role}. Only {who} may.", *([""] if lines else []), *lines])

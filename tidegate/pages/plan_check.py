@@ -1,0 +1,162 @@
+"""What `plan check` says of a sound plan: what waits, what a bad review costs, how long the way back may take."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from tidegate.criteria.lasting import without_for
+from tidegate.pages.plan_costs import cost_lines
+from tidegate.pages.plan_sentences import gate_words
+from tidegate.plan.model import Human, HumanProof, Plan, PostRollout, Wave
+from tidegate.plan.schedule import minimum_duration
+from tidegate.values.model import dotted
+from tidegate.values.units import format_duration
+
+# What an instant query takes to answer, counted generously.
+QUERY_DELAY = timedelta(seconds=2)
+_SCRAPES_TO_SEE_A_STOP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLine:
+    """A line that waits for its kind of check, and where it stands."""
+
+    kind: str
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What a release engineer wants to know before the plan is started."""
+
+    name: str
+    title: str
+    hash: str
+    waves: int
+    minimum_duration: str
+    pending: tuple[PendingLine, ...]
+    costs: tuple[str, ...]
+    gates: tuple[str, ...]
+    money: tuple[str, ...]
+    did_not_take_seconds: float
+    proof_seconds: float
+    promised_seconds: float
+    backend: str
+    warnings: tuple[str, ...]
+    lasting: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As printed by `plan check --json`."""
+        return asdict(self)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As printed by `plan check`."""
+        kinds: dict[str, list[PendingLine]] = {}
+        for line in self.pending:
+            kinds.setdefault(line.kind, []).append(line)
+        return (
+            f"OK: {self.name} ({self.title}), {self.waves} waves, "
+            f"at least {self.minimum_duration}, hash {self.hash[:12]}",
+            *(f"warning: {warning}" for warning in self.warnings),
+            *self.costs,
+            *self.lasting,
+            *self.gates,
+            *self.money,
+            f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
+            f"({self.backend}); the full rollback begins then",
+            f"a rollback is proven or called unproven {self.proof_seconds:g}s after zero at the latest "
+            f"(promised within {self.promised_seconds:g}s)",
+            f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:"
+            if self.pending
+            else "no line waits for a kind of check",
+            *(f"  {kind}: {line.text} ({line.where})" for kind in sorted(kinds) for line in kinds[kind]),
+        )
+
+
+def plan_report(
+    plan: Plan, propagation: timedelta = timedelta(0), backend: str = "no flag backend chosen yet"
+) -> PlanReport:
+    """The report on `plan`, for a flag backend that takes `propagation` to reach every process."""
+    deadline = did_not_take_deadline(plan, propagation)
+    steps: tuple[Wave | PostRollout, ...] = (*plan.waves, plan.post_rollout)
+    return PlanReport(
+        name=plan.name,
+        title=plan.title,
+        hash=plan.hash,
+        waves=len(plan.waves),
+        minimum_duration=format_duration(minimum_duration(plan)),
+        pending=pending_lines(plan),
+        costs=tuple(_cost(step, number) for number, step in enumerate(steps, start=1)),
+        gates=tuple(f"gate before wave {n}: {gate_words(wave.gate, plan)}" for n, wave in enumerate(plan.waves, 1)),
+        money=cost_lines(plan),
+        did_not_take_seconds=deadline.total_seconds(),
+        proof_seconds=_proof_bound(plan, deadline).total_seconds(),
+        backend=backend,
+        promised_seconds=plan.rollback.within.total_seconds(),
+        warnings=_warnings(plan, _proof_bound(plan, deadline)),
+        lasting=tuple(without_for(plan)),
+    )
+
+
+def plan_check_lines(plan: Plan, propagation: timedelta = timedelta(0)) -> tuple[str, ...]:
+    """What `plan check` prints for a plan that loaded."""
+    return plan_report(plan, propagation).lines
+
+
+def did_not_take_deadline(plan: Plan, propagation: timedelta) -> timedelta:
+    """How long after zero the counter may still move: propagation, three scrapes, and a query."""
+    return propagation + _SCRAPES_TO_SEE_A_STOP * plan.scrape_interval + QUERY_DELAY
+
+
+def pending_lines(plan: Plan) -> tuple[PendingLine, ...]:
+    """Every line that waits for a kind of check, in the order of the plan."""
+    found: list[PendingLine] = []
+    for name, metric in plan.metrics.items():
+        for level in ("target", "warning", "critical"):
+            limit = getattr(metric, level)
+            if limit is not None and limit.pending is not None:
+                found.append(PendingLine(limit.pending, f"metrics.{name}.{level}", f"{metric.title}: {limit.text}"))
+    for section, items in plan.checklist.items():
+        for number, item in enumerate(items):
+            if isinstance(item, HumanProof) and item.pending is not None:
+                found.append(PendingLine(item.pending, dotted(("checklist", section, number)), item.text))
+    for where, criteria in (
+        *((f"waves.{number}", wave.criteria) for number, wave in enumerate(plan.waves)),
+        ("post_rollout", plan.post_rollout.criteria),
+    ):
+        for number, criterion in enumerate(criteria):
+            if isinstance(criterion, Human) and criterion.pending is not None:
+                found.append(PendingLine(criterion.pending, f"{where}.criteria.{number}", criterion.text))
+    return tuple(found)
+
+
+def _cost(step: Wave | PostRollout, number: int) -> str:
+    name = f"wave {number}'s" if isinstance(step, Wave) else "the post-rollout"
+    soak, reviews = format_duration(step.soak), step.soak // step.interval
+    if step.tolerance == 0:
+        return f"one unhealthy review (of {reviews}) restarts {name} {soak} soak"
+    return (
+        f"{step.tolerance} unhealthy reviews (of {reviews}) are allowed in {name} {soak} soak; "
+        "one more lengthens it until the oldest is past"
+    )
+
+
+def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
+    """How long after zero a proof may come: the deadline, and a quiet stretch seen by one more scrape."""
+    return deadline + plan.rollback.proof.quiet + plan.scrape_interval
+
+
+def _warnings(plan: Plan, proof: timedelta) -> tuple[str, ...]:
+    found: list[str] = []
+    if proof > plan.rollback.within:
+        found.append(
+            f"proof of a rollback may take {format_duration(proof)}, "
+            f"longer than the promised {format_duration(plan.rollback.within)}"
+        )
+    for number, wave in enumerate(plan.waves, start=1):
+        people = {email for role in wave.gate.approvers for email in plan.roles[role]}
+        if len(people) == wave.gate.quorum > 1:
+            found.append(f"gate before wave {number}: everybody who may approve has to ({len(people)})")
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""Text for tables and lines: one row, one line, verdicts with their marks."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from tidegate.checklist.judge import section_verdicts
+from tidegate.criteria.metric_levels import MetricLine
+from tidegate.plan.model import Plan
+from tidegate.values.verdict import Finding, Verdict
+
+# Not every machine has a font with emoji.
+MARKS = {
+    Verdict.PASS: "✓",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.ERROR: "⚠",
+    Verdict.FAIL: "✖",
+    Verdict.NOT_APPLICABLE: "–",
+}
+
+
+_TAG = re.compile(r"<(?=[a-zA-Z/!?])")
+
+
+def sentence(text: str) -> str:
+    """What somebody wrote, in one line that ends as a sentence does, so that another can follow."""
+    line = one_line(text).rstrip()
+    return line if not line or line.endswith((".", "!", "?", ":")) else f"{line}."
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> str:
+    """`2.3 s`, below a tenth `0.04 s`, or `?` when one end is missing."""
+    if start is None or end is None:
+        return "?"
+    seconds = (end - start).total_seconds()
+    return f"{seconds:.2f} s" if 0 < seconds < 0.1 else f"{seconds:.1f} s"
+
+
+def table_row(*cells: object) -> str:
+    """A Markdown table row; what people or servers wrote cannot break out of its cell."""
+    # A backslash of theirs would undo the one that keeps a pipe in its cell.
+    cleaned = (one_line(cell).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
+    return "| " + " | ".join(cleaned) + " |"
+
+
+def one_line(text: object) -> str:
+    """What people or servers wrote, on one line and without HTML."""
+    return _TAG.sub("&lt;", " ".join(str(text).split()))
+
+
+def evidence_table(findings: Iterable[Finding]) -> str:
+    """The findings as a Markdown table."""
+    rows = [table_row("", "Criterion", "Verdict", "What was seen"), "|---|---|---|---|"]
+    rows += [table_row(MARKS[f.verdict], f.text, f.verdict.value, f.sentence) for f in findings]
+    return "\n".join(rows)
+
+
+def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
+    """The verdict of each section of the checklist, in Markdown."""
+    rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
+    rows += [table_row(MARKS[said], name, said.value) for name, said in section_verdicts(plan, findings).items()]
+    return "\n".join(rows) if plan.checklist else ""
+
+
+def metrics_table(lines: Sequence[MetricLine]) -> str:
+    """The metrics table as measured, in Markdown."""
+    rows = [table_row("Metric", "Now", "Level", "Requests"), "|---|---|---|---|"]
+    rows += [table_row(x.title, x.shown, x.level.value, "" if x.n is None else f"{x.n:.0f}") for x in lines]
+    return "\n".join(rows)

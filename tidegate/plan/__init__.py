@@ -1,0 +1,1 @@
+"""The release plan: its fields, and what contradicts itself in it."""

@@ -1,0 +1,1 @@
+"""What a rollout does next, and when it may."""

@@ -1,0 +1,222 @@
+"""What a look at a rollout leads to: a closed set of decisions, and the one function that takes them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.plan.model import OnBlind, Plan
+from tidegate.plan.pace import Timing
+from tidegate.rollout.step_back import reached_wave
+from tidegate.values.verdict import Finding, Verdict, worst
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Exposure stays, time goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The wave has collected its soak."""
+
+    wave: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Exposure stays until the cause is gone."""
+
+    cause: HoldCause
+    reason: str
+    criterion: str = ""  # the trigger that fired, where its rollback has to wait
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """Exposure to the wave before, which is held there."""
+
+    wave: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Exposure to zero for everybody."""
+
+    criterion: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The post-rollout time is over and was stable."""
+
+    reason: str
+
+
+Decision = Continue | Advance | Hold | StepDown | RollBack | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The flag is not as the journal has it."""
+
+    was: str
+    now: str
+    is_zero: bool
+    expired: bool = False  # the lease ran out
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One look: the findings by purpose, and the flag's drift if there is one."""
+
+    at: datetime
+    triggers: tuple[Finding, ...]
+    during: tuple[Finding, ...]
+    drift: Drift | None = None
+    unreadable: str = ""  # why the flag cannot be read
+    unknown_build: str = ""  # why nobody can tell which versions the new path runs, where the plan watches them
+    skew: str = ""  # why no instant of this look can be trusted: which clock is how far from ours
+
+    @property
+    def fired(self) -> Finding | None:
+        """The first trigger that rolls back."""
+        return next((f for f in self.triggers if f.verdict is Verdict.FAIL), None)
+
+    @property
+    def blind(self) -> str:
+        """Why this look saw too little, or empty."""
+        return self.not_seen or next(
+            (f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), ""
+        )
+
+    @property
+    def not_seen(self) -> str:
+        """What decides beside the criteria and was not seen, or empty."""
+        return self.unreadable or self.unknown_build
+
+    @property
+    def verdict(self) -> Verdict:
+        """The wave's verdict: its during criteria, made worse by a trigger that fired or could not be judged.
+
+        ERROR at best while something else that decides, as the flag, was not seen.
+        A trigger that is merely unsure counts only where the plan requires it.
+        """
+        counts = {True: (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL), False: (Verdict.ERROR, Verdict.FAIL)}
+        seen = [f.verdict for f in self.triggers if f.verdict in counts[f.required]]
+        unseen = [Verdict.ERROR] if self.not_seen else []
+        return worst([*(f.verdict for f in self.during), *seen, *unseen])
+
+
+SOAKING = frozenset({Phase.WAVE, Phase.POST_ROLLOUT})
+STOPS_SOAK = frozenset(
+    {
+        HoldCause.OPERATOR,
+        HoldCause.DRIFT,
+        HoldCause.BLIND_SPENT,
+        HoldCause.GATE_TIMEOUT,
+        HoldCause.NEW_BUILD,
+        HoldCause.LEGACY,
+        HoldCause.CLOCK_SKEW,
+        HoldCause.JOURNAL,
+    }
+)
+
+
+def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedelta, bool]:
+    """The observed time this review adds (at most one interval; none when blind, unsure or held), and its health.
+
+    Waiting at a gate is no soak: an extension is counted from when it is given.
+    """
+    record = state.record
+    if record is None or state.phase not in SOAKING or STOPS_SOAK & state.holds.keys() or state.may_not_be_raised:
+        return timedelta(0), False
+    if judged.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR) or judged.drift is not None or judged.skew:
+        return timedelta(0), False
+    if state.intended is not None:
+        return timedelta(0), False
+    elapsed = max(judged.at - record.last_review - record.unseen, timedelta(0))
+    return min(elapsed, timing.interval(state.wave)), judged.verdict is Verdict.PASS
+
+
+def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
+    """What this look leads to, in the order: a lease that ran out, triggers, blindness, drift, holds, soak."""
+    if judged.drift is not None and judged.drift.expired:
+        return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
+    if (fired := judged.fired) is not None:
+        if state.legacy_ready is False:
+            return _asks_first(state, f"{fired.text}: {fired.sentence}", fired.criterion)
+        return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+    if state.fired_late and state.legacy_ready and HoldCause.LEGACY in state.holds:
+        # A trigger that fired stays fired, also one that has eased while legacy was not ready.
+        return RollBack(state.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
+    if judged.drift is not None and judged.drift.is_zero:
+        return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
+    told = {HoldCause.BLIND_SPENT, HoldCause.LEGACY} & state.holds.keys()
+    if judged.blind and state.blind_since is not None and not told:
+        spent = judged.at - state.blind_since
+        if spent > timing.max_blind:
+            reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
+            policy = _when_blind(state, timing.plan, reason)
+            lowers = isinstance(policy, RollBack | StepDown)
+            return _asks_first(state, reason) if lowers and state.legacy_ready is False else policy
+    if judged.drift is not None and HoldCause.DRIFT not in state.holds:
+        return Hold(
+            HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."
+        )
+    if judged.skew and HoldCause.CLOCK_SKEW not in state.holds:
+        return Hold(HoldCause.CLOCK_SKEW, judged.skew)
+    if state.chain_broken and HoldCause.JOURNAL not in state.holds:
+        return Hold(HoldCause.JOURNAL, f"The journal cannot be trusted: {state.chain_broken}.")
+    if blocking := STOPS_SOAK & state.holds.keys():
+        cause = min(blocking)
+        return Continue(f"held ({cause.value}): {state.holds[cause]}")
+    if state.may_not_be_raised:
+        return Continue(state.may_not_be_raised)
+    return _by_soak(state, judged, timing)
+
+
+def _when_blind(state: RolloutState, plan: Plan, reason: str) -> Decision:
+    reached = reached_wave(plan, state)
+    match plan.on_blind:
+        case OnBlind.STEP_DOWN if reached > 1:
+            return StepDown(reached - 1, reason)
+        case OnBlind.STEP_DOWN if reached == 1:
+            return RollBack("blindness", reason)
+        case OnBlind.HOLD | OnBlind.STEP_DOWN:
+            # Where nobody is exposed yet, there is nothing to step down from.
+            return Hold(HoldCause.BLIND_SPENT, reason)
+        case OnBlind.ROLL_BACK:
+            return RollBack("blindness", reason)
+
+
+def _asks_first(state: RolloutState, reason: str, criterion: str = "") -> Decision:
+    """Everybody is exposed and legacy cannot take them back: which of the two is worse is for people to say."""
+    if HoldCause.LEGACY in state.holds and (not criterion or state.fired_late):
+        return Continue(f"held (legacy): {state.holds[HoldCause.LEGACY]}")
+    return Hold(
+        HoldCause.LEGACY,
+        f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
+        f"`tidegate rollback {state.rollout} --anyway` does it all the same; "
+        f"it is done by itself once legacy is ready{'' if criterion else ', if that still holds then'}.",
+        criterion,
+    )
+
+
+def _by_soak(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
+    record = state.record
+    if record is None or state.phase not in SOAKING:
+        return Continue(f"guarding while {state.phase.value.replace('_', ' ')}")
+    if state.intended is not None:
+        # The flag may have it already, or not: neither is the wave that the journal has.
+        return Continue("a step back was begun and not finished; order it again, or roll back")
+    step = timing.step(state.wave)
+    collected, enough = record.soaked(timing.soak(state.wave), step.tolerance)
+    if not enough or judged.verdict is not Verdict.PASS:
+        return Continue(f"soak {collected.total_seconds():.0f} s of {timing.soak(state.wave).total_seconds():.0f} s")
+    if state.phase is Phase.POST_ROLLOUT:
+        return Finish("The post-rollout time was stable.")
+    return Advance(state.wave)

@@ -1,0 +1,1 @@
+"""The statistics behind comparisons, with the source of each formula."""

@@ -1,0 +1,1 @@
+"""The values that rules are made of: units, samples, verdicts, exposure, query templates."""
