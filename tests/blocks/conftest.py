@@ -1,40 +1,24 @@
 """Real databases, and a local HTTP server that answers as a test wants."""
 
 import socket
-import tempfile
 import threading
-import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psycopg
 import pytest
 from pydantic import SecretStr
 
 from blocks import Journal
+from tests.postgresql import empty_database, postgresql_server
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The address of a real PostgreSQL server."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where there is no login session
-        import pgserver
-
-        # Short, since a socket's path may not be long.
-        with tempfile.TemporaryDirectory(prefix="tg-pg-") as folder:
-            server = pgserver.get_server(folder, cleanup_mode="stop")
-            try:
-                with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-                        connection.execute(f"ALTER SYSTEM SET {setting} = off")
-                    connection.execute("SELECT pg_reload_conf()")
-                yield server.get_uri()
-            finally:
-                server.cleanup()
+    with postgresql_server() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -43,11 +27,7 @@ def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/journal.db"
     assert request.param == "postgresql"
-    base: str = request.getfixturevalue("postgresql")
-    name = f"journal_{uuid.uuid4().hex}"
-    with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return base.replace("/postgres?", f"/{name}?")
+    return empty_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""A real PostgreSQL server of our own, reached by a socket alone, and empty databases in it."""
+
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """The address of a running server, which is stopped and removed at the end; it does not survive a power cut."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where there is no login session
+        import pgserver
+
+        # Short, since a socket's path may not be long.
+        with tempfile.TemporaryDirectory(prefix="tg-pg-") as folder:
+            server = pgserver.get_server(folder, cleanup_mode="stop")
+            try:
+                with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                        connection.execute(f"ALTER SYSTEM SET {setting} = off")
+                    connection.execute("SELECT pg_reload_conf()")
+                yield server.get_uri()
+            finally:
+                server.cleanup()
+
+
+def empty_database(server: str) -> str:
+    """The address of a new database in this server."""
+    name = f"d_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
