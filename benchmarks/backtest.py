@@ -13,7 +13,7 @@ from typing import Any
 from figures import peak_megabytes
 
 from tidegate.backtest.past import Asked, Grid, Past
-from tidegate.backtest.run import Course, course, judge
+from tidegate.backtest.run import BacktestPlan, course, judge
 from tidegate.backtest.scene import Harm
 from tidegate.plan.model import Plan
 
@@ -59,7 +59,7 @@ def plan_of(kinds: str) -> Plan:
     })  # fmt: skip
 
 
-def answers(what: Course, chance: random.Random) -> Past:
+def answers(what: BacktestPlan, chance: random.Random) -> Past:
     """Every question answered at every instant: half a per cent of errors, 300 ms."""
 
     def column(asked: Asked) -> dict[int, float]:

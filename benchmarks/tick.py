@@ -20,9 +20,9 @@ from demo.provision import find_prometheus
 from demo.stack import named_commands, named_sources, start_parts, stop_parts
 from engine.exposure.raise_exposure import raise_exposure
 from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate
-from engine.measuring.measure import entry_findings, look
+from engine.measuring.measure import entry_findings, measure_rollout
 from engine.measuring.references import measure_baseline
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.entries import Kind
@@ -96,14 +96,14 @@ def _raised(connections: object) -> OpenRollout:
         give_answer(run, 1, gate.attempt, answer, "benchmark")
         decide_gate(run, 1, gate.attempt, answer)
     raise_exposure(run, 1)
-    while any(line.value is None for line in look(run, utc_now()).metrics):
+    while any(line.value is None for line in measure_rollout(run, utc_now()).metrics):
         _wait(end, run)
     return run
 
 
 def _wait(end: float, run: OpenRollout) -> None:
     if time.monotonic() >= end:
-        raise TimeoutError(f"not ready after {_PATIENCE:.0f} s: {look(run, utc_now()).judged}")
+        raise TimeoutError(f"not ready after {_PATIENCE:.0f} s: {measure_rollout(run, utc_now()).judged}")
     run.keep_claim()
     # Counts accumulate with time; nothing announces that they are enough.
     time.sleep(0.5)
@@ -124,7 +124,7 @@ def measure(count: int = 200, warm_up: int = 20) -> tuple[list[Figure], list[dic
                     run.kept.clear()
                 _spans(proxy)
                 began, used = time.perf_counter(), time.process_time()
-                tick(run, utc_now(), review=review)
+                evaluate(run, utc_now(), review=review)
                 used, took = time.process_time() - used, time.perf_counter() - began
                 spans = _spans(proxy)
                 if number >= warm_up:
@@ -141,7 +141,7 @@ def measure(count: int = 200, warm_up: int = 20) -> tuple[list[Figure], list[dic
                 Figure(f"tick ({name}), requests to Prometheus", "count", tuple(asked)),
                 Figure(f"tick ({name}), round trips in a row", "count", tuple(deep), "1", "1: all at the same time"),
             ]
-        queries = len(look(run, utc_now()).raw)
+        queries = len(measure_rollout(run, utc_now()).raw)
         figures.append(Figure("queries answered by one tick", "count", (queries,), "", "beside the alerts' two"))
         entries = run.connections.journal.entries(run.rollout)
         bodies = [dict(entry.body) for entry in entries if entry.kind is Kind.REVIEWED]

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+from evaluate import rollout_in_wave_one
 from figures import Figure
-from tick import rollout_in_wave_one
 
 from demo.processes import free_port, start_process, stop_processes, wait_ready
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout, utc_now
 
 READERS = 10
@@ -69,7 +69,7 @@ def _block(run: OpenRollout) -> Taken:
     cpu, wall = [], []
     for number in range(_TICKS):
         began, used = time.perf_counter(), time.process_time()
-        tick(run, utc_now(), review=number % _REVIEW_EACH == 0)
+        evaluate(run, utc_now(), review=number % _REVIEW_EACH == 0)
         cpu.append(1000 * (time.process_time() - used))
         wall.append(1000 * (time.perf_counter() - began))
         time.sleep(_PAUSE)

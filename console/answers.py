@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from blocks.errors import Refused, Unreachable
 from engine.gates.authorize import Given, record_refusal
 from engine.gates.gate import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import SAFE
@@ -78,7 +78,7 @@ def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) 
         run.release_claim()
     if answer.second:
         who = f"{answer.approver} and {answer.second}"
-        tell(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
+        notify(run, glass_broken(run.plan, run.state, gate.wave, gate.attempt, who, answer.note))
     return ruling.outcome, ruling.reason
 
 

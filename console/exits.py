@@ -11,7 +11,7 @@ from demo.processes import PartFailed
 from demo.provision import PartMissing
 from engine.gates.code_service import ServiceError
 from engine.gates.totp_seeds import ApproversError
-from engine.rollback.rollback_possible import TooLate
+from engine.rollback.rollback_possible import RollbackImpossible
 from engine.rollback.unknown_flag import UnknownFlag
 from engine.rollout.open import NotAllowed, NotPermitted
 from engine.rollout.resolve_rollout import NotOne
@@ -40,7 +40,7 @@ _BAD_INPUT = (
     NotFound,
     ApproversError,
     ServiceError,
-    TooLate,
+    RollbackImpossible,
     UnknownFlag,
 )
 _UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)

@@ -9,7 +9,7 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from blocks.connections import OpenConnections
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.notices.reporter import Reporter
 from engine.prefect_api.work_pools import workers_check
 from engine.preflight.approvals import approval_checks
@@ -73,7 +73,7 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     if verdict is not Verdict.PASS:
         reason = f"Preflight: {_why(findings)}"
         run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)
-        tell(run, closed(run.plan, run.state))
+        notify(run, closed(run.plan, run.state))
     reporter.update(run, now)
 
 

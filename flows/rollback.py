@@ -12,7 +12,7 @@ from prefect.states import Failed
 from pydantic import Field
 
 from blocks.zero_blocks import load_zero_parts
-from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollback.zero import zero_open_flag
 from engine.rollout.resolve_rollout import NotOne, the_open_rollout
 
@@ -59,8 +59,8 @@ def rollback(
 
         return lower(connections, name, to_wave, by=by, reason=reason)
     try:
-        must_not_be_late(via.journal, rollout=name, anyway=anyway)
-    except TooLate as late:
+        check_rollback_possible(via.journal, rollout=name, anyway=anyway)
+    except RollbackImpossible as late:
         return Failed(message=str(late))
     zeroed = zero_open_flag(via, name)
 

@@ -7,7 +7,7 @@ from prefect import flow, get_run_logger
 from engine.rollback.journal_fallback import keep_room
 from engine.rollout.connections import connected
 from engine.rollout.session import utc_now
-from engine.watch.leader_election import stand_by
+from engine.watch.leader_election import acquire_or_stand_by
 from engine.watch.prune_runs import prune_runs
 from engine.watch.supervisor import watch_until
 
@@ -22,7 +22,7 @@ def watch(minutes: int = 15, connections: str = "default") -> str:
 
     """
     via, turn = connected(connections), timedelta(minutes=minutes)
-    claim = stand_by(via, utc_now() + 2 * turn)
+    claim = acquire_or_stand_by(via, utc_now() + 2 * turn)
     if claim is None:
         return "another watch is alive"
     get_run_logger().info(keep_room())

@@ -4,8 +4,8 @@ from prefect import flow, get_run_logger
 
 from blocks.errors import Fenced, NotTaken, Refused, Unreachable
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
-from engine.gates.gate import withdraw_go
-from engine.notices.delivery import tell
+from engine.gates.gate import revoke_approval
+from engine.notices.delivery import notify
 from engine.notices.reporter import Reporter, reporter_for
 from engine.rollout.connections import open_run
 from engine.rollout.monitoring import guard_until, monitor
@@ -35,9 +35,9 @@ def _raise(run: OpenRollout, reporter: Reporter, number: int) -> bool:
         return False
     try:
         if raise_exposure(run, number):
-            tell(run, raised(run.plan, run.state))
+            notify(run, raised(run.plan, run.state))
     except (MayNotRaise, NotTaken, Refused, Superseded, Unreachable) as refusal:
-        withdraw_go(run, number, f"not raised: {refusal}")
+        revoke_approval(run, number, f"not raised: {refusal}")
         return False
     return True
 

@@ -13,7 +13,7 @@ _ADVICE = "PromQL info:"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MetricAnswer:
     """What came back for one request: a result with its warnings, or a problem."""
 
     result: Any = None
@@ -34,7 +34,7 @@ def incomplete(body: Mapping[str, Any]) -> tuple[str, ...]:
     return (*found, "isPartial: the answer is from some of its storages") if partial not in (None, False) else found
 
 
-def reading_of(answer: Answer, at: datetime) -> Reading:
+def reading_of(answer: MetricAnswer, at: datetime) -> Reading:
     """The one value of an answer, or why there is none."""
     if answer.problem is not None:
         return answer.problem
@@ -58,7 +58,7 @@ def reading_of(answer: Answer, at: datetime) -> Reading:
             return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
 
 
-def samples_of(answer: Answer, at: datetime, *, infinite: bool = False) -> list[Sample] | NoData:
+def samples_of(answer: MetricAnswer, at: datetime, *, infinite: bool = False) -> list[Sample] | NoData:
     """The finite points of an answer's one series, or why there are none.
 
     With `infinite` those that are beyond every bound stay, as the largest number there is.
@@ -93,7 +93,7 @@ def samples_of(answer: Answer, at: datetime, *, infinite: bool = False) -> list[
     return finite or NoData(NoDataReason.NAN, at, "no point of the range is a finite number")
 
 
-def values_of(answer: Answer, at: datetime) -> dict[int, float] | NoData:
+def values_of(answer: MetricAnswer, at: datetime) -> dict[int, float] | NoData:
     """Every point of an answer's one series by Unix milliseconds, NaN included; or why it cannot be told."""
     if answer.problem is not None:
         return answer.problem

@@ -16,7 +16,7 @@ from blocks.calls.http_access import HttpLogin
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.prometheus.alert_rules import alert_rules, firing_alerts, healthy_rules
-from blocks.prometheus.answers import Answer, firing_names, reading_of, samples_of, split_by_label, values_of
+from blocks.prometheus.answers import MetricAnswer, firing_names, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus.client import Asking
 from tidegate.criteria.history_kinds import AlertRules
 from tidegate.criteria.new_alerts import firing_alerts as firing_query
@@ -74,7 +74,8 @@ class Prometheus(HttpLogin, Connection):
         if series is None:
             return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
         return {
-            name: reading_of(Answer(result=series.get(f"q{number}", [])), at) for number, name in enumerate(queries)
+            name: reading_of(MetricAnswer(result=series.get(f"q{number}", [])), at)
+            for number, name in enumerate(queries)
         }
 
     def label_values(self, query: str, label: str, at: datetime) -> frozenset[str] | NoData:
@@ -164,6 +165,6 @@ class Prometheus(HttpLogin, Connection):
         return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
 
 
-def _beside(ask: Callable[[str, datetime], Answer], query: str, at: datetime) -> Future[Answer]:
+def _beside(ask: Callable[[str, datetime], MetricAnswer], query: str, at: datetime) -> Future[MetricAnswer]:
     """Ask in another thread, within the time that this one has left."""
     return _BESIDE.submit(copy_context().run, ask, query, at)

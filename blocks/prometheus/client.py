@@ -11,7 +11,7 @@ from typing import Any
 from blocks.calls.addresses import shown_address
 from blocks.calls.bounded import seconds_left
 from blocks.calls.http_access import HttpLogin
-from blocks.prometheus.answers import Answer, incomplete
+from blocks.prometheus.answers import MetricAnswer, incomplete
 from blocks.prometheus.server_clock import ServerClock
 from tidegate.values.samples import NoData, NoDataReason
 
@@ -57,7 +57,7 @@ class Asking:
         self._timeout = timeout_seconds
         self._noted = noted
         self._clock, self._undated = clock, undated
-        self._rules: tuple[float, Answer] | None = None
+        self._rules: tuple[float, MetricAnswer] | None = None
         self._rules_lock = threading.Lock()
         self._session = NotingSession()
         self._session.total_seconds = timeout_seconds
@@ -78,7 +78,7 @@ class Asking:
         if proxy := access.proxy_address():
             self._session.proxies = {"http": proxy, "https": proxy}
 
-    def query(self, query: str, at: datetime | None) -> Answer:
+    def query(self, query: str, at: datetime | None) -> MetricAnswer:
         """The result of an instant query; without an instant, Prometheus' own now."""
 
         def ask(shift: timedelta) -> Any:
@@ -89,7 +89,7 @@ class Asking:
 
         return self._answer(ask, at)
 
-    def query_range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Answer:
+    def query_range(self, query: str, start: datetime, end: datetime, step: timedelta) -> MetricAnswer:
         """The result of a range query; its points carry Prometheus' instants, which are ours and the answer's shift."""
         seconds = f"{step.total_seconds():g}"
 
@@ -104,12 +104,12 @@ class Asking:
 
         return self._answer(ask, end)
 
-    def rules(self, at: datetime) -> Answer:
+    def rules(self, at: datetime) -> MetricAnswer:
         """The groups of alerting rules, up to a second old: all of them, and the same for every rollout that asks."""
         came, patience = time.monotonic(), seconds_left(self._timeout * 2)
         if not self._rules_lock.acquire(timeout=max(patience, 0)):
             detail = f"the rules were not answered within {patience:g} s"
-            return Answer(problem=NoData(NoDataReason.SLOW, at, detail))
+            return MetricAnswer(problem=NoData(NoDataReason.SLOW, at, detail))
         try:
             # Judged by when we came: all who waited for one answer, however slow, or for one failure, share it.
             if self._rules is None or came - self._rules[0] > _RULES_GOOD_FOR_SECONDS:
@@ -119,7 +119,7 @@ class Asking:
         finally:
             self._rules_lock.release()
 
-    def _fresh_rules(self, at: datetime) -> Answer:
+    def _fresh_rules(self, at: datetime) -> MetricAnswer:
 
         def ask(_: timedelta) -> Any:
             answer = self._session.get(f"{self._url}/api/v1/rules", params={"type": "alert"})
@@ -145,7 +145,7 @@ class Asking:
         """Close the connections."""
         self._session.close()
 
-    def _answer(self, ask: Callable[[timedelta], Any], at: datetime | None) -> Answer:
+    def _answer(self, ask: Callable[[timedelta], Any], at: datetime | None) -> MetricAnswer:
         """What is asked by a clock that the answer shows to be wrong is asked once more."""
         shift = self._clock.shift()
         answer = self._answer_by(ask, at, shift)
@@ -154,14 +154,14 @@ class Asking:
             return answer
         return self._answer_by(ask, at, now)
 
-    def _answer_by(self, ask: Callable[[timedelta], Any], at: datetime | None, shift: timedelta) -> Answer:
+    def _answer_by(self, ask: Callable[[timedelta], Any], at: datetime | None, shift: timedelta) -> MetricAnswer:
         from prometheus_api_client.exceptions import PrometheusApiClientException
         from requests import ConnectTimeout, HTTPError, ReadTimeout, RequestException
 
         from blocks.prometheus.deadline_session import TooLarge
 
-        def problem(reason: NoDataReason, detail: str) -> Answer:
-            return Answer(problem=NoData(reason, at or datetime.now(UTC), detail))
+        def problem(reason: NoDataReason, detail: str) -> MetricAnswer:
+            return MetricAnswer(problem=NoData(reason, at or datetime.now(UTC), detail))
 
         limit = seconds_left(self._timeout)
         try:
@@ -181,7 +181,7 @@ class Asking:
             return problem(NoDataReason.UNREACHABLE, f"no connection or no readable answer ({type(error).__name__})")
         except (KeyError, TypeError, ValueError):
             return problem(NoDataReason.UNREACHABLE, "the answer is not Prometheus' JSON")
-        return Answer(result=result, warnings=self._noted.answer.warnings, shift=shift)
+        return MetricAnswer(result=result, warnings=self._noted.answer.warnings, shift=shift)
 
 
 @dataclass(frozen=True, slots=True)

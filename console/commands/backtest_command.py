@@ -21,7 +21,7 @@ from engine.measuring.backtest import record
 from engine.rollout.open import NotAllowed
 from tidegate.backtest.picture import backtest_picture
 from tidegate.backtest.result import BacktestResult
-from tidegate.backtest.run import Course, course
+from tidegate.backtest.run import BacktestPlan, course
 from tidegate.backtest.scene import parse_harm
 from tidegate.backtest.words import cells
 from tidegate.plan.model import Plan
@@ -59,7 +59,7 @@ def backtest(
     """
     loaded = plan_from(plan)
     what = _course(loaded, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC), inject or [], wave or [], step, every)
-    result = replay(_prometheus(prometheus), what, Said())
+    result = replay(_prometheus(prometheus), what, BacktestProgress())
     if picture is not None:
         _write(picture, backtest_picture(result))
     if as_json:
@@ -74,7 +74,7 @@ def backtest(
 
 def _course(
     plan: Plan, start: datetime, end: datetime, inject: list[str], waves: list[int], step: str, every: str
-) -> Course:
+) -> BacktestPlan:
     try:
         look, between = (parse_duration(text) if text else None for text in (step, every))
         harms = [parse_harm(text) for text in inject]
@@ -100,7 +100,7 @@ def _write(path: Path, drawn: str) -> None:
         raise NotAllowed(f"--picture: {path} cannot be written ({error.strerror})") from None
 
 
-class Said:
+class BacktestProgress:
     """Progress on the terminal, once it has taken long enough to be worth a word."""
 
     def __init__(self) -> None:

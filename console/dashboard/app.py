@@ -40,7 +40,7 @@ _HEADERS = {
 }
 _SESSION = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
-Order = Callable[[Board, str, str, Mapping[str, str]], orders.Said]
+Order = Callable[[Board, str, str, Mapping[str, str]], orders.FormOutcome]
 _ORDERS: dict[str, Order] = {
     "pause": orders.pause,
     "continue": orders.resume,
@@ -56,7 +56,7 @@ class Dashboard:
         self.access, self.board = access, Board(connections)
         self.pages = Pages(self.board)
         self.streams = 0
-        self._told: OrderedDict[str, orders.Said] = OrderedDict()
+        self._told: OrderedDict[str, orders.FormOutcome] = OrderedDict()
 
     def session(self, request: Request) -> dict[str, Any]:
         """What a page needs of the session: its id, form token, who the proxy says it is, and what it is told."""
@@ -69,7 +69,7 @@ class Dashboard:
             "told": self._told.pop(own, None),
         }
 
-    def tell(self, session: str, said: orders.Said) -> None:
+    def tell(self, session: str, said: orders.FormOutcome) -> None:
         """Keep what the session's next page says."""
         self._told[session] = said
         while len(self._told) > _MOST_SESSIONS:
@@ -162,7 +162,7 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     return app
 
 
-def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, str]) -> orders.Said:
+def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, str]) -> orders.FormOutcome:
     """Carry out an order; what is refused or does not work is a sentence for whoever gave it."""
     try:
         return order(board, name, who, form)
@@ -172,7 +172,7 @@ def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, st
         explained = explain(error)
         if explained is None:
             raise
-        return orders.Said(f"Not done: {explained[0]}", good=False)
+        return orders.FormOutcome(f"Not done: {explained[0]}", good=False)
 
 
 async def _denied(denied: Denied, board: Dashboard) -> Response:

@@ -25,7 +25,7 @@ from engine.gates.authorize import Given
 from engine.gates.gate import boxes
 from engine.notices.delivery import deliver
 from engine.rollback.rollback import has_ended_at_zero, prove, prove_again, roll_back
-from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollout.commands import end_holds
 from engine.rollout.evaluation import hold
 from engine.rollout.open import NotAllowed
@@ -47,55 +47,57 @@ _log = logging.getLogger("tidegate.dashboard")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FormOutcome:
     """What became of an order, in a sentence."""
 
     sentence: str
     good: bool = True
 
 
-def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
     """Hold exposure; needs a name, nothing else."""
     done = hold(OpenRollout(board.connections, rollout), _name(who), _text(form, "reason") or "held on the dashboard")
-    return Said("Held: exposure stays, guarding goes on." if done else "It is held already.")
+    return FormOutcome("Held: exposure stays, guarding goes on." if done else "It is held already.")
 
 
-def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
     """End the holds that need a person; an approver only, whose code the worker judges where the plan asks for one."""
     reason, person = _text(form, "reason") or "resumed on the dashboard", email(who, "name")
     run = OpenRollout(board.connections, rollout)
     if asks_for_code(run):
         code = _text(form, "code")
         try:
-            return Said(ordered("resume", run, _PATIENCE, by=person, reason=reason, code=code))
+            return FormOutcome(ordered("resume", run, _PATIENCE, by=person, reason=reason, code=code))
         except Unreachable:
-            return Said("Handed over; this page shows what the worker makes of it.")
+            return FormOutcome("Handed over; this page shows what the worker makes of it.")
     ended = end_holds(run, person, reason, Given(VIA))
-    return Said(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
+    return FormOutcome(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
 
 
-def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
     """Flag to zero for everybody before this returns; the proof follows in another thread. Needs a name."""
     name = _name(who)
     try:
         run = OpenRollout(board.connections, rollout)
         if not may_turn_back(run):
-            return Said(f"It is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
+            return FormOutcome(f"It is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     except ConnectionFault:
         # The way back never waits for the journal: what was read before is enough to write zero.
         run = _apart(board.of(rollout).run)
     try:
-        must_not_be_late(board.connections.journal, rollout=rollout)
-    except TooLate as late:
-        return Said(f"{late}. `tidegate rollback {rollout} --anyway` does it all the same.", good=False)
+        check_rollback_possible(board.connections.journal, rollout=rollout)
+    except RollbackImpossible as late:
+        return FormOutcome(f"{late}. `tidegate rollback {rollout} --anyway` does it all the same.", good=False)
     reason = _text(form, "reason") or "Ordered on the dashboard."
     again = has_ended_at_zero(run.state)
     zeroed = roll_back(run, reason=reason, criterion="by hand", by=name)
     _prove_beside(run, (lambda: prove_again(run, zeroed, by=name)) if again else (lambda: prove(run)))
     if zeroed.zero_at is None:
-        return Said(f"The flag could NOT be set to zero: {one_line(zeroed.problem)}. Set it by hand now.", good=False)
+        return FormOutcome(
+            f"The flag could NOT be set to zero: {one_line(zeroed.problem)}. Set it by hand now.", good=False
+        )
     took = seconds_between(zeroed.ordered_at, zeroed.zero_at)
-    return Said(f"{run.flag} is at zero after {took}; the proof by measurement follows.")
+    return FormOutcome(f"{run.flag} is at zero after {took}; the proof by measurement follows.")
 
 
 def _apart(run: OpenRollout) -> OpenRollout:
@@ -125,7 +127,7 @@ def _prove(run: OpenRollout, measure: Callable[[], object]) -> None:
         _log.warning("the rollback of %s is not proven from here: %s", run.rollout, fault)
 
 
-def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Said:
+def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
     """Answer the gate that waits; go and extend only for the very attempt that the page showed."""
     run = OpenRollout(board.connections, rollout)
     said = form.get("decision", "")
@@ -155,24 +157,24 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> Sai
         return _judged_by_the_worker(run, gate, given, _text(form, "code"))
     outcome, reason = record_answer(run, gate, given, VIA)
     if outcome is Outcome.REFUSED:
-        return Said(f"Refused: {reason}", good=False)
+        return FormOutcome(f"Refused: {reason}", good=False)
     threading.Thread(target=_wake, args=(run,), name=f"wake {rollout}", daemon=True).start()
-    return Said(f"{outcome.value.capitalize()}: {reason}")
+    return FormOutcome(f"{outcome.value.capitalize()}: {reason}")
 
 
-def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, code: str) -> Said:
+def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, code: str) -> FormOutcome:
     """Hand the answer over with its code, and say what the worker made of it, if that comes soon."""
     if not code:
         why = "go and extend need the one-time code of their approver"
         note_refused(run, gate, given.approver, given.decision, VIA, why)
-        return Said(f"Refused: {why}.", good=False)
+        return FormOutcome(f"Refused: {why}.", good=False)
     read = hand_over(run, gate, given, code, VIA)
     try:
         outcome, reason = ruling_after(run, gate, read, _PATIENCE)
     except Unreachable:
-        return Said("Handed over; this page shows what the worker makes of it.")
+        return FormOutcome("Handed over; this page shows what the worker makes of it.")
     refused = outcome is Outcome.REFUSED
-    return Said(f"{outcome.value.capitalize()}: {reason}", good=not refused)
+    return FormOutcome(f"{outcome.value.capitalize()}: {reason}", good=not refused)
 
 
 def _wake(run: OpenRollout) -> None:

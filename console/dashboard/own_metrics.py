@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
-from console.live.rollout_cache import Board, Seen
+from console.live.rollout_cache import Board, CachedRollout
 from engine.rollout.session import utc_now
 from tidegate.journal.state import HoldCause
 from tidegate.values.exposure import ZERO
@@ -81,7 +81,7 @@ class _Families:
         self.rollback = family("rollback_seconds", "From the order to zero, and to the proof.", "until")
         self.families = tuple(vars(self).values())
 
-    def add(self, seen: Seen, now: datetime, guard_age: float | None = None) -> None:
+    def add(self, seen: CachedRollout, now: datetime, guard_age: float | None = None) -> None:
         """The lines of one rollout."""
         view, state = seen.view, seen.run.state
         key = [view.rollout, view.flag]

@@ -20,7 +20,7 @@ ENDED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CachedRollout:
     """A rollout as last read; `stale_since` says since when the journal has not answered."""
 
     view: RolloutView
@@ -42,7 +42,7 @@ class Followed:
         self.reads = 0
         self._seen = self._draw()
 
-    def latest(self) -> Seen:
+    def latest(self) -> CachedRollout:
         """What is known now; when the journal does not answer, what was known, marked as stale."""
         with self._lock:
             allowed = FRESH_SECONDS if self._run.state.phase.is_open else ENDED_SECONDS
@@ -68,10 +68,10 @@ class Followed:
             follow(new, self._course)
             self._stale_since = None
 
-    def _draw(self) -> Seen:
+    def _draw(self) -> CachedRollout:
         run = self._run
         view = rollout_view(run.plan, run.state, run.timing, utc_now(), self._course)
-        return Seen(view, run, self._course, self._stale_since, _unsent(run))
+        return CachedRollout(view, run, self._course, self._stale_since, _unsent(run))
 
 
 def _unsent(run: OpenRollout) -> int:
@@ -94,7 +94,7 @@ class Board:
         self.stale_since: datetime | None = None
         self.unreadable: dict[str, str] = {}
 
-    def of(self, rollout: str) -> Seen:
+    def of(self, rollout: str) -> CachedRollout:
         """One rollout; raises UnknownRollout, or a ConnectionFault when it was never read before."""
         return self._follow(rollout).latest()
 
@@ -117,7 +117,7 @@ class Board:
                 self._listed_at = self._clock()
             return self._rows
 
-    def newest(self, ended: int) -> list[Seen]:
+    def newest(self, ended: int) -> list[CachedRollout]:
         """Every open rollout and this many ended ones, newest first; why one cannot be read stands in `unreadable`."""
         found, unreadable = [], {}
         left = {row.rollout for row in self._ended()[ended:]}

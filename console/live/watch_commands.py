@@ -12,7 +12,7 @@ from console.commands.rollout_commands import Rollout
 from console.exits import Exit
 from console.home import connections
 from console.live.dashboard_panel import rollout_box
-from console.live.rollout_cache import Followed, Seen
+from console.live.rollout_cache import CachedRollout, Followed
 from console.options import Json
 
 REFRESH_SECONDS = 2.0
@@ -40,7 +40,7 @@ def watch(
         _keep_showing(followed, seen)
 
 
-def _keep_showing(followed: Followed, seen: Seen) -> None:
+def _keep_showing(followed: Followed, seen: CachedRollout) -> None:
     # The screen of its own comes back clean; what was seen last is left on the one before.
     try:
         with Live(rollout_box(seen.view, _stale(seen)), console=out, screen=True, auto_refresh=False) as live:
@@ -53,7 +53,7 @@ def _keep_showing(followed: Followed, seen: Seen) -> None:
         raise typer.Exit(Exit.STOPPED) from None
 
 
-def _stale(seen: Seen) -> str:
+def _stale(seen: CachedRollout) -> str:
     if seen.stale_since is None:
         return ""
     return f"The journal does not answer since {seen.stale_since:%H:%M:%S} UTC: what stands here is old."

@@ -16,7 +16,7 @@ from console.exits import Exit
 from console.home import NotFound, connections
 from console.rollback.fast_rollback import EarlyZero, flag_of
 from engine.exposure.step_back import step_back
-from engine.notices.background_worker import Beside
+from engine.notices.background_worker import BackgroundWorker
 from engine.notices.delivery import deliver
 from engine.rollback.full_rollback import full_rollback
 from engine.rollback.journal_fallback import merge_quietly, spill, what_is_kept
@@ -31,7 +31,7 @@ from engine.rollback.rollback import (
 from engine.rollback.unknown_flag import must_be_known
 from engine.rollback.zero import Zeroed, zero_flag
 from engine.rollout.resolve_rollout import NotOne, may_turn_back, the_last_rollout, the_open_rollout
-from engine.rollout.session import HOLDER, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
+from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
 from tidegate.journal.entries import Kind
 from tidegate.notices.rollback_texts import step_lines
 from tidegate.pages.tables import seconds_between
@@ -117,7 +117,7 @@ def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason:
     via = connections()
     run = OpenRollout(via, rollout or the_open_rollout(via.journal, flag))
     step_back(run, wave, by=who, reason=reason)
-    beside = Beside()
+    beside = BackgroundWorker()
     beside.do("notices", lambda: _deliver(run))
     beside.flush()
     _release(run)
@@ -157,7 +157,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     run.claim = _in_its_name(run, zeroed.claim)
     again = has_ended_at_zero(run.state)
     record_rollback(run, zeroed, reason=order.reason, criterion="by hand", by=order.who)
-    beside = Beside()
+    beside = BackgroundWorker()
     beside.do("notices", lambda: _deliver(run))
     if order.full:
         full_rollback(run, by=order.who, confirmed=order.confirmed)
@@ -201,7 +201,7 @@ def complete(row: RolloutRow, zeroed: Zeroed, *, who: str, reason: str) -> tuple
         )
     run.claim = _in_its_name(run, zeroed.claim)
     record_rollback(run, zeroed, reason=reason, criterion="by hand", by=who)
-    beside = Beside()
+    beside = BackgroundWorker()
     beside.do("notices", lambda: _deliver(run))
     proof = prove(run)
     if proof is None and run.state.rollback is None and zeroed.zero_at is not None:
@@ -222,7 +222,7 @@ def _in_its_name(run: OpenRollout, claim: Claim | None) -> Claim | None:
     if claim is None or claim.rollout == run.rollout:
         return claim
     try:
-        return run.connections.journal.claim(run.flag, run.rollout, HOLDER, LEASE)
+        return run.connections.journal.claim(run.flag, run.rollout, INSTANCE_ID, LEASE)
     except ConnectionFault:
         return claim
 

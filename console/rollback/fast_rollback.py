@@ -10,7 +10,7 @@ from blocks.errors import Unreachable
 from blocks.journal.store import JournalStore
 from blocks.kit_values import zero_kit
 from console.home import kit_path
-from engine.rollback.rollback_possible import NotReady, must_not_be_late
+from engine.rollback.rollback_possible import StableNotReady, check_rollback_possible
 from engine.rollback.unknown_flag import must_be_known
 from engine.rollback.zero import Zeroed, ZeroParts, zero_flag
 from engine.rollout.identity import utc_now
@@ -48,8 +48,8 @@ def zero_early(
 def ask_first(journal: JournalStore, rollout: str | None, flag: str | None, *, anyway: bool) -> None:
     """Where legacy is not ready, ask whoever sits there; raises TooLate where nobody does, or they say no."""
     try:
-        must_not_be_late(journal, rollout=rollout or "", flag=flag or "", anyway=anyway)
-    except NotReady as late:
+        check_rollback_possible(journal, rollout=rollout or "", flag=flag or "", anyway=anyway)
+    except StableNotReady as late:
         if not sys.stdin.isatty() or not typer.confirm(f"{late}\nRoll back all the same?"):
             raise
 

@@ -17,7 +17,7 @@ from blocks.journal.rows import RolloutRow
 from blocks.kit_values import zero_kit
 from console.exits import Exit
 from console.home import connections, kit_path
-from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollback.zero import Zeroed, ZeroParts, zero_flag
 from engine.rollout.identity import utc_now
 from engine.rollout.open import NotAllowed
@@ -85,8 +85,8 @@ def _confirm(rows: Iterable[RolloutRow], yes: bool) -> None:
 
 def _zero(via: ZeroParts, row: RolloutRow, anyway: bool) -> Outcome:
     try:
-        must_not_be_late(via.journal, rollout=row.rollout, anyway=anyway)
-    except TooLate as late:
+        check_rollback_possible(via.journal, rollout=row.rollout, anyway=anyway)
+    except RollbackImpossible as late:
         return Outcome(row, None, False, False, f"NOT at zero: {late}")
     zeroed = zero_flag(via, row.flag, row.rollout, utc_now())
     if zeroed.zero_at is None:

@@ -5,7 +5,7 @@ import logging
 from blocks.errors import ConnectionFault
 from engine.exposure.lease import write_exposure
 from engine.exposure.seize_claim import seize_flag
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.entries import Kind
 from tidegate.notices.raise_texts import raise_reverted
@@ -34,7 +34,7 @@ def revert_raise(run: OpenRollout, reason: str) -> bool:
     body = {"wave": wave, "before": written.to_json(), "exposure": allowed.to_json(), "epoch": claim.epoch}
     body |= {"revision": revision, "reason": reason} | lease
     if run.append(Kind.RAISE_REVERTED, body, unless=lambda s: s.rollback is not None, fenced=True):
-        tell(run, raise_reverted(run.plan, run.state, wave, written, reason))
+        notify(run, raise_reverted(run.plan, run.state, wave, written, reason))
     return True
 
 

@@ -1,7 +1,7 @@
 """Taking the right to write from whoever holds it, whether or not that process is about to write."""
 
 from blocks.errors import Fenced
-from engine.rollout.session import HOLDER, LEASE, OpenRollout
+from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout
 
 _ATTEMPTS = 8
 
@@ -9,7 +9,7 @@ _ATTEMPTS = 8
 def seize_flag(run: OpenRollout) -> int:
     """The epoch under which this process alone may write from now on; raises what journal and flag raise."""
     for _ in range(_ATTEMPTS):
-        run.claim = run.connections.journal.seize(run.flag, run.rollout, HOLDER, LEASE)
+        run.claim = run.connections.journal.seize(run.flag, run.rollout, INSTANCE_ID, LEASE)
         try:
             run.connections.flags.fence(run.flag, run.claim.epoch, run.state.exposure)
         except Fenced:

@@ -3,7 +3,7 @@
 import logging
 
 from blocks.flags.backend import FlagReading, SettingBack
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout
 from tidegate.notices.raise_texts import newer_than_journal, set_back
 from tidegate.values.exposure import Exposure
@@ -23,7 +23,7 @@ def read_settled(run: OpenRollout, allowed: Exposure, epoch: int | None) -> Flag
     if was is not None and was.exposure != seen.exposure:
         _log.error("%s was %s by a late writer and is set back to %s", run.flag, was.description, seen.description)
         try:
-            tell(run, set_back(run.plan, run.state, was.description, was.revision, seen.description))
+            notify(run, set_back(run.plan, run.state, was.description, was.revision, seen.description))
         except Exception as fault:  # noqa: BLE001 - the flag is where it belongs, told or not
             _log.error("that %s was set back is not told: %s", run.flag, fault)
     return seen
@@ -31,4 +31,4 @@ def read_settled(run: OpenRollout, allowed: Exposure, epoch: int | None) -> Flag
 
 def tell_newer(run: OpenRollout, reason: str) -> None:
     """Page that a flag was written by somebody of whom the journal knows nothing."""
-    tell(run, newer_than_journal(run.plan, run.state, reason))
+    notify(run, newer_than_journal(run.plan, run.state, reason))

@@ -6,7 +6,7 @@ from blocks.errors import NotTaken
 from engine.exposure.lease import write_exposure
 from engine.exposure.seize_claim import seize_flag
 from engine.measuring.measure import drift_of
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, Superseded, utc_now
 from tidegate.journal.entries import Kind
@@ -45,7 +45,7 @@ def step_back(
         raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
     if run.append(Kind.LOWERED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
-    tell(run, lowered(run.plan, run.state, wave, by, reason, cause))
+    notify(run, lowered(run.plan, run.state, wave, by, reason, cause))
 
 
 def _must_not_raise(run: OpenRollout) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tidegate.gates.codes import Proof
+from tidegate.gates.codes import CodeProof
 
 VARIABLE = "TIDEGATE_CODES_SOCKET"
 LONGEST_LINE = 8_192
@@ -33,18 +33,20 @@ class SocketCodeJudge:
     def __init__(self, path: Path, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._path, self._patience = path, patience_seconds
 
-    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> Proof:
+    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> CodeProof:
         """What this person's code proves, by the service's word."""
         asked = {"judge": {"person": person, "code": code, "given_at": given_at.isoformat(), "use": use}}
         try:
             answer = self._ask(asked)
-            proof = Proof.from_json(answer["proof"])
+            proof = CodeProof.from_json(answer["proof"])
         except NoCodeService as fault:
-            return Proof(given_at, problem=f"no code is accepted: {fault}")
+            return CodeProof(given_at, problem=f"no code is accepted: {fault}")
         except (KeyError, TypeError, ValueError):
-            return Proof(given_at, problem=f"no code is accepted: {self._whom} answered something else than a proof")
+            return CodeProof(
+                given_at, problem=f"no code is accepted: {self._whom} answered something else than a proof"
+            )
         # A step counts only without a problem, whatever was said.
-        return Proof(given_at, None if proof.problem else proof.step, proof.problem, proof.wrong)
+        return CodeProof(given_at, None if proof.problem else proof.step, proof.problem, proof.wrong)
 
     def people(self) -> frozenset[str]:
         """Who has a seed there; raises NoCodeService."""

@@ -9,13 +9,13 @@ from engine.gates.code_memory import code_memory
 from engine.gates.private_json import PrivateFileError
 from engine.gates.totp_seeds import ApproversError, approvers_path, read_seeds
 from engine.rollout.identity import utc_now
-from tidegate.gates.codes import Proof, prove
+from tidegate.gates.codes import CodeProof, prove
 
 
 class CodeJudge(Protocol):
     """Whoever says what a code proves."""
 
-    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> Proof:
+    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> CodeProof:
         """What this person's code proves, spent before this returns; what cannot be judged proves nothing.
 
         `use` names what the code is for: asked again for the very same use, the answer is the same.
@@ -29,7 +29,7 @@ class SeedsCodeJudge:
     def __init__(self, seeds: Path) -> None:
         self._seeds = seeds
 
-    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> Proof:
+    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> CodeProof:
         """What this person's code proves; see CodeJudge."""
         try:
             seed = read_seeds(self._seeds).get(person)
@@ -43,7 +43,7 @@ class SeedsCodeJudge:
                     memory.add(person, proof, use, utc_now())
                 return proof
         except (ApproversError, PrivateFileError) as error:
-            return Proof(given_at, problem=f"no code can be judged on this worker: {error}")
+            return CodeProof(given_at, problem=f"no code can be judged on this worker: {error}")
 
 
 def code_judge() -> CodeJudge:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.gates.private_json import PrivateFileError, read_private, write_private
-from tidegate.gates.codes import Proof
+from tidegate.gates.codes import CodeProof
 
 # Longer than a gate waits: an answer is judged at the instant it was given, however late that is.
 KEPT = timedelta(days=45)
@@ -28,21 +28,21 @@ class CodeMemory:
         self._path = path
         try:
             self._known = {
-                person: [(Proof.from_json(row), str(row["use"])) for row in rows] for person, rows in known.items()
+                person: [(CodeProof.from_json(row), str(row["use"])) for row in rows] for person, rows in known.items()
             }
         except (KeyError, TypeError, ValueError):
             raise PrivateFileError(f"{path}: found something else than {_HOLDS} by e-mail address") from None
 
-    def of(self, person: str) -> tuple[Proof, ...]:
+    def of(self, person: str) -> tuple[CodeProof, ...]:
         """What this person's codes proved."""
         return tuple(proof for proof, _ in self._known.get(person, ()))
 
-    def answered(self, person: str, use: str) -> Proof | None:
+    def answered(self, person: str, use: str) -> CodeProof | None:
         """What was proven for this very use before, as when its entry was lost on the way to the journal."""
         found = [proof for proof, its_use in self._known.get(person, ()) if use and its_use == use]
         return found[-1] if found else None
 
-    def add(self, person: str, proof: Proof, use: str, now: datetime) -> None:
+    def add(self, person: str, proof: CodeProof, use: str, now: datetime) -> None:
         """Spend a code or count a guess, on disk before this returns; raises PrivateFileError."""
         self._known.setdefault(person, []).append((proof, use))
         recent = {

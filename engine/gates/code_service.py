@@ -18,7 +18,7 @@ from engine.gates.code_memory import KEPT
 from engine.gates.private_json import PrivateFileError, read_private, write_private
 from engine.gates.totp_seeds import ApproversError, read_seeds
 from engine.rollout.identity import utc_now
-from tidegate.gates.codes import LOCK, WRONG_ALLOWED, Proof
+from tidegate.gates.codes import LOCK, WRONG_ALLOWED, CodeProof
 
 _AHEAD = timedelta(seconds=30)
 _CLIENT_SECONDS = 5.0
@@ -37,26 +37,26 @@ class GuardedJudge:
         self._guesses = seeds.with_name(f"{seeds.name}.guesses")
         self._one = threading.Lock()
 
-    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> Proof:
+    def judge(self, person: str, code: str, given_at: datetime, use: str = "") -> CodeProof:
         """What the code proves; never more than a few wrong guesses in a quarter of an hour, however they are dated."""
         now = utc_now()
         if given_at > now + _AHEAD:
-            return Proof(given_at, problem="the answer was given in the future, by the clock of the code service")
+            return CodeProof(given_at, problem="the answer was given in the future, by the clock of the code service")
         if given_at < now - KEPT + LOCK:
-            return Proof(given_at, problem="the answer is older than the code service remembers")
+            return CodeProof(given_at, problem="the answer is older than the code service remembers")
         with self._one:
             try:
                 recent = self._recent(person, now)
                 if len(recent) >= WRONG_ALLOWED:
                     wait = f"after {WRONG_ALLOWED} wrong codes {person} is not believed"
                     until = f"{recent[-WRONG_ALLOWED] + LOCK:%H:%M:%S} UTC"
-                    return Proof(given_at, problem=f"{wait} until {until}; hold and rollback still work")
+                    return CodeProof(given_at, problem=f"{wait} until {until}; hold and rollback still work")
                 proof = SeedsCodeJudge(self._seeds).judge(person, code, given_at, use)
                 if proof.wrong:
                     self._note(person, now)
                 return proof
             except PrivateFileError as error:
-                return Proof(given_at, problem=f"no code can be judged: {error}")
+                return CodeProof(given_at, problem=f"no code can be judged: {error}")
 
     def people(self) -> list[str]:
         """Who has a seed; raises ApproversError."""

@@ -6,22 +6,22 @@ from typing import Any
 from blocks.journal.freezes import why_frozen
 from engine.gates.gate_context import old_path_now, rollback_words
 from engine.measuring.measure import entry_findings
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import (
     MAX_NOTE,
     Answer,
     Choice,
+    GateDecision,
     Outcome,
-    Ruling,
     approvers_of,
     asked_people,
+    decide_answer,
     human_findings,
-    rule,
 )
 from tidegate.gates.binding import worse_than_shown
-from tidegate.gates.rejection import objection
+from tidegate.gates.rejection import rejection
 from tidegate.gates.statements import (
     Statement,
     field_name,
@@ -31,7 +31,7 @@ from tidegate.gates.statements import (
     statements,
     statements_of,
 )
-from tidegate.gates.votes import said_go
+from tidegate.gates.votes import active_approvals
 from tidegate.journal.entries import Kind
 from tidegate.journal.fold_amendment import AMENDED
 from tidegate.journal.state import GateRecord, Phase, RolloutState
@@ -83,7 +83,7 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
         raise RuntimeError("the gate is gone: the rollout went on elsewhere")
     if not run.state.auto_approve:
         people = approvers_of(run.plan, wave)
-        tell(run, gate_waiting(run.plan, run.state, wave, gate.attempt, people, refusal))
+        notify(run, gate_waiting(run.plan, run.state, wave, gate.attempt, people, refusal))
     return gate
 
 
@@ -156,7 +156,7 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
     The person did not start the rollout where another can speak; called again, somebody else says what is missing.
     """
     plan, state, now = run.plan, run.state, utc_now()
-    said, signed = said_go(state, wave, plan.approval_ttl, now), stated_so_far(run, wave, now)
+    said, signed = active_approvals(state, wave, plan.approval_ttl, now), stated_so_far(run, wave, now)
     approvers = [p for p in approvers_of(plan, wave) if p != state.started_by and p not in said]
     missing = open_statements(plan, wave, signed)
 
@@ -173,7 +173,7 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
     return Answer(Choice.GO, person, "answered automatically (rehearsal)", None, keys)
 
 
-def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
+def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> GateDecision:
     """The ruling on an answer with the evidence of this moment; no effect."""
     now = utc_now()
     findings = entry_findings(run, wave, now)
@@ -183,20 +183,23 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> Ruling:
     gate = run.state.gate
     shown = gate.shown if gate is not None and gate.wave == wave else []
     worse = worse_than_shown(shown, findings, {s.key for s in statements(run.plan, wave)})
-    return rule(
+    return decide_answer(
         run.plan,
         wave,
         answer,
         started_by=run.state.started_by,
-        said_go=[*said_go(run.state, wave, run.plan.approval_ttl, now), *([answer.second] if answer.second else [])],
+        active_approvals=[
+            *active_approvals(run.state, wave, run.plan.approval_ttl, now),
+            *([answer.second] if answer.second else []),
+        ],
         findings=findings,
         blocked=held or worse,
-        objection=objection(run.plan, run.state, wave, answer),
+        rejection=rejection(run.plan, run.state, wave, answer),
         stated=stated_so_far(run, wave, now),
     )
 
 
-def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ruling:
+def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> GateDecision:
     """Rule on the answer and write the ruling; a rollback acts first and is written then.
 
     An answer that a more cautious one has overtaken meanwhile is not ruled on: the gate still waits.
@@ -229,7 +232,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ru
     return ruling
 
 
-def withdraw_go(run: OpenRollout, wave: int, reason: str) -> None:
+def revoke_approval(run: OpenRollout, wave: int, reason: str) -> None:
     """A go that no longer holds just before the write: the gate asks anew."""
     gate = run.state.gate
     body = {

@@ -10,7 +10,7 @@ from engine.gates.verify_code import CLOCKS, alone, proof_of
 from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import needs_code, read_answer
 from tidegate.gates.approval import Answer
-from tidegate.gates.codes import Proof
+from tidegate.gates.codes import CodeProof
 from tidegate.journal.entries import Kind, canonical
 
 
@@ -40,10 +40,10 @@ def _write_proven(run: OpenRollout, wave: int, attempt: int, answer: Answer, cod
         )
 
 
-def _proof(run: OpenRollout, attempt: int, answer: Answer, code: str, given_at: datetime) -> Proof:
+def _proof(run: OpenRollout, attempt: int, answer: Answer, code: str, given_at: datetime) -> CodeProof:
     gate = run.state.gate
     if gate is None or given_at < gate.opened_at - CLOCKS:
-        return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
+        return CodeProof(given_at, problem="the answer was given before the gate was open, or in the future")
     # A run that died before the entry was written comes back with the same stored answer, and only with that.
     said = canonical({"answer": answer.to_json(), "at": given_at.isoformat(), "attempt": attempt})
     use = hashlib.sha256(f"{run.rollout}\n{said}".encode()).hexdigest()

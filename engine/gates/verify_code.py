@@ -10,8 +10,8 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Unreachable
 from blocks.journal.block import Claim
 from engine.gates.code_judge import code_judge
-from engine.rollout.session import HOLDER, utc_now
-from tidegate.gates.codes import REMEMBERED, Proof, locked, unused
+from engine.rollout.session import INSTANCE_ID, utc_now
+from tidegate.gates.codes import REMEMBERED, CodeProof, locked, unused
 from tidegate.journal.entries import Kind
 
 CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
@@ -21,28 +21,28 @@ _PATIENCE = timedelta(seconds=30)
 _here = threading.Lock()
 
 
-def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime, use: str) -> Proof:
+def proof_of(connections: OpenConnections, person: str, code: str, given_at: datetime, use: str) -> CodeProof:
     """What this person's code proves for this use; whoever asks is `alone`, and writes the proof down before that ends.
 
     The judge remembers what its own seeds have judged; the journal, what any worker has, one with a copy of the seeds
     included.
     """
     if given_at > utc_now() + CLOCKS:
-        return Proof(given_at, problem="the answer was given before the gate was open, or in the future")
+        return CodeProof(given_at, problem="the answer was given before the gate was open, or in the future")
     earlier = _earlier(connections, person, given_at)
     if why := locked(person, earlier, given_at):
-        return Proof(given_at, problem=why)
+        return CodeProof(given_at, problem=why)
     return unused(person, code_judge().judge(person, code, given_at, use), earlier)
 
 
-def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> list[Proof]:
+def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> list[CodeProof]:
     """What this person's codes proved of late, for any gate or order of any rollout, ended ones included."""
     since, found = given_at - REMEMBERED - CLOCKS, []
     for kind in (Kind.ANSWERED, Kind.ORDERED):
         for entry in connections.journal.recent(kind, since):
             who = entry.body["answer"]["approver"] if kind is Kind.ANSWERED else entry.body["by"]
             if who == person and entry.body.get("proof"):
-                found.append(Proof.from_json(entry.body["proof"]))
+                found.append(CodeProof.from_json(entry.body["proof"]))
     return found
 
 
@@ -53,7 +53,7 @@ def alone(connections: OpenConnections) -> Iterator[Claim]:
     with _here:
         while True:
             try:
-                claim = connections.journal.claim(CODES, CODES, HOLDER, _LEASE)
+                claim = connections.journal.claim(CODES, CODES, INSTANCE_ID, _LEASE)
                 break
             except ClaimHeld as held:
                 if monotonic() > until:

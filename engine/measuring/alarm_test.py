@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.alarm import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.criteria.external_kinds import AlarmTest
@@ -19,7 +19,7 @@ _one_at_a_time = threading.Lock()
 Step = tuple[Verdict, str]
 
 
-def measure_alarm_test(seen: Sight, item: InForce, criterion: AlarmTest) -> tuple[Finding, Breach | None]:
+def measure_alarm_test(seen: MetricSnapshot, item: InForce, criterion: AlarmTest) -> tuple[Finding, Breach | None]:
     """The newest recorded test, or a test made now and recorded when there is none that counts."""
     record = seen.run.state.tested.get(item.id)
     if not still_counts(record, criterion.fresh, seen.now):
@@ -33,7 +33,7 @@ def measure_alarm_test(seen: Sight, item: InForce, criterion: AlarmTest) -> tupl
     return judge_alarm_test(item.id, criterion, record, seen.now), None
 
 
-def send_test(run: OpenRollout, id_: str, criterion: AlarmTest, seen: Sight) -> dict[str, Step]:
+def send_test(run: OpenRollout, id_: str, criterion: AlarmTest, seen: MetricSnapshot) -> dict[str, Step]:
     """What became of the rules' tests and of the alarm on each way; nobody is alarmed while the rules are broken."""
     rules = _stepped(lambda: _rules(run, criterion.rules))
     if rules[0] is not Verdict.PASS:

@@ -24,7 +24,7 @@ from engine.measuring.answers_of_the_past import (
     measure_spike,
     measure_trend,
 )
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from engine.measuring.synthetic import measure_synthetic
 from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl
 from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
@@ -42,7 +42,7 @@ _log = logging.getLogger("tidegate.measure")
 Measured = tuple[Finding, Breach | None]
 
 
-def measure(seen: Sight, item: InForce) -> Measured:
+def measure(seen: MetricSnapshot, item: InForce) -> Measured:
     """The answer to one criterion; whatever breaks on the way is an ERROR, never a PASS and never a rollback."""
     try:
         finding, breach = MEASURES[type(item.criterion)](seen, item, item.criterion)
@@ -64,7 +64,7 @@ def not_judged(error: Exception) -> str:
     )
 
 
-def _not_of_old_points(seen: Sight, item: InForce, finding: Finding) -> Finding:
+def _not_of_old_points(seen: MetricSnapshot, item: InForce, finding: Finding) -> Finding:
     """Whatever a criterion looks at, nothing passes once the series of its metric ended or stand still."""
     if finding.verdict is not Verdict.PASS or isinstance(item.criterion, Coverage):
         return finding
@@ -77,7 +77,7 @@ def _not_of_old_points(seen: Sight, item: InForce, finding: Finding) -> Finding:
     return finding
 
 
-def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
+def _threshold(seen: MetricSnapshot, item: InForce, criterion: Threshold) -> Measured:
     plan = seen.run.plan
     widened = seen.widened(criterion.metric)
     breach = breach_of(criterion, plan, seen.wave, seen.run.timing, widened) if seen.run.state.wave else None
@@ -93,15 +93,15 @@ def _threshold(seen: Sight, item: InForce, criterion: Threshold) -> Measured:
     return finding, breach if When.TRIGGER in criterion.when else None
 
 
-def _alerts(seen: Sight, item: InForce, criterion: Alerts) -> Measured:
+def _alerts(seen: MetricSnapshot, item: InForce, criterion: Alerts) -> Measured:
     return judge_alerts(item.id, criterion, seen.alerts(criterion.labels, criterion.rules)), None
 
 
-def _pending(_: Sight, item: InForce, criterion: Human) -> Measured:
+def _pending(_: MetricSnapshot, item: InForce, criterion: Human) -> Measured:
     return judge_pending(item.id, criterion), None
 
 
-MEASURES: dict[type, Callable[[Sight, InForce, Any], Measured]] = {
+MEASURES: dict[type, Callable[[MetricSnapshot, InForce, Any], Measured]] = {
     Threshold: _threshold,
     Alerts: _alerts,
     Human: _pending,
@@ -128,7 +128,7 @@ if unmeasured := {kind for kind in CRITERION_KINDS if kind is not EarlierWaves} 
     raise TypeError(f"nothing measures the criteria of kind {', '.join(kind.__name__ for kind in unmeasured)}")
 
 
-def starved(seen: Sight) -> list[Measured]:
+def starved(seen: MetricSnapshot) -> list[Measured]:
     """Whether the new path completes the requests that its exposure implies; nothing where there is no control."""
     breach = starvation(seen.run.plan, seen.wave, seen.run.timing)
     if breach is None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.change import (
     Against,
     against_reference,
@@ -23,7 +23,7 @@ from tidegate.values.verdict import Finding, Verdict
 Measured = tuple[Finding, Breach | None]
 
 
-def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
+def measure_change(seen: MetricSnapshot, item: InForce, criterion: Change) -> Measured:
     """Against the journal's references, or the old path at this moment while anybody is left on it."""
     plan, timing, to = seen.run.plan, seen.run.timing, criterion.to
     if to == "control" and not has_control(plan, seen.wave):
@@ -42,7 +42,7 @@ def measure_change(seen: Sight, item: InForce, criterion: Change) -> Measured:
     return judge_change(item.id, criterion, plan, seen.wave, timing, now, then, widened)
 
 
-def _control(seen: Sight, metric: str, span: timedelta) -> Reading:
+def _control(seen: MetricSnapshot, metric: str, span: timedelta) -> Reading:
     """The metric on the old path now; an error counter that never counted is zero, a path without requests is none.
 
     What is gone as a whole is a gap or a dead old path: nothing to compare with, and nothing to go back to in haste.

@@ -1,7 +1,7 @@
 """How the new path is held against the old one: counts per tick, and the rule that judges them."""
 
 from engine.measuring.counts import counted, counting_wave
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.breaker import judge_breaker
 from tidegate.criteria.change import has_control
 from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, Inference, SampleRatio, VersusControl
@@ -27,7 +27,7 @@ from tidegate.values.verdict import Finding, Verdict
 Judged = tuple[Finding, Breach | None]
 
 
-def measure_versus_control(seen: Sight, item: InForce, criterion: VersusControl) -> Judged:
+def measure_versus_control(seen: MetricSnapshot, item: InForce, criterion: VersusControl) -> Judged:
     """Errors, or requests slower than each of the chosen bounds, on the new path against those beside it."""
     if finding := _without_control(seen, item, criterion):
         return finding, None
@@ -38,7 +38,7 @@ def measure_versus_control(seen: Sight, item: InForce, criterion: VersusControl)
     return judge_versus_control(item.id, criterion, found), None
 
 
-def measure_go_evidence(seen: Sight, item: InForce, criterion: GoEvidence) -> Judged:
+def measure_go_evidence(seen: MetricSnapshot, item: InForce, criterion: GoEvidence) -> Judged:
     """Whether the new path has been shown to be safe enough by now."""
     if finding := _without_control(seen, item, criterion):
         return finding, None
@@ -46,7 +46,7 @@ def measure_go_evidence(seen: Sight, item: InForce, criterion: GoEvidence) -> Ju
     return judge_go_evidence(item.id, criterion, counted(seen, series)), None
 
 
-def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> Judged:
+def measure_sample_ratio(seen: MetricSnapshot, item: InForce, criterion: SampleRatio) -> Judged:
     """Users first seen on each path, against the shares that the wave asks for."""
     percent = seen.run.plan.waves[counting_wave(seen) - 1].percent
     if percent >= 100:
@@ -57,13 +57,13 @@ def measure_sample_ratio(seen: Sight, item: InForce, criterion: SampleRatio) -> 
     return judge_sample_ratio(item.id, criterion, present, percent), None
 
 
-def measure_breaker(seen: Sight, item: InForce, criterion: Breaker) -> Judged:
+def measure_breaker(seen: MetricSnapshot, item: InForce, criterion: Breaker) -> Judged:
     """The new path alone, two ticks in a row."""
     found = counted(seen, series_of_breaker(seen.run.plan, criterion))
     return judge_breaker(item.id, criterion, found, seen.now, seen.run.timing), None
 
 
-def _slow(seen: Sight, item: VersusControl) -> list[Counted]:
+def _slow(seen: MetricSnapshot, item: VersusControl) -> list[Counted]:
     """The counts at the bounds that the day before the first wave chose, if any, which stay chosen."""
     every = series_of_histogram(item)
     chosen = bounds_watched(every, seen.run.state.counts_before)
@@ -71,7 +71,7 @@ def _slow(seen: Sight, item: VersusControl) -> list[Counted]:
     return [counted(seen, series) for series in (every if chosen is None else chosen)]
 
 
-def _without_control(seen: Sight, item: InForce, criterion: Inference) -> Finding | None:
+def _without_control(seen: MetricSnapshot, item: InForce, criterion: Inference) -> Finding | None:
     """At 100 % only a group that is held out is left to compare with; harm shown before would have rolled back."""
     if has_control(seen.run.plan, seen.wave):
         return None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.cost_amounts import cost_queries
 from tidegate.criteria.external import figure_in, judge_cost, judge_count, model_cost, priced
 from tidegate.criteria.external_kinds import Cost, Count
@@ -17,12 +17,12 @@ from tidegate.values.verdict import Finding
 LONGEST = timedelta(seconds=3)
 
 
-def measure_count(seen: Sight, item: InForce, criterion: Count) -> tuple[Finding, Breach | None]:
+def measure_count(seen: MetricSnapshot, item: InForce, criterion: Count) -> tuple[Finding, Breach | None]:
     """The number that the source counts now."""
     return judge_count(item.id, criterion, _figure(seen, criterion.source, criterion.pointer)), None
 
 
-def measure_cost(seen: Sight, item: InForce, criterion: Cost) -> tuple[Finding, Breach | None]:
+def measure_cost(seen: MetricSnapshot, item: InForce, criterion: Cost) -> tuple[Finding, Breach | None]:
     """The monthly cost by the plan's model, or by a source, or by one query and its price."""
     if criterion.source is not None:
         reading = _figure(seen, criterion.source, criterion.pointer or "")
@@ -34,7 +34,7 @@ def measure_cost(seen: Sight, item: InForce, criterion: Cost) -> tuple[Finding, 
     return judge_cost(item.id, criterion, reading), None
 
 
-def web_of(seen: Sight, source: str) -> Web:
+def web_of(seen: MetricSnapshot, source: str) -> Web:
     """The web sources of the connections; raises Refused saying what to add."""
     web = seen.run.connections.web
     if web is None:
@@ -44,7 +44,7 @@ def web_of(seen: Sight, source: str) -> Web:
     return web
 
 
-def _figure(seen: Sight, source: str, pointer: str) -> Reading:
+def _figure(seen: MetricSnapshot, source: str, pointer: str) -> Reading:
     """Given up well before the guard's next beat, whatever the source hangs on."""
     patience = LONGEST.total_seconds()
     try:

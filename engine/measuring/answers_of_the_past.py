@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.coverage import judge_coverage
 from tidegate.criteria.history_kinds import Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
 from tidegate.criteria.leak import floors, judge_leak
@@ -21,12 +21,12 @@ from tidegate.values.verdict import Finding, Verdict, worst
 Measured = tuple[Finding, Breach | None]
 
 
-def _raised_at(seen: Sight) -> datetime:
+def _raised_at(seen: MetricSnapshot) -> datetime:
     record = seen.run.state.record
     return record.raised_at if record is not None else seen.now
 
 
-def measure_trend(seen: Sight, item: InForce, criterion: Trend) -> Measured:
+def measure_trend(seen: MetricSnapshot, item: InForce, criterion: Trend) -> Measured:
     """Each metric over the wave so far; the worst decides, and each says its sentence."""
     plan, found, queries = seen.run.plan, [], []
     for name, worse_by in criterion.metrics.items():
@@ -47,7 +47,7 @@ def measure_trend(seen: Sight, item: InForce, criterion: Trend) -> Measured:
     return on_dry_run(criterion, finding), None
 
 
-def measure_leak(seen: Sight, item: InForce, criterion: Leak) -> Measured:
+def measure_leak(seen: MetricSnapshot, item: InForce, criterion: Leak) -> Measured:
     """The floors of the window and of the day before it, in one range query."""
     asked = floors(seen.run.plan, criterion, seen.wave, seen.run.timing)
     start = seen.now - asked.hour * asked.a_day * (asked.days + 1)
@@ -55,7 +55,7 @@ def measure_leak(seen: Sight, item: InForce, criterion: Leak) -> Measured:
     return judge_leak(item.id, criterion, seen.run.plan, asked, points), None
 
 
-def measure_new_alerts(seen: Sight, item: InForce, criterion: NewAlerts) -> Measured:
+def measure_new_alerts(seen: MetricSnapshot, item: InForce, criterion: NewAlerts) -> Measured:
     """Counted within the trailing soak of the wave under way."""
     elapsed = seen.now - _raised_at(seen)
     query = new_alerts_query(criterion.labels, elapsed, seen.run.timing.soak(seen.wave))
@@ -63,7 +63,7 @@ def measure_new_alerts(seen: Sight, item: InForce, criterion: NewAlerts) -> Meas
     return judge_new_alerts(item.id, criterion, count, seen.alerts(criterion.labels, criterion.rules), query), None
 
 
-def measure_spike(seen: Sight, item: InForce, criterion: ResourceSpike) -> Measured:
+def measure_spike(seen: MetricSnapshot, item: InForce, criterion: ResourceSpike) -> Measured:
     """Each metric against its own recent median; the worst decides, and must last."""
     plan, timing = seen.run.plan, seen.run.timing
     found: list[Measured] = []
@@ -77,7 +77,7 @@ def measure_spike(seen: Sight, item: InForce, criterion: ResourceSpike) -> Measu
     return on_dry_run(criterion, finding), breach
 
 
-def measure_slo(seen: Sight, item: InForce, criterion: Slo) -> Measured:
+def measure_slo(seen: MetricSnapshot, item: InForce, criterion: Slo) -> Measured:
     """Both windows in one round trip."""
     plan, timing = seen.run.plan, seen.run.timing
     exposed = seen.now - (seen.run.state.first_raise_at or seen.now)
@@ -87,6 +87,6 @@ def measure_slo(seen: Sight, item: InForce, criterion: Slo) -> Measured:
     return judge_slo(item.id, criterion, plan, shares, f"{queries['long_part']} of {queries['long_whole']}"), None
 
 
-def measure_coverage(seen: Sight, item: InForce, criterion: Coverage) -> Measured:
+def measure_coverage(seen: MetricSnapshot, item: InForce, criterion: Coverage) -> Measured:
     """The reviews of the wave under way; at a gate, of the wave before."""
     return judge_coverage(item.id, criterion, seen.run.plan, seen.run.state.record), None

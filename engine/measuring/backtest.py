@@ -14,7 +14,7 @@ from blocks.prometheus.block import Prometheus
 from engine.rollout.session import utc_now
 from tidegate.backtest.past import Asked, Column, Grid, Past
 from tidegate.backtest.result import BacktestResult, criteria_hash
-from tidegate.backtest.run import Course, Progress, judge
+from tidegate.backtest.run import BacktestPlan, Progress, judge
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.samples import NoData, NoDataReason
@@ -25,7 +25,7 @@ _NO_ANSWER = (NoDataReason.UNREACHABLE, NoDataReason.SLOW)
 Rules = Mapping[frozenset[tuple[str, str]], int]
 
 
-def fetch(prometheus: Prometheus, what: Course, progress: Progress) -> tuple[Past, Rules]:
+def fetch(prometheus: Prometheus, what: BacktestPlan, progress: Progress) -> tuple[Past, Rules]:
     """Every answer; raises Unreachable where Prometheus does not answer, Refused where it has nothing at all."""
     patient = prometheus.with_timeout(SECONDS)
     columns: dict[Asked, Column | NoData] = {}
@@ -52,12 +52,12 @@ def fetch(prometheus: Prometheus, what: Course, progress: Progress) -> tuple[Pas
     return Past(columns), rules
 
 
-def _column(prometheus: Prometheus, what: Course, question: Asked) -> Column | NoData:
+def _column(prometheus: Prometheus, what: BacktestPlan, question: Asked) -> Column | NoData:
     grid = Grid.over(what.grid.start - question.earlier, what.grid.end, question.step)
     return prometheus.history(question.query, grid.start, grid.end, grid.step)
 
 
-def backtest(prometheus: Prometheus, what: Course, progress: Progress = lambda *_: None) -> BacktestResult:
+def backtest(prometheus: Prometheus, what: BacktestPlan, progress: Progress = lambda *_: None) -> BacktestResult:
     """Ask and judge; raises Unreachable or Refused."""
     past, rules = fetch(prometheus, what, progress)
     return judge(what, past, rules, progress)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.breaker import LATE_SCRAPES
 from tidegate.criteria.counts import Series
 from tidegate.criteria.versus_control import Counted, counted_of
@@ -19,13 +19,13 @@ MOST_TICKS = 288  # asked for at once, after a long silence
 BUDGET = 3.0  # seconds for all counts of a look: they can wait, a guard cannot
 
 
-def counted(seen: Sight, series: Series) -> Counted:
+def counted(seen: MetricSnapshot, series: Series) -> Counted:
     """All counts of the rollout so far, the newest ticks included; one question however many criteria ask."""
     until = seen.once("counts until", lambda: time.monotonic() + BUDGET)
     return seen.once(("counted", series.name), lambda: _counted(seen, series, until))
 
 
-def _counted(seen: Sight, series: Series, until: float) -> Counted:
+def _counted(seen: MetricSnapshot, series: Series, until: float) -> Counted:
     state, wave = seen.run.state, counting_wave(seen)
     known = {number: dict(rows) for number, rows in state.counts.get(series.name, {}).items()}
     before = {number: dict(rows) for number, rows in state.counts_before.get(series.name, {}).items()}
@@ -47,13 +47,13 @@ def _counted(seen: Sight, series: Series, until: float) -> Counted:
     return counted_of(series.what, series.noun, known, before, state.stays, trouble)
 
 
-def counting_wave(seen: Sight) -> int:
+def counting_wave(seen: MetricSnapshot) -> int:
     """The wave that counts belong to: the post-rollout days go on with the last one's users."""
     return min(seen.wave, len(seen.run.plan.waves))
 
 
 def _note(
-    seen: Sight,
+    seen: MetricSnapshot,
     series: Series,
     found: list[Counts],
     known: dict[int, dict[float, Counts]],
@@ -66,7 +66,7 @@ def _note(
 
 
 def _new_ticks(
-    seen: Sight, series: Series, record: WaveRecord, known: Mapping[float, Counts], until: float
+    seen: MetricSnapshot, series: Series, record: WaveRecord, known: Mapping[float, Counts], until: float
 ) -> list[Counts] | NoData:
     """The counts of the ticks that ended since the newest one we have; a tick without an answer is no row."""
     timing, plan = seen.run.timing, seen.run.plan
@@ -86,7 +86,7 @@ def _new_ticks(
     return _rows(seen, series, selectors, sides, start, end, tick, until)
 
 
-def _day_before(seen: Sight, series: Series, record: WaveRecord, until: float) -> list[Counts] | NoData:
+def _day_before(seen: MetricSnapshot, series: Series, record: WaveRecord, until: float) -> list[Counts] | NoData:
     """The day before the wave: its cohorts where they are labelled, else the old path alone, which compares nothing."""
     timing, plan = seen.run.timing, seen.run.plan
     tick, day = timing.window(series.tick), timing.pace.real(DAY)
@@ -106,7 +106,7 @@ def _day_before(seen: Sight, series: Series, record: WaveRecord, until: float) -
 
 
 def _rows(
-    seen: Sight,
+    seen: MetricSnapshot,
     series: Series,
     selectors: tuple[str, str],
     paths: tuple[str, str],
@@ -131,7 +131,7 @@ def _rows(
     return series.rows(*sides)
 
 
-def _range(seen: Sight, query: str, start: datetime, end: datetime, tick: timedelta) -> list[Sample] | NoData:
+def _range(seen: MetricSnapshot, query: str, start: datetime, end: datetime, tick: timedelta) -> list[Sample] | NoData:
     try:
         found = seen.run.connections.prometheus.range(query, start, end, tick)
     except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke

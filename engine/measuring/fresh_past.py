@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 
 from engine.measuring.answer_ages import Ages
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.queries import Breach
 from tidegate.values.freshness import LOOKBACK, deciding_selectors
 from tidegate.values.samples import NoData, NoDataReason, Sample
 
 
 def of_fresh_points(
-    seen: Sight, breach: Breach, points: list[Sample] | NoData, start: datetime, step: timedelta
+    seen: MetricSnapshot, breach: Breach, points: list[Sample] | NoData, start: datetime, step: timedelta
 ) -> list[Sample] | NoData:
     """Those of the points whose newest raw point was young enough then; or why that cannot be told."""
     ages = Ages(seen.run, seen.now)

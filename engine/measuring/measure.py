@@ -12,7 +12,7 @@ from engine.measuring.answers import Measured, measure, not_judged, starved
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.counts import counting_wave
 from engine.measuring.fresh_past import of_fresh_points
-from engine.measuring.sources import VERSIONS, Sight, exposed_since, open_eyes, side_by_side
+from engine.measuring.sources import VERSIONS, MetricSnapshot, exposed_since, gather, start_queries
 from engine.measuring.unseen_past import judged_with_the_past
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.metric_levels import MetricLine, metric_line
@@ -31,7 +31,7 @@ from tidegate.values.verdict import Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Measurement:
     """What one look saw: the judgement, the metrics table, and the raw answers it was made from."""
 
     judged: Judged
@@ -45,15 +45,15 @@ class Look:
         return {k: v.value if isinstance(v, Sample) else v.reason.value for k, v in sorted(self.raw.items())}
 
 
-def look(run: OpenRollout, now: datetime) -> Look:
+def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
     """Measure and judge everything in force at the rollout's wave; trouble is a finding, never an exception."""
     state, plan = run.state, run.plan
     drift, unreadable = drift_of(run)
     if state.wave == 0:
-        return Look(Judged(now, (), (), drift, unreadable), (), {})
+        return Measurement(Judged(now, (), (), drift, unreadable), (), {})
     during = in_force(plan, state.wave, When.DURING)
     triggers = in_force(plan, state.wave, When.TRIGGER)
-    seen = open_eyes(run, state.wave, now)
+    seen = start_queries(run, state.wave, now)
     versions = _versions(seen)
     found = _measured(seen, (*during, *triggers))
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
@@ -70,10 +70,10 @@ def look(run: OpenRollout, now: datetime) -> Look:
         metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
-    return Look(judged, lines, seen.raw, _counts_body(seen), versions)
+    return Measurement(judged, lines, seen.raw, _counts_body(seen), versions)
 
 
-def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
+def _versions(seen: MetricSnapshot) -> Future[frozenset[str] | NoData] | None:
     """The builds that serve the new path, asked for beside everything else."""
     version = seen.run.plan.version
     if version is None:
@@ -87,7 +87,7 @@ def _versions(seen: Sight) -> Future[frozenset[str] | NoData] | None:
     return seen.ask(ask)
 
 
-def _unknown_build(seen: Sight, versions: Future[frozenset[str] | NoData] | None) -> str:
+def _unknown_build(seen: MetricSnapshot, versions: Future[frozenset[str] | NoData] | None) -> str:
     """Why nobody can tell which builds serve the new path now, or empty: unseen they may be others than before."""
     if versions is None:
         return ""
@@ -97,7 +97,7 @@ def _unknown_build(seen: Sight, versions: Future[frozenset[str] | NoData] | None
     return ""
 
 
-def _counts_body(seen: Sight) -> Mapping[str, Any] | None:
+def _counts_body(seen: MetricSnapshot) -> Mapping[str, Any] | None:
     """The raw counts that this look added, as one entry of the journal; None for none."""
     body: dict[str, Any] = {"wave": counting_wave(seen), "before": {}, "rows": {}}
     for which, series, rows in sorted(seen.noted):
@@ -111,8 +111,8 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     A gate that only people answer must not be passed while nothing can be measured, or while what was fine is not.
     """
     criteria = measured_entry(run.plan, wave)
-    entered = tuple(finding for finding, _ in _measured(open_eyes(run, max(run.state.wave, 1), now), criteria))
-    standing = look(run, now).judged
+    entered = tuple(finding for finding, _ in _measured(start_queries(run, max(run.state.wave, 1), now), criteria))
+    standing = measure_rollout(run, now).judged
     apart = standing.skew or clocks_apart(run.connections)
     skewed = (Finding("clocks", "The clocks agree", Verdict.ERROR, apart),) if apart else ()
     bad = tuple(f for f in standing.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL))
@@ -126,8 +126,8 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)
 
 
-def _measured(seen: Sight, items: Iterable[InForce]) -> list[Measured]:
-    return side_by_side(partial(measure, seen, item) for item in items)
+def _measured(seen: MetricSnapshot, items: Iterable[InForce]) -> list[Measured]:
+    return gather(partial(measure, seen, item) for item in items)
 
 
 def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
@@ -146,12 +146,12 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
 
 
-def _judged_triggers(seen: Sight, items: Sequence[InForce], found: list[Measured]) -> tuple[Finding, ...]:
+def _judged_triggers(seen: MetricSnapshot, items: Sequence[InForce], found: list[Measured]) -> tuple[Finding, ...]:
     present = tuple(_lasting(seen, found))
     return judged_with_the_past(seen, present, [breach for _, breach in found], items)
 
 
-def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:
+def _lasting(seen: MetricSnapshot, found: list[Measured]) -> Iterable[Finding]:
     """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then.
 
     A past that cannot be read is blindness: nobody knows then whether the breach lasts.
@@ -171,7 +171,7 @@ def _lasting(seen: Sight, found: list[Measured]) -> Iterable[Finding]:
         yield replace(finding, verdict=verdict, sentence=f"{finding.sentence} Now {why}.")
 
 
-def _past(seen: Sight, breach: Breach, *, starved: bool) -> list[Sample] | NoData:
+def _past(seen: MetricSnapshot, breach: Breach, *, starved: bool) -> list[Sample] | NoData:
     """The breach's query over twice the time that it must last, as far back as the new path had users."""
     state, now, needed = seen.run.state, seen.now, breach.needed
     step = points_apart(needed, seen.run.timing)

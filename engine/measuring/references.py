@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from engine.measuring.answer_ages import answers_at
-from engine.measuring.sources import side_by_side
-from engine.notices.delivery import tell
+from engine.measuring.sources import gather
+from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.criteria.references import BASELINE, reference_body, reference_queries
 from tidegate.journal.entries import Kind
@@ -40,7 +40,7 @@ def _measure(run: OpenRollout, number: int, window: timedelta, now: datetime) ->
     written = run.append(Kind.MEASURED, body, now, unless=lambda s: number in s.references, fenced=True)
     lost = [name for name, found in body["metrics"].items() if found["value"] is None]
     if written and lost:
-        tell(run, reference_incomplete(run.plan, run.state, number, lost))
+        notify(run, reference_incomplete(run.plan, run.state, number, lost))
 
 
 def _asked(run: OpenRollout, number: int, window: timedelta, now: datetime) -> dict[str, Reading]:
@@ -55,7 +55,7 @@ def _asked(run: OpenRollout, number: int, window: timedelta, now: datetime) -> d
         if attempt:
             threading.Event().wait(0.5)
         each = [{k: q for k, q in left.items() if k.rsplit("_", 1)[0] == name} for name in run.plan.metrics]
-        for found in side_by_side(partial(answers_at, run, queries, now) for queries in each if queries):
+        for found in gather(partial(answers_at, run, queries, now) for queries in each if queries):
             answers |= found
         left = {k: q for k, q in left.items() if isinstance(r := answers[k], NoData) and r.reason in _PASSING}
         if not left:

@@ -40,7 +40,7 @@ class Read(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class MetricSnapshot:
     """One look: every metric of the plan as read at `now`, and the further questions that criteria may ask.
 
     All questions are asked at once; whoever needs an answer waits for that one.
@@ -135,7 +135,7 @@ class Sight:
             return _unreachable(error, self.now)
 
 
-def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
+def start_queries(run: OpenRollout, wave: int, now: datetime) -> MetricSnapshot:
     """Begin to read every metric of the plan; other questions need not wait for it."""
     seconds = _ROUNDS * run.connections.prometheus.timeout_seconds
 
@@ -150,7 +150,7 @@ def open_eyes(run: OpenRollout, wave: int, now: datetime) -> Sight:
             return Read(dict.fromkeys(run.plan.metrics, defect), dict.fromkeys(names, defect), {})
 
     until = time.monotonic() + seconds
-    return Sight(run, wave, now, _POOL.submit(read), until=until)
+    return MetricSnapshot(run, wave, now, _POOL.submit(read), until=until)
 
 
 def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
@@ -205,7 +205,7 @@ def exposed_since(state: RolloutState) -> datetime | None:
     return lowered[-1] if lowered else state.first_raise_at
 
 
-def side_by_side(jobs: Iterable[Callable[[], T]]) -> list[T]:
+def gather(jobs: Iterable[Callable[[], T]]) -> list[T]:
     """The results of all jobs, in their order; most of them wait for an answer."""
     return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
 

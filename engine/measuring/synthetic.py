@@ -10,8 +10,8 @@ from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from engine.measuring.answers_external import web_of
-from engine.measuring.sources import Sight
-from tidegate.criteria.external import Known, Reply, Told, judge_synthetic, known_requests, reply_of
+from engine.measuring.sources import MetricSnapshot
+from tidegate.criteria.external import Known, ProbeResult, Reply, judge_synthetic, known_requests, reply_of
 from tidegate.criteria.external_kinds import Caller, Synthetic
 from tidegate.criteria.queries import Breach
 from tidegate.plan.in_force import InForce
@@ -23,7 +23,7 @@ _SENDERS = 50
 _GOOD_FOR = timedelta(minutes=1)
 
 
-def measure_synthetic(seen: Sight, item: InForce, criterion: Synthetic) -> tuple[Finding, Breach | None]:
+def measure_synthetic(seen: MetricSnapshot, item: InForce, criterion: Synthetic) -> tuple[Finding, Breach | None]:
     """What both paths answer to the known requests; nothing is sent once the way back has begun."""
     if why := _stopped(seen):
         return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, why), None
@@ -36,7 +36,7 @@ def measure_synthetic(seen: Sight, item: InForce, criterion: Synthetic) -> tuple
     return judge_synthetic(item.id, criterion, told), None
 
 
-def _told(seen: Sight, criterion: Synthetic, meaning: str) -> tuple[Told, ...]:
+def _told(seen: MetricSnapshot, criterion: Synthetic, meaning: str) -> tuple[ProbeResult, ...]:
     """The answers of this moment; between reviews, right ones may be up to a minute old.
 
     Sending them is the dearest part of a look, and a service has better things to do than to answer them all day.
@@ -45,7 +45,7 @@ def _told(seen: Sight, criterion: Synthetic, meaning: str) -> tuple[Told, ...]:
     if key in kept:
         asked_at, good_for, answers = kept[key]
         if timedelta(0) <= seen.now - asked_at < good_for:
-            known: tuple[Told, ...] = answers
+            known: tuple[ProbeResult, ...] = answers
             return known
         # Before anything is sent: right answers must not come back behind a wrong one, or none.
         del kept[key]
@@ -57,7 +57,7 @@ def _told(seen: Sight, criterion: Synthetic, meaning: str) -> tuple[Told, ...]:
     return told
 
 
-def _stopped(seen: Sight) -> str:
+def _stopped(seen: MetricSnapshot) -> str:
     """Why no synthetic traffic may flow, or empty; the flag itself is asked, since it goes to zero before the entry."""
     run = seen.run
     if run.state.goes_no_further:
@@ -67,7 +67,7 @@ def _stopped(seen: Sight) -> str:
     return ""
 
 
-def send_known(web: Web, criterion: Synthetic) -> tuple[Told, ...]:
+def send_known(web: Web, criterion: Synthetic) -> tuple[ProbeResult, ...]:
     """What became of each known request on each path; raises ConnectionFault or ValueError where none is known."""
     patience = criterion.patience.total_seconds()
     listed = bounded(
@@ -78,7 +78,7 @@ def send_known(web: Web, criterion: Synthetic) -> tuple[Told, ...]:
     jobs = [partial(_asked_twice, web, criterion, one, caller, path) for one in known for caller, path in both]
     replies = _all_at_once(jobs)
     pairs = zip(known, replies[::2], replies[1::2], strict=True)
-    return tuple(Told(one.id, new, legacy) for one, new, legacy in pairs)
+    return tuple(ProbeResult(one.id, new, legacy) for one, new, legacy in pairs)
 
 
 def _all_at_once(jobs: Sequence[Callable[[], Reply]]) -> list[Reply]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
 from engine.measuring.fresh_past import of_fresh_points
-from engine.measuring.sources import Sight
+from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.new_alerts import firing_alerts
 from tidegate.criteria.queries import Breach, points_apart, sustained_within
@@ -63,7 +63,7 @@ def _looked(run: OpenRollout, now: datetime) -> datetime | None:
 
 
 def judged_with_the_past(
-    seen: Sight, present: Sequence[Finding], breaches: Sequence[Breach | None], items: Sequence[InForce]
+    seen: MetricSnapshot, present: Sequence[Finding], breaches: Sequence[Breach | None], items: Sequence[InForce]
 ) -> tuple[Finding, ...]:
     """The present findings of the triggers; where none fires, one that held while nobody looked fires now."""
     past, late = dict[str, bool](), False
@@ -92,7 +92,7 @@ def judged_with_the_past(
     return tuple(found)
 
 
-def _held(seen: Sight, breach: Breach, since: datetime, finding: Finding) -> str | NoData:
+def _held(seen: MetricSnapshot, breach: Breach, since: datetime, finding: Finding) -> str | NoData:
     """How the breach held in between for as long as it must, or empty; bounded in time and in points."""
     step = points_apart(breach.needed, seen.run.timing)
     if (seen.now - since) / step > _MOST_POINTS:
@@ -106,7 +106,7 @@ def _held(seen: Sight, breach: Breach, since: datetime, finding: Finding) -> str
     return points if isinstance(points, NoData) else sustained_within(breach, points)
 
 
-def _of_alerts(criterion: Alerts, seen: Sight) -> Breach:
+def _of_alerts(criterion: Alerts, seen: MetricSnapshot) -> Breach:
     """An alert that fires is one too many, however short."""
     query = f"count({firing_alerts(criterion.labels)})"
     window = seen.run.timing.guard

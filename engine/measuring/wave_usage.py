@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from engine.measuring.answer_ages import answers_at
-from engine.measuring.sources import side_by_side
+from engine.measuring.sources import gather
 from engine.rollout.session import OpenRollout
 from tidegate.journal.entries import Kind
 from tidegate.plan.pace import SCRAPES_IN_A_WINDOW
@@ -19,7 +19,7 @@ def account(run: OpenRollout, wave: int, now: datetime) -> None:
     span = max(now - record.raised_at, run.plan.scrape_interval * SCRAPES_IN_A_WINDOW)
     queries = account_queries(run.plan, span, run.timing.window)
     # Each for itself: so long a time may be too much for some, and they must not take the others along.
-    found = side_by_side(partial(answers_at, run, {name: query}, now) for name, query in queries.items())
+    found = gather(partial(answers_at, run, {name: query}, now) for name, query in queries.items())
     answers = {name: reading for each in found for name, reading in each.items()}
     expected = expected_points(run.plan, span, run.timing.window)
     run.append(Kind.ACCOUNTED, account_body(wave, record.raised_at, now, answers, expected), now)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.notices.report_files import keep_report
 from engine.rollout.session import OpenRollout
 from tidegate.notices.actions_due import due_notices, due_standbys, standby_notice
@@ -20,12 +20,12 @@ _LOOK_UP_SECONDS = 2.0  # once in a wave, in the guard's way, so it must be shor
 def carry_out(run: OpenRollout, now: datetime) -> None:
     """Queue what the actions of the wave under way have made due; repeated, it finds nothing more to do."""
     for notice in due_notices(run.plan, run.state, run.timing, now):
-        tell(run, _with_report(run, notice, now) if notice.report else notice)
+        notify(run, _with_report(run, notice, now) if notice.report else notice)
     for due in due_standbys(run.plan, run.state):
         on_call, problem = "", ""
         if due.action.service is not None:
             on_call, problem = _on_call(run, due.action.service, now)
-        tell(run, standby_notice(run.plan, run.state, due, on_call, problem))
+        notify(run, standby_notice(run.plan, run.state, due, on_call, problem))
 
 
 def _with_report(run: OpenRollout, notice: Notice, now: datetime) -> Notice:

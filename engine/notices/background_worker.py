@@ -8,7 +8,7 @@ from collections.abc import Callable
 _log = logging.getLogger("tidegate.beside")
 
 
-class Beside:
+class BackgroundWorker:
     """One daemon thread at most, there while there is work, that does the newest of each name; a failure is logged."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from blocks.errors import AmbiguousResult, ClaimHeld, ConnectionFault, RecipientsRefused, Refused
-from engine.rollout.session import HOLDER, LEASE, OpenRollout, utc_now
+from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, utc_now
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import RolloutState
 from tidegate.notices.footer import ended_page
@@ -31,7 +31,7 @@ _CLOCKS_APART = timedelta(minutes=2)
 _log = logging.getLogger("tidegate.notices")
 
 
-def tell(run: OpenRollout, notice: Notice) -> None:
+def notify(run: OpenRollout, notice: Notice) -> None:
     """Queue the notice, once for its event id; `deliver` sends it."""
     whole = ended_page(run.plan, run.state, notice)
     run.append(Kind.QUEUED, {"notice": whole.to_json()}, unless=lambda state: notice.event in state.queued)
@@ -80,14 +80,14 @@ def _one_at_a_time(run: OpenRollout) -> Iterator[bool]:
 def _right_to_send(run: OpenRollout) -> Iterator[bool]:
     journal = run.connections.journal
     current = journal.current_claim(run.flag)
-    if current is not None and current[0].holder == HOLDER and current[0].rollout == run.rollout:
+    if current is not None and current[0].holder == INSTANCE_ID and current[0].rollout == run.rollout:
         yield True
         return
     if run.state.phase.is_open:
         yield False
         return
     try:
-        claim = journal.claim(SENDING, SENDING, HOLDER, LEASE)
+        claim = journal.claim(SENDING, SENDING, INSTANCE_ID, LEASE)
     except ClaimHeld:
         yield False
         return
@@ -154,7 +154,7 @@ def _tell_given_up(run: OpenRollout) -> None:
         body = run.state.queued.get(key.rpartition("/")[0])
         if refusal.until is None and body is not None:
             title = Notice.from_json(body).title
-            tell(run, delivery_given_up(run.plan, run.state, refusal.refused, refusal.reason, title))
+            notify(run, delivery_given_up(run.plan, run.state, refusal.refused, refusal.reason, title))
 
 
 def _tell_silent(run: OpenRollout, now: datetime) -> None:
@@ -162,7 +162,7 @@ def _tell_silent(run: OpenRollout, now: datetime) -> None:
     silent = silent_channels(run.plan, run.state, _parts(run), now)
     others = [part for part in (PAGERDUTY, SLACK, MAIL) if part in _parts(run) and part not in silent]
     for part, since in silent.items():
-        tell(run, channel_silent(run.plan, run.state, part, since, others))
+        notify(run, channel_silent(run.plan, run.state, part, since, others))
 
 
 def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
@@ -171,10 +171,10 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     thread = thread_of(run.plan, run.state) if due.in_thread else ""
     earlier = run.state.attempts.get(due.key)
     if earlier is None:
-        body = {"event": notice.event, "channel": due.channel, "holder": HOLDER}
+        body = {"event": notice.event, "channel": due.channel, "holder": INSTANCE_ID}
         if run.append(Kind.ATTEMPTED, body, now, unless=lambda state: _is_tried(state, due)) is None:
             return None
-    elif earlier.holder != HOLDER and now - earlier.at < LEASE:
+    elif earlier.holder != INSTANCE_ID and now - earlier.at < LEASE:
         return None
     elif due.part == SLACK and via.slack is not None:
         try:

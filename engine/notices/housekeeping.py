@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 from engine.gates.gate import stated_so_far
-from engine.measuring.measure import Look, entry_findings
-from engine.notices.delivery import tell
+from engine.measuring.measure import Measurement, entry_findings
+from engine.notices.delivery import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.session import OpenRollout
-from engine.watch.rate_limit import Turns
+from engine.watch.rate_limit import RateLimiter
 from tidegate.gates.approval import asked_people, human_findings
 from tidegate.gates.timeouts import gate_due
 from tidegate.journal.entries import Kind
@@ -32,7 +32,7 @@ from tidegate.values.verdict import worst
 LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
 LOOKS_APART = timedelta(seconds=3)  # where more than twenty wait in one process, less often: guarding comes first
 LOOK_AT_LATEST = timedelta(minutes=10)  # within the life of a run of the watch
-_looks = Turns(LOOK_AGAIN, LOOKS_APART, LOOK_AT_LATEST)
+_looks = RateLimiter(LOOK_AGAIN, LOOKS_APART, LOOK_AT_LATEST)
 
 
 def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
@@ -44,7 +44,7 @@ def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
     _mind_drift(run, judged)
     for cause, since in list(run.state.held_at.items()):
         if cause in run.state.holds and now - since >= run.plan.hold_max:
-            tell(run, held_long(run.plan, run.state, cause, since))
+            notify(run, held_long(run.plan, run.state, cause, since))
     settle(run)
 
 
@@ -56,9 +56,9 @@ def leave(rollout: str) -> None:
 def settle(run: OpenRollout) -> None:
     """Resolve the incidents of problems that are over, and acknowledge those that somebody has taken in hand."""
     for page in list(taken_pages(run.state)):
-        tell(run, problem_taken(run.state, page))
+        notify(run, problem_taken(run.state, page))
     for page in list(settled_pages(run.state)):
-        tell(run, problem_over(run.state, page))
+        notify(run, problem_over(run.state, page))
 
 
 def _mind_gate(run: OpenRollout, now: datetime) -> None:
@@ -68,7 +68,7 @@ def _mind_gate(run: OpenRollout, now: datetime) -> None:
         return
     due = gate_due(run.plan, gate, now)
     if due.reminders:
-        tell(run, gate_reminder(run.plan, run.state, gate, due, asked_people(run.plan, gate.wave)))
+        notify(run, gate_reminder(run.plan, run.state, gate, due, asked_people(run.plan, gate.wave)))
     if due.timed_out:
         _time_out(run, gate, now)
     else:
@@ -91,7 +91,7 @@ def _time_out(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
             cause = HoldCause.GATE_TIMEOUT
             body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
             if run.append(Kind.HELD, body, now, unless=answered, fenced=True):
-                tell(run, held(run.plan, run.state, cause, reason))
+                notify(run, held(run.plan, run.state, cause, reason))
 
 
 def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
@@ -126,12 +126,12 @@ def _mind_drift(run: OpenRollout, judged: Judged) -> None:
     if since is None or judged.unreadable:
         return
     if judged.drift is None:
-        tell(run, drift_gone(run.plan, run.state, since))
+        notify(run, drift_gone(run.plan, run.state, since))
     elif judged.drift.now not in run.state.holds[HoldCause.DRIFT]:
-        tell(run, drift_moved(run.plan, run.state, since, judged.drift.was, judged.drift.now))
+        notify(run, drift_moved(run.plan, run.state, since, judged.drift.was, judged.drift.now))
 
 
-def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
+def mind_build(run: OpenRollout, look: Measurement, now: datetime) -> None:
     """See which versions the new path runs; what was not there before holds, begins the soak anew, or is told."""
     version, state = run.plan.version, run.state
     if version is None or look.versions is None or state.wave == 0 or state.goes_no_further:
@@ -152,7 +152,7 @@ def mind_build(run: OpenRollout, look: Look, now: datetime) -> None:
     if written and before and not paged:
         then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
         again = "; whoever was counted at the gate is asked again" if counted else ""
-        tell(run, new_build(run.plan, run.state, before, versions, then + again))
+        notify(run, new_build(run.plan, run.state, before, versions, then + again))
 
 
 def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[str, ...], now: datetime) -> bool:
@@ -162,5 +162,5 @@ def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[s
     body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
     if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True) is None:
         return False
-    tell(run, held(run.plan, run.state, cause, reason))
+    notify(run, held(run.plan, run.state, cause, reason))
     return True

@@ -8,7 +8,7 @@ from functools import partial
 
 from prefect.artifacts import create_markdown_artifact
 
-from engine.notices.background_worker import Beside
+from engine.notices.background_worker import BackgroundWorker
 from engine.notices.delivery import deliver, undelivered
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.state import Phase
@@ -19,7 +19,7 @@ _EVERY_WHILE_WAITING = timedelta(minutes=5)  # with no news: many rollouts may w
 _WAITS = (Phase.GATE, Phase.POST_ROLLOUT)
 # One thread for every rollout of the process, since hundreds of pages at once would hold up the guards; and not the
 # one that sends, since Prefect's server may keep a call for minutes when it is away, and a page must not wait for it.
-_SHOWING = Beside()
+_SHOWING = BackgroundWorker()
 
 
 class Reporter:
@@ -30,7 +30,7 @@ class Reporter:
         self._copies: dict[str, OpenRollout] = {}
         # What is shown belongs to the run in Prefect that makes this.
         self._context = contextvars.copy_context()
-        self._sending = Beside()
+        self._sending = BackgroundWorker()
         self._shown_at: datetime | None = None
         self._shown_phase, self._shown_sequence = "", 0
         self._queued = 0

@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ChecklistSources:
     """What the looks of one preflight have in common."""
 
     connections: OpenConnections
@@ -81,12 +81,12 @@ class Scene:
 Look = Callable[[], Finding]
 
 
-def line_looks(scene: Scene) -> tuple[tuple[ChecklistLine, Look], ...]:
+def line_looks(scene: ChecklistSources) -> tuple[tuple[ChecklistLine, Look], ...]:
     """Each line of the checklist with its look; a look never raises and ends within its time-out."""
     return tuple((line, partial(_looked, scene, line)) for line in checklist_lines(scene.plan))
 
 
-def _looked(scene: Scene, line: ChecklistLine) -> Finding:
+def _looked(scene: ChecklistSources, line: ChecklistLine) -> Finding:
     item, limit = line.item, _limit(line.item)
     finding = judge_without_look(item)
     if finding is None:
@@ -131,7 +131,7 @@ def _limit(item: BaseProof) -> float:
     return COMMAND_SECONDS if getattr(item, "command", None) is not None else LOOK_SECONDS
 
 
-def _judged(scene: Scene, item: BaseProof, limit: float) -> Finding:
+def _judged(scene: ChecklistSources, item: BaseProof, limit: float) -> Finding:
     via, now = scene.connections, scene.now
     match item:
         case JunitProof():
@@ -177,7 +177,7 @@ def newest_drill(connections: OpenConnections, flag: str) -> datetime | None:
     return None if drilled is None else drilled[0]
 
 
-def _pagerduty(scene: Scene, item: PagerDutyProof) -> Finding:
+def _pagerduty(scene: ChecklistSources, item: PagerDutyProof) -> Finding:
     pagerduty = scene.connections.pagerduty
     if pagerduty is None or pagerduty.api_token is None:
         part = "a part pagerduty with routing_key and api_token" if pagerduty is None else "api_token to pagerduty"
@@ -199,7 +199,7 @@ def _days(plan: Plan) -> timedelta:
     return minimum_duration(plan) - plan.post_rollout.soak
 
 
-def _slack(scene: Scene, item: SlackProof) -> Finding:
+def _slack(scene: ChecklistSources, item: SlackProof) -> Finding:
     slack = scene.connections.slack
     if slack is None:
         raise Missing(

@@ -9,7 +9,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from engine.measuring.clocks import clocks_ahead
 from engine.preflight.channels import CHANNELS, CHANNELS_TEXT, paged_reachable
-from engine.preflight.checklist import Scene, line_looks
+from engine.preflight.checklist import ChecklistSources, line_looks
 from engine.preflight.external_sources import outside_looks
 from engine.preflight.flag_questions import TEXT, flag_source
 from engine.preflight.queries import query_looks
@@ -64,7 +64,7 @@ def preflight_checks(
     asked = [c for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)]
     kinds = {criterion.known_by: criterion for criterion in asked}
     checks.extend(_alerts(connections, criterion, now) for criterion in kinds.values())
-    scene = Scene(connections, plan, timing, now)
+    scene = ChecklistSources(connections, plan, timing, now)
     checks.extend(Check(line.id, line.text, look) for line, look in line_looks(scene))
     checks.extend(Check(*each) for each in outside_looks(connections, plan))
     return tuple(checks)

@@ -15,7 +15,7 @@ from blocks.errors import ConnectionFault
 from blocks.journal.freezes import why_frozen
 from engine.exposure.permits import MayNotRaise, permit_to_drill
 from engine.rollback.full_rollback import full_rollback
-from engine.rollback.rollback import Proof, measure_proof
+from engine.rollback.rollback import RollbackProof, measure_proof
 from engine.rollback.zero import Zeroed, zero_flag
 from engine.rollout.flag_in_use import why_in_use
 from engine.rollout.open import NotAllowed
@@ -147,7 +147,7 @@ def _practise(run: OpenRollout, config: Drill, by: str, full: bool) -> str:
 
 
 def _result(
-    run: OpenRollout, by: str, zeroed: Zeroed, proof: Proof, *, moved: bool, asked: int, requests: int
+    run: OpenRollout, by: str, zeroed: Zeroed, proof: RollbackProof, *, moved: bool, asked: int, requests: int
 ) -> dict[str, Any]:
     seconds = None if proof.proven_at is None else (proof.proven_at - zeroed.ordered_at).total_seconds()
     if not moved:

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from blocks.calls.bounded import bounded
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Fenced, Refused
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollback.journal_fallback import spill
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import LEASE, OpenRollout, Superseded, utc_now
@@ -65,7 +65,7 @@ def full_rollback(
             _record(run, done, by)
     if steps:
         try:
-            tell(run, full_rollback_report(run.plan, run.state))
+            notify(run, full_rollback_report(run.plan, run.state))
         except (ConnectionFault, Superseded) as fault:
             _log.error("the report of the full rollback is not queued: %s", fault)
     return tuple(steps)

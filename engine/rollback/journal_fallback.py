@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from blocks.errors import ConnectionFault
 from blocks.flags.flagd_reserve import FULL, Reserve
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, Superseded, utc_now
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import RolloutState
@@ -140,9 +140,9 @@ def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
     if run.append(kind, body, unless=known) is None:
         return False
     if kind is Kind.ROLLING_BACK:
-        tell(run, rolling_back(run.plan, run.state, body["problem"]))
+        notify(run, rolling_back(run.plan, run.state, body["problem"]))
     elif kind is Kind.PROVEN:
-        tell(run, rolled_back(run.plan, run.state) if body["proven"] else proof_missing(run.plan, run.state))
+        notify(run, rolled_back(run.plan, run.state) if body["proven"] else proof_missing(run.plan, run.state))
     return True
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from engine.notices.delivery import page_now, tell
+from engine.notices.delivery import notify, page_now
 from engine.rollback.full_rollback import full_rollback
 from engine.rollback.journal_fallback import merge_quietly, spill
 from engine.rollback.proof_points import moved_since, no_new_points
@@ -46,7 +46,7 @@ def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion:
     try:
         run.refresh()
         if run.append(Kind.ROLLING_BACK, body, unless=already_at_zero) is not None:
-            tell(run, rolling_back(run.plan, run.state, zeroed.problem))
+            notify(run, rolling_back(run.plan, run.state, zeroed.problem))
     except (ConnectionFault, Superseded) as fault:
         # The flag is at zero; the file is merged, or the next look finds the flag so.
         spill(run.rollout, run.flag, Kind.ROLLING_BACK, body)
@@ -84,7 +84,7 @@ def already_at_zero(state: RolloutState) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class RollbackProof:
     """What the counter of routing decisions to the new path showed after the order."""
 
     proven: bool
@@ -101,7 +101,7 @@ def measure_proof(
     zero_at: datetime,
     beat: Callable[[], None] = lambda: None,
     stopped: str = "",
-) -> Proof:
+) -> RollbackProof:
     """Watch the counter until new points show that it stands still, or the deadline passes; `beat` at each look.
 
     One that gives no points any more proves nothing, also where a rollback step (`stopped`) has stopped its target.
@@ -139,18 +139,18 @@ def measure_proof(
                 moved = moved_since(connections, query, reached, now)
                 problem = no_new_points(connections, plan, query, max(moved_at, reached) if moved else reached, now)
                 if not problem:
-                    return Proof(True, seen, moved_at, now, "The new path is chosen no more.")
+                    return RollbackProof(True, seen, moved_at, now, "The new path is chosen no more.")
                 silent = True
         if now > deadline:
             last = moved_at if seen is not None else None
             if silent and stopped:
                 problem = f"stopped, target down: {problem} after the step {stopped!r}"
-            return Proof(False, seen, last, None, f"Not proven: {problem}.", moved_late)
+            return RollbackProof(False, seen, last, None, f"Not proven: {problem}.", moved_late)
         beat()
         threading.Event().wait(min(0.5, plan.scrape_interval.total_seconds()))
 
 
-def prove(run: OpenRollout) -> Proof | None:
+def prove(run: OpenRollout) -> RollbackProof | None:
     """Measure that the new path is chosen no more and record it; None when that was recorded before.
 
     A flag that could not be written is written again first. Where that fails, or where the counter still moves after
@@ -164,10 +164,12 @@ def prove(run: OpenRollout) -> Proof | None:
     if back.zero_at is None:
         roll_back(run, reason=back.reason, criterion=back.criterion, by=back.by)
         if back.zero_at is None and not _zero_beside_the_full_rollback(run):
-            return _record(run, Proof(False, None, None, None, "Not proven: the flag could not be set to zero."))
+            return _record(
+                run, RollbackProof(False, None, None, None, "Not proven: the flag could not be set to zero.")
+            )
     try:
         # Whoever ordered it may have died between the entry and the page.
-        tell(run, rolling_back(run.plan, run.state, ""))
+        notify(run, rolling_back(run.plan, run.state, ""))
     except (ConnectionFault, Superseded) as fault:
         _log.error("the rollback of %s is not announced yet: %s", run.rollout, fault)
     keep = _keeper(run)
@@ -233,27 +235,27 @@ def _must_last(run: OpenRollout) -> None:
         run.claim = zero_flag(run.connections, run.flag, run.rollout, utc_now()).claim
 
 
-def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> Proof:
+def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> RollbackProof:
     """The proof of an order after the rollback, as when its flag served somebody again: measured anew, and told."""
     if zeroed.zero_at is None:
-        proof = Proof(False, None, None, None, "Not proven: the flag could not be set to zero.")
+        proof = RollbackProof(False, None, None, None, "Not proven: the flag could not be set to zero.")
     else:
         proof = measure_proof(run.connections, run.plan, zeroed.zero_at, stopped=stopped_by(run.state))
         proof = _against_promise(run, proof, zeroed.ordered_at)
     paged = "raised" in open_pages(run.state)
     notice = zeroed_again(run.plan, run.state, zeroed.ordered_at, by, proof.sentence, proven=proof.proven, paged=paged)
-    tell(run, notice)
+    notify(run, notice)
     return proof
 
 
-def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> Proof:
+def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> RollbackProof:
     """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
     proof = measure_proof(run.connections, run.plan, zero_at, stopped=stopped_by(run.state))
     spill(run.rollout, run.flag, Kind.PROVEN, _proof_body(proof))
     return proof
 
 
-def _proof_body(proof: Proof) -> dict[str, Any]:
+def _proof_body(proof: RollbackProof) -> dict[str, Any]:
     return {
         "proven": proof.proven,
         "counter": proof.counter,
@@ -263,7 +265,7 @@ def _proof_body(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _against_promise(run: OpenRollout, proof: Proof, ordered_at: datetime) -> Proof:
+def _against_promise(run: OpenRollout, proof: RollbackProof, ordered_at: datetime) -> RollbackProof:
     """The proof, with a word about it where it came later than the plan promises."""
     if not proof.proven or proof.proven_at is None:
         return proof
@@ -271,14 +273,14 @@ def _against_promise(run: OpenRollout, proof: Proof, ordered_at: datetime) -> Pr
     return replace(proof, sentence=f"{proof.sentence} {late}".rstrip())
 
 
-def _record(run: OpenRollout, proof: Proof) -> Proof:
+def _record(run: OpenRollout, proof: RollbackProof) -> RollbackProof:
     def known(state: RolloutState) -> bool:
         back = state.rollback
         # Told once for each reason: a Prometheus that stays away pages once, however often it is asked.
         return back is None or bool(back.proven) or (back.proven is False and back.sentence == proof.sentence)
 
     if run.append(Kind.PROVEN, _proof_body(proof), unless=known) is not None:
-        tell(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
+        notify(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
         if proof.proven and (task := post_mortem_task(run.plan, run.state)) is not None:
-            tell(run, task)
+            notify(run, task)
     return proof

@@ -10,15 +10,15 @@ _LOOK_SECONDS = 1.0
 _log = logging.getLogger("tidegate.rollback")
 
 
-class TooLate(Exception):
+class RollbackImpossible(Exception):
     """Turning back would take people to something that is not there, or is not ready; says what may be done."""
 
 
-class NotReady(TooLate):
+class StableNotReady(RollbackImpossible):
     """It can still be done, when somebody says so."""
 
 
-def must_not_be_late(journal: JournalStore, *, rollout: str = "", flag: str = "", anyway: bool = False) -> None:
+def check_rollback_possible(journal: JournalStore, *, rollout: str = "", flag: str = "", anyway: bool = False) -> None:
     """Raises TooLate for a rollout (or the newest one of a flag) whose old path is retired, or not ready.
 
     `anyway` is somebody's word that it must be done though legacy is not ready. A journal that does not answer stands
@@ -26,7 +26,7 @@ def must_not_be_late(journal: JournalStore, *, rollout: str = "", flag: str = ""
     """
     try:
         bounded(lambda: _look(journal, rollout, flag, anyway), _LOOK_SECONDS, "the journal")
-    except TooLate:
+    except RollbackImpossible:
         raise
     except Exception as fault:  # noqa: BLE001 - nothing that stands in the journal may stop a rollback
         _log.warning("whether legacy is ready is not known: %s: %s", type(fault).__name__, fault)
@@ -43,14 +43,14 @@ def _look(journal: JournalStore, rollout: str, flag: str, anyway: bool) -> None:
     retired = journal.newest(name, Kind.RETIRED)
     if retired is not None:
         body = retired.body
-        raise TooLate(
+        raise RollbackImpossible(
             f"{name}: the old path was retired by {body['by']} on {retired.at:%Y-%m-%d %H:%M} UTC "
             f"({body['reason']}); there is nothing to go back to, and nothing was changed"
         )
     # Behind an order that was given all the same nobody is asked again.
     looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED, Kind.ROLLING_BACK)
     if looked is not None and looked.kind is Kind.LEGACY_LOOKED and not looked.body["ready"] and not anyway:
-        raise NotReady(
+        raise StableNotReady(
             f"{name}: everybody is on the new path and legacy is not ready to take them back "
             f"({looked.body['seen']}); nothing was changed. Allowed: --anyway, or once it is ready"
         )

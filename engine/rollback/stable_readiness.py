@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from blocks.errors import ConnectionFault
 from engine.gates.authorize import Given, must_be_allowed
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, Superseded
@@ -46,7 +46,7 @@ def look_now(run: OpenRollout) -> None:
 
     try:
         if run.append(Kind.LEGACY_LOOKED, {"ready": ready, "seen": seen}, unless=known) is not None:
-            tell(run, legacy_looked(run.plan, run.state))
+            notify(run, legacy_looked(run.plan, run.state))
     except (ConnectionFault, Superseded) as fault:
         _log.warning("whether legacy is ready could not be written: %s", fault)
 
@@ -61,4 +61,4 @@ def retire(run: OpenRollout, person: str, reason: str, given: Given | None = Non
         raise NotAllowed(f"{run.rollout} is {where} at {state.exposure}; allowed is a finished rollout at 100%")
     must_be_allowed(run, person, "retire the old path", given or Given())
     if run.append(Kind.RETIRED, {"by": person, "reason": reason}, unless=lambda s: bool(s.retired)) is not None:
-        tell(run, retired(run.plan, run.state))
+        notify(run, retired(run.plan, run.state))

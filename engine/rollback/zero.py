@@ -16,7 +16,7 @@ from blocks.errors import NotTaken, OwnDefault
 from blocks.flags.backend import FlagBackend
 from blocks.journal.rows import Claim
 from blocks.journal.store import JournalStore
-from engine.rollout.identity import HOLDER, LEASE, utc_now
+from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
 from tidegate.values.exposure import ZERO
 
 _WRITE_ATTEMPTS = 5
@@ -52,7 +52,7 @@ def zero_flag(connections: ZeroParts, flag: str, rollout: str, ordered_at: datet
     """Set the flag to zero for everybody, whoever holds the claim and whether or not the journal answers."""
     claim: Claim | None = None
     try:
-        claim = connections.journal.seize(flag, rollout, HOLDER, LEASE)
+        claim = connections.journal.seize(flag, rollout, INSTANCE_ID, LEASE)
     except Exception as fault:  # noqa: BLE001 - the way back never waits for the journal
         _log.warning("the claim of %s could not be taken: %s", flag, fault)
     epoch = None if claim is None else claim.epoch  # without one the backend takes the next epoch and wins

@@ -1,7 +1,7 @@
 """Changing the plan of a rollout under way: proposed by anybody, in force once its gate's approvers have said so."""
 
 from engine.gates.authorize import Given, must_be_allowed, refuse
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import Outcome, approvers_of
@@ -29,7 +29,7 @@ def propose(run: OpenRollout, plan: Plan, person: str, reason: str) -> Amendment
     if amendment is None or amendment.plan_hash != plan.hash:
         raise NotAllowed(why_not_amended(run.plan, plan, run.state) or "the proposal was decided a moment ago")
     people = approvers_of(run.plan, gate_of(run.plan, run.state))
-    tell(run, amendment_proposed(run.plan, run.state, amendment, people))
+    notify(run, amendment_proposed(run.plan, run.state, amendment, people))
     return amendment
 
 
@@ -55,7 +55,7 @@ def approve(run: OpenRollout, named: str, person: str, given: Given) -> str:
     if written is None:
         raise NotAllowed("the rollout moved on meanwhile: look at `tidegate status`, and say so again")
     if outcome == "amended":
-        tell(run, amendment_decided(run.plan, run.state, amendment, ruling.reason, in_force=True))
+        notify(run, amendment_decided(run.plan, run.state, amendment, ruling.reason, in_force=True))
     return ruling.reason
 
 
@@ -69,4 +69,4 @@ def reject(run: OpenRollout, named: str, person: str, reason: str) -> None:
     body = {"plan_hash": amendment.plan_hash, "outcome": "rejected", "by": person, "reason": words}
     if run.append(Kind.AMENDED, body, unless=lambda s: not _waits_for(s, amendment.plan_hash)) is None:
         raise NotAllowed("the change was decided a moment ago")
-    tell(run, amendment_decided(run.plan, run.state, amendment, words, in_force=False))
+    notify(run, amendment_decided(run.plan, run.state, amendment, words, in_force=False))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from blocks.connections import OpenConnections
 from blocks.journal.freezes import freeze, frozen, unfreeze
 from engine.gates.authorize import Given, must_be_allowed
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.evaluation import resume
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now, why_unread
@@ -84,7 +84,7 @@ def close(
         return not state.phase.is_open or state.phase is Phase.ROLLING_BACK or (exposed and not leave_exposed)
 
     if run.append(Kind.CLOSED, body, unless=moved):
-        tell(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
+        notify(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _announce(connections: OpenConnections, changed: bool, ended: str = "") -> A
     for row in connections.journal.rollouts(open_only=True) if changed else ():
         try:
             run = OpenRollout(connections, row.rollout)
-            tell(run, raising_frozen(run.plan, run.state, stands.words if stands and not ended else "", ended))
+            notify(run, raising_frozen(run.plan, run.state, stands.words if stands and not ended else "", ended))
             told.append(row.rollout)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the order stands and others hear
             not_told[row.rollout] = why_unread(error)

@@ -13,12 +13,12 @@ from blocks.journal.guard_checks import note_guard_check
 from engine.exposure.lease import renew_lease
 from engine.exposure.revert_raise import revert_unfinished, stop_raise
 from engine.exposure.step_back import step_back
-from engine.measuring.measure import Look, look
+from engine.measuring.measure import Measurement, measure_rollout
 from engine.measuring.references import measure_wave
 from engine.measuring.unseen_past import mark_looked
 from engine.measuring.wave_usage import account, settle_accounts
 from engine.notices.actions import carry_out
-from engine.notices.delivery import page_now, tell
+from engine.notices.delivery import notify, page_now
 from engine.notices.housekeeping import mind_build, mind_people
 from engine.rollback.journal_fallback import merge_quietly
 from engine.rollback.rollback import roll_back
@@ -43,12 +43,12 @@ BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
 
 @dataclass(frozen=True, slots=True)
-class Ticked:
+class Evaluation:
     """What one tick saw and did."""
 
     at: datetime
     decision: Decision
-    look: Look
+    seen: Measurement
     reviewed: bool
     journalled: bool = True
 
@@ -61,7 +61,7 @@ def review_due(run: OpenRollout, now: datetime) -> bool:
     return record is not None and now - record.last_review >= run.timing.interval(run.state.wave) - early
 
 
-def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+def evaluate(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
     """One look at the rollout and what follows from it; with `review` the evidence is recorded and soak credited.
 
     Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
@@ -72,14 +72,14 @@ def tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
         return _without_journal(run, now, fault)
 
 
-def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
+def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
     # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
     run.keep_claim()
     run.check_chain()
     run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
     revert_unfinished(run)
-    seen = look(run, now)
+    seen = measure_rollout(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):
         _note_sight(run, seen, now)
@@ -109,7 +109,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Ticked:
             _aside(lambda: _note_broken(run))
     mark_looked(run, seen.judged.triggers, now)
     note_guarded(run)
-    return Ticked(now, decision, seen, review)
+    return Evaluation(now, decision, seen, review)
 
 
 def note_guarded(run: OpenRollout) -> None:
@@ -131,9 +131,9 @@ def _aside(job: Callable[[], object]) -> bool:
     return True
 
 
-def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) -> Ticked:
+def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) -> Evaluation:
     """While nothing can be recorded nothing is credited or raised, but a trigger still takes the flag to zero, once."""
-    seen = look(run, now)
+    seen = measure_rollout(run, now)
     decision: Decision = Continue(f"nothing can be recorded: {fault}")
     at_zero = seen.judged.drift is not None and seen.judged.drift.is_zero
     if seen.judged.fired is not None and not at_zero:
@@ -148,7 +148,7 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
                 run.kept[_HELD_UNRECORDED] = by_rule.cause
                 notice = held(run.plan, run.state, by_rule.cause, by_rule.reason)
                 threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
-    return Ticked(now, decision, seen, reviewed=False, journalled=False)
+    return Evaluation(now, decision, seen, reviewed=False, journalled=False)
 
 
 def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
@@ -163,7 +163,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             measure_wave(run, wave, now)
             if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
                 _aside(lambda: account(run, wave, now))
-                tell(run, soaked(run.plan, run.state, wave))
+                notify(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
             graduate(run, reason, now)
         case Continue():
@@ -181,7 +181,7 @@ def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criter
         return cause in state.holds and (not criterion or bool(state.fired_late))
 
     if run.append(Kind.HELD, body, now, unless=known, fenced=True):
-        tell(run, held(run.plan, run.state, cause, reason))
+        notify(run, held(run.plan, run.state, cause, reason))
 
 
 def _step_down(run: OpenRollout, wave: int, reason: str, now: datetime) -> None:
@@ -198,17 +198,17 @@ def _past(state: RolloutState, wave: int) -> bool:
     return state.wave != wave or record is None or record.soaked_at is not None
 
 
-def _note_sight(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_sight(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     blind = seen.judged.blind
     if blind and run.state.blind_since is None:
         run.append(Kind.BLINDED, {"reason": blind}, now, unless=lambda s: s.blind_since is not None)
     elif blind and run.state.blind_since is not None and now - run.state.blind_since >= BLIND_TOLD_AFTER:
-        tell(run, blinded(run.plan, run.state, blind))
+        notify(run, blinded(run.plan, run.state, blind))
     elif not blind and run.state.blind_since is not None:
         run.append(Kind.SIGHTED, {}, now, unless=lambda s: s.blind_since is None)
 
 
-def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _note_bounds(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     for line in seen.metrics:
         key = (line.name, Level.WARNING.value)
         beyond = line.level in (Level.WARNING, Level.CRITICAL)
@@ -216,7 +216,7 @@ def _note_bounds(run: OpenRollout, seen: Look, now: datetime) -> None:
             continue
         body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
         if run.append(Kind.CROSSED, body, now) and beyond:
-            tell(run, bound_crossed(run.plan, run.state, line))
+            notify(run, bound_crossed(run.plan, run.state, line))
 
 
 def _note_broken(run: OpenRollout) -> None:
@@ -225,23 +225,23 @@ def _note_broken(run: OpenRollout) -> None:
         if kept.broken_at is not None:
             notice = broken_throughout(run.plan, run.state, number, kept)
             if notice.event not in run.state.queued:
-                tell(run, notice)
+                notify(run, notice)
 
 
-def _note_counts(run: OpenRollout, seen: Look, now: datetime, *, fenced: bool = True) -> None:
+def _note_counts(run: OpenRollout, seen: Measurement, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
         run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 
 
-def _note_evidence(run: OpenRollout, seen: Look) -> None:
+def _note_evidence(run: OpenRollout, seen: Measurement) -> None:
     """Tell people, once, of evidence that holds the wave for good."""
     for finding in (*seen.judged.during, *seen.judged.triggers):
         if stays(finding):
-            tell(run, evidence_holds(run.plan, run.state, finding))
+            notify(run, evidence_holds(run.plan, run.state, finding))
 
 
-def _record(run: OpenRollout, seen: Look, now: datetime) -> None:
+def _record(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     gained, healthy = credit(run.state, seen.judged, run.timing)
     wave = run.state.wave
     body: Mapping[str, Any] = {

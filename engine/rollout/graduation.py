@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from engine.measuring.wave_usage import account
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.notices.housekeeping import LOOK_AGAIN
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
@@ -27,7 +27,7 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     if is_ready(findings):
         body = {"reason": reason, "production_grade": True, "findings": [f.to_json() for f in findings]}
         if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
-            tell(run, finished(run.plan, run.state))
+            notify(run, finished(run.plan, run.state))
         return
     if run.state.auto_approve:
         for number, one in enumerate(run.plan.readiness, start=1):
@@ -39,7 +39,7 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     said = {f.criterion: f.verdict.value for f in findings}
     if said != {f["criterion"]: f["verdict"] for f in run.state.graduation}:
         run.append(Kind.GRADUATION_ASKED, {"findings": [f.to_json() for f in findings]}, now, fenced=True)
-        tell(run, graduation_asked(run.plan, run.state, findings))
+        notify(run, graduation_asked(run.plan, run.state, findings))
 
 
 def _end_unready(run: OpenRollout, reason: str, findings: Iterable[Finding], now: datetime) -> None:
@@ -51,7 +51,7 @@ def _end_unready(run: OpenRollout, reason: str, findings: Iterable[Finding], now
     why = f"{reason} NOT production-grade: a person would have been asked about {asked}"
     body = {"reason": why, "production_grade": False, "findings": [f.to_json() for f in findings]}
     if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
-        tell(run, finished(run.plan, run.state))
+        notify(run, finished(run.plan, run.state))
 
 
 def _successes(run: OpenRollout, now: datetime) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 LEASE = timedelta(seconds=30)
 # A process, not a flow run, holds a claim: two processes can execute one run id.
-HOLDER = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+INSTANCE_ID = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 def utc_now() -> datetime:

@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from blocks.connections import OpenConnections
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.break_glass import why_not_two_roles
@@ -19,7 +19,7 @@ _log = logging.getLogger("tidegate.journal")
 def tell_not_understood(run: OpenRollout) -> None:
     """Tell people, once, that this release cannot read all of the journal: then it never raises, and never credits."""
     if run.state.not_understood:
-        tell(run, not_understood(run.plan, run.state))
+        notify(run, not_understood(run.plan, run.state))
 
 
 def restore_claims(connections: OpenConnections) -> None:
@@ -31,7 +31,7 @@ def restore_claims(connections: OpenConnections) -> None:
             cause, reason = HoldCause.JOURNAL, f"The claim on {row.flag} was cleared while {row.rollout} was not over."
             body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
             if run.append(Kind.HELD, body, unless=lambda s: HoldCause.JOURNAL in s.holds):
-                tell(run, claim_was_cleared(run.plan, run.state, reason))
+                notify(run, claim_was_cleared(run.plan, run.state, reason))
         except Exception:  # noqa: BLE001 - one that cannot be read is paged by whoever takes it up
             _log.exception("%s cannot be read", row.rollout)
 
@@ -47,5 +47,5 @@ def accept_break(run: OpenRollout, first: str, second: str, reason: str) -> str:
     broken = run.state.chain_broken or run.state.holds[cause]
     body = {"cause": cause.value, "reason": f"{reason} (accepted: {broken})", "by": first, "second": second}
     run.append(Kind.RESUMED, body)
-    tell(run, break_accepted(run.plan, run.state, f"{first} and {second}", reason, broken))
+    notify(run, break_accepted(run.plan, run.state, f"{first} and {second}", reason, broken))
     return broken

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.journal.freezes import why_frozen
 from engine.notices.reporter import Reporter
-from engine.rollout.evaluation import Ticked, review_due, tick
+from engine.rollout.evaluation import Evaluation, evaluate, review_due
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import review_line
@@ -29,7 +29,7 @@ def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, pha
 def guard_once(run: OpenRollout, reporter: Reporter, phase: Phase, until: datetime | None = None) -> bool:
     """One guard and the pause behind it, which ends at `until` at the latest; False when the rollout left the phase."""
     begun, now = monotonic(), utc_now()
-    tick(run, now, review=review_due(run, now))
+    evaluate(run, now, review=review_due(run, now))
     reporter.update(run, now)
     if run.state.phase is not phase:
         return False
@@ -54,7 +54,7 @@ def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
             number = len(run.state.waves[wave].reviews) + 1
             _review.with_options(task_run_name=f"review {number} of wave {wave}")(_Look(run, now))
         else:
-            tick(run, now, review=False)
+            evaluate(run, now, review=False)
         reporter.update(run, now)
         if run.state.phase is Phase.WAVE:
             _pause(run, begun)
@@ -73,8 +73,8 @@ class _Look:
 @task(name="review", cache_policy=NO_CACHE, persist_result=False)
 def _review(at: _Look) -> str:
     """Measure, judge, record."""
-    ticked: Ticked = tick(at.run, at.now, review=True)
-    return review_line(at.run.plan, at.run.state, ticked.look.judged, ticked.decision)
+    ticked: Evaluation = evaluate(at.run, at.now, review=True)
+    return review_line(at.run.plan, at.run.state, ticked.seen.judged, ticked.decision)
 
 
 def _pause(run: OpenRollout, begun: float, until: datetime | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, Refused
 from blocks.journal.block import Claim
-from engine.rollout.identity import HOLDER, LEASE, utc_now
+from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.fold import fold
 from tidegate.journal.state import HoldCause, Phase, RolloutState
@@ -19,7 +19,7 @@ from tidegate.plan.pace import Pace, Timing
 from tidegate.values.exposure import ZERO
 
 __all__ = [
-    "HOLDER",
+    "INSTANCE_ID",
     "LEASE",
     "PROOF_PATIENCE",
     "OpenRollout",
@@ -154,7 +154,7 @@ class OpenRollout:
         if self.claim is not None:
             self.connections.journal.renew(self.claim, LEASE)
         else:
-            self.claim = self._unfenced = self.connections.journal.claim(self.flag, self.rollout, HOLDER, LEASE)
+            self.claim = self._unfenced = self.connections.journal.claim(self.flag, self.rollout, INSTANCE_ID, LEASE)
         return self._fence(self.claim) if self._unfenced == self.claim else self.claim
 
     def _fence(self, claim: Claim) -> Claim:
@@ -167,7 +167,7 @@ class OpenRollout:
                 self._hold_for(newer)
                 # A zero that was written while the journal did not answer took epochs of its own; we catch up.
                 claim = self.claim = self._unfenced = self.connections.journal.seize(
-                    self.flag, self.rollout, HOLDER, LEASE
+                    self.flag, self.rollout, INSTANCE_ID, LEASE
                 )
             except ConnectionFault as fault:
                 # It is blindness that the next look sees, and nothing can be raised meanwhile.

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from engine.measuring.wave_usage import account
-from engine.notices.delivery import deliver, tell
+from engine.notices.delivery import deliver, notify
 from engine.notices.report_files import keep_report
-from engine.preflight.checklist import Scene, line_looks
+from engine.preflight.checklist import ChecklistSources, line_looks
 from engine.rollback.drills import drill
 from engine.rollout.open import NotAllowed
 from engine.rollout.resolve_rollout import drill_prefix
@@ -37,7 +37,7 @@ Result = tuple[Finding, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class UpkeepCheck:
     """What was done for one rollout: the finding, and the page that people read."""
 
     rollout: str
@@ -56,9 +56,9 @@ def newest_rollouts(connections: OpenConnections) -> Iterator[str]:
         yield row.rollout
 
 
-def keep_up(connections: OpenConnections, work: Work, now: datetime) -> list[Kept]:
+def keep_up(connections: OpenConnections, work: Work, now: datetime) -> list[UpkeepCheck]:
     """Do this work for every released rollout whose plan asks for it; trouble with one never stops the others."""
-    done: list[Kept] = []
+    done: list[UpkeepCheck] = []
     for rollout in newest_rollouts(connections):
         try:
             run = OpenRollout(connections, rollout)
@@ -67,21 +67,21 @@ def keep_up(connections: OpenConnections, work: Work, now: datetime) -> list[Kep
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are kept up
             sentence = f"Nothing can be done for {rollout}: {one_line(why_unread(error))}"
             finding = Finding("upkeep", work.value, Verdict.ERROR, sentence)
-            done.append(Kept(rollout, work, finding, f"# Upkeep: {work.value}\n\n{sentence}\n"))
+            done.append(UpkeepCheck(rollout, work, finding, f"# Upkeep: {work.value}\n\n{sentence}\n"))
     return done
 
 
-def _keep_up(run: OpenRollout, work: Work, now: datetime, done: list[Kept]) -> None:
+def _keep_up(run: OpenRollout, work: Work, now: datetime, done: list[UpkeepCheck]) -> None:
     if work is Work.PEOPLE:
         for notice in due_tasks(run.plan, run.state, run.timing, now):
-            tell(run, notice)
+            notify(run, notice)
     for number, item in enumerate(run.plan.upkeep, start=1):
         if work is not Work.PEOPLE and item.work is work:
             done.append(_do(run, number, item, now))
     deliver(run, now)
 
 
-def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> Kept:
+def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> UpkeepCheck:
     """Done, recorded in the journal, kept as a file and told; what breaks is an ERROR, and never a pass."""
     try:
         finding, page = _WORKS[item.work](run, now)
@@ -91,8 +91,8 @@ def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> Kept:
     path = keep_report(run.rollout, f"{item.work.value}-{now:%Y%m%dT%H%M%SZ}", page)
     body = {"item": number, "work": item.work.value, "by": BY, "note": "", "file": path.name if path else ""}
     run.append(Kind.UPKEPT, {**body, "verdict": finding.verdict.value, "sentence": finding.sentence}, now)
-    tell(run, outcome_notice(run.plan, run.state, item, finding, page))
-    return Kept(run.rollout, item.work, finding, page)
+    notify(run, outcome_notice(run.plan, run.state, item, finding, page))
+    return UpkeepCheck(run.rollout, item.work, finding, page)
 
 
 def mark_done(run: OpenRollout, number: int, by: str, note: str, now: datetime) -> str:
@@ -147,7 +147,7 @@ def _security(run: OpenRollout, now: datetime) -> Result:
     roles = {item.role for item in run.plan.upkeep if item.work is Work.SECURITY}
     lines = [
         (line, look)
-        for line, look in line_looks(Scene(run.connections, run.plan, run.timing, now))
+        for line, look in line_looks(ChecklistSources(run.connections, run.plan, run.timing, now))
         if line.item.role in roles
     ]
     looked = [(line, look()) for line, look in lines if not isinstance(line.item, HumanProof)]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from blocks.connections import OpenConnections
 from blocks.flags.backend import SettingBack
 from engine.exposure.set_back import read_settled
-from engine.notices.delivery import deliver, tell
+from engine.notices.delivery import deliver, notify
 from engine.notices.housekeeping import settle
 from engine.rollback.stable_readiness import mind_legacy
 from engine.rollout.session import OpenRollout
@@ -20,7 +20,7 @@ OPENED_AFTER = timedelta(days=120)  # older ones are not even read
 _log = logging.getLogger("tidegate.watch")
 
 
-class Afterwards:
+class EndedRollouts:
     """What the watch knows of rollouts that own no flag any more."""
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ def mind_raise(run: OpenRollout) -> None:
     seen = read_settled(run, ZERO, epoch)
     page = open_pages(run.state).get(RAISED)
     if seen.exposure != ZERO:
-        tell(run, raised_after_rollback(run.plan, run.state, seen.description, seen.revision))
+        notify(run, raised_after_rollback(run.plan, run.state, seen.description, seen.revision))
     elif page is not None:
-        tell(run, lowered_again(run.plan, run.state, page))
+        notify(run, lowered_again(run.plan, run.state, page))
 
 
 def mind_late_writers(run: OpenRollout) -> None:

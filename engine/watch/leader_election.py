@@ -8,8 +8,8 @@ from time import monotonic
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal.block import Claim
-from engine.rollout.session import HOLDER, LEASE, utc_now
-from engine.watch.rollback_listener import Hearing
+from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
+from engine.watch.rollback_listener import RollbackListener
 
 WATCH, STANDBY = "~watch", "~watch-standby"  # no flag's key can begin so
 BEAT = timedelta(seconds=1)
@@ -22,7 +22,7 @@ def begin_watch(connections: OpenConnections) -> Claim | None:
     return _claim(connections, WATCH)
 
 
-def stand_by(connections: OpenConnections, end: datetime) -> Claim | None:
+def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | None:
     """The claim of the one watch as soon as it is free; None when another process stands by, or `end` has come.
 
     Whoever stands by hears rollback orders, too: the watch before it may be dead and nobody know it yet.
@@ -32,7 +32,7 @@ def stand_by(connections: OpenConnections, end: datetime) -> Claim | None:
     place = _claim(connections, STANDBY)
     if place is None:
         return None
-    hearing = Hearing(connections, every_seconds=LISTENS_EVERY)
+    hearing = RollbackListener(connections, every_seconds=LISTENS_EVERY)
     hearing.start()
     renewed = monotonic()
     until = renewed + (end - utc_now()).total_seconds()
@@ -76,6 +76,6 @@ def is_relieved(connections: OpenConnections) -> bool:
 
 def _claim(connections: OpenConnections, name: str) -> Claim | None:
     try:
-        return connections.journal.claim(name, name, HOLDER, LEASE)
+        return connections.journal.claim(name, name, INSTANCE_ID, LEASE)
     except ClaimHeld:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from blocks.errors import ConnectionFault, Unreachable
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, start_run
 from engine.prefect_api.work_pools import ROLLOUT_POOL
 from engine.rollout.evaluation import resume
@@ -92,7 +92,7 @@ class Orphans:
             reason = f"its run was cancelled in Prefect; `{go_on}` lets a new one go on"
             body = {"cause": HoldCause.OPERATOR.value, "reason": reason, "by": "Prefect", "flow_run": carrier}
             if run.append(Kind.HELD, body, unless=lambda s: s.cancelled_run == carrier):
-                tell(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))
+                notify(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))
             return
         if HoldCause.OPERATOR in state.holds:
             return
@@ -102,7 +102,7 @@ class Orphans:
         if HoldCause.NO_WORKER in state.holds:
             resume(run, HoldCause.NO_WORKER, "tidegate", f"its run is {found.lower()} now")
         if state.orphaned >= NEW_RUNS:
-            tell(run, abandoned(run.plan, run.state))
+            notify(run, abandoned(run.plan, run.state))
             return
         attempt, sequence = run.state.orphaned + 1, run.state.sequence
         reason = f"nobody carries it (its run is {found.lower()})"
@@ -129,7 +129,7 @@ def _hold_for_a_worker(run: OpenRollout) -> None:
     )
     body = {"cause": HoldCause.NO_WORKER.value, "reason": reason, "by": "tidegate"}
     if run.append(Kind.HELD, body, unless=lambda s: HoldCause.NO_WORKER in s.holds):
-        tell(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))
+        notify(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))
 
 
 __all__ = ["NEW_RUNS", "ORPHAN_AFTER", "Orphans"]

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 
-class Turns:
+class RateLimiter:
     """A turn for each rollout `every` so often; less often where that would bring two closer together than `apart`.
 
     The first that come have their turn at once, those behind them one after the other. Nobody waits longer than

@@ -17,7 +17,7 @@ from blocks.errors import ConnectionFault
 from engine.prefect_api.runs import FlowRunSeen, runs_that_start
 from engine.prefect_api.work_pools import ROLLBACK_POOL
 from engine.rollback.rollback import roll_back
-from engine.rollback.rollback_possible import TooLate, must_not_be_late
+from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollout.resolve_rollout import NotOne, the_open_rollout
 from engine.rollout.session import OpenRollout, UnknownRollout
 
@@ -28,7 +28,7 @@ _log = logging.getLogger("tidegate.watch")
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class RollbackRequest:
     """What the form of a rollback's run says."""
 
     rollout: str
@@ -38,7 +38,7 @@ class Ordered:
     connections: str
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> "Ordered | None":
+    def of(cls, given: dict[str, Any]) -> "RollbackRequest | None":
         """The order for zero that these parameters are; None for a step back, for more, or anything not understood."""
         known = {name: given.get(name, "") for name in ("rollout", "reason", "by", "connections")}
         if given.get("to_wave") or given.get("full") or not all(isinstance(value, str) for value in known.values()):
@@ -48,7 +48,7 @@ class Ordered:
         return cls(known["rollout"], reason, by, given.get("anyway") is True, known["connections"])
 
 
-class Hearing:
+class RollbackListener:
     """Hears the rollback orders that Prefect's server knows, each once."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Hearing:
             if seen.id in self._heard:
                 continue
             self._heard.add(seen.id)
-            order = Ordered.of(seen.parameters)
+            order = RollbackRequest.of(seen.parameters)
             if order is not None:
                 # Each in a thread of its own: a flag that hangs holds up no other order, nor hearing the next one.
                 turned: list[str] = []
@@ -86,19 +86,19 @@ class Hearing:
             thread.join(max(0.0, until - time.monotonic()))
         return [name for _, turned in begun for name in turned]
 
-    def _obey_aside(self, order: Ordered, ordered_at: datetime, turned: list[str]) -> None:
+    def _obey_aside(self, order: RollbackRequest, ordered_at: datetime, turned: list[str]) -> None:
         try:
             if name := self._obey(order, ordered_at):
                 turned.append(name)
         except Exception:  # noqa: BLE001 - without it a rollback still has its own run
             _log.exception("a rollback that was ordered is left to its own run")
 
-    def _obey(self, order: Ordered, ordered_at: datetime) -> str:
+    def _obey(self, order: RollbackRequest, ordered_at: datetime) -> str:
         try:
             name = order.rollout or the_open_rollout(self._via.journal, ordered_at=ordered_at)
-            must_not_be_late(self._via.journal, rollout=name, anyway=order.anyway)
+            check_rollback_possible(self._via.journal, rollout=name, anyway=order.anyway)
             run = OpenRollout(self._via, name)
-        except (NotOne, TooLate, UnknownRollout, ConnectionFault, ValueError) as unclear:
+        except (NotOne, RollbackImpossible, UnknownRollout, ConnectionFault, ValueError) as unclear:
             _log.info("a rollback is left to its own run: %s", unclear)
             return ""
         # One server may serve several sets of connections; an order for another set means another flag.

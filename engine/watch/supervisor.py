@@ -11,20 +11,20 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
 from blocks.journal.block import Claim, RolloutRow
 from engine.gates.gate import given_to_prefect
-from engine.notices.background_worker import Beside
+from engine.notices.background_worker import BackgroundWorker
 from engine.notices.housekeeping import leave
 from engine.notices.reporter import reporter_for
 from engine.prefect_api.runs import resume_run
 from engine.rollback.drills import abandon_drill, is_drill
 from engine.rollback.rollback import prove
-from engine.rollout.evaluation import note_guarded, review_due, tick
+from engine.rollout.evaluation import evaluate, note_guarded, review_due
 from engine.rollout.journal_trust import CLAIMS_AGAIN, restore_claims
 from engine.rollout.session import LEASE, OpenRollout, utc_now, why_unread
-from engine.watch.ended_rollouts import Afterwards
+from engine.watch.ended_rollouts import EndedRollouts
 from engine.watch.guard_rounds import GuardRounds
 from engine.watch.leader_election import give_up, is_relieved
 from engine.watch.orphans import Orphans
-from engine.watch.rollback_listener import Hearing
+from engine.watch.rollback_listener import RollbackListener
 from engine.watch.unguarded import Unguarded
 from tidegate.journal.fold_amendment import AMENDED
 from tidegate.journal.state import Phase, RolloutState
@@ -42,8 +42,8 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     Ends early where the claim is lost.
     """
     runs: dict[str, OpenRollout] = {}
-    orphans, afterwards, unguarded, rounds = Orphans(), Afterwards(), Unguarded(connections), GuardRounds()
-    guards, after, pages, hearing = 0, Beside(), Beside(), Hearing(connections)
+    orphans, afterwards, unguarded, rounds = Orphans(), EndedRollouts(), Unguarded(connections), GuardRounds()
+    guards, after, pages, hearing = 0, BackgroundWorker(), BackgroundWorker(), RollbackListener(connections)
     hearing.start()
     begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
     over = begun + (end - wall).total_seconds()
@@ -169,7 +169,7 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguard
             note_guarded(run)
             unguarded.clear(run.rollout)
             return True
-        if not tick(run, now, review=review_due(run, now)).journalled:
+        if not evaluate(run, now, review=review_due(run, now)).journalled:
             # Who carries it cannot be told, and nothing but the way back is done for it.
             if isinstance(unread, Refused):
                 with suppress(ConnectionFault):

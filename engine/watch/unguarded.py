@@ -10,7 +10,7 @@ from time import monotonic
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault
 from blocks.journal.lists import append_to_list
-from engine.rollout.session import HOLDER, LEASE, utc_now
+from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
 from tidegate.journal.entries import Entry, Kind
 from tidegate.notices.notice import Notice
 from tidegate.notices.routing import MAIL, PAGERDUTY, SLACK
@@ -58,7 +58,7 @@ class Unguarded:
         """Page about what nobody was paged about yet, and say what is over; a pager may take its time."""
         # One thread, of one process: another watch may have begun while the one before still pages.
         with _alone, suppress(ClaimHeld):
-            claim = self._via.journal.claim(LIST, LIST, HOLDER, LEASE)
+            claim = self._via.journal.claim(LIST, LIST, INSTANCE_ID, LEASE)
             try:
                 self._tell(still_open)
             finally:

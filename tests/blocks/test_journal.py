@@ -53,7 +53,7 @@ def in_processes(count: int, work: Callable[..., str], *arguments: object) -> li
     ]
     for process in processes:
         process.start()
-    found = [answers.get(timeout=60) for _ in processes]
+    found = [answers.get(timeout=240) for _ in processes]
     for process in processes:
         process.join(10)
     return sorted(found)

@@ -14,7 +14,7 @@ from blocks.channels.pagerduty import PagerDuty
 from blocks.channels.slack import Slack
 from engine.notices.actions import carry_out
 from engine.notices.delivery import deliver
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo
@@ -42,7 +42,7 @@ STANDBY = {"do": "standby", "role": "incident-commander", "service": "batch-patc
 def test_a_tick_hands_a_task_over_once(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
     run = in_wave_one(tmp_path, prometheus_server)
     for _ in range(3):
-        tick(run, datetime.now(UTC), review=False)
+        evaluate(run, datetime.now(UTC), review=False)
     assert queued(run, "tasks-") == ["tasks-1-engineering-lead"]
     notices = [e for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.QUEUED]
     assert [e.body["notice"]["event"] for e in notices].count("tasks-1-engineering-lead") == 1
@@ -51,7 +51,7 @@ def test_a_tick_hands_a_task_over_once(tmp_path: Path, prometheus_server: Promet
 def test_a_tick_that_rolls_back_hands_nothing_over(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
     run = in_wave_one(tmp_path, prometheus_server)
     run.connections.flags.zero(run.flag, None)
-    tick(run, datetime.now(UTC), review=False)
+    evaluate(run, datetime.now(UTC), review=False)
     assert run.refresh().rollback is not None
     assert queued(run, "tasks-") == []
 

@@ -15,7 +15,7 @@ from blocks.connections import OpenConnections
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
-from engine.measuring.measure import look
+from engine.measuring.measure import measure_rollout
 from engine.measuring.references import measure_baseline, measure_wave
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
@@ -102,7 +102,7 @@ class Shop:
 
     def asked(self, name: str = "asked") -> Finding:
         """What is found of the criterion now."""
-        judged = look(self.rollout(), NOW).judged
+        judged = measure_rollout(self.rollout(), NOW).judged
         return next(f for f in (*judged.during, *judged.triggers) if f.criterion == name)
 
 
@@ -205,12 +205,12 @@ def test_memory_beyond_its_critical_change_counts_as_a_critical_alert(
     shop.gauge("memory_bytes", always(100e6), path="old")
     shop.gauge("memory_bytes", since(1, 210e6, 100e6), path="new")
     run = shop.rollout()
-    seen = look(run, NOW)
+    seen = measure_rollout(run, NOW)
     (line,) = (line for line in seen.metrics if line.name == "memory")
     assert (line.level, line.shown) == (Level.CRITICAL, "210 MB (+110% from the baseline)")
     found = next(f for f in seen.judged.triggers if f.criterion == "critical.memory")
     assert found.verdict is F, found.sentence
-    (earlier,) = (line for line in look(run, NOW - 2 * HOUR).metrics if line.name == "memory")
+    (earlier,) = (line for line in measure_rollout(run, NOW - 2 * HOUR).metrics if line.name == "memory")
     assert earlier.level is Level.ON_TARGET
 
 

@@ -10,7 +10,7 @@ from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import WHO, opened
 from tests.permits import put
-from tidegate.gates.approval import Answer, Choice, Outcome, measured_entry, rule
+from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, measured_entry
 from tidegate.gates.statements import statements
 from tidegate.journal.entries import Kind
 from tidegate.values.verdict import Verdict
@@ -98,7 +98,7 @@ def answered_automatically(run: OpenRollout) -> list[str]:
     people: list[str] = []
     while run.state.approved_wave == 0 and len(people) < 10:
         answer = automatic_answer(run, 1)
-        ruling = rule(
+        ruling = decide_answer(
             run.plan,
             1,
             answer,

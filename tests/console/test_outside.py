@@ -19,9 +19,9 @@ from blocks.commands import Commands
 from blocks.flags.backend import FlagBackend
 from blocks.web import Web
 from engine.measuring.answers import measure
-from engine.measuring.sources import Read, Sight
+from engine.measuring.sources import MetricSnapshot, Read
 from engine.preflight.checks import preflight_checks, run_checks
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo, all_is_well
@@ -40,7 +40,7 @@ P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL,
 def asked(run: OpenRollout, criterion: Any, id_: str = "x.1", later: timedelta = timedelta(0)) -> Finding:
     unread: Future[Read] = Future()  # no metric is asked for
     unread.set_result(Read({}, {}, {}))
-    return measure(Sight(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion))[0]
+    return measure(MetricSnapshot(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion))[0]
 
 
 def of_plan(run: OpenRollout, kind: type, text: str = "") -> Any:
@@ -230,7 +230,7 @@ def test_a_new_path_that_hangs_does_not_hold_up_the_tick(
     run = on_demo(tmp_path, prometheus_server, demo)
     demo.fault("outage")
     started = time.monotonic()
-    ticked = tick(run, datetime.now(UTC), review=True)
+    ticked = evaluate(run, datetime.now(UTC), review=True)
     assert time.monotonic() - started < run.plan.guard.total_seconds()
     (found,) = [f for f in ticked.look.judged.during if "synthetic" in f.text]
     assert found.verdict is F

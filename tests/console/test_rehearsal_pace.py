@@ -12,7 +12,7 @@ from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.measuring.measure import entry_findings
 from engine.measuring.references import measure_baseline
-from engine.rollout.evaluation import review_due, tick
+from engine.rollout.evaluation import evaluate, review_due
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
@@ -127,7 +127,7 @@ def test_a_rehearsal_of_a_healthy_service_finishes(prometheus_server: Prometheus
         now += SECOND
         service.second(now, shares)
         if run.state.record is not None:
-            ticked = tick(run, now, review=review_due(run, now))
+            ticked = evaluate(run, now, review=review_due(run, now))
             assert isinstance(ticked.decision, Continue | Advance | Finish), (wave, ticked.decision)
         waited += 1
         nominal = 0.0 if wave == 0 else run.timing.soak(wave).total_seconds()

@@ -17,7 +17,7 @@ from blocks.journal.tables import dispose
 from blocks.prometheus.block import Prometheus
 from console.commands.plan_commands import plan_from
 from engine.rollback.journal_fallback import spill_path
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from engine.watch.orphans import Orphans
@@ -109,18 +109,18 @@ def test_a_locked_journal_stops_neither_the_guard_nor_the_way_back(
 ) -> None:
     run = in_wave_one(tmp_path, prometheus_server)
     held = lock(tmp_path / "journal.db")
-    calm = tick(run, datetime.now(UTC), review=True)
+    calm = evaluate(run, datetime.now(UTC), review=True)
     assert isinstance(calm.decision, Continue)
     assert "nothing can be recorded" in calm.decision.reason
     assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
     alert(prometheus_server, firing=True)
-    turned = tick(run, datetime.now(UTC), review=True)
+    turned = evaluate(run, datetime.now(UTC), review=True)
     assert isinstance(turned.decision, RollBack)
     assert run.connections.flags.read(run.flag).exposure == ZERO
     held.execute("ROLLBACK")
     held.close()
     # The journal answers again: the next look finds the flag at zero and writes down what happened.
-    tick(run, datetime.now(UTC), review=True)
+    evaluate(run, datetime.now(UTC), review=True)
     assert run.refresh().phase is Phase.ROLLING_BACK
     assert run.state.rollback is not None
 
@@ -171,7 +171,7 @@ def test_what_must_not_be_turned_back_and_cannot_be_recorded_is_paged_once(
         held = lock(tmp_path / "journal.db")
         alert(prometheus_server, firing=True)
         for _ in range(3):
-            tick(run, datetime.now(UTC), review=True)
+            evaluate(run, datetime.now(UTC), review=True)
         assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
         wait_for(lambda: inbox.store.all("pagerduty"), 10, "a page")
         [page] = inbox.store.all("pagerduty")

@@ -8,7 +8,7 @@ import pytest
 
 from blocks import FlagdFile, Journal
 from blocks.kit import read_kit
-from engine.rollout.identity import HOLDER, LEASE, utc_now
+from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
 from engine.watch.leader_election import WATCH
 from engine.watch.supervisor import watch_until
 from tests.console.conftest import Run
@@ -79,7 +79,7 @@ def test_a_damaged_row_of_another_flags_past_does_not_end_the_watch(kit: Path, c
     opened = raised(kit, quick(full=[], snapshot=None))
     opened.release_claim()
     via = read_kit(kit)
-    claim = via.journal.claim(WATCH, WATCH, HOLDER, LEASE)
+    claim = via.journal.claim(WATCH, WATCH, INSTANCE_ID, LEASE)
     assert watch_until(via, claim, utc_now()) == 0  # its time is over: it ends as it should
     assert [row.rollout for row in via.journal.rollouts(open_only=True)] == [opened.rollout]
     assert {row.rollout for row in via.journal.rollouts()} >= {opened.rollout}

@@ -14,7 +14,7 @@ from console.local_stack.stack_kit import write_demo_kit
 from demo import evidence
 from demo.audit import audit, check_split
 from demo.flag import FLAG, write_initial_flag
-from engine.preflight.checklist import Scene, line_looks
+from engine.preflight.checklist import ChecklistSources, line_looks
 from tests.demo.conftest import Stack, eventually
 from tidegate.checklist.judge import section_verdicts
 from tidegate.checklist.junit import read_junit
@@ -35,7 +35,7 @@ def test_the_rehearsals_checklist_passes_on_the_demo(
     assert via.is_rehearsal
     plan = load_plan(ROOT / "plans" / "rehearsal.yaml", Path.read_bytes)
     now = datetime.now(UTC)
-    looks = line_looks(Scene(via, plan, Timing(plan, Pace.of(now, plan.pace)), now))
+    looks = line_looks(ChecklistSources(via, plan, Timing(plan, Pace.of(now, plan.pace)), now))
     findings = [look() for _, look in looks]
     via.close()
     seen = {f.text: f"{f.verdict.value} {f.sentence}" for f in findings}

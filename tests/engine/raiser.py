@@ -23,7 +23,7 @@ from engine.exposure.seize_claim import seize_flag
 from engine.gates.authorize import Given
 from engine.rollout.amending import approve, propose
 from engine.rollout.commands import end_holds
-from engine.rollout.evaluation import hold, tick
+from engine.rollout.evaluation import evaluate, hold
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.blocks.flag_script import command_flag
@@ -139,7 +139,7 @@ class Raiser:
 
 def _raise(folder: Path, kind: str, place: str, lasts: float, pid_file: Path) -> str:
     tidegate.rollout.permit.LASTS = timedelta(seconds=lasts)
-    engine.rollout.session.HOLDER = f"raiser:{os.getpid()}"
+    engine.rollout.session.INSTANCE_ID = f"raiser:{os.getpid()}"
     run = OpenRollout(connections(folder, kind), NAME)
 
     def stop_first(module: Any, name: str) -> None:
@@ -225,7 +225,7 @@ class World:
         """One guard check of the watch; whether it was let."""
         run = self.run()
         try:
-            tick(run, utc_now(), review=False)
+            evaluate(run, utc_now(), review=False)
         except (ClaimHeld, Fenced):
             return False
         run.release_claim()

@@ -10,7 +10,7 @@ import pytest
 from blocks.channels.status_page import StatusPage
 from blocks.errors import Refused, Unreachable
 from engine.notices.delivery import deliver, undelivered
-from engine.rollback.rollback import Proof, _against_promise, roll_back
+from engine.rollback.rollback import RollbackProof, _against_promise, roll_back
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
@@ -41,12 +41,12 @@ def prove(run: OpenRollout) -> None:
     at = run.state.rollback.ordered_at.isoformat() if run.state.rollback else ""
     body = {"proven": True, "counter": 7, "last_request_at": at, "proven_at": at, "sentence": "It stands still."}
     run.append(Kind.PROVEN, body)
-    from engine.notices.delivery import tell
+    from engine.notices.delivery import notify
 
-    tell(run, rolled_back(run.plan, run.state))
+    notify(run, rolled_back(run.plan, run.state))
     task = post_mortem_task(run.plan, run.state)
     assert task is not None
-    tell(run, task)
+    notify(run, task)
 
 
 def test_customers_stakeholders_and_whoever_calls_the_meeting_are_told(run: OpenRollout, inbox: Inbox) -> None:
@@ -99,7 +99,7 @@ def test_a_proof_that_missed_its_promise_says_so(run: OpenRollout, seconds: floa
     roll_back(run, reason="bad", criterion="by hand", by=ANN)
     assert run.state.rollback is not None
     ordered = run.state.rollback.ordered_at
-    proof = Proof(True, 7.0, ordered, ordered + timedelta(seconds=seconds), "It stands still.")
+    proof = RollbackProof(True, 7.0, ordered, ordered + timedelta(seconds=seconds), "It stands still.")
     said = _against_promise(run, proof, ordered).sentence
     assert said == ("It stands still. LATE: the proof took 31.0 s, promised are 30s." if late else "It stands still.")
     assert _against_promise(run, replace(proof, proven=False), ordered).sentence == "It stands still."

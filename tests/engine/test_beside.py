@@ -4,7 +4,7 @@ import gc
 import threading
 import weakref
 
-from engine.notices.background_worker import Beside
+from engine.notices.background_worker import BackgroundWorker
 
 
 class Held:
@@ -15,7 +15,7 @@ class Held:
 
 
 def test_what_a_job_held_is_free_and_its_thread_gone_once_it_is_done() -> None:
-    beside, held = Beside(), Held()
+    beside, held = BackgroundWorker(), Held()
     seen = weakref.ref(held)
     beside.do("page", held.done)
     assert beside.flush()
@@ -30,7 +30,7 @@ def test_what_a_job_held_is_free_and_its_thread_gone_once_it_is_done() -> None:
 
 
 def test_the_newest_job_of_a_name_is_done_in_the_place_of_the_first_and_a_failure_stops_none() -> None:
-    beside, begin, done = Beside(), threading.Event(), list[str]()
+    beside, begin, done = BackgroundWorker(), threading.Event(), list[str]()
     beside.do("holds up", lambda: begin.wait(10))
     beside.do("a", lambda: done.append("old a"))
     beside.do("b", lambda: done.append("b"))

@@ -12,7 +12,7 @@ from blocks.channels.mail import Mail
 from blocks.connections import OpenConnections
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
-from engine.notices.delivery import deliver, tell, undelivered
+from engine.notices.delivery import deliver, notify, undelivered
 from engine.preflight.checks import preflight_checks, run_checks
 from engine.rollout.open import open_rollout
 from engine.rollout.session import utc_now
@@ -172,7 +172,7 @@ def test_a_channel_lost_later_is_told_by_the_others_once(
         inbox.fault[lost] = "errors"
     run = open_rollout(having_all, PLAN, "n-1", started_by=ANN, pace=None, auto_approve=False, connection_set="default")
     run.keep_claim()
-    tell(run, Notice("page", "n-1", Loudness.PAGE, "Title", "Body.", problem="drift"))
+    notify(run, Notice("page", "n-1", Loudness.PAGE, "Title", "Body.", problem="drift"))
     now = utc_now()
     assert deliver(run, now) > 0
     assert [event for event in run.state.queued if "-silent-" in event] == []

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import Commands, Evidence, FlagdFile, Journal, OpenConnections, PagerDuty, Prometheus, Slack, Web
-from engine.preflight.checklist import Scene, line_looks, newest_drill, within_seconds
+from engine.preflight.checklist import ChecklistSources, line_looks, newest_drill, within_seconds
 from engine.preflight.checks import Check, preflight_checks, run_checks
 from tests.blocks.conftest import Answer, LocalServer, Request, local_server
 from tests.conftest import PrometheusServer
@@ -44,7 +44,7 @@ def with_parts(via: OpenConnections, **parts: Any) -> OpenConnections:
 def looked(via: OpenConnections, *items: dict[str, Any]) -> list[Finding]:
     lines = [{"text": "The line", "role": "lead", **item} for item in items]
     plan = plan_of({"checklist": {"Section": lines}})
-    return [look() for _, look in line_looks(Scene(via, plan, Timing(plan, Pace(NOW)), NOW))]
+    return [look() for _, look in line_looks(ChecklistSources(via, plan, Timing(plan, Pace(NOW)), NOW))]
 
 
 def looked_once(via: OpenConnections, item: dict[str, Any]) -> Finding:

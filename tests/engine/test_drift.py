@@ -12,9 +12,9 @@ from blocks.journal.block import Claim
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.rollback.rollback import roll_back
 from engine.rollout.commands import end_holds
-from engine.rollout.evaluation import Ticked, tick
+from engine.rollout.evaluation import Evaluation, evaluate
 from engine.rollout.session import OpenRollout
-from engine.watch.ended_rollouts import Afterwards
+from engine.watch.ended_rollouts import EndedRollouts
 from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
 from tests.engine.world import World, healthy, no_alerts
@@ -46,11 +46,11 @@ class Changed(World):
 
         self.edit(change)
 
-    def guard(self) -> Ticked:
+    def guard(self) -> Evaluation:
         """One look, a guard's time after the last."""
         self.now += self.run.timing.guard
         self.scrape(self.now, healthy)
-        return tick(self.run, self.now, review=False)
+        return evaluate(self.run, self.now, review=False)
 
     def notices(self, word: str) -> list[dict[str, Any]]:
         """The queued notices whose event begins so."""
@@ -182,7 +182,7 @@ def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbo
     world.run.append(Kind.PROVEN, body, world.now)
     world.run.release_claim()
     via = world.via.__class__(world.via.journal, world.via.flags, world.via.prometheus, inbox.slack, inbox.pagerduty)
-    watch = Afterwards()
+    watch = EndedRollouts()
     watch.look(via, world.now)
     assert [m["status"] for m in inbox.store.all("pagerduty")] == ["triggered"], "the rollback's own page"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.measuring.measure import entry_findings, look
+from engine.measuring.measure import entry_findings, measure_rollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
 from tidegate.journal.state import HoldCause, Phase
@@ -81,6 +81,6 @@ def test_a_version_that_is_only_repeated_is_not_seen(tmp_path: Path, prometheus_
     points = [(start + second, 1.0) for second in range(0, 600, 15)]
     prometheus_server.write([({"__name__": name, "path": "new", "version": "1.0"}, points)])
     world.pass_time(9 * MINUTE, healthy, guard=GUARD)
-    assert look(world.run, world.now).judged.unknown_build == ""
+    assert measure_rollout(world.run, world.now).judged.unknown_build == ""
     world.pass_time(3 * MINUTE, healthy, guard=GUARD)
-    assert "stale" in look(world.run, world.now).judged.unknown_build
+    assert "stale" in measure_rollout(world.run, world.now).judged.unknown_build

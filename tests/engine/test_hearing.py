@@ -9,7 +9,7 @@ import pytest
 from engine.prefect_api.runs import FlowRunSeen
 from engine.rollout.resolve_rollout import NotOne, the_open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from engine.watch.rollback_listener import Hearing
+from engine.watch.rollback_listener import RollbackListener
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
 from tidegate.journal.entries import Kind
@@ -26,7 +26,7 @@ def heard(world: World, *orders: dict[str, Any], age: timedelta = timedelta(0)) 
     """What a watch does that hears these orders twice."""
     given = [{"connections": "default"} | order for order in orders]
     runs = [FlowRunSeen(f"run-{n}", utc_now() - age, order) for n, order in enumerate(given)]
-    hearing = Hearing(world.via, lambda *_: runs)
+    hearing = RollbackListener(world.via, lambda *_: runs)
     return [*hearing.listen_once(), *hearing.listen_once()]
 
 

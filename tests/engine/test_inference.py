@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.measuring.measure import look
+from engine.measuring.measure import measure_rollout
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, Traffic, World, absent, healthy, no_alerts
@@ -38,7 +38,7 @@ BREAKER = {"kind": "breaker", "when": "trigger", "text": "Broken", "metric": "er
 
 
 def found_of(world: World, text: str) -> Finding:
-    judged = look(world.run, world.now).judged
+    judged = measure_rollout(world.run, world.now).judged
     return next(f for f in (*judged.during, *judged.triggers) if f.text == text)
 
 
@@ -90,7 +90,7 @@ def test_a_dry_run_shows_the_same_and_decides_nothing(tmp_path: Path, prometheus
     # Recomputed by another process from the journal alone, with Prometheus gone.
     world.without_prometheus()
     other = OpenRollout(world.run.connections, world.run.rollout)
-    judged = look(other, world.now).judged
+    judged = measure_rollout(other, world.now).judged
     again = next(f for f in judged.triggers if f.text == "Worse")
     assert again.observed == pytest.approx(shown.observed, abs=1e-9)
 
@@ -329,7 +329,7 @@ def test_after_a_step_back_the_wave_counts_anew_and_its_split_is_judged_on_its_o
         assert len([end for end in waves[1] if end > back.timestamp()]) == 9
     shown = found_of(world, "Worse")
     evidence_curves._known.clear()
-    other = look(OpenRollout(run.connections, run.rollout), world.now).judged
+    other = measure_rollout(OpenRollout(run.connections, run.rollout), world.now).judged
     again = next(f for f in other.triggers if f.text == "Worse")
     assert again.observed == pytest.approx(shown.observed, abs=1e-9)
 

@@ -12,7 +12,7 @@ import pytest
 
 from blocks.errors import FlagBusy
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
-from engine.rollout.evaluation import hold, tick
+from engine.rollout.evaluation import evaluate, hold
 from engine.rollout.journal_trust import accept_break, restore_claims
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
@@ -215,7 +215,7 @@ def test_an_older_release_raises_nothing_by_what_it_does_not_know(tmp_path: Path
 
 def test_a_look_without_trouble_reads_the_chain_and_says_nothing(world: World) -> None:
     before = world.run.state.sequence
-    tick(world.run, world.now + MINUTE, review=False)
+    evaluate(world.run, world.now + MINUTE, review=False)
     assert world.run.state.may_not_be_raised == ""
     assert world.run.state.sequence == before
 

@@ -11,10 +11,10 @@ import pytest
 from blocks import Web
 from blocks.kit import write_kit
 from engine.rollback.rollback import record_rollback
-from engine.rollback.rollback_possible import NotReady, TooLate, must_not_be_late
+from engine.rollback.rollback_possible import RollbackImpossible, StableNotReady, check_rollback_possible
 from engine.rollback.stable_readiness import look_now, retire
 from engine.rollback.zero import Zeroed
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.orphans import Orphans
@@ -88,17 +88,17 @@ def test_what_changes_is_written_once_and_told(late: Late) -> None:
 def test_an_order_asks_first_and_is_done_when_somebody_says_so(late: Late, tmp_path: Path) -> None:
     late.look(well=False)
     journal, flag = late.world.via.journal, late.run.flag
-    with pytest.raises(NotReady, match="legacy answered 503"):
-        must_not_be_late(journal, flag=flag)
+    with pytest.raises(StableNotReady, match="legacy answered 503"):
+        check_rollback_possible(journal, flag=flag)
     environment = {"TIDEGATE_KIT": str(late.kit(tmp_path)), "PATH": "/usr/bin:/bin"}
     argv = [sys.executable, "-m", "console", "rollback", "--flag", flag, "--as", "me"]
     asked = subprocess.run(argv, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
     assert asked.returncode == 2, asked.stderr
     assert "--anyway" in asked.stderr
     assert late.world.via.flags.read(flag).exposure == late.world.plan.exposure_at(2)
-    must_not_be_late(journal, flag=flag, anyway=True)
+    check_rollback_possible(journal, flag=flag, anyway=True)
     late.look(well=True)
-    must_not_be_late(journal, flag=flag)
+    check_rollback_possible(journal, flag=flag)
 
 
 def test_a_trigger_holds_and_pages_while_legacy_is_ill_and_rolls_back_once_it_is_well(late: Late) -> None:
@@ -117,7 +117,7 @@ def test_a_trigger_holds_and_pages_while_legacy_is_ill_and_rolls_back_once_it_is
     world.pass_time(timedelta(minutes=30), healthy)
     assert HoldCause.LEGACY in run.state.holds
     late.look(well=True)
-    tick(run, world.now, review=False)
+    evaluate(run, world.now, review=False)
     assert run.state.phase is Phase.ROLLING_BACK
     assert run.state.rollback is not None
     assert run.state.rollback.criterion != "legacy"
@@ -135,8 +135,8 @@ def test_the_old_path_is_retired_after_the_end_only_by_an_approver_and_then_noth
     with pytest.raises(NotAllowed, match="retired already"):
         retire(run, STARTER, "again")
     for order in ({"rollout": run.rollout}, {"flag": run.flag}):
-        with pytest.raises(TooLate, match="change 4711 deleted the old code"):
-            must_not_be_late(journal, **order, anyway=True)
+        with pytest.raises(RollbackImpossible, match="change 4711 deleted the old code"):
+            check_rollback_possible(journal, **order, anyway=True)
     assert late.world.told("the old path is retired") == 1
     assert run.state.retired.startswith(ANN)
 

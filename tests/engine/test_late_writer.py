@@ -19,7 +19,7 @@ from engine.measuring.measure import drift_of
 from engine.rollback.rollback import roll_back
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from engine.watch.ended_rollouts import Afterwards
+from engine.watch.ended_rollouts import EndedRollouts
 from tests.blocks.flag_script import command_flag
 from tests.e2e.waiting import wait_for
 from tests.engine.world import DEAD
@@ -104,7 +104,7 @@ def test_what_lands_after_a_proven_rollback_is_taken_to_zero_again(run: OpenRoll
         other.release_claim()
         assert other.connections.flags.read(run.flag).exposure == ZERO
     assert run.connections.flags.read(run.flag).exposure == more  # it came through
-    Afterwards().look(other.connections, utc_now())
+    EndedRollouts().look(other.connections, utc_now())
     assert run.connections.flags.read(run.flag).exposure == ZERO
     assert run.refresh().phase is Phase.ROLLED_BACK
     assert told(run, "set-back") == [f"{run.flag}: a late write was set back"]
@@ -116,7 +116,7 @@ def test_what_lands_after_a_close_is_lowered_to_what_was_left(run: OpenRollout, 
         other.append(Kind.CLOSED, {"reason": "it stays", "by": ANN})
         other.release_claim()
     assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(2)
-    Afterwards().look(other.connections, utc_now())
+    EndedRollouts().look(other.connections, utc_now())
     assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blocks.prometheus.block import Prometheus
-from engine.measuring.measure import look
+from engine.measuring.measure import measure_rollout
 from tests.blocks.hostile import Manner, hostile
 from tests.conftest import PrometheusServer
 from tests.engine.front import before
@@ -46,7 +46,7 @@ def test_one_metric_that_is_late_blinds_no_other(tmp_path: Path, prometheus_serv
     with before(world.server.url) as front:
         front.change = late
         world.run.connections = world._with(Prometheus(url=front.url, timeout_seconds=2.0))
-        found = {f.text: f for f in look(world.run, world.now).judged.triggers}
+        found = {f.text: f for f in measure_rollout(world.run, world.now).judged.triggers}
     assert found["Too slow"].verdict is Verdict.ERROR
     assert "slow" in found["Too slow"].sentence
     assert found["Too many errors"].verdict is Verdict.FAIL

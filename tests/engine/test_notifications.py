@@ -17,7 +17,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import Unreachable
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
-from engine.notices.delivery import deliver, tell, undelivered
+from engine.notices.delivery import deliver, notify, undelivered
 from engine.notices.reporter import Reporter
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
@@ -54,9 +54,9 @@ def notice(event: str, loudness: Loudness = Loudness.INFO, **more: object) -> No
 
 
 def test_everything_stands_in_one_thread_and_pages_in_the_critical_channel_too(run: OpenRollout, inbox: Inbox) -> None:
-    tell(run, notice("one"))
-    tell(run, notice("two", Loudness.WARNING))
-    tell(run, notice("three", Loudness.PAGE, problem="drift"))
+    notify(run, notice("one"))
+    notify(run, notice("two", Loudness.WARNING))
+    notify(run, notice("three", Loudness.PAGE, problem="drift"))
     assert deliver(run) == 0
     assert inbox.events("#releases") == ["one", "two", "three"]
     first, *rest = inbox.slack_in("#releases")
@@ -70,11 +70,11 @@ def test_everything_stands_in_one_thread_and_pages_in_the_critical_channel_too(r
 
 @pytest.mark.parametrize("fault", ["errors", "lost"])
 def test_slack_that_fails_and_comes_back_has_each_notice_once(run: OpenRollout, inbox: Inbox, fault: str) -> None:
-    tell(run, notice("before"))
+    notify(run, notice("before"))
     assert deliver(run) == 0
     inbox.fault["slack"] = fault
     for number in range(3):
-        tell(run, notice(f"while-{number}", Loudness.WARNING))
+        notify(run, notice(f"while-{number}", Loudness.WARNING))
         assert deliver(run) == 2 * (number + 1)
     inbox.fault.clear()
     assert deliver(run) == 0
@@ -87,17 +87,17 @@ def test_slack_that_fails_and_comes_back_has_each_notice_once(run: OpenRollout, 
 
 def test_a_lost_answer_to_the_very_first_message_begins_the_thread_all_the_same(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["slack"] = "lost"
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     assert deliver(run) == 1
     inbox.fault.clear()
-    tell(run, notice("two"))
+    notify(run, notice("two"))
     assert deliver(run) == 0
     first, second = inbox.slack_in("#releases")
     assert run.state.sent["one/slack"] == first["ts"] == second["thread_ts"]
 
 
 def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, inbox: Inbox) -> None:
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     long_ago = utc_now() - 2 * MINUTE
     run.append(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:gone"}, long_ago)
     reference = inbox.slack.post("#releases", notice("one"))
@@ -107,7 +107,7 @@ def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, in
 
 
 def test_what_another_process_is_sending_just_now_is_left_to_it(run: OpenRollout, inbox: Inbox) -> None:
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     run.append(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:alive"})
     assert deliver(run) == 1
     assert inbox.store.all("slack") == []
@@ -118,7 +118,7 @@ def test_what_another_process_is_sending_just_now_is_left_to_it(run: OpenRollout
 def test_another_rollouts_message_of_the_same_event_is_not_taken_for_ours(run: OpenRollout, inbox: Inbox) -> None:
     inbox.slack.post("#releases", replace(notice("one"), rollout="n-2"))
     inbox.fault["slack"] = "errors"
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     assert deliver(run) == 1
     inbox.fault.clear()
     assert deliver(run) == 0
@@ -127,7 +127,7 @@ def test_another_rollouts_message_of_the_same_event_is_not_taken_for_ours(run: O
 
 def test_slack_that_stays_away_is_replaced_by_mail_once(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["slack"] = "errors"
-    tell(run, notice("one", concerns=("asked@example.com",)))
+    notify(run, notice("one", concerns=("asked@example.com",)))
     now = utc_now()
     assert deliver(run, now) == 1
     assert deliver(run, now + 4 * MINUTE) == 1
@@ -145,7 +145,7 @@ def test_slack_that_stays_away_is_replaced_by_mail_once(run: OpenRollout, inbox:
 
 def test_a_pager_that_stays_away_is_said_by_mail_and_in_slack(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["pagerduty"] = "errors"
-    tell(run, notice("page", Loudness.PAGE, problem="drift"))
+    notify(run, notice("page", Loudness.PAGE, problem="drift"))
     now = utc_now()
     deliver(run, now)
     assert inbox.events("#alerts-critical") == ["page"]
@@ -156,7 +156,7 @@ def test_a_pager_that_stays_away_is_said_by_mail_and_in_slack(run: OpenRollout, 
     assert "PagerDuty takes no pages" in said["text"]
     assert len(inbox.store.all("mail")) == 2
     inbox.fault.clear()
-    tell(run, notice("over", Loudness.PAGE, problem="drift", resolves=True))
+    notify(run, notice("over", Loudness.PAGE, problem="drift", resolves=True))
     assert deliver(run, now + 31 * MINUTE) == 0
     (incident,) = inbox.store.all("pagerduty")
     assert [event["event_action"] for event in incident["events"]] == ["trigger", "resolve"]
@@ -166,7 +166,7 @@ def test_a_pager_that_stays_away_is_said_by_mail_and_in_slack(run: OpenRollout, 
 def test_an_ended_rollouts_last_words_are_sent_by_whoever_may(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["slack"] = "errors"
     run.append(Kind.CLOSED, {"reason": "enough", "by": ANN})
-    tell(run, notice("closed"))
+    notify(run, notice("closed"))
     assert deliver(run) == 1
     run.release_claim()
     other = run.connections.journal.claim(run.flag, "another", "host:2:x", timedelta(seconds=30))
@@ -196,7 +196,7 @@ def test_without_the_right_to_read_a_notice_still_comes(run: OpenRollout, inbox:
     unlisted = plan_of({"contacts": CONTACTS, "channels": {"progress": "#hidden"}})
     run.plan = unlisted
     inbox.fault["slack"] = "errors"
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     deliver(run)
     inbox.fault.clear()
     assert deliver(run) == 0
@@ -204,7 +204,7 @@ def test_without_the_right_to_read_a_notice_still_comes(run: OpenRollout, inbox:
 
 
 def test_reading_that_fails_is_no_reason_to_send_again(run: OpenRollout, inbox: Inbox) -> None:
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     deliver(run)
     with pytest.raises(Unreachable):
         reading(inbox, lambda: inbox.slack.find("#releases", notice("one"), utc_now() - MINUTE))
@@ -224,7 +224,7 @@ def reading(inbox: Inbox, ask: Callable[[], str]) -> None:
 def test_nobody_else_sends_for_an_open_rollout(run: OpenRollout, inbox: Inbox) -> None:
     run.release_claim()
     run.connections.journal.claim(run.flag, run.rollout, "host:2:x", timedelta(seconds=30))
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     assert deliver(run) == 1
     assert inbox.asked == []
 
@@ -233,7 +233,7 @@ def test_the_watch_sends_the_last_words_of_an_ended_rollout(
     run: OpenRollout, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.append(Kind.CLOSED, {"reason": "enough", "by": ANN})
-    tell(run, notice("closed"))
+    notify(run, notice("closed"))
     run.release_claim()
     monkeypatch.setattr("engine.watch.supervisor.BEAT", timedelta(seconds=0.1))
     claim = begin_watch(run.connections)
@@ -248,7 +248,7 @@ def test_the_watch_sends_the_last_words_of_an_ended_rollout(
 def test_a_delivery_that_fails_is_tried_again_at_the_next_guard(run: OpenRollout, inbox: Inbox, tmp_path: Path) -> None:
     quick = run.connections.journal.model_copy(update={"timeout_seconds": 0.3})
     watching = OpenRollout(replace(run.connections, journal=quick), run.rollout)
-    tell(run, notice("one"))
+    notify(run, notice("one"))
     watching.refresh()
     reporter = Reporter(watching)
     with sqlite3.connect(tmp_path / "journal.db", isolation_level=None) as other:
@@ -300,7 +300,7 @@ def test_who_has_a_mail_gets_it_once_and_who_refuses_it_is_asked_ever_more_seldo
     bad, good = CONTACTS[0]["email"], CONTACTS[1]["email"]
     server.refused = {bad: "550 5.1.1 no such user"}
     now = utc_now()
-    tell(run, notice("drift", Loudness.PAGE, problem="drift"))
+    notify(run, notice("drift", Loudness.PAGE, problem="drift"))
     asked_at = []
     for seconds in range(0, 4200, 10):
         before = len(server.asked)
@@ -327,7 +327,7 @@ def test_who_is_taken_again_has_it_by_the_next_try(run: OpenRollout, picky: tupl
     bad, good = CONTACTS[0]["email"], CONTACTS[1]["email"]
     server.refused = {bad: "450 4.2.0 greylisted"}
     now = utc_now()
-    tell(run, notice("drift", Loudness.PAGE))
+    notify(run, notice("drift", Loudness.PAGE))
     assert deliver(run, now) == 1
     server.refused = {}
     assert deliver(run.again(), now + timedelta(seconds=29)) == 1
@@ -340,8 +340,8 @@ def test_a_refused_page_is_still_before_its_end(run: OpenRollout, inbox: Inbox) 
     right = run.connections.pagerduty
     refusing = replace(run.connections, slack=None, mail=None, pagerduty=PagerDuty(routing_key="x", url=inbox.url))
     run.connections = refusing  # that address knows no events: 404
-    tell(run, notice("up", Loudness.PAGE, problem="drift"))
-    tell(run, notice("down", Loudness.INFO, problem="drift", resolves=True, acknowledges=True))
+    notify(run, notice("up", Loudness.PAGE, problem="drift"))
+    notify(run, notice("down", Loudness.INFO, problem="drift", resolves=True, acknowledges=True))
     assert deliver(run, now) == 2
     run.connections = replace(refusing, pagerduty=right)
     assert deliver(run, now + timedelta(seconds=10)) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.measuring.measure import entry_findings, look
+from engine.measuring.measure import entry_findings, measure_rollout
 from engine.preflight.checks import preflight_checks, run_checks
 from tests.conftest import PrometheusServer
 from tests.engine.world import DEAD, World, healthy, no_alerts
@@ -162,7 +162,7 @@ def test_a_criterion_beyond_the_buckets_is_refused(tmp_path: Path, prometheus_se
 def test_a_quantile_in_the_last_bucket_says_at_least(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
     trigger = {"kind": "threshold", "when": "trigger", "metric": "took", "above": "2000ms", "text": "Far too slow"}
     world = with_buckets(tmp_path, prometheus_server, histogram() | {"waves.0.criteria.3": trigger})
-    seen = look(world.run, world.now)
+    seen = measure_rollout(world.run, world.now)
     (found,) = (f for f in seen.judged.triggers if f.text == "Far too slow")
     assert "Took is at least 1000 ms" in found.sentence
     assert found.verdict is Verdict.INCONCLUSIVE, "it may as well be beyond the bound"

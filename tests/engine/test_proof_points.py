@@ -14,7 +14,7 @@ from blocks.connections import OpenConnections
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
-from engine.rollback.rollback import Proof, measure_proof
+from engine.rollback.rollback import RollbackProof, measure_proof
 from tests.conftest import PrometheusServer
 from tests.tidegate.builders import plan_of
 
@@ -38,7 +38,7 @@ class Counter:
     def write(self, pod: str, points: list[tuple[float, float]]) -> None:
         self.server.write([({"__name__": self.name, "path": "new", "pod": pod}, points)])
 
-    def proof(self, pods: Pods, stopped: str = "") -> Proof:
+    def proof(self, pods: Pods, stopped: str = "") -> RollbackProof:
         zero_at = datetime.now(UTC)
         start = zero_at.timestamp()
         for pod in pods:

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from blocks.prometheus.block import Prometheus
-from engine.measuring.measure import look
+from engine.measuring.measure import measure_rollout
 from engine.rollout import evaluation as ticking
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
@@ -270,7 +270,7 @@ def without_ranges(url: str) -> Iterator[str]:
 
 
 def trigger_of(world: World, text: str) -> Finding:
-    return next(f for f in look(world.run, world.now).judged.triggers if f.text == text)
+    return next(f for f in measure_rollout(world.run, world.now).judged.triggers if f.text == text)
 
 
 def test_a_breach_whose_past_cannot_be_read_is_no_health(world: World) -> None:

@@ -23,7 +23,7 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tests.tidegate.test_sign_off import CODE, EVE, LEAD, OPS, signing
-from tidegate.gates.approval import Answer, Choice, Outcome, Ruling
+from tidegate.gates.approval import Answer, Choice, GateDecision, Outcome
 from tidegate.gates.statements import field_name
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
@@ -44,7 +44,7 @@ def run(tmp_path: Path, prometheus_server: PrometheusServer) -> Iterator[OpenRol
     via.close()
 
 
-def say(run: OpenRollout, answer: Answer) -> Ruling:
+def say(run: OpenRollout, answer: Answer) -> GateDecision:
     """The answer, given to the gate as it waits, and ruled on."""
     gate = open_gate(run, 1, "run-1")
     assert give_answer(run, 1, gate.attempt, answer, "test")

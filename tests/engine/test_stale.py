@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.measuring.measure import look
+from engine.measuring.measure import measure_rollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, Traffic, World, healthy, no_alerts
 from tidegate.journal.state import HoldCause, Phase
@@ -36,12 +36,12 @@ def slow(at: datetime) -> dict[str, float | None]:
 
 
 def finding(world: World, text: str) -> Finding:
-    judged = look(world.run, world.now).judged
+    judged = measure_rollout(world.run, world.now).judged
     return next(f for f in (*judged.triggers, *judged.during) if f.text == text)
 
 
 def reading(world: World, name: str) -> Sample | NoData:
-    return look(world.run, world.now).raw[name]
+    return measure_rollout(world.run, world.now).raw[name]
 
 
 def test_a_sample_carries_the_instant_of_its_newest_point(world: World) -> None:
@@ -133,7 +133,7 @@ def test_a_new_path_that_ends_alone_is_told_as_such_and_follows_the_rule_for_no_
     soaked = world.soaked
     world.pass_time(2 * MINUTE, ends_alone, guard=GUARD)
     assert finding(world, "Few errors").verdict is Verdict.ERROR, "a window without a new point"
-    starved = next(f for f in look(world.run, world.now).judged.triggers if f.criterion == "starved")
+    starved = next(f for f in measure_rollout(world.run, world.now).judged.triggers if f.criterion == "starved")
     assert starved.verdict is not Verdict.PASS
     assert "counted no more, the old path's are" in starved.sentence
     world.pass_time(12 * MINUTE, ends_alone, guard=GUARD)
@@ -197,7 +197,7 @@ def test_old_control_points_pass_no_comparison(tmp_path: Path, prometheus_server
 def test_reasons_are_journalled(world: World) -> None:
     world.pass_time(14 * MINUTE, healthy, guard=GUARD)
     world.pass_time(2 * MINUTE, without_latency, guard=GUARD)
-    assert look(world.run, world.now).raw_json()["latency_query"] == NoDataReason.STALE.value
+    assert measure_rollout(world.run, world.now).raw_json()["latency_query"] == NoDataReason.STALE.value
 
 
 def test_ages_take_no_round_trip_of_their_own(world: World) -> None:
@@ -210,7 +210,7 @@ def test_ages_take_no_round_trip_of_their_own(world: World) -> None:
 
     world.pass_time(10 * MINUTE, healthy, guard=MINUTE)
     before = asked()
-    seen = look(world.run, world.now)
+    seen = measure_rollout(world.run, world.now)
     assert asked() - before == 1
     assert {name for name, found in seen.raw.items() if isinstance(found, Sample) and found.newest} >= {
         "traffic_canary",

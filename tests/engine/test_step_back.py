@@ -9,7 +9,7 @@ from blocks.errors import Fenced
 from blocks.flags.flagd_file import FlagdFile
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.exposure.step_back import step_back
-from engine.notices.delivery import tell
+from engine.notices.delivery import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
@@ -56,14 +56,14 @@ def test_the_flag_is_lowered_read_back_and_the_raiser_is_fenced_off(world: World
 
 def test_a_wave_that_is_raised_again_after_a_step_back_is_announced_again(world: World) -> None:
     run = OpenRollout(world.via, world.run.rollout)
-    tell(run, raised(run.plan, run.state))
+    notify(run, raised(run.plan, run.state))
     step_back(run, 1, by=BOB, reason="slow answers")
     run.append(Kind.SOAKED, {"wave": 1})
-    tell(run, soaked(run.plan, run.state, 1))
+    notify(run, soaked(run.plan, run.state, 1))
     decided = {"wave": 2, "attempt": 2, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(Kind.GATE_DECIDED, decided)
     raise_without_evidence(run, 2)
-    tell(run, raised(run.plan, run.state))
+    notify(run, raised(run.plan, run.state))
     told = [event for event in run.state.queued if event.startswith(("raised", "soaked"))]
     assert told == ["raised-2", "soaked-1-0-2", "raised-2-2"]
 

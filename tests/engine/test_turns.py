@@ -4,17 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.watch.rate_limit import Turns
+from engine.watch.rate_limit import RateLimiter
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MINUTE, APART, BEAT = timedelta(minutes=1), timedelta(seconds=3), timedelta(seconds=10)
 
 
-def turns() -> Turns:
-    return Turns(MINUTE, APART, at_most=10 * MINUTE)
+def turns() -> RateLimiter:
+    return RateLimiter(MINUTE, APART, at_most=10 * MINUTE)
 
 
-def taken(turns: Turns, count: int, now: datetime) -> list[int]:
+def taken(turns: RateLimiter, count: int, now: datetime) -> list[int]:
     return [number for number in range(count) if turns.has_come(f"r{number}", now)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
@@ -39,7 +39,7 @@ def test_a_breach_in_minutes_that_nobody_saw_is_obeyed(world: World, tmp_path: P
         with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
             database.execute("update guard_checks set checked = checked - ?", ((15 * MINUTE).total_seconds(),))
         run = OpenRollout(world.via, run.rollout)
-    tick(run, world.now + 15 * MINUTE, review=True)
+    evaluate(run, world.now + 15 * MINUTE, review=True)
     assert run.state.rollback is not None
     assert "Nobody saw it from" in run.state.rollback.reason
     assert world.via.flags.read(run.flag).exposure == ZERO
@@ -51,7 +51,7 @@ def test_a_gap_in_which_all_was_well_changes_nothing_and_credits_one_interval(wo
     before = world.soaked
     world.scrape(world.now + 60 * MINUTE, healthy)
     world.now += 60 * MINUTE
-    tick(world.run, world.now, review=True)
+    evaluate(world.run, world.now, review=True)
     assert world.run.state.rollback is None
     assert world.soaked - before <= world.run.timing.interval(1)
 
@@ -63,10 +63,10 @@ def test_a_gap_is_judged_by_the_first_look_that_can_read_it(world: World, review
     run = world.run
     world.now += 15 * MINUTE
     world.without_prometheus()
-    tick(run, world.now, review=review)
+    evaluate(run, world.now, review=review)
     assert run.state.rollback is None
     world.with_prometheus()
-    tick(run, world.now + run.timing.guard, review=False)
+    evaluate(run, world.now + run.timing.guard, review=False)
     assert run.state.rollback is not None
     assert "Nobody saw it from" in run.state.rollback.reason
 
@@ -78,9 +78,9 @@ def test_what_held_while_nothing_could_be_seen_is_obeyed_once_it_can(world: Worl
     world.without_prometheus()
     while world.now < began + 14 * MINUTE:
         world.now += MINUTE
-        tick(run, world.now, review=False)
+        evaluate(run, world.now, review=False)
     assert run.state.rollback is None
     world.with_prometheus()
-    tick(run, world.now + run.timing.guard, review=False)
+    evaluate(run, world.now + run.timing.guard, review=False)
     assert run.state.rollback is not None
     assert world.via.flags.read(run.flag).exposure == ZERO

@@ -11,7 +11,7 @@ from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.gates.gate import judge_answer
 from engine.notices.delivery import deliver
-from engine.rollout.evaluation import hold, resume, tick
+from engine.rollout.evaluation import evaluate, hold, resume
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from tests.engine.inbox import Inbox
@@ -57,7 +57,7 @@ class Waiting:
         end = self.now + span
         while self.now < end:
             self.now += beat
-            tick(self.run, self.now, review=False)
+            evaluate(self.run, self.now, review=False)
             deliver(self.run, self.now)
 
     def restart(self) -> None:

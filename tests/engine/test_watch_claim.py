@@ -19,7 +19,7 @@ from blocks.journal.block import Claim
 from engine.rollback.zero import ZeroBeside, zero_flag
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from engine.watch.leader_election import STANDBY, WATCH, stand_by
+from engine.watch.leader_election import STANDBY, WATCH, acquire_or_stand_by
 from engine.watch.supervisor import watch_until
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import Inbox
@@ -53,18 +53,18 @@ def is_held(via: OpenConnections, name: str) -> bool:
 
 
 def test_the_first_is_the_watch_at_once_and_the_third_leaves(via: OpenConnections) -> None:
-    assert stand_by(via, utc_now() + LATER) is not None
+    assert acquire_or_stand_by(via, utc_now() + LATER) is not None
     assert not is_held(via, STANDBY)
     of_another(via, STANDBY)
     via.journal.release(via.journal.claim(WATCH, WATCH, _ours(via), LEASE))
     of_another(via, WATCH)
-    assert stand_by(via, utc_now() + LATER) is None
+    assert acquire_or_stand_by(via, utc_now() + LATER) is None
 
 
 def test_whoever_stands_by_takes_over_as_soon_as_the_watch_leaves(via: OpenConnections) -> None:
     before = of_another(via, WATCH)
     got: list[Claim | None] = []
-    waiting = threading.Thread(target=lambda: got.append(stand_by(via, utc_now() + LATER)))
+    waiting = threading.Thread(target=lambda: got.append(acquire_or_stand_by(via, utc_now() + LATER)))
     waiting.start()
     wait_for(lambda: is_held(via, STANDBY), 5, "somebody stands by")
     assert not got
@@ -78,12 +78,12 @@ def test_whoever_stands_by_takes_over_as_soon_as_the_watch_leaves(via: OpenConne
 
 def test_who_stands_by_leaves_when_its_time_is_over(via: OpenConnections) -> None:
     of_another(via, WATCH)
-    assert stand_by(via, utc_now() + SOON) is None
+    assert acquire_or_stand_by(via, utc_now() + SOON) is None
     assert not is_held(via, STANDBY)
 
 
 def test_the_watch_goes_on_until_somebody_stands_by(via: OpenConnections) -> None:
-    claim = stand_by(via, utc_now())
+    claim = acquire_or_stand_by(via, utc_now())
     assert claim is not None
     ended = threading.Event()
 
@@ -99,7 +99,7 @@ def test_the_watch_goes_on_until_somebody_stands_by(via: OpenConnections) -> Non
 
 
 def test_it_leaves_at_the_latest_although_nobody_stands_by(via: OpenConnections) -> None:
-    claim = stand_by(via, utc_now())
+    claim = acquire_or_stand_by(via, utc_now())
     assert claim is not None
     watch_until(via, claim, utc_now(), utc_now() + SOON)
     assert not is_held(via, WATCH)
@@ -123,7 +123,7 @@ def test_a_rollout_that_cannot_be_read_keeps_no_other_from_being_guarded(
         # Of a newer release; and a plan that is no longer understood. The newest comes first.
         base.execute("UPDATE entries SET kind = 'unheard_of' WHERE rollout = 'three'")
         base.execute("UPDATE entries SET body = replace(body, '\"percent\"', '\"per_mille\"') WHERE rollout = 'two'")
-    claim = stand_by(via, utc_now())
+    claim = acquire_or_stand_by(via, utc_now())
     assert claim is not None
     watch_until(via, claim, utc_now() + SOON)
     assert guarded == {"one"}
@@ -143,7 +143,7 @@ def test_open_rollouts_that_nobody_can_guard_are_paged_once_for_each_episode(
 
     def watched() -> list[str]:
         # Each watch is another process's: what was told before stands in the journal alone.
-        claim = stand_by(heard, utc_now())
+        claim = acquire_or_stand_by(heard, utc_now())
         assert claim is not None
         watch_until(heard, claim, utc_now() + SOON * 3)
         return sorted(f"{m['dedup_key']} {m['status']}" for m in inbox.store.all("pagerduty"))
@@ -200,7 +200,7 @@ def test_a_flag_whose_file_system_hangs_keeps_no_other_from_being_guarded(
         return True
 
     monkeypatch.setattr("engine.watch.supervisor._guard", looked)
-    claim = stand_by(apart, utc_now())
+    claim = acquire_or_stand_by(apart, utc_now())
     assert claim is not None
     watching = threading.Thread(target=watch_until, args=(apart, claim, utc_now() + SOON * 100))
     watching.start()
@@ -285,6 +285,6 @@ def test_whoever_stands_by_takes_over_from_a_dead_watch_whose_clock_was_ahead(
     dead = of_another(via, WATCH)
     with sqlite3.connect(tmp_path / "journal.db") as base:
         base.execute("UPDATE claims SET until = until + 3600 WHERE flag = ?", (WATCH,))
-    claim = stand_by(via, utc_now() + LATER)
+    claim = acquire_or_stand_by(via, utc_now() + LATER)
     assert claim is not None
     assert claim.epoch == dead.epoch + 1

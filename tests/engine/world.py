@@ -14,7 +14,7 @@ from blocks.connections import OpenConnections
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
-from engine.rollout.evaluation import Ticked, review_due, tick
+from engine.rollout.evaluation import Evaluation, evaluate, review_due
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
@@ -107,13 +107,13 @@ class World:
                     point("latency", latency, path=path)
         self.server.write([(dict(key), points) for key, points in series.items()])
 
-    def pass_time(self, span: timedelta, traffic: Traffic, *, guard: timedelta | None = None) -> list[Ticked]:
+    def pass_time(self, span: timedelta, traffic: Traffic, *, guard: timedelta | None = None) -> list[Evaluation]:
         """Let time pass, looking at every guard (or as often as said), with a review whenever one is due."""
         beat, end, looks = guard or self.run.timing.guard, self.now + span, []
         self.scrape(end, traffic)
         while self.now < end and self.run.state.phase.is_open:
             self.now += beat
-            looks.append(tick(self.run, self.now, review=review_due(self.run, self.now)))
+            looks.append(evaluate(self.run, self.now, review=review_due(self.run, self.now)))
             if self.run.state.rollback is not None:
                 break
         return looks

@@ -14,7 +14,7 @@ from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_pos
 from tests.tidegate.plan_texts import BASE, load
 from tests.tidegate.test_step_back import lower
 from tidegate.criteria.external_examples import ACTION_EXAMPLES
-from tidegate.gates.approval import Answer, Choice, Outcome, human_findings, rule
+from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, human_findings
 from tidegate.gates.statements import statements
 from tidegate.journal.entries import Kind
 from tidegate.notices.actions_due import acknowledgements, due_notices, due_standbys, standby_notice
@@ -122,7 +122,7 @@ def test_the_next_gate_asks_whether_the_tasks_are_done() -> None:
     assert [s for s in statements(plan, 1) if s.key.startswith("task.")] == []
     for keys, outcome in ((["task.first.1"], Outcome.REFUSED), ([s.key for s in asked], Outcome.COUNTED)):
         found = human_findings(plan, 2, dict.fromkeys(keys, ANN))
-        ruling = rule(plan, 2, Answer(Choice.GO, ANN), started_by=STARTER, said_go=[], findings=found)
+        ruling = decide_answer(plan, 2, Answer(Choice.GO, ANN), started_by=STARTER, said_go=[], findings=found)
         assert ruling.outcome is outcome
 
 

@@ -13,12 +13,12 @@ from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, finding, plan_of
 from tidegate.gates.approval import (
     Answer,
     Choice,
+    GateDecision,
     Outcome,
-    Ruling,
     approvers_of,
+    decide_answer,
     human_findings,
     measured_entry,
-    rule,
     unsatisfiable,
 )
 from tidegate.gates.statements import field_name, people_of, statements
@@ -32,10 +32,10 @@ GOOD = finding(Verdict.PASS)
 UNMET = [v for v in Verdict if v not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
 
 
-def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> Ruling:
+def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> GateDecision:
     stated = {s.key: people_of(plan, s.role)[0] for s in statements(plan, wave)}
-    about: dict[str, Any] = {"started_by": STARTER, "said_go": (), "findings": (GOOD,), "stated": stated}
-    return rule(plan, wave, answer, **(about | more))
+    about: dict[str, Any] = {"started_by": STARTER, "active_approvals": (), "findings": (GOOD,), "stated": stated}
+    return decide_answer(plan, wave, answer, **(about | more))
 
 
 # Refusals
@@ -62,19 +62,19 @@ def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> Ruling:
         (2, Answer(EXTEND, ANN, extension=timedelta(0)), {}, "extend needs a duration such as 12h"),
         (2, Answer(EXTEND, ANN, extension=-HOUR), {}, "extend needs a duration such as 12h"),
         (1, Answer(GO, ANN), {"blocked": "held: drift"}, "held: drift"),
-        (1, Answer(GO, ANN), {"objection": "no code"}, "no code"),
-        (2, Answer(EXTEND, ANN, extension=HOUR), {"objection": "no code"}, "no code"),
+        (1, Answer(GO, ANN), {"rejection": "no code"}, "no code"),
+        (2, Answer(EXTEND, ANN, extension=HOUR), {"rejection": "no code"}, "no code"),
         (
             2,
             Answer(GO, STARTER),
-            {"objection": "no code"},
+            {"rejection": "no code"},
             f"{STARTER} may not approve this gate; allowed are {ANN}, {BOB}",
         ),
         (1, Answer(GO, STARTER), {}, f"{STARTER} started the rollout and cannot be its only approver"),
         (
             1,
             Answer(GO, STARTER),
-            {"said_go": [STARTER]},
+            {"active_approvals": [STARTER]},
             f"{STARTER} started the rollout and cannot be its only approver",
         ),
         (
@@ -86,13 +86,13 @@ def ruling(wave: int, answer: Answer, plan: Plan = PLAN, **more: Any) -> Ruling:
     ],
 )
 def test_this_answer_is_refused_because(wave: int, answer: Answer, more: dict[str, Any], reason: str) -> None:
-    assert ruling(wave, answer, **more) == Ruling(Outcome.REFUSED, reason)
+    assert ruling(wave, answer, **more) == GateDecision(Outcome.REFUSED, reason)
 
 
 @pytest.mark.parametrize("verdict", UNMET)
 def test_a_go_is_refused_while_a_finding_is_unmet(verdict: Verdict) -> None:
     found = ruling(1, Answer(GO, ANN), findings=(GOOD, finding(verdict, "bad"), GOOD))
-    assert found == Ruling(Outcome.REFUSED, f"Text of bad: {verdict.value}. Sentence of bad")
+    assert found == GateDecision(Outcome.REFUSED, f"Text of bad: {verdict.value}. Sentence of bad")
 
 
 # Acceptance
@@ -101,18 +101,33 @@ def test_a_go_is_refused_while_a_finding_is_unmet(verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     ("wave", "answer", "more", "expected"),
     [
-        (1, Answer(GO, ANN), {}, Ruling(Outcome.GO, f"go by {ANN}")),
-        (1, Answer(GO, ANN, "fine"), {"findings": ()}, Ruling(Outcome.GO, f"go by {ANN}: fine")),
-        (1, Answer(GO, ANN), {"findings": (finding(Verdict.NOT_APPLICABLE),)}, Ruling(Outcome.GO, f"go by {ANN}")),
-        (2, Answer(GO, ANN), {}, Ruling(Outcome.COUNTED, f"1 of 2 approvals ({ANN})")),
-        (2, Answer(GO, ANN), {"said_go": [ANN]}, Ruling(Outcome.COUNTED, f"1 of 2 approvals ({ANN})")),
-        (2, Answer(GO, ANN), {"said_go": [ANN, ANN]}, Ruling(Outcome.COUNTED, f"1 of 2 approvals ({ANN})")),
-        (2, Answer(GO, BOB), {"said_go": [ANN]}, Ruling(Outcome.GO, f"go by {ANN}, {BOB}")),
-        (2, Answer(GO, BOB), {"said_go": [ANN], "started_by": BOB}, Ruling(Outcome.GO, f"go by {ANN}, {BOB}")),
-        (2, Answer(EXTEND, ANN, extension=HOUR), {}, Ruling(Outcome.EXTENDED, f"extended by 1h by {ANN}")),
+        (1, Answer(GO, ANN), {}, GateDecision(Outcome.GO, f"go by {ANN}")),
+        (1, Answer(GO, ANN, "fine"), {"findings": ()}, GateDecision(Outcome.GO, f"go by {ANN}: fine")),
+        (
+            1,
+            Answer(GO, ANN),
+            {"findings": (finding(Verdict.NOT_APPLICABLE),)},
+            GateDecision(Outcome.GO, f"go by {ANN}"),
+        ),
+        (2, Answer(GO, ANN), {}, GateDecision(Outcome.COUNTED, f"1 of 2 approvals ({ANN})")),
+        (2, Answer(GO, ANN), {"active_approvals": [ANN]}, GateDecision(Outcome.COUNTED, f"1 of 2 approvals ({ANN})")),
+        (
+            2,
+            Answer(GO, ANN),
+            {"active_approvals": [ANN, ANN]},
+            GateDecision(Outcome.COUNTED, f"1 of 2 approvals ({ANN})"),
+        ),
+        (2, Answer(GO, BOB), {"active_approvals": [ANN]}, GateDecision(Outcome.GO, f"go by {ANN}, {BOB}")),
+        (
+            2,
+            Answer(GO, BOB),
+            {"active_approvals": [ANN], "started_by": BOB},
+            GateDecision(Outcome.GO, f"go by {ANN}, {BOB}"),
+        ),
+        (2, Answer(EXTEND, ANN, extension=HOUR), {}, GateDecision(Outcome.EXTENDED, f"extended by 1h by {ANN}")),
     ],
 )
-def test_this_answer_is_accepted(wave: int, answer: Answer, more: dict[str, Any], expected: Ruling) -> None:
+def test_this_answer_is_accepted(wave: int, answer: Answer, more: dict[str, Any], expected: GateDecision) -> None:
     assert ruling(wave, answer, **more) == expected
 
 
@@ -148,11 +163,13 @@ answers = st.builds(
     st.sampled_from(["", "held"]),
 )
 def test_a_go_is_earned(
-    wave: int, answer: Answer, said_go: list[str], started_by: str, findings: list[Finding], blocked: str
+    wave: int, answer: Answer, active_approvals: list[str], started_by: str, findings: list[Finding], blocked: str
 ) -> None:
-    found = ruling(wave, answer, said_go=said_go, started_by=started_by, findings=findings, blocked=blocked)
+    found = ruling(
+        wave, answer, active_approvals=active_approvals, started_by=started_by, findings=findings, blocked=blocked
+    )
     if found.outcome is Outcome.GO:
-        people = {*said_go, answer.approver}
+        people = {*active_approvals, answer.approver}
         assert answer.decision is GO
         assert answer.approver in approvers_of(PLAN, wave)
         assert len(people) >= PLAN.waves[wave - 1].gate.quorum
@@ -203,7 +220,7 @@ def test_a_gate_is_unsatisfiable_exactly_when_no_group_of_people_gets_a_go(
     plan = plan.model_copy(update={"waves": plan.waves[1:], "checklist": {}})
     groups = [group for size in range(1, len(people) + 1) for group in combinations(people, size)]
     passed = any(
-        ruling(1, Answer(GO, group[-1]), plan, said_go=group[:-1], started_by=started_by).outcome is Outcome.GO
+        ruling(1, Answer(GO, group[-1]), plan, active_approvals=group[:-1], started_by=started_by).outcome is Outcome.GO
         for group in groups
     )
     assert passed == (unsatisfiable(plan, started_by) == "")
@@ -239,7 +256,7 @@ def test_a_go_is_counted_until_a_person_of_each_role_has_stated_their_part() -> 
     assert (found.outcome, found.stated) == (Outcome.COUNTED, ("checklist.2",))
     assert f"lead has not stated yet ({ANN}, {BOB}): The team is there" in found.reason
     assert f"{STARTER} cannot state anything for lead" in found.reason
-    last = ruling(1, Answer(GO, ANN, stated=keys), stated={"checklist.2": STARTER}, said_go=[STARTER])
+    last = ruling(1, Answer(GO, ANN, stated=keys), stated={"checklist.2": STARTER}, active_approvals=[STARTER])
     assert (last.outcome, last.stated) == (Outcome.GO, ("first.1", "checklist.1"))
 
 

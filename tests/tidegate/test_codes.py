@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pyotp import TOTP
 
 from tests.tidegate.builders import ANN
-from tidegate.gates.codes import LOCK, SEED_BITS, STEP, Proof, locked_until, prove, seed_problem, step_at, steps_of
+from tidegate.gates.codes import LOCK, SEED_BITS, STEP, CodeProof, locked_until, prove, seed_problem, step_at, steps_of
 
 # The secret and the last six digits of the SHA-1 table in RFC 6238, appendix B.
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -28,8 +28,8 @@ def code_at(instant: datetime, seed: str = RFC_SEED) -> str:
     return str(TOTP(seed).at(instant))
 
 
-def wrong_at(*ago: timedelta) -> list[Proof]:
-    return [Proof(NOW - each, problem="wrong", wrong=True) for each in ago]
+def wrong_at(*ago: timedelta) -> list[CodeProof]:
+    return [CodeProof(NOW - each, problem="wrong", wrong=True) for each in ago]
 
 
 @pytest.mark.parametrize(("unix", "code"), RFC)
@@ -58,12 +58,12 @@ def test_a_code_counts_one_step_to_either_side(steps: int, counts: bool) -> None
         (RFC_SEED, "1234567", [], "was wrong or too old", True),
         (RFC_SEED, "abcdef", [], "was wrong or too old", True),
         (RFC_SEED, "١٢٣٤٥٦", [], "was wrong or too old", True),
-        (RFC_SEED, code_at(NOW), [Proof(NOW - SECOND, step_at(NOW))], "was used already", False),
+        (RFC_SEED, code_at(NOW), [CodeProof(NOW - SECOND, step_at(NOW))], "was used already", False),
         (RFC_SEED, code_at(NOW), wrong_at(*[SECOND] * 5), "is not believed until 17:15:09 UTC", False),
     ],
 )
 def test_a_problem_is_named_and_only_a_guess_counts_towards_the_lock(
-    seed: str | None, code: str, earlier: list[Proof], problem: str, wrong: bool
+    seed: str | None, code: str, earlier: list[CodeProof], problem: str, wrong: bool
 ) -> None:
     proof = prove(ANN, seed, code, NOW, earlier)
     assert proof.step is None
@@ -93,11 +93,13 @@ MINUTE = timedelta(minutes=1)
         (wrong_at(*[15 * MINUTE] * 5), None),
         (wrong_at(*[28 * MINUTE] * 4, 14 * MINUTE), NOW + MINUTE),
         (wrong_at(*[-SECOND] * 5), NOW + SECOND + LOCK),
-        ([Proof(NOW, problem="no code", wrong=False)] * 9, None),
-        ([Proof(NOW - SECOND, 7)] * 9, None),
+        ([CodeProof(NOW, problem="no code", wrong=False)] * 9, None),
+        ([CodeProof(NOW - SECOND, 7)] * 9, None),
     ],
 )
-def test_five_wrong_codes_within_fifteen_minutes_lock_for_fifteen(earlier: list[Proof], until: datetime | None) -> None:
+def test_five_wrong_codes_within_fifteen_minutes_lock_for_fifteen(
+    earlier: list[CodeProof], until: datetime | None
+) -> None:
     assert locked_until(earlier, NOW) == until
 
 
@@ -123,7 +125,7 @@ near = st.integers(-100, 100).map(lambda seconds: timedelta(seconds=seconds))
 
 @given(instants, st.lists(near, max_size=12))
 def test_however_often_a_code_is_given_each_of_its_steps_counts_once(at: datetime, when: list[timedelta]) -> None:
-    code, earlier = code_at(at), list[Proof]()
+    code, earlier = code_at(at), list[CodeProof]()
     for offset in when:
         earlier.append(prove(ANN, RFC_SEED, code, at + offset, earlier))
     spent = [proof.step for proof in earlier if proof.step is not None]
@@ -135,10 +137,10 @@ def test_however_often_a_code_is_given_each_of_its_steps_counts_once(at: datetim
 def test_whoever_is_believed_spends_a_step_around_the_instant_and_anything_else_says_why(
     at: datetime, code: str, before: list[tuple[timedelta, bool]]
 ) -> None:
-    proof = prove(ANN, RFC_SEED, code, at, [Proof(at + off, problem="p", wrong=wrong) for off, wrong in before])
+    proof = prove(ANN, RFC_SEED, code, at, [CodeProof(at + off, problem="p", wrong=wrong) for off, wrong in before])
     if proof.step is None:
         assert proof.problem
     else:
         assert abs(proof.step - step_at(at)) <= 1
         assert not proof.problem
-    assert Proof.from_json(proof.to_json()) == proof
+    assert CodeProof.from_json(proof.to_json()) == proof

@@ -14,8 +14,8 @@ from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
 from tidegate.criteria.alarm import alarm_notice, judge_alarm_test, outcome, still_counts
 from tidegate.criteria.external import (
     MOST_KNOWN,
+    ProbeResult,
     Reply,
-    Told,
     figure_in,
     judge_cost,
     judge_count,
@@ -211,7 +211,7 @@ RIGHT, WRONG, REFUSED, SILENT, ASTRAY = Reply
 def test_known_requests_tell_corruption_from_silence_from_no_evidence(
     told: list[tuple[Reply, Reply]], expected: Verdict, words: str
 ) -> None:
-    rows = [Told(f"k{n}", new, legacy) for n, (new, legacy) in enumerate(told)]
+    rows = [ProbeResult(f"k{n}", new, legacy) for n, (new, legacy) in enumerate(told)]
     found = judge_synthetic("id", example("synthetic"), rows)
     assert found.verdict is expected
     assert words in found.sentence
@@ -222,7 +222,7 @@ def test_known_requests_tell_corruption_from_silence_from_no_evidence(
 
 @given(st.lists(st.tuples(st.sampled_from(Reply), st.sampled_from(Reply)), max_size=5))
 def test_known_requests_pass_only_when_each_was_answered_rightly_on_the_new_path(pairs: list[Any]) -> None:
-    found = judge_synthetic("id", example("synthetic"), [Told("k", *pair) for pair in pairs])
+    found = judge_synthetic("id", example("synthetic"), [ProbeResult("k", *pair) for pair in pairs])
     assert (found.verdict is P) == (bool(pairs) and all(new is RIGHT for new, _ in pairs))
 
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, BOB, STARTER, Journal, finding, opened, plan_of
-from tidegate.gates.approval import Answer, Choice, Outcome, Ruling, asked_people, human_findings, rule, unsatisfiable
+from tidegate.gates.approval import (
+    Answer,
+    Choice,
+    GateDecision,
+    Outcome,
+    asked_people,
+    decide_answer,
+    human_findings,
+    unsatisfiable,
+)
 from tidegate.gates.statements import (
     field_name,
     may_state,
@@ -50,9 +59,9 @@ LEAD, OPS, CODE = "sign-off.1", "sign-off.2", "checklist.1"
 ALL = frozenset({LEAD, OPS, CODE})
 
 
-def ruling(who: str, boxes: set[str] | frozenset[str] = ALL, plan: Plan = PLAN, **more: Any) -> Ruling:
-    about: dict[str, Any] = {"started_by": STARTER, "said_go": (), "findings": (finding(Verdict.PASS),)}
-    return rule(plan, 1, Answer(GO, who, stated=frozenset(boxes)), **(about | more))
+def ruling(who: str, boxes: set[str] | frozenset[str] = ALL, plan: Plan = PLAN, **more: Any) -> GateDecision:
+    about: dict[str, Any] = {"started_by": STARTER, "active_approvals": (), "findings": (finding(Verdict.PASS),)}
+    return decide_answer(plan, 1, Answer(GO, who, stated=frozenset(boxes)), **(about | more))
 
 
 # What is asked
@@ -128,13 +137,13 @@ def test_whoever_signs_is_asked_too() -> None:
         # A role that signs and is no approver counts for its signature, not for the quorum.
         (EVE, {OPS}, {}, Outcome.COUNTED, f"0 of 1 approvals (nobody yet); lead has not stated yet ({ANN}, {BOB}): Checklist, Code", {OPS}),
         (EVE, ALL, {"stated": {LEAD: ANN, CODE: ANN}}, Outcome.COUNTED, f"1 more of these have to say go: {ANN}, {BOB}, {STARTER}; {EVE} cannot state anything for lead", {OPS}),
-        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [ANN]}, Outcome.GO, f"go by {ANN}", {OPS}),
+        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "active_approvals": [ANN]}, Outcome.GO, f"go by {ANN}", {OPS}),
         (EVE, {LEAD}, {}, Outcome.REFUSED, f"stated nothing that counts; {EVE} cannot state anything for lead", set()),
         (EVE, set(), {}, Outcome.REFUSED, f"{EVE} is no approver here and stated nothing that counts", set()),
         (STRANGER, ALL, {}, Outcome.REFUSED, f"{STRANGER} may not approve this gate; allowed are {ANN}, {BOB}, {STARTER}, {EVE}", set()),
         # Whoever started it cannot be its only approver, and what others signed is not lost over it.
         (STARTER, set(), {"stated": {LEAD: ANN, CODE: ANN, OPS: EVE}}, Outcome.REFUSED, "cannot be its only approver", set()),
-        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "said_go": [STARTER]}, Outcome.COUNTED, "another approver", {OPS}),
+        (EVE, {OPS}, {"stated": {LEAD: ANN, CODE: ANN}, "active_approvals": [STARTER]}, Outcome.COUNTED, "another approver", {OPS}),
         (ANN, ALL, {"blocked": "held: drift"}, Outcome.REFUSED, "held: drift", set()),
         (EVE, {OPS}, {"findings": (finding(Verdict.FAIL, "bad"),)}, Outcome.REFUSED, "Text of bad: FAIL", set()),
         (ANN, ALL, {"stated": {OPS: EVE}, "findings": (finding(Verdict.ERROR, "bad"),)}, Outcome.REFUSED, "bad", set()),
@@ -157,18 +166,18 @@ def test_one_person_of_all_roles_signs_for_all_of_them_at_once() -> None:
 
 def test_a_quorum_is_wanted_besides() -> None:
     plan = signing({"waves.0.gate": {"approvers": ["lead"], "quorum": 2}})
-    found = ruling(ANN, {CODE, LEAD}, plan, stated={OPS: EVE}, said_go=[EVE])
+    found = ruling(ANN, {CODE, LEAD}, plan, stated={OPS: EVE}, active_approvals=[EVE])
     assert (found.outcome, found.reason) == (
         Outcome.COUNTED,
         f"1 of 2 approvals ({ANN}); 1 more of these have to say go: {BOB}",
     )
-    assert ruling(BOB, set(), plan, stated=dict.fromkeys(ALL, ANN), said_go=[EVE, ANN]).outcome is Outcome.GO
+    assert ruling(BOB, set(), plan, stated=dict.fromkeys(ALL, ANN), active_approvals=[EVE, ANN]).outcome is Outcome.GO
 
 
 def test_extend_and_later_gates_know_no_sign_off() -> None:
-    extend = rule(PLAN, 1, Answer(Choice.EXTEND, EVE), started_by=STARTER, said_go=(), findings=())
+    extend = decide_answer(PLAN, 1, Answer(Choice.EXTEND, EVE), started_by=STARTER, active_approvals=(), findings=())
     assert "allowed are" in extend.reason
-    later = rule(PLAN, 2, Answer(GO, ANN), started_by=STARTER, said_go=[BOB], findings=())
+    later = decide_answer(PLAN, 2, Answer(GO, ANN), started_by=STARTER, active_approvals=[BOB], findings=())
     assert later.outcome is Outcome.GO
 
 
@@ -184,12 +193,12 @@ def test_a_go_means_that_every_role_signed_in_person(
     holders = {LEAD: {ANN, BOB}, CODE: {ANN, BOB}, OPS: {EVE}}
     for attempt, (who, boxes) in enumerate(answers, start=1):
         state = journal.state
-        found = rule(
+        found = decide_answer(
             PLAN,
             1,
             Answer(GO, who, stated=boxes),
             started_by=started_by,
-            said_go=state.approvals.get(1, []),
+            active_approvals=state.approvals.get(1, []),
             findings=(),
             stated=state.stated.get(1, {}),
         )
@@ -308,7 +317,7 @@ def test_what_an_older_release_took_from_the_wrong_person_is_stated_by_nobody() 
 
 
 def test_hold_needs_no_signature() -> None:
-    found = rule(PLAN, 1, Answer(HOLD, STRANGER), started_by=STARTER, said_go=(), findings=())
+    found = decide_answer(PLAN, 1, Answer(HOLD, STRANGER), started_by=STARTER, active_approvals=(), findings=())
     assert found.outcome is Outcome.HELD
 
 

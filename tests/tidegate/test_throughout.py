@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import T0
-from tidegate.journal.success_tally import Kept, gather
+from tidegate.journal.success_tally import SuccessTally, gather
 
 PLAN = {
     "success": [{"kind": "throughout", "text": "t", "metric": "errors", "below": "2%", "events": 100}],
@@ -11,9 +11,9 @@ PLAN = {
 }
 
 
-def kept(*lines: tuple[float | None, float | None]) -> Kept:
+def kept(*lines: tuple[float | None, float | None]) -> SuccessTally:
     """After reviews with these values and counts."""
-    found: dict[int, Kept] = {}
+    found: dict[int, SuccessTally] = {}
     for value, n in lines:
         gather(found, PLAN, T0, {"wave": 1, "metrics": [{"name": "errors", "value": value, "n": n}]})
     return found[1]

@@ -32,7 +32,7 @@ from tests.tidegate.test_step_back import lower
 from tidegate.criteria.metric_levels import metric_line
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, RolloutState
-from tidegate.journal.success_tally import Kept
+from tidegate.journal.success_tally import SuccessTally
 from tidegate.notices import texts as wording
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.reminder_texts import broken_throughout, evidence_holds, held_long
@@ -253,7 +253,7 @@ def test_a_hold_for_legacy_is_ended_by_no_resume() -> None:
 def test_after_the_last_wave_no_notice_counts_on() -> None:
     promised = {"kind": "throughout", "text": "Few errors", "metric": "errors", "below": "2%", "events": 100}
     plan = plan_of({"success": [promised]})
-    kept = Kept(broken_at=T0, broken_value=3.0)
+    kept = SuccessTally(broken_at=T0, broken_value=3.0)
     for state, where in ((in_wave(2, plan).state, "wave 2"), (in_post_rollout(plan).state, "the post-rollout days")):
         assert f" in {where} of small-1;" in broken_throughout(plan, state, 1, kept).body
     told = evidence_holds(plan, in_post_rollout(plan).state, finding(Verdict.FAIL))

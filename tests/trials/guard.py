@@ -5,7 +5,7 @@ import threading
 
 from blocks.kit import read_kit
 from console.home import kit_path
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout, utc_now
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     run = OpenRollout(read_kit(kit_path()), sys.argv[1])
     run.wait_for_claim()
     while True:
-        tick(run, utc_now(), review=False)
+        evaluate(run, utc_now(), review=False)
         print("looked", flush=True)
         threading.Event().wait(1)
 

@@ -12,9 +12,9 @@ from blocks.connections import OpenConnections
 from blocks.flags.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
-from engine.measuring.measure import entry_findings, look
+from engine.measuring.measure import entry_findings, measure_rollout
 from engine.measuring.references import measure_baseline, measure_wave
-from engine.rollout.evaluation import tick
+from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
@@ -169,7 +169,7 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
         assert run.state.wave == wave
         looks = [0.25 * HOUR, HOUR, 4 * HOUR, 11 * HOUR, 17 * HOUR, lasts / 2, lasts]
         for after in sorted(looks):
-            ticked = tick(run, raised + after, review=True)
+            ticked = evaluate(run, raised + after, review=True)
             judged = ticked.look.judged
             assert isinstance(ticked.decision, Continue), (wave, after, ticked.decision)
             assert [f for f in judged.triggers if f.verdict in (Verdict.FAIL, Verdict.ERROR)] == []
@@ -212,7 +212,7 @@ def test_a_restart_a_gap_and_a_nan_roll_nothing_back(
         if wave == 1:
             measure_wave(run, wave, start + LASTS[0])
             run.append(Kind.SOAKED, {"wave": 1}, start + LASTS[0])
-    seen = look(run, start + after).judged
+    seen = measure_rollout(run, start + after).judged
     assert [f for f in (*seen.triggers, *seen.during) if f.verdict is Verdict.FAIL] == []
     # What has no value says so; it never passes for want of it.
     memory = whole.plan.metrics["memory"].title
@@ -235,5 +235,5 @@ def test_an_unreachable_prometheus_makes_a_reference_without_values(
     measure_baseline(run, start)
     assert run.refresh().sequence == sequence
     _raise(run, 1, start)
-    during = look(run, start + HOUR).judged
+    during = measure_rollout(run, start + HOUR).judged
     assert not any(f.verdict is Verdict.PASS for f in (*during.during, *during.triggers) if f.criterion != "starved")

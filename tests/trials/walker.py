@@ -24,7 +24,7 @@ import flows.rollout
 import flows.waves
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import Fenced
-from engine.rollout.evaluation import review_due, tick
+from engine.rollout.evaluation import evaluate, review_due
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, settle, utc_now
 from flows.rollout import rollout
@@ -109,7 +109,7 @@ def _without_prefect(via: OpenConnections) -> None:
     """The runbook's Prefect calls that need a server, as plain ones."""
     log = logging.getLogger("walk")
     quiet = SimpleNamespace(update=lambda *_: None, flush=lambda: None)
-    looks: Callable[..., Any] = lambda at: tick(at.run, at.now, review=True)  # noqa: E731
+    looks: Callable[..., Any] = lambda at: evaluate(at.run, at.now, review=True)  # noqa: E731
     engine.rollout.monitoring._review = SimpleNamespace(with_options=lambda **_: looks)  # type: ignore[assignment]
     flows.rollout.wave = flows.waves.wave.fn  # type: ignore[assignment]
     flows.waves.get_run_logger = lambda: log  # type: ignore[assignment, return-value]
@@ -136,7 +136,7 @@ def walk(folder: Path, prometheus: str, stop_at: str) -> None:
     while guarded.refresh().phase.is_open and guarded.state.rollback is None:
         now = utc_now()
         try:
-            tick(guarded, now, review=review_due(guarded, now))
+            evaluate(guarded, now, review=review_due(guarded, now))
         except Fenced:
             settle(guarded)
         threading.Event().wait(0.2)

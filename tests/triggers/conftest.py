@@ -21,7 +21,7 @@ from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 from engine.measuring.references import measure_baseline, measure_wave
 from engine.rollback.rollback import prove, roll_back
-from engine.rollout.evaluation import Ticked, review_due, tick
+from engine.rollout.evaluation import Evaluation, evaluate, review_due
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
@@ -173,10 +173,10 @@ def triggers(plan: Plan) -> list[tuple[int, str]]:
     ]
 
 
-def guard(run: OpenRollout) -> Ticked:
+def guard(run: OpenRollout) -> Evaluation:
     """One look, a review when it is due."""
     now = utc_now()
-    return tick(run, now, review=review_due(run, now))
+    return evaluate(run, now, review=review_due(run, now))
 
 
 def until_quiet(run: OpenRollout, text: str, seconds: float) -> None:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tidegate.backtest.past import Asked
-from tidegate.backtest.scene import Harm, Scene, Watched
-from tidegate.backtest.seen import Seen, codes_by_value, seen_of
-from tidegate.backtest.span import Span, factor_at, first_lasting
+from tidegate.backtest.scene import BacktestData, Harm, Watched
+from tidegate.backtest.seen import ReplayResult, codes_by_value, seen_of
+from tidegate.backtest.span import ReplayWindow, factor_at, first_lasting
 from tidegate.criteria.change import Against, judge_change
 from tidegate.criteria.history_kinds import Change
 from tidegate.criteria.queries import Breach, metric_reading
@@ -32,7 +32,7 @@ class OfChangeBefore:
         """Every question."""
         return (*self.what.asked, *(question for _, question in self.before))
 
-    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+    def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
         """What it would have said in that wave."""
         then, name = self._against(scene, span), self.criterion.metric
         if harm is None or harm.metric != name:
@@ -50,7 +50,7 @@ class OfChangeBefore:
         fired = None if number is None else (span.first + number, judge(readings[number])[0])
         return seen_of(codes, scene.grid, span.first, fired=fired)
 
-    def _against(self, scene: Scene, span: Span) -> Against:
+    def _against(self, scene: BacktestData, span: ReplayWindow) -> Against:
         name, at = self.criterion.metric, scene.grid.at(span.raised)
         answers = {key: scene.past.reading(question, at) for key, question in self.before}
         if (part := f"{name}_part") in answers:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from tidegate.backtest.past import Asked, Column
-from tidegate.backtest.scene import Harm, Scene
-from tidegate.backtest.seen import Seen
-from tidegate.backtest.span import Span
+from tidegate.backtest.scene import BacktestData, Harm
+from tidegate.backtest.seen import ReplayResult
+from tidegate.backtest.span import ReplayWindow
 from tidegate.criteria.breaker import judge_breaker
 from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, VersusControl
 from tidegate.criteria.counts import Series
@@ -47,13 +47,13 @@ class Sides:
         """Every question."""
         return (*self.canary, *self.control)
 
-    def rows(self, scene: Scene) -> list[Counts] | NoData:
+    def rows(self, scene: BacktestData) -> list[Counts] | NoData:
         """Every tick of the whole past that both sides have, by its end."""
         if self.asked not in scene.counts:
             scene.counts[self.asked] = self._rows(scene)
         return scene.counts[self.asked]
 
-    def _rows(self, scene: Scene) -> list[Counts] | NoData:
+    def _rows(self, scene: BacktestData) -> list[Counts] | NoData:
         sides: list[list[dict[float, float]]] = []
         for questions in (self.canary, self.control):
             columns: list[dict[float, float]] = []
@@ -85,7 +85,7 @@ class OfCounts:
         """Every question."""
         return tuple(question for side in self.sides for question in side.asked)
 
-    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+    def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
         """What it would have said in that wave; a tick that was not counted is one without sight."""
         factor = harm.factor if harm is not None and harm.metric == self.harmed_by else 1.0
         raised, last = scene.grid.at(span.raised).timestamp(), scene.grid.at(span.last).timestamp()
@@ -96,7 +96,9 @@ class OfCounts:
         for sides in self.sides:
             rows = sides.rows(scene)
             if isinstance(rows, NoData):
-                return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
+                return ReplayResult(
+                    expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),)
+                )
             day = _between(rows, day_before, raised)
             wave = tuple(_harmed(row, factor) for row in _between(rows, raised, last))
             cohorts = cohorts_of(day) or ASSUMED
@@ -107,21 +109,23 @@ class OfCounts:
             found = watched(found, days)
             if not found:
                 # The tick says then that nothing is compared.
-                return Seen(expected, 0, expected, 0)
+                return ReplayResult(expected, 0, expected, 0)
         ends = sorted({row.end for one in found for row in one.waves[0].rows})
         if not ends:
-            return Seen(expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),))
+            return ReplayResult(
+                expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),)
+            )
         end = self._fires(found, ends, scene.timing)
         unsure = 0 if end is not None else self._unsure(found)
         missing = max(0, expected - len(ends))
         spells = self._spells([raised, *ends, last], scene)
         if end is None:
-            return Seen(expected, missing, unsure, 0, spells=spells)
+            return ReplayResult(expected, missing, unsure, 0, spells=spells)
         finding = self._judge(found, end, scene.timing)
         at = datetime.fromtimestamp(end, scene.grid.start.tzinfo)
-        return Seen(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
+        return ReplayResult(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
 
-    def _spells(self, ends: Sequence[float], scene: Scene) -> tuple[tuple[datetime, datetime], ...]:
+    def _spells(self, ends: Sequence[float], scene: BacktestData) -> tuple[tuple[datetime, datetime], ...]:
         """From when to when ticks are missing."""
         tick, zone = self.tick.total_seconds(), scene.grid.start.tzinfo
         gaps = ((one + tick, other) for one, other in pairwise(ends) if other - one > 1.5 * tick)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tidegate.backtest.past import Asked
-from tidegate.backtest.scene import Harm, Scene, Watched
-from tidegate.backtest.seen import CODES, FAIL, Seen, seen_of
-from tidegate.backtest.span import Span, factor_at, first_lasting
+from tidegate.backtest.scene import BacktestData, Harm, Watched
+from tidegate.backtest.seen import CODES, FAIL, ReplayResult, seen_of
+from tidegate.backtest.span import ReplayWindow, factor_at, first_lasting
 from tidegate.criteria.history_kinds import Leak, ResourceSpike
 from tidegate.criteria.leak import Floors, judge_leak
 from tidegate.criteria.queries import Breach
@@ -33,7 +33,7 @@ class OfLeak:
         """Every question."""
         return (self.points,)
 
-    def over(self, scene: Scene, span: Span, _: Harm | None) -> Seen:
+    def over(self, scene: BacktestData, span: ReplayWindow, _: Harm | None) -> ReplayResult:
         """What it would have said in that wave; a leak's growth is not put in."""
         every = max(1, scene.grid.places(self.floors.hour))
         places = range(span.raised + every, span.last + 1, every)
@@ -43,7 +43,7 @@ class OfLeak:
         fired = None if number < 0 else (places[number], findings[number])
         return seen_of(codes, scene.grid, span.raised + every, every, fired)
 
-    def _judge(self, scene: Scene, place: int) -> Finding:
+    def _judge(self, scene: BacktestData, place: int) -> Finding:
         back = self.floors.a_day * (self.floors.days + 1)
         hours = [scene.grid.at(place) - self.floors.hour * number for number in range(back, -1, -1)]
         found = [scene.past.reading(self.points, at) for at in hours]
@@ -66,7 +66,7 @@ class OfSpike:
         """Every question."""
         return tuple(question for what in self.whats for question in what.asked)
 
-    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+    def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
         """What it would have said in that wave."""
         every = max(1, scene.grid.places(max(scene.timing.interval(self.wave), scene.timing.pace.real(SPIKE_LOOKS))))
         places = range(span.raised + every, span.last + 1, every)
@@ -81,10 +81,14 @@ class OfSpike:
         fired = None if number is None else (places[number], judged[number][0])
         return seen_of(codes, scene.grid, span.raised + every, every, fired)
 
-    def _reading(self, scene: Scene, span: Span, harm: Harm | None, what: Watched, place: int) -> Reading:
+    def _reading(
+        self, scene: BacktestData, span: ReplayWindow, harm: Harm | None, what: Watched, place: int
+    ) -> Reading:
         return scene.reading(what, place, factor_at(scene, harm, what.name, span, place))
 
-    def _judge(self, scene: Scene, span: Span, harm: Harm | None, place: int) -> tuple[Finding, Breach | None, Watched]:
+    def _judge(
+        self, scene: BacktestData, span: ReplayWindow, harm: Harm | None, place: int
+    ) -> tuple[Finding, Breach | None, Watched]:
         plan, timing, found = scene.plan, scene.timing, []
         now = scene.grid.at(place)
         for what in self.whats:

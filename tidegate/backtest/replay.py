@@ -9,9 +9,9 @@ from tidegate.backtest.before import OfChangeBefore
 from tidegate.backtest.counted import OfCounts, Sides
 from tidegate.backtest.looking_back import OfLeak, OfSpike
 from tidegate.backtest.past import Asked
-from tidegate.backtest.scene import Harm, Scene, Watched, watched
-from tidegate.backtest.seen import Seen
-from tidegate.backtest.span import Span
+from tidegate.backtest.scene import BacktestData, Harm, Watched, watched
+from tidegate.backtest.seen import ReplayResult
+from tidegate.backtest.span import ReplayWindow
 from tidegate.backtest.stand_in import labels_of, stand_in
 from tidegate.backtest.timeless import OfAlerts, OfChangeBeside, OfObjective, OfThreshold
 from tidegate.criteria.change import has_control, reference_number
@@ -43,7 +43,7 @@ class Replay(Protocol):
 
     @property
     def asked(self) -> tuple[Asked, ...]: ...
-    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen: ...
+    def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult: ...
 
 
 @dataclass(frozen=True, slots=True)

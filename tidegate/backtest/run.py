@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tidegate.backtest.past import Asked, Grid, Past
 from tidegate.backtest.replay import Line, Steps, lines, unlisted
 from tidegate.backtest.result import BacktestResult, criteria_hash
-from tidegate.backtest.scene import Harm, Scene
+from tidegate.backtest.scene import BacktestData, Harm
 from tidegate.backtest.waves import criterion_result, spans, tell, wave_result
 from tidegate.plan.model import Alerts, Plan
 from tidegate.plan.pace import Pace, Timing
@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]  # what, how many are done, of how ma
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class BacktestPlan:
     """What is tried: the plan's waves over a period, how densely, and which harm is put in."""
 
     plan: Plan
@@ -50,7 +50,7 @@ def course(
     every: timedelta | None = None,
     waves: Iterable[int] = (),
     harms: Iterable[Harm] = (),
-) -> Course:
+) -> BacktestPlan:
     """What will be asked and judged; raises ValueError for a period, a wave or a harm that cannot be tried."""
     timing = Timing(plan, Pace.of(start, plan.pace))
     beat = look or max(timing.pace.real(LOOK), timedelta(seconds=1))
@@ -69,14 +69,14 @@ def course(
             raise ValueError(f"--inject: found {harm.metric!r}, allowed are {', '.join(plan.metrics)}")
     steps = Steps(beat, between)
     asked = tuple(line for line in lines(plan, timing, steps) if line.wave in chosen)
-    return Course(plan, timing, grid, steps, chosen, tuple(harms), asked)
+    return BacktestPlan(plan, timing, grid, steps, chosen, tuple(harms), asked)
 
 
 def judge(
-    what: Course, past: Past, rules: Mapping[frozenset[tuple[str, str]], int], progress: Progress
+    what: BacktestPlan, past: Past, rules: Mapping[frozenset[tuple[str, str]], int], progress: Progress
 ) -> BacktestResult:
     """Every wave judged at every start, by the plan's own judge."""
-    scene = Scene(what.plan, what.timing, what.grid, past, rules)
+    scene = BacktestData(what.plan, what.timing, what.grid, past, rules)
     waves, criteria, done = [], [], 0
     for wave in what.waves:
         found = spans(what.grid, what.steps.start, what.timing.soak(wave))

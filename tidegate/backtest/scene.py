@@ -64,7 +64,7 @@ def watched(plan: Plan, timing: Timing, name: str, wave: int, matchers: str, ste
 
 
 @dataclass(slots=True)
-class Scene:
+class BacktestData:
     """The past on its grid, and what was worked out of it so far."""
 
     plan: Plan

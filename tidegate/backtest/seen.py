@@ -20,7 +20,7 @@ _SPELL = re.compile(b"\x02+")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReplayResult:
     """Counts of what was said at its looks, when it would have fired, and how long it saw nothing."""
 
     looked: int
@@ -56,7 +56,9 @@ def codes_by_value(readings: Sequence[Reading], judge: Callable[[Reading], Verdi
     return bytes(codes)
 
 
-def seen_of(codes: bytes, grid: Grid, first: int, every: int = 1, fired: tuple[int, Finding] | None = None) -> Seen:
+def seen_of(
+    codes: bytes, grid: Grid, first: int, every: int = 1, fired: tuple[int, Finding] | None = None
+) -> ReplayResult:
     """From one code a look, the looks being `every` so many places from place `first` on."""
 
     def at(place: int) -> datetime:
@@ -65,5 +67,5 @@ def seen_of(codes: bytes, grid: Grid, first: int, every: int = 1, fired: tuple[i
     spells = tuple((at(m.start()), at(m.end() - 1)) for m in _SPELL.finditer(codes) if m.end() - m.start() > 1)
     counts = (codes.count(BLIND), codes.count(UNSURE), codes.count(FAIL))
     if fired is None:
-        return Seen(len(codes), *counts, spells=spells)
-    return Seen(len(codes), *counts, grid.at(fired[0]), fired[1], spells)
+        return ReplayResult(len(codes), *counts, spells=spells)
+    return ReplayResult(len(codes), *counts, grid.at(fired[0]), fired[1], spells)

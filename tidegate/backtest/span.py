@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tidegate.backtest.scene import Harm, Scene
+from tidegate.backtest.scene import BacktestData, Harm
 from tidegate.backtest.seen import FAIL
 from tidegate.criteria.queries import Breach, sustained
 from tidegate.values.samples import Reading, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ReplayWindow:
     """From the raise at place `raised` of the grid to its last look."""
 
     raised: int
@@ -28,7 +28,7 @@ class Span:
         return slice(self.first, self.last + 1)
 
 
-def factor_at(scene: Scene, harm: Harm | None, metric: str | None, span: Span, place: int) -> float:
+def factor_at(scene: BacktestData, harm: Harm | None, metric: str | None, span: ReplayWindow, place: int) -> float:
     """How many times as large the metric is there: a window that reaches back before the raise dilutes harm."""
     if harm is None or metric is None or harm.metric != metric:
         return 1.0
@@ -37,7 +37,7 @@ def factor_at(scene: Scene, harm: Harm | None, metric: str | None, span: Span, p
 
 
 def first_lasting(
-    scene: Scene, codes: bytes, reading: Callable[[int], Reading], breach: Callable[[int], Breach | None]
+    scene: BacktestData, codes: bytes, reading: Callable[[int], Reading], breach: Callable[[int], Breach | None]
 ) -> int | None:
     """The first look whose FAIL had lasted by then, as the tick asks; looks are counted from 0."""
     place = codes.find(FAIL)

@@ -12,7 +12,7 @@ from tidegate.values.promql_template import names_in, selector
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
+class Surrogate:
     """The matchers that stand for the new path and, where there is such a thing, for what is beside it."""
 
     canary: str
@@ -29,10 +29,10 @@ def labels_of(plan: Plan, wave: int) -> CohortLabels | None:
     return None
 
 
-def stand_in(plan: Plan, wave: int, metric: str) -> StandIn:
+def stand_in(plan: Plan, wave: int, metric: str) -> Surrogate:
     """Who stands in for the new path of this metric; series that carry no cohort stand in as a whole."""
     labels, found = labels_of(plan, wave), plan.metrics[metric]
     asked = [text for text in (found.query, found.count, found.part, found.whole) if text is not None]
     if labels is None or not all("selector" in names_in(text) for text in asked):
-        return StandIn(plan.variants.control)
-    return StandIn(selector(plan.variants.control, labels.canary), selector(plan.variants.control, labels.control))
+        return Surrogate(plan.variants.control)
+    return Surrogate(selector(plan.variants.control, labels.canary), selector(plan.variants.control, labels.control))

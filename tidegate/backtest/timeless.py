@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tidegate.backtest.past import Asked
-from tidegate.backtest.scene import Harm, Scene, Watched
-from tidegate.backtest.seen import CODES, Seen, codes_by_value, seen_of
-from tidegate.backtest.span import Span, factor_at, first_lasting
+from tidegate.backtest.scene import BacktestData, Harm, Watched
+from tidegate.backtest.seen import CODES, ReplayResult, codes_by_value, seen_of
+from tidegate.backtest.span import ReplayWindow, factor_at, first_lasting
 from tidegate.criteria.change import Against, judge_change
 from tidegate.criteria.history_kinds import Change, How, Slo
 from tidegate.criteria.queries import Breach, breach_of
@@ -36,25 +36,25 @@ class Timeless:
         """What makes two of them one question."""
         raise NotImplementedError
 
-    def judge(self, scene: Scene, place: int, factor: float) -> Judged:
+    def judge(self, scene: BacktestData, place: int, factor: float) -> Judged:
         """As the tick does, the harmed metric being so many times as large."""
         raise NotImplementedError
 
-    def point(self, scene: Scene, place: int, factor: float) -> Reading:
+    def point(self, scene: BacktestData, place: int, factor: float) -> Reading:
         """What a breach's query over time would say at that place."""
         raise NotImplementedError
 
-    def codes(self, scene: Scene, factor: float) -> bytes:
+    def codes(self, scene: BacktestData, factor: float) -> bytes:
         """The verdict at every instant of the past."""
         verdicts = (self.judge(scene, place, factor)[0].verdict for place in range(scene.grid.count))
         return bytes(CODES[verdict] for verdict in verdicts)
 
-    def over(self, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+    def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
         """What it would have said in that wave, by the tick's own judge."""
         return _replay(self, scene, span, harm)
 
 
-def _replay(one: Timeless, scene: Scene, span: Span, harm: Harm | None) -> Seen:
+def _replay(one: Timeless, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
     whole = harm.factor if harm is not None and harm.metric == one.harmed_by else 1.0
     if (key := (one.key, whole)) not in scene.codes:
         scene.codes[key] = one.codes(scene, whole)
@@ -110,18 +110,18 @@ class OfThreshold(Timeless):
         """What makes two of them one question."""
         return self.criterion.model_dump_json(exclude={"text", "id"}), self.what
 
-    def codes(self, scene: Scene, factor: float) -> bytes:
+    def codes(self, scene: BacktestData, factor: float) -> bytes:
         """The verdict at every instant of the past."""
         return codes_by_value(scene.readings(self.what, factor), lambda reading: self._judge(scene, reading).verdict)
 
-    def judge(self, scene: Scene, place: int, factor: float) -> Judged:
+    def judge(self, scene: BacktestData, place: int, factor: float) -> Judged:
         """As the tick does."""
         return self._judge(scene, self.point(scene, place, factor)), self.breach
 
-    def _judge(self, scene: Scene, reading: Reading) -> Finding:
+    def _judge(self, scene: BacktestData, reading: Reading) -> Finding:
         return judge_threshold(self.item.id, self.criterion, scene.plan.metrics[self.criterion.metric], reading, "")
 
-    def point(self, scene: Scene, place: int, factor: float) -> Reading:
+    def point(self, scene: BacktestData, place: int, factor: float) -> Reading:
         """The metric then."""
         return scene.reading(self.what, place, factor)
 
@@ -144,7 +144,7 @@ class OfAlerts(Timeless):
         """What makes two of them one question."""
         return self.firing
 
-    def judge(self, scene: Scene, place: int, factor: float) -> Judged:
+    def judge(self, scene: BacktestData, place: int, factor: float) -> Judged:
         """As the tick does."""
         at, found = scene.grid.at(place), self.point(scene, place, factor)
         if isinstance(found, NoData):
@@ -154,7 +154,7 @@ class OfAlerts(Timeless):
             reading = AlertReading(at, firing, scene.healthy_rules.get(self.criterion.known_by, 0))
         return judge_alerts(self.item.id, self.criterion, reading), None
 
-    def point(self, scene: Scene, place: int, _: float) -> Reading:
+    def point(self, scene: BacktestData, place: int, _: float) -> Reading:
         """How many fired."""
         return scene.past.reading(self.firing, scene.grid.at(place))
 
@@ -184,14 +184,14 @@ class OfChangeBeside(Timeless):
         """What makes two of them one question."""
         return self.criterion.model_dump_json(exclude={"text", "id"}), self.what, self.beside
 
-    def judge(self, scene: Scene, place: int, factor: float) -> Judged:
+    def judge(self, scene: BacktestData, place: int, factor: float) -> Judged:
         """As the tick does."""
         now, then = scene.reading(self.what, place, factor), scene.reading(self.beside, place)
         beside = Against("control", then, "the users beside")
         finding, breach = judge_change(self.item.id, self.criterion, scene.plan, self.wave, scene.timing, now, beside)
         return finding, breach if When.TRIGGER in self.criterion.when else None
 
-    def point(self, scene: Scene, place: int, factor: float) -> Reading:
+    def point(self, scene: BacktestData, place: int, factor: float) -> Reading:
         """What the breach asks of the past: how far the value is beyond what its bound makes of the one beside."""
         now, then = scene.reading(self.what, place, factor), scene.reading(self.beside, place)
         if isinstance(now, NoData) or isinstance(then, NoData):
@@ -220,13 +220,13 @@ class OfObjective(Timeless):
         """What makes two of them one question."""
         return self.criterion.model_dump_json(exclude={"text", "id"}), self.shares
 
-    def judge(self, scene: Scene, place: int, _: float) -> Judged:
+    def judge(self, scene: BacktestData, place: int, _: float) -> Judged:
         """As the tick does."""
         at = scene.grid.at(place)
         answers = {key: scene.past.reading(question, at) for key, question in self.shares}
         shares = slo_readings(self.criterion, scene.plan, answers)
         return judge_slo(self.item.id, self.criterion, scene.plan, shares, ""), None
 
-    def point(self, scene: Scene, place: int, _: float) -> Reading:
+    def point(self, scene: BacktestData, place: int, _: float) -> Reading:
         """Nothing has to last."""
         return scene.past.reading(self.shares[0][1], scene.grid.at(place))

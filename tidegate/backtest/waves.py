@@ -9,9 +9,9 @@ from statistics import median
 from tidegate.backtest.past import Grid
 from tidegate.backtest.replay import Line
 from tidegate.backtest.result import CriterionResult, Found, Rate, WaveResult
-from tidegate.backtest.scene import Harm, Scene
-from tidegate.backtest.seen import Seen
-from tidegate.backtest.span import Span
+from tidegate.backtest.scene import BacktestData, Harm
+from tidegate.backtest.seen import ReplayResult
+from tidegate.backtest.span import ReplayWindow
 from tidegate.journal.state import Phase, RolloutState, WaveRecord
 from tidegate.plan.model import When
 from tidegate.rollout.decision import Hold, Judged, RollBack, StepDown, decide
@@ -21,14 +21,17 @@ PARTS = 240  # of the period, in a picture
 _EXAMPLES = 5
 
 
-def spans(grid: Grid, every: timedelta, soak: timedelta) -> list[Span]:
+def spans(grid: Grid, every: timedelta, soak: timedelta) -> list[ReplayWindow]:
     """Every start at a multiple of `every` from which a whole wave fits into the past."""
     starts = Grid.over(grid.start, grid.end, every)
-    found = (Span(grid.place(starts.at(n)), grid.place(starts.at(n)) + grid.places(soak)) for n in range(starts.count))
+    found = (
+        ReplayWindow(grid.place(starts.at(n)), grid.place(starts.at(n)) + grid.places(soak))
+        for n in range(starts.count)
+    )
     return [span for span in found if span.last < grid.count]
 
 
-def apart(found: Sequence[Span]) -> int:
+def apart(found: Sequence[ReplayWindow]) -> int:
     """How many of them there are that do not overlap."""
     count, until = 0, -1
     for span in found:
@@ -38,28 +41,28 @@ def apart(found: Sequence[Span]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CriterionReplay:
     """One criterion over all waves of the past, healthy and harmed."""
 
     line: Line
-    healthy: tuple[Seen, ...]
-    harmed: Mapping[Harm, tuple[Seen, ...]]
+    healthy: tuple[ReplayResult, ...]
+    harmed: Mapping[Harm, tuple[ReplayResult, ...]]
 
 
-def tell(line: Line, scene: Scene, found: Sequence[Span], harms: Sequence[Harm]) -> Told:
+def tell(line: Line, scene: BacktestData, found: Sequence[ReplayWindow], harms: Sequence[Harm]) -> CriterionReplay:
     """What a criterion would have said in each wave; harm is put in where the criterion could see it."""
     replay = line.replay
     if replay is None:
-        return Told(line, (), {})
+        return CriterionReplay(line, (), {})
     metrics = {getattr(line.item.criterion, "metric", None), *getattr(line.item.criterion, "metrics", ())}
-    return Told(
+    return CriterionReplay(
         line,
         tuple(replay.over(scene, span, None) for span in found),
         {h: tuple(replay.over(scene, span, h) for span in found) for h in harms if h.metric in metrics},
     )
 
 
-def criterion_result(told: Told, scene: Scene, found: Sequence[Span]) -> CriterionResult:
+def criterion_result(told: CriterionReplay, scene: BacktestData, found: Sequence[ReplayWindow]) -> CriterionResult:
     """Its figures."""
     line, criterion = told.line, told.line.item.criterion
     named = (line.wave, line.item.id, criterion.text, criterion.kind, line.when.value, criterion.dry_run)
@@ -80,7 +83,13 @@ def criterion_result(told: Told, scene: Scene, found: Sequence[Span]) -> Criteri
     )
 
 
-def _delays(told: Told, harm: Harm, harmed: Sequence[Seen], scene: Scene, found: Sequence[Span]) -> Found:
+def _delays(
+    told: CriterionReplay,
+    harm: Harm,
+    harmed: Sequence[ReplayResult],
+    scene: BacktestData,
+    found: Sequence[ReplayWindow],
+) -> Found:
     waves = [
         (seen.fired_at - scene.grid.at(span.raised)).total_seconds() if seen.fired_at is not None else None
         for seen, span, before in zip(harmed, found, told.healthy, strict=True)
@@ -90,7 +99,7 @@ def _delays(told: Told, harm: Harm, harmed: Sequence[Seen], scene: Scene, found:
     return Found(harm.metric, harm.factor, len(late), len(waves), median(late) if late else None)
 
 
-def _strip(told: Sequence[Seen], grid: Grid, found: Sequence[Span]) -> str:
+def _strip(told: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindow]) -> str:
     """What stood worst in each part of the period; parts that no wave covered are blank."""
     parts = [" "] * PARTS
     whole = (grid.end - grid.start).total_seconds() or 1.0
@@ -111,7 +120,9 @@ def _strip(told: Sequence[Seen], grid: Grid, found: Sequence[Span]) -> str:
     return "".join(parts)
 
 
-def wave_result(told: Sequence[Told], scene: Scene, wave: int, found: Sequence[Span]) -> WaveResult:
+def wave_result(
+    told: Sequence[CriterionReplay], scene: BacktestData, wave: int, found: Sequence[ReplayWindow]
+) -> WaveResult:
     """How often the wave would have been turned back, or held without sight, as the plan's decisions stand."""
     by: Counter[str] = Counter()
     held = 0
@@ -128,7 +139,7 @@ def wave_result(told: Sequence[Told], scene: Scene, wave: int, found: Sequence[S
 
 
 def _decisions(
-    told: Sequence[Told], scene: Scene, wave: int, number: int, span: Span
+    told: Sequence[CriterionReplay], scene: BacktestData, wave: int, number: int, span: ReplayWindow
 ) -> Iterator[tuple[datetime, object]]:
     """What the tick's own rule makes of each trigger that fired and of each long time without sight, in order."""
     raised = scene.grid.at(span.raised)

@@ -123,7 +123,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProbeResult:
     """What became of one known request on both paths."""
 
     known: str
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def judge_synthetic(id_: str, item: Synthetic, told: Sequence[Told]) -> Finding:
+def judge_synthetic(id_: str, item: Synthetic, told: Sequence[ProbeResult]) -> Finding:
     """A wrong answer on the new path is corruption; silence there while the old path answers is an outage."""
     right = [x for x in told if x.new is Reply.RIGHT]
     wrong = [x.known for x in told if x.new is Reply.WRONG]
@@ -188,7 +188,7 @@ def judge_synthetic(id_: str, item: Synthetic, told: Sequence[Told]) -> Finding:
     return on_dry_run(item, Finding(id_, item.text, verdict, sentence, float(len(right)), bound, len(told), query))
 
 
-def _why_unsure(unsure: Sequence[Told]) -> str:
+def _why_unsure(unsure: Sequence[ProbeResult]) -> str:
     if not unsure:
         return "No known request was sent."
     first = unsure[0]

@@ -81,7 +81,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class GateDecision:
     """What an answer led to, and why in one sentence."""
 
     outcome: Outcome
@@ -118,33 +118,33 @@ def unsatisfiable(plan: Plan, started_by: str) -> str:
     return ""
 
 
-def rule(
+def decide_answer(
     plan: Plan,
     wave: int,
     answer: Answer,
     *,
     started_by: str,
-    said_go: Sequence[str],
+    active_approvals: Sequence[str],
     findings: Sequence[Finding],
     blocked: str = "",
-    objection: str = "",
+    rejection: str = "",
     stated: Mapping[str, str] = MappingProxyType({}),
-) -> Ruling:
+) -> GateDecision:
     """What the answer leads to, with the findings as they are at this moment; hold and rollback need only a name.
 
-    `objection` is why the person is not believed or the answer is not for this gate; `blocked`, why no go counts now.
+    `rejection` is why the person is not believed or the answer is not for this gate; `blocked`, why no go counts now.
 
     `stated` is what earlier answers that count have stated at this gate, and who did. A go is counted until people of
     the right roles have stated everything; human statements are none of the `findings`.
     """
     who, note = answer.approver, f": {answer.note}" if answer.note else ""
     if not who.strip():
-        return Ruling(Outcome.REFUSED, "no name was given")
+        return GateDecision(Outcome.REFUSED, "no name was given")
     match answer.decision:
         case Choice.ROLLBACK:
-            return Ruling(Outcome.ROLLBACK, f"rollback decided at the gate by {who}{note}")
+            return GateDecision(Outcome.ROLLBACK, f"rollback decided at the gate by {who}{note}")
         case Choice.HOLD:
-            return Ruling(Outcome.HELD, f"held at the gate by {who}{note}")
+            return GateDecision(Outcome.HELD, f"held at the gate by {who}{note}")
         case Choice.GO | Choice.EXTEND:
             pass
     allowed = approvers_of(plan, wave)
@@ -152,28 +152,28 @@ def rule(
     signing = bool(asked) and answer.decision is Choice.GO
     welcome = asked_people(plan, wave) if signing else allowed
     if who not in welcome:
-        return Ruling(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(welcome)}")
-    if objection:
-        return Ruling(Outcome.REFUSED, objection)
+        return GateDecision(Outcome.REFUSED, f"{who} may not approve this gate; allowed are {', '.join(welcome)}")
+    if rejection:
+        return GateDecision(Outcome.REFUSED, rejection)
     if answer.decision is Choice.EXTEND:
         if wave == 1:
-            return Ruling(Outcome.REFUSED, "nothing can be extended before wave 1")
+            return GateDecision(Outcome.REFUSED, "nothing can be extended before wave 1")
         if answer.extension is None or answer.extension <= timedelta(0):
-            return Ruling(Outcome.REFUSED, "extend needs a duration such as 12h")
-        return Ruling(Outcome.EXTENDED, f"extended by {format_duration(answer.extension)} by {who}{note}")
+            return GateDecision(Outcome.REFUSED, "extend needs a duration such as 12h")
+        return GateDecision(Outcome.EXTENDED, f"extended by {format_duration(answer.extension)} by {who}{note}")
     if blocked:
-        return Ruling(Outcome.REFUSED, blocked)
+        return GateDecision(Outcome.REFUSED, blocked)
     unmet = next((f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)), None)
     if unmet is not None:
-        return Ruling(Outcome.REFUSED, f"{unmet.text}: {unmet.verdict.value}. {unmet.sentence}")
+        return GateDecision(Outcome.REFUSED, f"{unmet.text}: {unmet.verdict.value}. {unmet.sentence}")
     made = tuple(s.key for s in statements_of(plan, wave, who) if s.key in answer.stated)
-    people = {person for person in (*said_go, who) if person in allowed}
+    people = {person for person in (*active_approvals, who) if person in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
     missing = [missing_words(plan, s) for s in open_statements(plan, wave, {*stated, *made})] if signing else []
     foreign = dict.fromkeys(s.role for s in asked if s.key in answer.stated and s.key not in made)
     ignored = f"; {who} cannot state anything for {', '.join(foreign)}" if foreign else ""
     if signing and who not in allowed and not made:
-        return Ruling(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
+        return GateDecision(Outcome.REFUSED, f"{who} is no approver here and stated nothing that counts{ignored}")
     starter = started_by.lower()
     # Refusing the starter must not make statements impossible that nobody else can make.
     needed = who != starter or any(set(people_of(plan, s.role)) <= {starter} for s in asked if s.key in made)
@@ -184,12 +184,12 @@ def rule(
         missing.append(f"{quorum - len(people)} more of these have to say go: {others}")
     if missing:
         said = f"{len(people)} of {quorum} approvals ({', '.join(sorted(people)) or 'nobody yet'})"
-        return Ruling(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
+        return GateDecision(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
     if len(people) < quorum:
-        return Ruling(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})", made)
+        return GateDecision(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})", made)
     if people == {starter}:
-        return Ruling(Outcome.REFUSED, f"{who} started the rollout and cannot be its only approver")
-    return Ruling(Outcome.GO, f"go by {', '.join(sorted(people))}{note}{ignored}", made)
+        return GateDecision(Outcome.REFUSED, f"{who} started the rollout and cannot be its only approver")
+    return GateDecision(Outcome.GO, f"go by {', '.join(sorted(people))}{note}{ignored}", made)
 
 
 def human_findings(plan: Plan, wave: int, stated: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ _BITS_PER_LETTER = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class CodeProof:
     """What an answer's code proved: the step it spends, or the problem; never the code itself."""
 
     given_at: datetime
@@ -39,7 +39,7 @@ class Proof:
         }
 
     @classmethod
-    def from_json(cls, body: dict[str, Any]) -> "Proof":
+    def from_json(cls, body: dict[str, Any]) -> "CodeProof":
         """The inverse of `to_json`."""
         return cls(datetime.fromisoformat(body["given_at"]), body["step"], str(body["problem"]), bool(body["wrong"]))
 
@@ -64,7 +64,7 @@ def steps_of(seed: str, code: str, instant: datetime) -> tuple[int, ...]:
     return tuple(step for step in around if hmac.compare_digest(otp.generate_otp(step), code))
 
 
-def locked_until(earlier: Iterable[Proof], instant: datetime) -> datetime | None:
+def locked_until(earlier: Iterable[CodeProof], instant: datetime) -> datetime | None:
     """Until when wrong codes keep this person from being believed, or None."""
     wrong = sorted(proof.given_at for proof in earlier if proof.wrong)
     runs = zip(wrong, wrong[WRONG_ALLOWED - 1 :], strict=False)
@@ -73,7 +73,7 @@ def locked_until(earlier: Iterable[Proof], instant: datetime) -> datetime | None
     return max(ends, default=None)
 
 
-def locked(person: str, earlier: Iterable[Proof], given_at: datetime) -> str:
+def locked(person: str, earlier: Iterable[CodeProof], given_at: datetime) -> str:
     """Why this person is not believed at all for a while, or empty."""
     until = locked_until(earlier, given_at)
     if until is None:
@@ -82,30 +82,30 @@ def locked(person: str, earlier: Iterable[Proof], given_at: datetime) -> str:
     return f"{wait}; hold and rollback still work"
 
 
-def unused(person: str, proof: Proof, earlier: Iterable[Proof]) -> Proof:
+def unused(person: str, proof: CodeProof, earlier: Iterable[CodeProof]) -> CodeProof:
     """The proof, unless its code was spent before."""
     if proof.step is None or proof.step not in {one.step for one in earlier}:
         return proof
-    return Proof(proof.given_at, problem=_used(person))
+    return CodeProof(proof.given_at, problem=_used(person))
 
 
 def _used(person: str) -> str:
     return f"the code of {person} was used already; wait for the next one"
 
 
-def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier: Iterable[Proof]) -> Proof:
+def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier: Iterable[CodeProof]) -> CodeProof:
     """What the code proves; `earlier` are this person's proofs of before, at whatever gate or rollout."""
     earlier, code = tuple(earlier), "".join(code.split())
     if seed is None:
         add = f"`tidegate approver add {person}`"
-        return Proof(given_at, problem=f"{person} has no seed on this worker; {add} makes one there")
+        return CodeProof(given_at, problem=f"{person} has no seed on this worker; {add} makes one there")
     if why := locked(person, earlier, given_at):
-        return Proof(given_at, problem=why)
+        return CodeProof(given_at, problem=why)
     if not code:
-        return Proof(given_at, problem=f"no code was given; go and extend need the one-time code of {person}")
+        return CodeProof(given_at, problem=f"no code was given; go and extend need the one-time code of {person}")
     matching = steps_of(seed, code, given_at) if _CODE.fullmatch(code) else ()
     if not matching:
-        return Proof(given_at, problem=f"the code of {person} was wrong or too old", wrong=True)
+        return CodeProof(given_at, problem=f"the code of {person} was wrong or too old", wrong=True)
     used = {proof.step for proof in earlier}
     fresh = next((step for step in matching if step not in used), None)
-    return Proof(given_at, problem=_used(person)) if fresh is None else Proof(given_at, fresh)
+    return CodeProof(given_at, problem=_used(person)) if fresh is None else CodeProof(given_at, fresh)

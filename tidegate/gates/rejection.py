@@ -4,12 +4,12 @@ from tidegate.gates.answer import needs_code
 from tidegate.gates.approval import Answer
 from tidegate.gates.binding import misdirected
 from tidegate.gates.break_glass import why_not_broken
-from tidegate.gates.codes import Proof
+from tidegate.gates.codes import CodeProof
 from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Plan
 
 
-def objection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str:
+def rejection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str:
     """Why a go or an extend does not count, or empty; only a proof that the journal has beside this answer counts."""
     gate, asks = state.gate, needs_code(plan, answer)
     if gate is not None and (answer.given_for or asks):
@@ -22,5 +22,5 @@ def objection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str
         return ""
     if gate is None or gate.proof is None or not answer.is_the(gate.answer):
         return "the answer came without the one-time code that go and extend need here"
-    proof = Proof.from_json(gate.proof)
+    proof = CodeProof.from_json(gate.proof)
     return proof.problem or ("the code proved nothing" if proof.step is None else "")

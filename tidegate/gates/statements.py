@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.checklist.items import waits_for_people
-from tidegate.gates.votes import said_go
+from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
 from tidegate.notices.actions_due import acknowledgements
 from tidegate.plan.in_force import in_force
@@ -82,7 +82,7 @@ def stated(plan: Plan, state: RolloutState, wave: int, now: datetime | None = No
 
     Each is as old as its person's newest go; what an older release took from somebody without the role is none.
     """
-    people = said_go(state, wave, plan.approval_ttl, now)
+    people = active_approvals(state, wave, plan.approval_ttl, now)
     made = state.stated.get(wave, {})
     return {
         s.key: made[s.key]

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from tidegate.journal.state import RolloutState
 
 
-def said_go(state: RolloutState, wave: int, ttl: timedelta, now: datetime | None = None) -> list[str]:
+def active_approvals(state: RolloutState, wave: int, ttl: timedelta, now: datetime | None = None) -> list[str]:
     """Whose go counts now, or as of the newest entry; once the wave is approved, everybody's who was counted."""
     said, at, now = state.approvals.get(wave, []), state.counted_at.get(wave, {}), now or state.updated_at
     fresh = [person for person in said if now is not None and person in at and now - at[person] <= ttl]
     return list(said) if wave <= state.approved_wave else fresh
 
 
-def oldest_go(state: RolloutState, wave: int, ttl: timedelta) -> datetime | None:
+def oldest_approval(state: RolloutState, wave: int, ttl: timedelta) -> datetime | None:
     """When the oldest go was counted that the approval of this wave rests on; None where it was not approved."""
     approved = state.approved_at
     if approved is None:
@@ -30,7 +30,7 @@ def count_go(state: RolloutState, wave: int, people: Iterable[str], at: datetime
         counted_at[person] = at
 
 
-def take_back(state: RolloutState, wave: int, person: str) -> None:
+def withdraw_approval(state: RolloutState, wave: int, person: str) -> None:
     """Whoever holds or turns back says go no more, and states nothing."""
     if person in state.approvals.get(wave, []):
         state.approvals[wave].remove(person)
@@ -38,7 +38,7 @@ def take_back(state: RolloutState, wave: int, person: str) -> None:
         state.stated[wave] = {key: by for key, by in state.stated.get(wave, {}).items() if by != person}
 
 
-def forget(state: RolloutState, later_than: int) -> None:
+def reset(state: RolloutState, later_than: int) -> None:
     """Nobody has said or stated anything for the waves after this one."""
     for said in (state.approvals, state.counted_at, state.stated):
         for wave in [wave for wave in said if wave > later_than]:

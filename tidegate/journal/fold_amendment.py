@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.gates.votes import forget
+from tidegate.gates.votes import reset
 from tidegate.journal.entries import Entry
 from tidegate.journal.state import Amendment, Phase, RolloutState
 
@@ -35,7 +35,7 @@ def amended(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
 
 def _ask_anew(state: RolloutState, entry: Entry, reason: str) -> None:
     """Nobody has approved anything under the new plan yet, and before wave 1 it was not looked at either."""
-    forget(state, state.wave)
+    reset(state, state.wave)
     gate = state.gate
     if state.phase in (Phase.GATE, Phase.RAISING):
         state.approved_wave, state.intended, state.phase = state.wave, None, Phase.GATE

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.criteria.selected_series import ALL_THERE, SELECTS
-from tidegate.gates.votes import forget
+from tidegate.gates.votes import reset
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.fold_apply import Apply
 from tidegate.journal.state import FLAG_QUESTION, HoldCause, Phase, RolloutState, Snapshot, TestRecord, WaveRecord
@@ -83,7 +83,7 @@ def _build_seen(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> N
     state.versions = tuple(body["versions"])
     if body["before"]:
         # Whoever was counted approved another build; what is approved already is the hold's to stop.
-        forget(state, max(state.wave, state.approved_wave))
+        reset(state, max(state.wave, state.approved_wave))
     record = state.record
     if body["soak_anew"] and record is not None:
         record.reviews, record.soaked_at = [], None

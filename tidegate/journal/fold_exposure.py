@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tidegate.gates.votes import forget
+from tidegate.gates.votes import reset
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.fold_apply import Apply
 from tidegate.journal.fold_holds import held
@@ -36,7 +36,7 @@ def _raise_reverted(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> N
     state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
     if state.gate is not None:
         state.gate.outcome, state.gate.reason = "withdrawn", body["reason"]
-    forget(state, state.wave)
+    reset(state, state.wave)
 
 
 def _lowering(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ def _lowered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
         del state.waves[later]
     state.waves[wave] = WaveRecord(wave, entry.at, entry.at)
     state.stays.append((wave, entry.at))
-    forget(state, wave)
+    reset(state, wave)
     for later in [n for n in state.broken_glass if n > wave]:
         del state.broken_glass[later]
     if "cause" in body:

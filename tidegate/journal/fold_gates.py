@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from tidegate.gates.binding import given_for
-from tidegate.gates.votes import count_go, forget, take_back
+from tidegate.gates.votes import count_go, reset, withdraw_approval
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.fold_apply import Apply
 from tidegate.journal.state import GateRecord, Phase, RolloutState
@@ -42,7 +42,7 @@ def _answered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> Non
             gate.answer, gate.answered_at, gate.proof = body["answer"], entry.at, body.get("proof")
         if body["answer"]["decision"] in _TAKES_BACK:
             # Also where somebody else's hold is the one that will be ruled on.
-            take_back(state, body["wave"], str(body["answer"]["approver"]).lower())
+            withdraw_approval(state, body["wave"], str(body["answer"]["approver"]).lower())
 
 
 _TAKES_BACK = ("hold", "rollback")
@@ -75,15 +75,15 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
                 record.extension += timedelta(seconds=body["extension_seconds"])
                 record.soaked_at = None
                 record.last_review, record.unseen = entry.at, timedelta(0)
-            forget(state, wave - 1)
+            reset(state, wave - 1)
             state.gate, state.phase = None, Phase.WAVE
         case "withdrawn":
             # What was intended is so no more: a flag that got it already has drifted.
             state.approved_wave, state.phase, state.intended = state.wave, Phase.GATE, None
-            forget(state, wave - 1)
+            reset(state, wave - 1)
         case "held" | "rollback":
             # The gate asks anew. A hold that stops a go has an entry of its own.
-            take_back(state, wave, body["by"])
+            withdraw_approval(state, wave, body["by"])
         case _:
             # Counted or refused: the gate asks anew.
             pass

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidegate.journal.entries import GENESIS
 from tidegate.journal.refusals import Refused
-from tidegate.journal.success_tally import Kept
+from tidegate.journal.success_tally import SuccessTally
 from tidegate.statistics.sequential import Counts
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.verdict import Verdict
@@ -278,7 +278,7 @@ class RolloutState:
     accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
     amendment: Amendment | None = None
     upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
-    kept: dict[int, Kept] = field(default_factory=dict)  # by number: success criteria that must hold throughout
+    kept: dict[int, SuccessTally] = field(default_factory=dict)  # by number: success criteria that must hold throughout
     refusals: tuple[Refused, ...] = ()  # the newest orders that were refused
     chain_broken: str = ""  # where the chain of hashes does not hold, until two people have said that it may go on
     not_understood: str = ""  # what a newer release wrote, or somebody damaged

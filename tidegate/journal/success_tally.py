@@ -9,7 +9,7 @@ from tidegate.values.units import Unit, quantity_in
 
 
 @dataclass(slots=True)
-class Kept:
+class SuccessTally:
     """One criterion of the kind throughout, as far as the rollout has come."""
 
     events: float = 0.0  # of the reviews that are still taken together
@@ -25,17 +25,17 @@ class Kept:
     waves_measured: set[int] = field(default_factory=set)
 
 
-def gather(kept: dict[int, Kept], plan: Mapping[str, Any], at: datetime, body: Mapping[str, Any]) -> None:
+def gather(kept: dict[int, SuccessTally], plan: Mapping[str, Any], at: datetime, body: Mapping[str, Any]) -> None:
     """Add a `reviewed` entry's values to every criterion of the kind throughout; `plan` is the stored one."""
     for number, item in enumerate(plan.get("success", ()), start=1):
         if item["kind"] == "throughout":
             line = next((x for x in body["metrics"] if x["name"] == item["metric"]), None)
             unit = Unit(plan["metrics"][item["metric"]]["unit"])
-            _add(kept.setdefault(number, Kept()), item, unit, at, body["wave"], line)
+            _add(kept.setdefault(number, SuccessTally()), item, unit, at, body["wave"], line)
 
 
 def _add(
-    kept: Kept, item: Mapping[str, Any], unit: Unit, at: datetime, wave: int, line: Mapping[str, Any] | None
+    kept: SuccessTally, item: Mapping[str, Any], unit: Unit, at: datetime, wave: int, line: Mapping[str, Any] | None
 ) -> None:
     kept.waves.add(wave)
     if line is None or line["value"] is None:

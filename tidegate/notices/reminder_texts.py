@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tidegate.gates.timeouts import GateDue
 from tidegate.journal.state import Amendment, GateRecord, HoldCause, RolloutState
-from tidegate.journal.success_tally import Kept
+from tidegate.journal.success_tally import SuccessTally
 from tidegate.notices.incidents import RAISED
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.texts import exposure_stays, wave_words
@@ -177,7 +177,7 @@ def new_build(plan: Plan, state: RolloutState, before: Sequence[str], versions: 
     return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
-def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: Kept) -> Notice:
+def broken_throughout(plan: Plan, state: RolloutState, number: int, kept: SuccessTally) -> Notice:
     """A success criterion that must hold at every review does not any more."""
     item = plan.success[number - 1]
     metric = plan.metrics[item.metric] if isinstance(item, Throughout) else None

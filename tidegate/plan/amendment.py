@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from tidegate.gates.approval import Outcome, Ruling, approvers_of, unsatisfiable
+from tidegate.gates.approval import GateDecision, Outcome, approvers_of, unsatisfiable
 from tidegate.journal.state import LESS_SAFE, Amendment, Phase, RolloutState
 from tidegate.plan.less_safe import less_safe
 from tidegate.plan.model import Approvals, Plan
@@ -100,28 +100,28 @@ def active_approvals(plan: Plan, amendment: Amendment, now: datetime) -> list[st
     return [person for person in amendment.approved_by if person in at and now - at[person] <= plan.approval_ttl]
 
 
-def rule_amendment(plan: Plan, state: RolloutState, person: str, now: datetime, objection: str = "") -> Ruling:
+def rule_amendment(plan: Plan, state: RolloutState, person: str, now: datetime, objection: str = "") -> GateDecision:
     """What this person's yes to the waiting change leads to, by the rules of the plan in force."""
     amendment = state.amendment
     if amendment is None:
-        return Ruling(Outcome.REFUSED, "no change of the plan waits for a decision")
+        return GateDecision(Outcome.REFUSED, "no change of the plan waits for a decision")
     wave = gate_of(plan, state)
     allowed = approvers_of(plan, wave)
     if person not in allowed:
-        return Ruling(Outcome.REFUSED, f"{person} may not approve this change; allowed are {', '.join(allowed)}")
+        return GateDecision(Outcome.REFUSED, f"{person} may not approve this change; allowed are {', '.join(allowed)}")
     if objection:
-        return Ruling(Outcome.REFUSED, objection)
+        return GateDecision(Outcome.REFUSED, objection)
     if why_not := why_not_amended(plan, Plan.model_validate(amendment.plan), state):
-        return Ruling(Outcome.REFUSED, why_not)
+        return GateDecision(Outcome.REFUSED, why_not)
     people = {one for one in (*active_approvals(plan, amendment, now), person) if one in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
     said = ", ".join(sorted(people))
     for author, did in ((amendment.by, "proposed the change"), (state.started_by.lower(), "started the rollout")):
         if quorum == 1 and people == {author}:
-            return Ruling(Outcome.REFUSED, f"{author} {did} and cannot be its only approver")
+            return GateDecision(Outcome.REFUSED, f"{author} {did} and cannot be its only approver")
     if len(people) < quorum:
-        return Ruling(Outcome.COUNTED, f"{len(people)} of {quorum} approvals of the change ({said})")
-    return Ruling(Outcome.GO, f"changed by {amendment.by}, approved by {said}")
+        return GateDecision(Outcome.COUNTED, f"{len(people)} of {quorum} approvals of the change ({said})")
+    return GateDecision(Outcome.GO, f"changed by {amendment.by}, approved by {said}")
 
 
 def misnamed(amendment: Amendment | None, named: str) -> str:

@@ -9,7 +9,7 @@ from typing import assert_never
 from tidegate.criteria.cost_amounts import against_bounds
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.state import Phase, RolloutState
-from tidegate.journal.success_tally import Kept
+from tidegate.journal.success_tally import SuccessTally
 from tidegate.pages.tables import sentence as sentence_of
 from tidegate.plan.model import Plan
 from tidegate.plan.success import (
@@ -81,7 +81,7 @@ def _judge(item: Success, facts: _Facts, number: int) -> Answer:
         case Recovery(within=within):
             return _recovered(list(facts.spells), facts, "spell of failing reviews", within, mean=True)
         case Throughout():
-            return _throughout(item, facts, facts.state.kept.get(number, Kept()))
+            return _throughout(item, facts, facts.state.kept.get(number, SuccessTally()))
         case Available():
             answers = [_available(item, facts, path) for path in item.paths]
             return worst(v for v, _ in answers), " ".join(sentence for _, sentence in answers)
@@ -128,7 +128,7 @@ def _recovered(spells: list[Spell], facts: _Facts, what: str, within: timedelta,
     return (met if taken < within else Verdict.FAIL), sentence
 
 
-def _throughout(item: Throughout, facts: _Facts, kept: Kept) -> Answer:
+def _throughout(item: Throughout, facts: _Facts, kept: SuccessTally) -> Answer:
     unit = facts.plan.metrics[item.metric].unit
     if kept.worst is None or kept.worst_at is None:
         few = f"; fewer than {item.events} events in all" if kept.measured else ""

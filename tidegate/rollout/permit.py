@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tidegate.gates.statements import unstated
-from tidegate.gates.votes import oldest_go
+from tidegate.gates.votes import oldest_approval
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.plan.model import Plan, timezone_of
 from tidegate.plan.raise_window import why_closed
@@ -129,7 +129,7 @@ def forbids_raising(plan: Plan, state: RolloutState, wave: int) -> str:
 
 def approval_ends(plan: Plan, state: RolloutState, wave: int) -> datetime | None:
     """Until when the approval of this wave counts; None where there is none."""
-    oldest = oldest_go(state, wave, plan.approval_ttl)
+    oldest = oldest_approval(state, wave, plan.approval_ttl)
     return None if oldest is None else oldest + plan.approval_ttl
 
 

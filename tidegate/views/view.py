@@ -9,7 +9,7 @@ from tidegate.criteria.metric_levels import Level
 from tidegate.criteria.references import BASELINE, reference_reading
 from tidegate.gates.approval import approvers_of
 from tidegate.gates.statements import open_statements, people_of, stated
-from tidegate.gates.votes import said_go
+from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.upkeep_due import goes_on, tasks_json
 from tidegate.pages.progress_page import wave_status
@@ -238,7 +238,9 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         tuple(gate.old_path),
         gate.answer is not None,
         approvers_of(plan, gate.wave),
-        tuple(p for p in said_go(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)),
+        tuple(
+            p for p in active_approvals(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)
+        ),
         step.gate.quorum,
         tuple(StatementView(s.key, s.role, s.text, people_of(plan, s.role)) for s in asked),
         tuple(gate.findings),
