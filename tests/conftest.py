@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from blocks.journal import tables
 from demo.provision import PROMETHEUS, provide
 from tests.prometheus_writer import Points, remote_write
 
@@ -26,6 +27,14 @@ global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 storage: {tsdb: {out_of_order_time_window: 30d}}
 rule_files: ["rules-*.yml"]
 """
+
+
+@pytest.fixture(autouse=True)
+def journals_closed() -> Iterator[None]:
+    """A process has few journals, and keeps them open; the tests have thousands, and would run out of files."""
+    yield
+    for address in {key[0] for key in tables._engines}:
+        tables.dispose(address)
 
 
 @dataclass(frozen=True)

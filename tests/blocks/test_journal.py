@@ -452,7 +452,8 @@ def test_a_lock_in_postgresql_is_not_waited_for_long(postgresql: str) -> None:
         with pytest.raises(Unreachable):
             journal.seize("locked", "", "b", LEASE, wait_seconds=0.4)
         assert time.monotonic() - started < 1.5
-    assert journal.seize("locked", "", "b", LEASE).epoch == 2
+    # The one that was given up may still have come through, a moment later.
+    assert journal.seize("locked", "", "b", LEASE).epoch > 1
     journal.close()
 
 

@@ -529,7 +529,7 @@ def test_a_page_that_cannot_be_written_holds_up_neither_zero_nor_the_proof(
         if notice.event.startswith("rolling-back"):
             raise Refused("the disk is full")
 
-    monkeypatch.setattr("engine.rollback.rollback.tell", full)
+    monkeypatch.setattr("engine.rollback.rollback.notify", full)
     proof = prove(opened)
     assert proof is not None
     assert opened.connections.flags.read(opened.flag).exposure == ZERO

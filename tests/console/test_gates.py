@@ -103,7 +103,7 @@ def answered_automatically(run: OpenRollout) -> list[str]:
             1,
             answer,
             started_by=run.state.started_by,
-            said_go=run.state.approvals.get(1, []),
+            active_approvals=run.state.approvals.get(1, []),
             findings=(),
             stated=run.state.stated.get(1, {}),
         )

@@ -232,7 +232,7 @@ def test_a_new_path_that_hangs_does_not_hold_up_the_tick(
     started = time.monotonic()
     ticked = evaluate(run, datetime.now(UTC), review=True)
     assert time.monotonic() - started < run.plan.guard.total_seconds()
-    (found,) = [f for f in ticked.look.judged.during if "synthetic" in f.text]
+    (found,) = [f for f in ticked.seen.judged.during if "synthetic" in f.text]
     assert found.verdict is F
 
 

@@ -46,7 +46,7 @@ def test_no_soak_is_credited_while_the_flag_cannot_be_read(world: World, kind: s
     looks = world.pass_time(30 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.WAVE
     assert world.soaked == soaked
-    assert all(each.look.judged.verdict is Verdict.ERROR for each in looks)
+    assert all(each.seen.judged.verdict is Verdict.ERROR for each in looks)
     assert HoldCause.BLIND in world.run.state.holds
     assert world.run.state.rollback is None
     if HoldCause.BLIND_SPENT in world.run.state.holds:
@@ -67,7 +67,7 @@ def test_a_version_query_that_never_answers_is_no_data_like_any_other(
     world = with_version(tmp_path, prometheus_server, policy, 'build_imfo_that_is_misspelt{path="new"}')
     looks = world.pass_time(20 * MINUTE, healthy, guard=GUARD)
     assert world.soaked == timedelta(0)
-    assert looks[-1].look.judged.verdict is Verdict.ERROR
+    assert looks[-1].seen.judged.verdict is Verdict.ERROR
     reason = world.run.state.holds[HoldCause.BLIND]
     assert "Which version the new path runs cannot be told: no data (no series" in reason
     assert HoldCause.BLIND_SPENT in world.run.state.holds, "it spends the same budget"

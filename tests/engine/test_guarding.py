@@ -45,7 +45,7 @@ def test_a_clock_that_is_set_back_during_a_look_makes_no_pause_longer(
         looks.append(monotonic())
         offset[0] -= timedelta(hours=1)
 
-    monkeypatch.setattr("engine.rollout.monitoring.tick", looked)
+    monkeypatch.setattr("engine.rollout.monitoring.evaluate", looked)
     monkeypatch.setattr("engine.rollout.monitoring.utc_now", lambda: utc_now() + offset[0])
     guarding = threading.Thread(
         target=guard_until,

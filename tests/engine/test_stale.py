@@ -79,7 +79,7 @@ def test_a_slow_exporter_is_not_stale(world: World, apart: timedelta) -> None:
 
     world.pass_time(20 * MINUTE, seldom, guard=GUARD)
     looks = world.pass_time(20 * MINUTE, seldom, guard=GUARD)
-    stale = [f.sentence for each in looks for f in each.look.judged.triggers if "stale" in f.sentence]
+    stale = [f.sentence for each in looks for f in each.seen.judged.triggers if "stale" in f.sentence]
     assert stale == []
 
 

@@ -122,7 +122,7 @@ def test_the_next_gate_asks_whether_the_tasks_are_done() -> None:
     assert [s for s in statements(plan, 1) if s.key.startswith("task.")] == []
     for keys, outcome in ((["task.first.1"], Outcome.REFUSED), ([s.key for s in asked], Outcome.COUNTED)):
         found = human_findings(plan, 2, dict.fromkeys(keys, ANN))
-        ruling = decide_answer(plan, 2, Answer(Choice.GO, ANN), started_by=STARTER, said_go=[], findings=found)
+        ruling = decide_answer(plan, 2, Answer(Choice.GO, ANN), started_by=STARTER, active_approvals=[], findings=found)
         assert ruling.outcome is outcome
 
 

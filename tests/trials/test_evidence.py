@@ -93,7 +93,7 @@ def decisive(plan: Plan, *texts: str) -> Plan:
 
 def found(run: OpenRollout, text: str) -> Finding:
     """What a look finds of this criterion, a review when it is due."""
-    judged = guard(run).look.judged
+    judged = guard(run).seen.judged
     return next(f for f in (*judged.during, *judged.triggers) if f.text == text)
 
 
@@ -161,7 +161,7 @@ def test_twice_the_errors_that_no_bound_sees_are_turned_back_by_comparison(crowd
     said: dict[str, Finding] = {}
 
     def turned_back() -> bool:
-        judged = guard(run).look.judged
+        judged = guard(run).seen.judged
         said.update({f.text: f for f in (*judged.triggers, *judged.during)})
         # Nothing else may have seen it; how slow a busy machine makes both paths is another matter.
         assert [t for t, f in said.items() if f.verdict is Verdict.FAIL and t != HARM and "latency" not in t] == []

@@ -170,7 +170,7 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
         looks = [0.25 * HOUR, HOUR, 4 * HOUR, 11 * HOUR, 17 * HOUR, lasts / 2, lasts]
         for after in sorted(looks):
             ticked = evaluate(run, raised + after, review=True)
-            judged = ticked.look.judged
+            judged = ticked.seen.judged
             assert isinstance(ticked.decision, Continue), (wave, after, ticked.decision)
             assert [f for f in judged.triggers if f.verdict in (Verdict.FAIL, Verdict.ERROR)] == []
         stuck = tuple(f for f in (*judged.during, *judged.triggers) if f.verdict not in FINE)

@@ -96,7 +96,7 @@ class Bench:
         if wave == 1:
             seen = self.routed()
             wait_for(lambda: self.routed() > seen + 40, 60, "wave 1 has seen requests")
-            wait_for(lambda: guard(run).look.metrics[0].value is not None, 60, "and Prometheus has measured them")
+            wait_for(lambda: guard(run).seen.metrics[0].value is not None, 60, "and Prometheus has measured them")
         measure_wave(run, wave, utc_now())
         run.append(Kind.SOAKED, {"wave": wave})
 
@@ -183,7 +183,7 @@ def until_quiet(run: OpenRollout, text: str, seconds: float) -> None:
     """Look until this trigger has enough to say that all is well; the others must not act meanwhile."""
 
     def quiet() -> bool:
-        found = {f.text: f.verdict for f in guard(run).look.judged.triggers}
+        found = {f.text: f.verdict for f in guard(run).seen.judged.triggers}
         assert run.state.rollback is None, run.state.rollback
         return found[text] is Verdict.PASS
 
@@ -195,7 +195,7 @@ def until_rolled_back(run: OpenRollout, seconds: float) -> None:
     said: list[str] = []
 
     def turned_back() -> bool:
-        said[:] = [f"{f.verdict}: {f.sentence}" for f in guard(run).look.judged.triggers]
+        said[:] = [f"{f.verdict}: {f.sentence}" for f in guard(run).seen.judged.triggers]
         return run.state.phase is Phase.ROLLING_BACK
 
     try:

@@ -86,6 +86,6 @@ def test_no_trigger_fires_on_a_healthy_release(bench: Bench) -> None:
     plan = rehearsal()
     run = bench.in_wave(len(plan.waves), plan)
     for _ in range(8):
-        judged = guard(run).look.judged
+        judged = guard(run).seen.judged
         assert [f.sentence for f in judged.triggers if f.verdict is Verdict.FAIL] == []
         assert run.state.phase is Phase.WAVE
