@@ -178,7 +178,7 @@ def check_way_back(stack: Stack, via: OpenConnections, run: OpenRollout) -> None
 
 @pytest.mark.timeout(480)
 def test_an_active_schedule_yields_runs(stack: Stack) -> None:
-    # With SQLAlchemy 2.1 Prefect 3.8.8 accepts the schedule, and no run ever comes of it.
+    # Seen once: a server accepted the schedule (Prefect 3.8.8 with SQLAlchemy 2.1), and no run ever came of it.
     planned = wait_for(
         lambda: sorted(
             str(run["expected_start_time"])
