@@ -21,8 +21,10 @@ from demo.provision import find_prometheus
 from demo.stack import named_sources, start_parts, stop_parts
 from engine.rollout.open import opening_body
 from engine.rollout.session import OpenRollout, utc_now
+from engine.watch.guard_rounds import GuardRounds
 from engine.watch.orphans import Orphans
-from engine.watch.supervisor import _GUARDS, _guard
+from engine.watch.supervisor import _guard
+from engine.watch.unguarded import Unguarded
 from tidegate.journal.entries import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Plan
@@ -30,6 +32,7 @@ from tidegate.plan.model import Plan
 PLANS = Path(__file__).resolve().parent.parent / "plans"
 SIZES = (1, 20, 200)
 _LOOPS = 5
+_PATIENCE = 120.0  # seconds: a round is measured to the end of its last guard
 _SECONDS = 75  # for that long at least, since a gate's evidence and known requests are asked for about once a minute
 
 
@@ -128,12 +131,12 @@ def main() -> None:
     """Guard what the kit's journal holds, some times over, and print what it took."""
     via = read_kit(sys.argv[1])
     runs = [OpenRollout(via, row.rollout) for row in via.journal.rollouts(open_only=True)]
-    orphans = Orphans(lambda _: "PAUSED", lambda *_: None)
+    orphans, unguarded, rounds = Orphans(lambda _: "PAUSED", lambda *_: None), Unguarded(via), GuardRounds()
     seconds, guarded = [], 0
     until = time.perf_counter() + float(sys.argv[2])
     while len(seconds) < _LOOPS or time.perf_counter() < until:
         began = time.perf_counter()
-        guarded = sum(_GUARDS.map(lambda run: _guard(run, utc_now(), orphans), runs))
+        guarded = rounds.guard(runs, lambda run: _guard(run, utc_now(), orphans, unguarded), _PATIENCE)
         seconds.append(time.perf_counter() - began)
     found = {"first": seconds[0], "seconds": seconds[1:], "guarded": guarded, "megabytes": peak_megabytes()}
     print(json.dumps(found), flush=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from evaluate import rollout_in_wave_one
+from tick import rollout_in_wave_one
 from figures import Figure
 
 from demo.processes import free_port, start_process, stop_processes, wait_ready
