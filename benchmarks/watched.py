@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from tick import rollout_in_wave_one
 from figures import Figure
+from tick import rollout_in_wave_one
 
 from demo.processes import free_port, start_process, stop_processes, wait_ready
 from engine.rollout.evaluation import evaluate

@@ -89,7 +89,10 @@ def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenCon
 
 
 class _Quoting(yaml.SafeDumper):
-    """Writes in quotes what the kit's reader would otherwise not take as text."""
+    """Writes in quotes what the kit's reader would otherwise not take as text, and no value as an alias of another."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

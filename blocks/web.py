@@ -1,7 +1,6 @@
 """Web sources that plans may name: a status page, a ticket system's count, a dashboard's health, a cost report."""
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -182,16 +181,3 @@ def _read(answer: httpx.Response, shown: str, limit: float) -> bytes:
         if time.monotonic() > until:
             raise Unreachable(f"{shown} did not answer to its end within {limit:g} s")
     return bytes(read)
-
-
-class _WithoutQueries(logging.Filter):
-    """The client logs whole addresses, and a source's query may hold a key."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Every record, its addresses shown as elsewhere."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(shown_address(str(a)) if isinstance(a, httpx.URL) else a for a in record.args)
-        return True
-
-
-logging.getLogger("httpx").addFilter(_WithoutQueries())

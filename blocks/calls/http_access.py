@@ -8,8 +8,11 @@ from typing import Any
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from blocks.calls.addresses import split_userinfo
+from blocks.calls.library_logs import hide_secrets_in_library_logs
 from blocks.calls.redaction import basic, hide
 from blocks.errors import Refused
+
+hide_secrets_in_library_logs()
 
 
 def must_be_headers(headers: Mapping[str, SecretStr]) -> None:

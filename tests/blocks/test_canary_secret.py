@@ -224,8 +224,8 @@ def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -
     """Everything that is logged or printed meanwhile is searched, too."""
     caplog.set_level(logging.DEBUG)
     yield
-    out = capfd.readouterr()
-    assert_no_canary([caplog.text, out.out, out.err])
+    out, logged = capfd.readouterr(), caplog.get_records("call")
+    assert_no_canary([*(record.getMessage() for record in logged), out.out, out.err])
 
 
 @pytest.fixture(params=CASES)

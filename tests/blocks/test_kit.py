@@ -45,6 +45,15 @@ def test_what_is_written_is_read(tmp_path: Path, values: dict[str, dict[str, Any
     kit.close()
 
 
+def test_values_that_two_parts_share_are_written_for_each(tmp_path: Path, values: dict[str, dict[str, Any]]) -> None:
+    headers = {"X-Scope-OrgID": SECRET}
+    path = tmp_path / "kit.yaml"
+    write_kit(path, {**values, **{part: {**values[part], "headers": headers} for part in ("prometheus", "slack")}})
+    kit = read_kit(path)
+    assert kit.slack is not None
+    assert kit.slack.sent_headers() == kit.prometheus.sent_headers() == headers
+
+
 def test_a_rehearsal_needs_every_connection_to_say_so(tmp_path: Path, values: dict[str, dict[str, Any]]) -> None:
     write_kit(tmp_path / "kit.yaml", values)
     assert read_kit(tmp_path / "kit.yaml").is_rehearsal

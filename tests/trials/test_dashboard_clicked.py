@@ -37,6 +37,10 @@ from tidegate.values.exposure import ZERO
 __all__ = ["bench"]
 
 LEAD = "oncall@company.com"
+NOBODY_STATED = (
+    ("product-manager", "Customer feedback positive"),
+    ("engineering-lead", "Team reviews logs, acknowledges behavior"),
+)
 PICTURES = os.environ.get("TIDEGATE_SCREENSHOTS", "")
 SECONDS = 60_000
 MOST_TABS = 80
@@ -208,7 +212,7 @@ def hold_and_go_on(page: Page, seen: OpenRollout) -> None:
 
 
 def answer_the_gate(page: Page, run: OpenRollout, seen: OpenRollout, address: str) -> None:
-    """A wrong code and a used one are refused, and so is another page; a right one passes the gate before wave 2."""
+    """A wrong code and a used one are refused, and so is another page; a go without statements leaves them to others."""
     open_gate(run, 2, "00000000-0000-0000-0000-000000000000")
     page.reload()
     check_that_only_the_page_may_order(page, f"{address}/answer", decision="go", wave="2", attempt="1")
@@ -217,11 +221,16 @@ def answer_the_gate(page: Page, run: OpenRollout, seen: OpenRollout, address: st
     picture(page, "dashboard-refused", "#told")
     used = code_of(LEAD)
     say_go(page, LEAD, used, state=False)
-    check_refusal(page, seen, "")
+    expect(page.locator("#told")).to_contain_text(f"Counted: 1 of 1 approvals ({LEAD}); ")
+    for left in NOBODY_STATED:
+        expect(page.locator("#told")).to_contain_text(f"{left[0]} has not stated yet")
+        expect(page.locator("#told")).to_contain_text(left[1])
+    assert (seen.refresh().phase, seen.state.approved_wave) == (Phase.GATE, 1)
     say_go(page, LEAD, used)
     check_refusal(page, seen, f"the code of {LEAD} was used already")
+    # Who states everything passes the gate, to which both have said go.
     say_go(page, APPROVER, code_of(APPROVER))
-    expect(page.locator("#told")).to_contain_text(f"Go: go by {APPROVER}")
+    expect(page.locator("#told")).to_contain_text(f"Go: go by {APPROVER}, {LEAD}")
     answers = [e.body for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.ANSWERED]
     assert [bool(answer["proof"]["problem"]) for answer in answers] == [True, False, True, False]
     assert (answers[-1]["answer"]["decision"], answers[-1]["answer"]["approver"]) == ("go", APPROVER)
