@@ -33,7 +33,7 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-trials: setup ## Run the long tests: each trigger provoked, each part broken, every step turned back; about forty minutes
+trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back; about forty minutes
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 	$(BIN)/pytest tests/triggers --durations=5
 	$(BIN)/pytest tests/trials --durations=10

@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     options = parser.parse_args()
     began = time.monotonic()
-    print("| stream | method | turned back though healthy, % | found, % | median delay, min | runs |")
+    print("| stream | method | rolled back though healthy, % | found, % | median delay, min | runs |")
     print("| --- | --- | --: | --: | --: | --: |")
     with ProcessPoolExecutor(options.processes) as pool:
         for scenario in SCENARIOS:

@@ -1,6 +1,6 @@
 """Rollbacks on the whole stack under load, one after another: `python benchmarks/rollback.py [--runs 20] [--json]`.
 
-Each turns back a rollout that is raised to everybody. Timed from the order (Enter pressed, the button clicked; the
+Each rolls back a rollout that is raised to everybody. Timed from the order (Enter pressed, the button clicked; the
 start of every process included) to the last request that the service itself routed to the new path, and to the proof.
 """
 
@@ -70,7 +70,7 @@ def _of(way: str, service: str, runs: int) -> list[Figure]:
         _until(lambda run=run: bool((back := run.refresh().rollback) and back.proven))  # type: ignore[misc]
         back = OpenRollout(via, run.rollout).state.rollback
         if back is None or back.zero_at is None or back.proven_at is None:
-            raise RuntimeError(f"{run.rollout} is not turned back")
+            raise RuntimeError(f"{run.rollout} is not rolled back")
         zeros.append(back.zero_at.timestamp() - ordered)
         lasts.append(seen.end() - ordered)
         proofs.append(back.proven_at.timestamp() - ordered)

@@ -1,4 +1,4 @@
-"""The whole stack: from an order to turn back to the last request on the new path, and what processes weigh."""
+"""The whole stack: from an order to roll back to the last request on the new path, and what processes weigh."""
 
 import os
 import re

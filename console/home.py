@@ -27,7 +27,7 @@ def kit_path() -> Path:
 
 def connections() -> "OpenConnections":
     """The kit file's connections, which need no Prefect server; raises NotFound or KitError."""
-    from blocks.kit import read_kit  # with Prefect, whose import the way back does not wait for
+    from blocks.kit import read_kit  # with Prefect, whose import the rollback does not wait for
 
     path = kit_path()
     if not path.exists():

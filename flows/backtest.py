@@ -45,7 +45,7 @@ def backtest(
     name = record(via.journal, loaded, result, by)
     key = f"backtest-{loaded.flag.key}"
     create_markdown_artifact(backtest_markdown(result), key=key, description=f"Back-test of {loaded.name}")
-    log.info("recorded as %s; at worst turned back in %s", name, result.worst.words)
+    log.info("recorded as %s; at worst rolled back in %s", name, result.worst.words)
     return name
 
 

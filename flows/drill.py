@@ -1,4 +1,4 @@
-"""A drill: the way back practised on synthetic users, measured and recorded."""
+"""A drill: the rollback practised on synthetic users, measured and recorded."""
 
 from typing import Annotated
 

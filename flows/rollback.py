@@ -1,4 +1,4 @@
-"""The way back: zero first, then the proof. Needs nothing but a name.
+"""The rollback: zero first, then the proof. Needs nothing but a name.
 
 Only what writes zero is imported at the top: the rest takes longer than that, and is imported after it.
 """
@@ -34,12 +34,12 @@ def rollback(
     """Take the flag to zero for everybody, and prove by measurement that the new path is chosen no more.
 
     Args:
-        rollout: The rollout to turn back. Left empty: the one that is open.
+        rollout: The rollout to roll back. Left empty: the one that is open.
         reason: Why, in a sentence.
         by: Your name.
         full: Take the plan's further steps too: load balancer, stop, and whatever else it lists as automatic.
         to_wave: Lower to this earlier wave instead, where the plan allows it; it soaks again. 0: to zero.
-        anyway: Turn back although legacy is not ready to take everybody back.
+        anyway: Roll back although legacy is not ready to take everybody back.
         connections: The name of the connections block.
 
     """

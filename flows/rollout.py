@@ -30,7 +30,7 @@ def rollout(
     resume: str = "",
     connections: str = "default",
 ) -> State:
-    """Raise a feature flag wave by wave as the plan says, asking people between waves, or turn it back.
+    """Raise a feature flag wave by wave as the plan says, asking people between waves, or roll it back.
 
     Args:
         plan: A file below the plans folder, for example batch-patches-v1.yaml.

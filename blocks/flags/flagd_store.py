@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SETTLED_NANOSECONDS = 3_000_000_000  # coarser than any file system's clock
 _WRITE_SECONDS = 5.0  # beyond waiting for the lock: disks that are busy take seconds
-_ZERO_WAIT_SECONDS = 0.5  # a way back does not queue for long
+_ZERO_WAIT_SECONDS = 0.5  # a rollback does not queue for long
 
 
 class FlagdStore(BaseModel):

@@ -135,7 +135,7 @@ class JournalStore(BaseModel):
     ) -> Entry:
         """Write entry number `sequence` behind the one whose hash is `previous`; raises Conflict or Fenced.
 
-        What ends a rollout also frees its flag, and the way back of one that had ended takes it again, in the same
+        What ends a rollout also frees its flag, and the rollback of one that had ended takes it again, in the same
         transaction: until it is proven the rollout is open.
         """
         entry = make_entry(rollout, sequence, at, kind, body, previous)

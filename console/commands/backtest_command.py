@@ -117,7 +117,7 @@ class BacktestProgress:
 
 def _show(result: BacktestResult) -> None:
     for wave in result.waves:
-        title = f"{wave.title}: turned back in {wave.turned_back.words}"
+        title = f"{wave.title}: rolled back in {wave.turned_back.words}"
         table = Table(title=escape(title), title_justify="left", title_style="bold")
         for heading in ("Criterion", "Decides", "Fired", "Blind", "Unsure", "Harm put in"):
             table.add_column(heading)

@@ -96,7 +96,7 @@ def show(
     plan: PlanPath,
     raw: Annotated[bool, typer.Option("--markdown", help="The Markdown text itself.")] = False,
     card: Annotated[
-        bool, typer.Option("--card", help="Only the way back by hand, for the day Tidegate itself is gone.")
+        bool, typer.Option("--card", help="Only the rollback by hand, for the day Tidegate itself is gone.")
     ] = False,
 ) -> None:
     """Print the plan as a document for people, timeline included."""

@@ -1,4 +1,4 @@
-"""Commands that start, look at and turn back a rollout."""
+"""Commands that start, look at and roll back a rollout."""
 
 import json
 import re
@@ -172,7 +172,7 @@ def start(
     if as_json:
         print(json.dumps({"rollout": name}))
     else:
-        out.print(f"started [bold]{name}[/bold]; watch it with `tidegate status {name}`, turn it back with")
+        out.print(f"started [bold]{name}[/bold]; watch it with `tidegate status {name}`, roll it back with")
         out.print(f"`tidegate rollback {name} --reason TEXT`")
         out.print(keep_room(), markup=False, soft_wrap=True)
 
@@ -250,7 +250,7 @@ def status(
     rollout: Annotated[str | None, typer.Argument(help="One rollout; left out: all of them.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one rollout (waves, soak, last evidence, way back), or list them all."""
+    """Show one rollout (waves, soak, last evidence, rollback), or list them all."""
     via = connections()
     if rollout is not None:
         run = OpenRollout(via, rollout)

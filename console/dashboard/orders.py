@@ -82,7 +82,7 @@ def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> 
         if not may_turn_back(run):
             return FormOutcome(f"It is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     except ConnectionFault:
-        # The way back never waits for the journal: what was read before is enough to write zero.
+        # The rollback never waits for the journal: what was read before is enough to write zero.
         run = _apart(board.of(rollout).run)
     try:
         check_rollback_possible(board.connections.journal, rollout=rollout)

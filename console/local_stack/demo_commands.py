@@ -42,7 +42,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave everything running; end it with `tidegate down`.")
     ] = False,
 ) -> None:
-    """Roll a real service out to 100 % in four waves, or see a bad release turned back by itself."""
+    """Roll a real service out to 100 % in four waves, or see a bad release rolled back automatically."""
     from console.local_stack.stack import down, running_stack, up
 
     if fault is not None and fault not in FAULT_KINDS:

@@ -1,4 +1,4 @@
-"""The end of a demo: what was measured, what was said, how long the way back took."""
+"""The end of a demo: what was measured, what was said, how long the rollback took."""
 
 from datetime import datetime, timedelta
 

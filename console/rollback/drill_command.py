@@ -1,4 +1,4 @@
-"""`tidegate drill`: practise the way back on synthetic users, and measure it."""
+"""`tidegate drill`: practise the rollback on synthetic users, and measure it."""
 
 import json
 from typing import Annotated
@@ -27,7 +27,7 @@ def drill(
     full: Annotated[bool, typer.Option("--full", help="Take the full rollback's steps too; rehearsals only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Practise the way back: the real key and counter, exposed to synthetic users only."""
+    """Practise the rollback: the real key and counter, exposed to synthetic users only."""
     run = practise(connections(), plan_from(plan), by=email(who), full=full)
     drilled = run.state.drilled
     if as_json:

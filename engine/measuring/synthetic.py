@@ -24,7 +24,7 @@ _GOOD_FOR = timedelta(minutes=1)
 
 
 def measure_synthetic(seen: MetricSnapshot, item: InForce, criterion: Synthetic) -> tuple[Finding, Breach | None]:
-    """What both paths answer to the known requests; nothing is sent once the way back has begun."""
+    """What both paths answer to the known requests; nothing is sent once the rollback has begun."""
     if why := _stopped(seen):
         return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, why), None
     meaning = criterion.model_dump_json(exclude={"text", "id", "when", "dry_run"})

@@ -21,9 +21,9 @@ def reuse_check(connections: OpenConnections, plan: Plan, now: datetime) -> Chec
 def _found(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
     before = rolled_back_before(connections, plan.flag.key)
     if before is None:
-        return Finding("reuse", _TEXT, Verdict.NOT_APPLICABLE, "No rollout of this flag was turned back before it.")
+        return Finding("reuse", _TEXT, Verdict.NOT_APPLICABLE, "No rollout of this flag was rolled back before it.")
     same = "the same plan" if before.plan_hash == plan.hash else f"another plan (hash {before.plan_hash[:12]})"
-    sentence = f"{before.rollout} was turned back on {before.updated_at:%Y-%m-%d} under {same}."
+    sentence = f"{before.rollout} was rolled back on {before.updated_at:%Y-%m-%d} under {same}."
     drill = _drill(connections, plan, now)
     anew = "Proofs, baseline and sign-offs are taken anew."
     return Finding("reuse", _TEXT, Verdict.PASS, f"{sentence} {drill} {anew}")

@@ -1,4 +1,4 @@
-"""Preflight of the way back: every step of the full rollback has what it needs, and the snapshot is named."""
+"""Preflight of the rollback: every step of the full rollback has what it needs, and the snapshot is named."""
 
 from collections.abc import Iterable
 from shutil import which

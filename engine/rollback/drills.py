@@ -1,4 +1,4 @@
-"""Drills: the way back taken on purpose, with the real key and counter, for synthetic users only."""
+"""Drills: the rollback taken on purpose, with the real key and counter, for synthetic users only."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ def abandon_drill(run: OpenRollout) -> None:
 
 
 def last_drill(connections: OpenConnections, flag: str) -> tuple[datetime, float] | None:
-    """When the way back of this flag was last proven in a drill, and the seconds from the order to the proof."""
+    """When the rollback of this flag was last proven in a drill, and the seconds from the order to the proof."""
     for row in connections.journal.rollouts(flag):
         if row.rollout.startswith(f"{drill_prefix(flag)}-"):
             drilled = fold(connections.journal.entries(row.rollout)).drilled
@@ -75,7 +75,7 @@ def refuse_drill(connections: OpenConnections, plan: Plan) -> str:
 
 
 def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = False) -> OpenRollout:
-    """Expose the drill's group, send it traffic, take the way back, prove and record it; raises NotAllowed.
+    """Expose the drill's group, send it traffic, take the rollback, prove and record it; raises NotAllowed.
 
     Whatever happens in between, the flag ends at zero. `full` takes the full rollback's steps, in rehearsals only.
     """

@@ -1,4 +1,4 @@
-"""The way back: zero for everybody first, then the proof by measurement."""
+"""The rollback: zero for everybody first, then the proof by measurement."""
 
 import logging
 import threading
@@ -77,7 +77,7 @@ def has_ended_at_zero(state: RolloutState) -> bool:
 
 
 def already_at_zero(state: RolloutState) -> bool:
-    """Whether the journal says already that the way back was taken."""
+    """Whether the journal says already that the rollback was taken."""
     if state.phase is Phase.ROLLED_BACK or (state.phase is Phase.CLOSED and state.exposure == ZERO):
         return True
     return state.rollback is not None and state.rollback.zero_at is not None
@@ -224,7 +224,7 @@ def _keeper(run: OpenRollout) -> Callable[[], None]:
 
 
 def _must_last(run: OpenRollout) -> None:
-    """A writer that began before zero may have come after it: an order to turn back stands until it is proven."""
+    """A writer that began before zero may have come after it: an order to roll back stands until it is proven."""
     try:
         seen = run.connections.flags.read(run.flag)
     except ConnectionFault as fault:

@@ -11,7 +11,7 @@ _log = logging.getLogger("tidegate.rollback")
 
 
 class RollbackImpossible(Exception):
-    """Turning back would take people to something that is not there, or is not ready; says what may be done."""
+    """Rolling back would take people to something that is not there, or is not ready; says what may be done."""
 
 
 class StableNotReady(RollbackImpossible):

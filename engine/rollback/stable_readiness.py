@@ -1,4 +1,4 @@
-"""Whether legacy could take everybody back, looked at while everybody is exposed; and the end of the way back."""
+"""Whether legacy could take everybody back, looked at while everybody is exposed; and when nobody can any more."""
 
 import logging
 import threading

@@ -53,7 +53,7 @@ def zero_flag(connections: ZeroParts, flag: str, rollout: str, ordered_at: datet
     claim: Claim | None = None
     try:
         claim = connections.journal.seize(flag, rollout, INSTANCE_ID, LEASE)
-    except Exception as fault:  # noqa: BLE001 - the way back never waits for the journal
+    except Exception as fault:  # noqa: BLE001 - the rollback never waits for the journal
         _log.warning("the claim of %s could not be taken: %s", flag, fault)
     epoch = None if claim is None else claim.epoch  # without one the backend takes the next epoch and wins
     flags, problem = connections.flags, ""

@@ -69,7 +69,7 @@ def close(
     if not state.phase.is_open:
         raise NotAllowed(f"{run.rollout} is {state.phase.value.replace('_', ' ')} already")
     if state.phase is Phase.ROLLING_BACK:
-        raise NotAllowed(f"{run.rollout} is on its way back; it ends when that is proven")
+        raise NotAllowed(f"{run.rollout} is being rolled back; it ends when that is proven")
     if state.exposure != ZERO or state.intended is not None:
         if not leave_exposed:
             exposed = state.intended or state.exposure

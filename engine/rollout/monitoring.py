@@ -47,7 +47,7 @@ def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
 
 
 def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
-    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was turned back."""
+    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was rolled back."""
     while run.state.phase is Phase.WAVE and run.state.wave == wave:
         begun, now = monotonic(), utc_now()
         if review_due(run, now):

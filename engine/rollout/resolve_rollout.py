@@ -1,4 +1,4 @@
-"""Which rollout is meant when nobody says, and whether there is something to turn back. Imports little."""
+"""Which rollout is meant when nobody says, and whether there is something to roll back. Imports little."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def the_open_rollout(journal: JournalStore, flag: str | None = None, ordered_at:
         raise NotOne(f"no rollout{of} was open when this was ordered; {found[0].rollout} was opened later: name it")
     if not rows:
         last = next(iter(journal.rollouts(flag=flag)), None)
-        hint = f"; a finished one is turned back by its name, the last one was {last.rollout}" if last else ""
+        hint = f"; a finished one is rolled back by its name, the last one was {last.rollout}" if last else ""
         raise NotOne(f"no rollout{of} is open{hint}")
     if len(rows) > 1:
         names = ", ".join(f"{row.rollout} ({row.flag})" for row in rows)

@@ -163,7 +163,7 @@ def _security(run: OpenRollout, now: datetime) -> Result:
 
 
 def _drill(run: OpenRollout, now: datetime) -> Result:
-    """The way back on synthetic users; never the full steps, which nobody takes unattended."""
+    """The rollback on synthetic users; never the full steps, which nobody takes unattended."""
     flag = run.connections.flags.read(run.flag)
     if flag.exposure != ZERO:
         raise NotAllowed(
@@ -174,7 +174,7 @@ def _drill(run: OpenRollout, now: datetime) -> Result:
     found = practised.drilled or {"proven": False, "sentence": practised.end_reason}
     verdict = Verdict.PASS if found["proven"] else Verdict.FAIL
     page = f"# Recovery drill: {one_line(run.plan.title)}\n\n{now:%Y-%m-%d %H:%M} UTC. {one_line(found['sentence'])}\n"
-    return Finding("upkeep", "The way back is proven", verdict, found["sentence"]), page
+    return Finding("upkeep", "The rollback is proven", verdict, found["sentence"]), page
 
 
 _WORKS: dict[Work, Callable[[OpenRollout, datetime], Result]] = {

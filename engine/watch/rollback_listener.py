@@ -67,7 +67,7 @@ class RollbackListener:
         self._over.set()
 
     def listen_once(self) -> list[str]:
-        """The rollouts that were turned back for orders not heard before; raises Unreachable without Prefect."""
+        """The rollouts that were rolled back for orders not heard before; raises Unreachable without Prefect."""
         begun: list[tuple[threading.Thread, list[str]]] = []
         for seen in self._starting("rollback", ROLLBACK_POOL):
             if seen.id in self._heard:

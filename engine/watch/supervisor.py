@@ -170,7 +170,7 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguard
             unguarded.clear(run.rollout)
             return True
         if not evaluate(run, now, review=review_due(run, now)).journalled:
-            # Who carries it cannot be told, and nothing but the way back is done for it.
+            # Who carries it cannot be told, and nothing but the rollback is done for it.
             if isinstance(unread, Refused):
                 with suppress(ConnectionFault):
                     run.release_claim()  # whoever can read it may have it

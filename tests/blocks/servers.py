@@ -1,4 +1,4 @@
-"""Real servers of the way back, started on loopback and ended with the test."""
+"""Real servers of the rollback, started on loopback and ended with the test."""
 
 import contextlib
 import os

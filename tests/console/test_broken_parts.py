@@ -1,4 +1,4 @@
-"""The way back while its surroundings are broken: each part really stopped, locked, made read-only or answering errors."""
+"""The rollback while its surroundings are broken: each part really stopped, locked, made read-only or answering errors."""
 
 import json
 import sqlite3
@@ -446,7 +446,7 @@ def test_a_flag_system_that_is_away_keeps_nobody_from_taking_the_claim(kit: Path
     assert taker.keep_claim().epoch > seized.epoch
     (flags / "broken").unlink()
     taker.keep_claim()
-    # The holder before is fenced as soon as the flag system answers; on the way back what stands there is not written.
+    # The holder before is fenced as soon as the flag system answers; on the rollback what stands there is not written.
     epoch = json.loads((flags / opened.flag).read_text())["epoch"]
     assert (epoch == taker.keep_claim().epoch) is (phase is Phase.WAVE)
 

@@ -1,4 +1,4 @@
-"""Preflight looks at the way back: whatever a step would miss on the day is told before wave 1."""
+"""Preflight looks at the rollback: whatever a step would miss on the day is told before wave 1."""
 
 from dataclasses import replace
 from pathlib import Path

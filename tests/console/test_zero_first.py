@@ -18,7 +18,7 @@ from tests.permits import put
 from tests.tidegate.builders import ANN, PLAN
 from tidegate.values.exposure import ZERO
 
-# What the early path may not import: each takes longer than the way back has.
+# What the early path may not import: each takes longer than the rollback has.
 TOLD = """
 import sys
 from console.cli import main

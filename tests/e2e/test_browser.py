@@ -1,4 +1,4 @@
-"""What people click is clicked: Chromium starts, approves and turns back a rollout in Prefect's UI."""
+"""What people click is clicked: Chromium starts, approves and rolls back a rollout in Prefect's UI."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A bad release is turned back without a human, by its own run on a real Prefect server and worker."""
+"""A bad release is rolled back without a human, by its own run on a real Prefect server and worker."""
 
 import httpx
 import pytest

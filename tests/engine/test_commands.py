@@ -85,10 +85,10 @@ def test_a_rollout_that_stands_exposed_is_closed_by_an_approver_who_says_so(worl
     assert world.via.flags.read(run.flag).exposure == exposure
     told = run.state.queued["closed"]
     assert told["title"] == f"{run.plan.title}: closed"
-    assert f"Exposure STAYS at {exposure} and nobody watches it. To turn back: tidegate rollback" in told["body"]
+    assert f"Exposure STAYS at {exposure} and nobody watches it. To roll back: tidegate rollback" in told["body"]
     with pytest.raises(NotAllowed, match="closed already"):
         close(run, ANN, "again", leave_exposed=True)
-    # The way back always works.
+    # The rollback always works.
     assert may_turn_back(run)
     roll_back(run, reason="after all", criterion="by hand", by=ANYBODY)
     assert world.via.flags.read(run.flag).exposure == ZERO
@@ -103,7 +103,7 @@ def test_an_exposed_rollout_that_a_newer_one_replaces_says_so(run: OpenRollout) 
 
 def test_a_rollout_on_its_way_back_is_not_closed(run: OpenRollout) -> None:
     roll_back(run, reason="bad", criterion="by hand", by=ANYBODY)
-    with pytest.raises(NotAllowed, match="on its way back"):
+    with pytest.raises(NotAllowed, match="being rolled back"):
         close(run, ANN, "over", leave_exposed=True)
 
 

@@ -22,7 +22,7 @@ SLOW = {"kind": "threshold", "when": "trigger", "metric": "latency", "above": "9
 
 @pytest.fixture(scope="module")
 def turned_back(tmp_path_factory: pytest.TempPathFactory, prometheus_server: PrometheusServer) -> World:
-    """A release with 1.6 times the errors, looked at each minute until it is turned back."""
+    """A release with 1.6 times the errors, looked at each minute until it is rolled back."""
     plan = with_criteria({**VERSUS, "dry_run": False}, {**GO, "dry_run": False}, BREAKER, SLOW)
     world = World(tmp_path_factory.mktemp("explain"), prometheus_server, plan)
     world.pass_time(180 * MINUTE, with_errors(0.008), guard=MINUTE)
@@ -62,7 +62,7 @@ def test_the_rollback_is_explained_from_the_counts_behind_it(turned_back: World)
     assert worse.curve.unit == LOG_EVIDENCE
     assert worse.curve.bound == bound(0.01)
     *before, last = (value for _, value in worse.curve.points)
-    # Turned back at the first tick that reached the bound, and at no later one.
+    # Rolled back at the first tick that reached the bound, and at no later one.
     assert last >= bound(0.01) > max(before)
     assert worse.odds.startswith("a healthy release ever shows as much in at most 1 of ")
     assert "below 1 in 100" in worse.sentence

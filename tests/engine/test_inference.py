@@ -164,7 +164,7 @@ def enter(world: World, wave: int) -> None:
 
 
 def with_everybody_exposed(*more: dict[str, Any], flag: dict[str, Any] | None = None) -> Any:
-    """The plan with these criteria, a second wave of everybody, and nothing else that could turn back."""
+    """The plan with these criteria, a second wave of everybody, and nothing else that could roll back."""
     return no_alerts(
         {
             "flag": {"key": "new-path", **(flag or {})},
@@ -335,7 +335,7 @@ def test_after_a_step_back_the_wave_counts_anew_and_its_split_is_judged_on_its_o
 
 
 def test_the_day_before_tells_how_the_cohorts_compare(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
-    """Cohorts of which one always had twice the errors are not turned back for it."""
+    """Cohorts of which one always had twice the errors are not rolled back for it."""
     labels = {"first": {"canary": 'path="new"', "control": 'path="old"'}}
     plan = with_criteria({**VERSUS, "dry_run": False, "cohorts": labels})
     world = World(tmp_path, prometheus_server, plan)

@@ -19,7 +19,7 @@ DRILL = {"proof": "drill", "text": "Rollback tested", "role": "lead"}
 
 @pytest.fixture
 def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
-    return World(tmp_path, prometheus_server, no_alerts({"checklist": {"Way back": [DRILL]}}))
+    return World(tmp_path, prometheus_server, no_alerts({"checklist": {"Rollback": [DRILL]}}))
 
 
 def turned_back(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What a wave does when the data is thin, gone, late or strange: it holds, and nothing is turned back by mistake."""
+"""What a wave does when the data is thin, gone, late or strange: it holds, and nothing is rolled back by mistake."""
 
 import contextlib
 import urllib.request

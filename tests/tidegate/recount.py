@@ -165,7 +165,7 @@ def _number(text: str | None) -> float | None:
 
 
 def check_close_out(report: Mapping[str, Any], rows: Rows) -> None:
-    """Who was exposed when, what each wave's reviews said, how fast the way back was, and who decided how often."""
+    """Who was exposed when, what each wave's reviews said, how fast the rollback was, and who decided how often."""
     spans = stays(rows, rows[-1].at)
     turned = any(row.body["zero_at"] for row in of_kind(rows, "rolling_back"))
     assert len(report["exposure"]) == len(spans)
@@ -213,7 +213,7 @@ def _seconds(text: str) -> float | None:
 
 
 def check_postmortem(draft: str, rows: Rows) -> None:
-    """The times of the way back, and a timeline whose every line is an entry's, in order, with none of weight left out."""
+    """The times of the rollback, and a timeline whose every line is an entry's, in order, with none of weight left out."""
     cells = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in draft.splitlines() if "|" in line]
     table = {cell[0]: cell[1] for cell in cells if len(cell) == 2}
     said = {"zero": "Flag at zero", "last_request": "Last request on the new path", "proof": "Proof"}

@@ -1,4 +1,4 @@
-"""The fold: whatever a journal holds, it says where the rollout is, and the way back has no way on."""
+"""The fold: whatever a journal holds, it says where the rollout is, and the rollback has no way on."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -274,7 +274,7 @@ def test_a_notice_is_queued_once_and_sent_by_channel() -> None:
     assert (list(journal.state.queued), journal.state.sent) == (["e"], {"e/slack": "1"})
 
 
-# The way back
+# The rollback
 
 
 def test_a_rollback_is_one_order_however_often_it_is_written() -> None:

@@ -25,7 +25,7 @@ def test_a_page_about_an_exposed_flag_names_the_way_back() -> None:
     assert ended_page(PLAN, state, page()).body.splitlines() == [
         "What broke.",
         f"Exposure now, by the journal: {state.exposure}.",
-        f"If in doubt, turn back: tidegate rollback {ROLLOUT}",
+        f"If in doubt, roll back: tidegate rollback {ROLLOUT}",
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_flag_that_somebody_else_changed_never_stands_where_the_journal_has_it
         "changed",
         "Tidegate writes nothing: the flag stands as changed until you set it back or roll back; guarding goes on.",
         f"Exposure now: the journal has {state.exposure}; the flag does NOT, unless it was set back since.",
-        f"If in doubt, turn back: tidegate rollback {ROLLOUT}",
+        f"If in doubt, roll back: tidegate rollback {ROLLOUT}",
     ]
     assert "does NOT" in ended_page(PLAN, state, held_long(PLAN, state, HoldCause.DRIFT, T0)).body
     assert "stays at" not in held_long(PLAN, state, HoldCause.DRIFT, T0).body

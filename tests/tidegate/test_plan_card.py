@@ -1,4 +1,4 @@
-"""The way back by hand: every step of the plan stands on the card, done as the connections say or named for people."""
+"""The rollback by hand: every step of the plan stands on the card, done as the connections say or named for people."""
 
 from pathlib import Path
 

@@ -154,8 +154,8 @@ def test_issues_are_those_since_yesterday() -> None:
     ("journal", "asked", "choice"),
     [
         (lambda: review(in_wave()), "Continue with the same wave (10m of 1h of soak)?", "continue"),
-        (lambda: failed(in_wave()), "Pause and investigate, or turn back?", "rollback"),
-        (lambda: review(in_wave()).extend((Kind.HELD, {})), "Resume, or turn back?", "resume"),
+        (lambda: failed(in_wave()), "Pause and investigate, or roll back?", "rollback"),
+        (lambda: review(in_wave()).extend((Kind.HELD, {})), "Resume, or roll back?", "resume"),
         (
             lambda: opened().extend((Kind.GATE_OPENED, {"wave": 1, "attempt": 1})),
             "May First (10% of staff) begin?",
@@ -484,7 +484,7 @@ def test_a_plan_without_such_lines_is_asked_what_any_is() -> None:
 
 
 def whole() -> Journal:
-    """Wave 1 by ANN, reviewed and failed once, turned back."""
+    """Wave 1 by ANN, reviewed and failed once, rolled back."""
     journal = opened()
     finding = {"criterion": "first.1", "text": "The team is there", "verdict": "PASS", "sentence": "Stated."}
     journal.extend(
@@ -609,7 +609,7 @@ def test_the_page_has_every_part_and_nobody_breaks_out_of_it() -> None:
         "Who decided",
         "What was judged",
         "What went wrong",
-        "Way back",
+        "Rollback",
         "Success criteria",
         "What remains",
     ):

@@ -40,7 +40,7 @@ def accounts(draw: st.DrawFn) -> dict[str, float | None]:
 
 @st.composite
 def courses(draw: st.DrawFn) -> Journal:
-    """A rollout of one or two waves and the days after: reviewed, held, accounted for, stepped back, turned back."""
+    """A rollout of one or two waves and the days after: reviewed, held, accounted for, stepped back, rolled back."""
     journal = opened(PAID)
     body = {"reference": 0, "end": journal.now.isoformat(), "window_seconds": 3600.0}
     if draw(st.booleans()):

@@ -92,7 +92,7 @@ STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
     ),
     ("blind", lambda: review(in_wave()).extend((Kind.BLINDED, {})), timedelta(0), "WITHOUT SIGHT", Tone.WARN),
     ("afterwards", in_post_rollout, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),
-    ("turning back", rolled_back, timedelta(0), "ROLLING BACK", Tone.BAD),
+    ("rolling back", rolled_back, timedelta(0), "ROLLING BACK", Tone.BAD),
     (
         "flag not written",
         lambda: review(in_wave()).extend((Kind.ROLLING_BACK, {"zero_at": None, "problem": "no"})),
@@ -107,7 +107,7 @@ STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
         "ROLLBACK NOT PROVEN",
         Tone.BAD,
     ),
-    ("turned back", lambda: rolled_back(proven=True), timedelta(days=1), "ROLLED BACK", Tone.BAD),
+    ("rolled back", lambda: rolled_back(proven=True), timedelta(days=1), "ROLLED BACK", Tone.BAD),
     ("finished", lambda: in_post_rollout().extend((Kind.FINISHED, {})), timedelta(days=1), "FINISHED", Tone.GOOD),
     ("closed", lambda: opened().extend((Kind.CLOSED, {})), timedelta(days=1), "CLOSED", Tone.IDLE),
 ]

@@ -269,7 +269,7 @@ def test_only_what_raised_nothing_is_called_not_started() -> None:
     assert left.title == "A small plan: closed"
     assert left.body.splitlines() == [
         f"Closed by {ANN}: enough",
-        f"Exposure STAYS at {PLAN.exposure_at(1)} and nobody watches it. To turn back: tidegate rollback small-1",
+        f"Exposure STAYS at {PLAN.exposure_at(1)} and nobody watches it. To roll back: tidegate rollback small-1",
     ]
     assert wording.closed(PLAN, exposed, superseded=True).title == "A small plan: superseded"
 

@@ -1,4 +1,4 @@
-"""The way back while a part is really broken, seen at the service: its own counter of the new path stands still.
+"""The rollback while a part is really broken, seen at the service: its own counter of the new path stands still.
 
 There is no Prefect server anywhere here, so that each case is also the one with the server down.
 """

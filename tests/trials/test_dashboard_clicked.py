@@ -252,7 +252,7 @@ def rows_of(rollout: str) -> list[recount.Row]:
 
 
 def check_the_reports(rollout: str) -> None:
-    """What the commands print of a rollout that was turned back, counted again from the rows that stood there before."""
+    """What the commands print of a rollout that was rolled back, counted again from the rows that stood there before."""
     before = rows_of(rollout)
     recount.check_stand_up(json.loads(told("report", rollout, "standup", "--json")), before)
     recount.check_postmortem(told("postmortem", rollout), before)
@@ -299,7 +299,7 @@ def test_the_dashboard_is_driven_through_a_rehearsal(bench: Bench, page: Page, p
         order(page, "ROLLBACK", "ROLLBACK now", "Ann on call", reason="customers call")
         expect(page.locator("#told")).to_contain_text("is at zero")
         assert bench.via.flags.read(run.flag).exposure == ZERO
-        wait_for(lambda: seen.refresh().phase is Phase.ROLLED_BACK, 60, "the way back is proven")
+        wait_for(lambda: seen.refresh().phase is Phase.ROLLED_BACK, 60, "the rollback is proven")
         expect(page.locator("#live .status").first).to_contain_text("ROLLED BACK")
         picture(page, "dashboard-rolled-back")
         page.goto(url)

@@ -168,7 +168,7 @@ def test_twice_the_errors_that_no_bound_sees_are_turned_back_by_comparison(crowd
         return run.state.phase is Phase.ROLLING_BACK
 
     try:
-        wait_for(turned_back, 120, "turned back")
+        wait_for(turned_back, 120, "rolled back")
     except AssertionError as late:
         raise AssertionError(f"{late}; said last: {said.get(HARM)}") from None
     back = run.state.rollback

@@ -1,4 +1,4 @@
-"""The way back while the flag system's API answers errors for minutes: the load balancer takes everybody to legacy."""
+"""The rollback while the flag system's API answers errors for minutes: the load balancer takes everybody to legacy."""
 
 import subprocess
 import sys

@@ -191,7 +191,7 @@ def until_quiet(run: OpenRollout, text: str, seconds: float) -> None:
 
 
 def until_rolled_back(run: OpenRollout, seconds: float) -> None:
-    """Look at the rollout's own beat until a look has turned it back."""
+    """Look at the rollout's own beat until a look has rolled it back."""
     said: list[str] = []
 
     def turned_back() -> bool:
@@ -199,6 +199,6 @@ def until_rolled_back(run: OpenRollout, seconds: float) -> None:
         return run.state.phase is Phase.ROLLING_BACK
 
     try:
-        wait_for(turned_back, seconds, f"{run.rollout} is turned back")
+        wait_for(turned_back, seconds, f"{run.rollout} is rolled back")
     except AssertionError as late:
         raise AssertionError(f"{late}; the triggers said last: {said}") from None

@@ -28,7 +28,7 @@ def _parts(result: BacktestResult) -> Iterator[str]:
         x += 40 + 7 * len(words)
     y = float(_TOP)
     for wave in result.waves:
-        yield text(12, y + 13, f"{wave.title}: turned back in {wave.turned_back.words}", "title")
+        yield text(12, y + 13, f"{wave.title}: rolled back in {wave.turned_back.words}", "title")
         y += _ROW
         for row in (row for row in result.criteria if row.wave == wave.wave):
             yield from _row(row, y)

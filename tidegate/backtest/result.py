@@ -162,7 +162,7 @@ class BacktestResult:
 
     @property
     def worst(self) -> Rate:
-        """Of the wave that would have been turned back most often."""
+        """Of the wave that would have been rolled back most often."""
         return max((wave.turned_back for wave in self.waves), key=lambda rate: rate.share)
 
     def to_json(self) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _strip(told: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindo
 def wave_result(
     told: Sequence[CriterionReplay], scene: BacktestData, wave: int, found: Sequence[ReplayWindow]
 ) -> WaveResult:
-    """How often the wave would have been turned back, or held without sight, as the plan's decisions stand."""
+    """How often the wave would have been rolled back, or held without sight, as the plan's decisions stand."""
     by: Counter[str] = Counter()
     held = 0
     counted = [one for one in told if one.line.replay is not None and not one.line.item.criterion.dry_run]

@@ -157,7 +157,7 @@ class DrillProof(BaseProof):
 
 
 class BacktestProof(BaseProof):
-    """The plan's own criteria were tried on the past lately, and turned back few of the healthy waves there."""
+    """The plan's own criteria were tried on the past lately, and rolled back few of the healthy waves there."""
 
     proof: Literal["backtest"] = Field(description="A back-test in the journal.")
     fresh: PositiveDuration = Field(default=timedelta(days=30), description="How long ago it may have been made.")

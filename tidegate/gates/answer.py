@@ -28,7 +28,7 @@ def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[A
     if said not in list(Choice):
         raise ValueError(f"decision: found {shown(said)}, allowed are {', '.join(Choice)}")
     who, safe = given.get("approver"), Choice(said) in SAFE
-    # Whoever holds or turns back need not be anybody we know.
+    # Whoever holds or rolls back need not be anybody we know.
     pattern, allowed = (_SOME_NAME, "a name") if safe else (_EMAIL, "an e-mail address")
     if not isinstance(who, str) or pattern.fullmatch(who.strip()) is None:
         raise ValueError(f"approver: found {shown(who)}, allowed is {allowed}")

@@ -31,7 +31,7 @@ def count_go(state: RolloutState, wave: int, people: Iterable[str], at: datetime
 
 
 def withdraw_approval(state: RolloutState, wave: int, person: str) -> None:
-    """Whoever holds or turns back says go no more, and states nothing."""
+    """Whoever holds or rolls back says go no more, and states nothing."""
     if person in state.approvals.get(wave, []):
         state.approvals[wave].remove(person)
         state.counted_at[wave].pop(person)

@@ -57,7 +57,7 @@ class Kind(StrEnum):
     LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
     LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back
     LEGACY_LOOKED = "legacy_looked"  # ready, seen: whether legacy could take everybody back has changed
-    RETIRED = "retired"  # by, reason: the old code is gone, there is no way back
+    RETIRED = "retired"  # by, reason: the old code is gone, there is no rollback
     LEASED = "leased"  # until, epoch: the exposure's end was put off; raised and lowered say lease_until themselves
     BACKTESTED = "backtested"  # flag, by, and a BacktestResult: a journal of this one entry, which is no rollout's
     COUNTED = "counted"  # wave, before and rows by series: [end, bad and all on the new path, bad and all beside it]

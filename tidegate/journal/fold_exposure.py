@@ -1,4 +1,4 @@
-"""What changes who is exposed: raising, lowering, leases, the way back."""
+"""What changes who is exposed: raising, lowering, leases, the rollback."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -163,7 +163,7 @@ class DeliveryRefusal:
 
 @dataclass(slots=True)
 class RollbackRecord:
-    """The way back: who ordered it and why, and what was measured."""
+    """The rollback: who ordered it and why, and what was measured."""
 
     reason: str
     criterion: str
@@ -293,7 +293,7 @@ class RolloutState:
 
     @property
     def goes_no_further(self) -> bool:
-        """Whether the way back was ordered, or the rollout ended: nothing takes it onward again."""
+        """Whether the rollback was ordered, or the rollout ended: nothing takes it onward again."""
         return self.rollback is not None or not self.phase.is_open
 
     def asked_before(self, wave: int) -> str:

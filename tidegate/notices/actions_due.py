@@ -11,7 +11,7 @@ from tidegate.plan.model import Plan, PostRollout, Wave, timezone_of
 from tidegate.plan.pace import DAY, Timing
 from tidegate.rollout.step_back import visit
 
-# While the rollout is being turned back, or is over, nobody is reminded of anything.
+# While the rollout is being rolled back, or is over, nobody is reminded of anything.
 _GOES_ON = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
 
 

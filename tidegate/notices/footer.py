@@ -34,11 +34,11 @@ def _command(state: RolloutState, notice: Notice) -> str:
         return f"To turn it off: tidegate rollback {state.rollout}"
     if state.changed_by_hand:
         # The journal's zero says nothing of a flag that somebody else has raised.
-        return f"If in doubt, turn back: tidegate rollback {state.rollout}"
+        return f"If in doubt, roll back: tidegate rollback {state.rollout}"
     at_zero = state.exposure == ZERO and state.intended is None and (back is None or back.zero_at is not None)
     if at_zero:
         return f"Where it stands: tidegate status {state.rollout}"
-    return f"If in doubt, turn back: tidegate rollback {state.rollout}"
+    return f"If in doubt, roll back: tidegate rollback {state.rollout}"
 
 
 def _address(plan: Plan, state: RolloutState) -> str:

@@ -66,9 +66,9 @@ def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDu
 def held_long(plan: Plan, state: RolloutState, cause: HoldCause, since: datetime) -> Notice:
     """A hold has lasted beyond what the plan allows; everybody the plan names is reached, once."""
     title = f"{plan.flag.key} has been held for over {format_duration(plan.hold_max)} ({cause.value.replace('_', ' ')})"
-    ends = f"`{_resume(state)}` ends it, `tidegate rollback {state.rollout}` turns back."
+    ends = f"`{_resume(state)}` ends it, `tidegate rollback {state.rollout}` rolls back."
     if cause is HoldCause.LEGACY:
-        ends = f"It ends by itself once legacy is ready; `tidegate rollback {state.rollout} --anyway` turns back now."
+        ends = f"It ends by itself once legacy is ready; `tidegate rollback {state.rollout} --anyway` rolls back now."
     body = f"{state.holds[cause]}\n{exposure_stays(state)}; held since {since:%Y-%m-%d %H:%M} UTC. {ends}"
     event = f"hold-max-{cause.value}-{_at(since)}"
     return Notice(event, state.rollout, Loudness.PAGE, title, body, problem=cause.value)
@@ -106,7 +106,7 @@ def lowered_again(plan: Plan, state: RolloutState, page: Notice) -> Notice:
 def zeroed_again(
     plan: Plan, state: RolloutState, ordered_at: datetime, by: str, sentence: str, *, proven: bool, paged: bool
 ) -> Notice:
-    """An order to turn back after a rollback; where people were paged about a raise, that ends with the proof."""
+    """An order to roll back after a rollback; where people were paged about a raise, that ends with the proof."""
     done = "is at zero, as ordered once more" if proven else "was ordered back to zero again, which is NOT proven"
     event = f"zeroed-again-{ordered_at:%Y%m%dT%H%M%S}"
     title, body = f"{plan.flag.key} {done}", f"By {by}. {sentence}"
@@ -229,7 +229,7 @@ def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
 
 
 def retired(plan: Plan, state: RolloutState) -> Notice:
-    """The old path is gone, and with it the way back."""
+    """The old path is gone, and with it the rollback."""
     title = f"{plan.flag.key}: the old path is retired"
     body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
     return Notice("retired", state.rollout, Loudness.INFO, title, body)

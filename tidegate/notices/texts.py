@@ -173,7 +173,7 @@ def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
 
 
 def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
-    """The way back has begun."""
+    """The rollback has begun."""
     back = state.rollback
     reason = back.reason if back else ""
     if problem:
@@ -221,7 +221,7 @@ def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str, ca
 
 
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
-    """The way back is proven."""
+    """The rollback is proven."""
     back = state.rollback
     if back is None:
         raise ValueError(f"{state.rollout} was not rolled back")
@@ -239,7 +239,7 @@ def rolled_back(plan: Plan, state: RolloutState) -> Notice:
 
 
 def proof_missing(plan: Plan, state: RolloutState) -> Notice:
-    """The way back could not be proven."""
+    """The rollback could not be proven."""
     sentence = state.rollback.sentence if state.rollback else ""
     title = f"Rollback of {plan.flag.key} is NOT proven"
     body = f"{sentence}\nCheck by hand that {plan.service} serves nobody on the new path."
@@ -260,7 +260,7 @@ def closed(plan: Plan, state: RolloutState, *, superseded: bool = False) -> Noti
         exposed = f"{state.exposure}" + (f", or {state.intended}, which was being written," if state.intended else "")
         then = "; somebody else has changed the flag since" if state.changed_by_hand else ""
         body += f"\nExposure STAYS at {exposed} and nobody watches it{then}."
-        body += f" To turn back: tidegate rollback {state.rollout}"
+        body += f" To roll back: tidegate rollback {state.rollout}"
     return _notice(state, "closed", Loudness.WARNING, f"{plan.title}: {how}", body)
 
 

@@ -28,7 +28,7 @@ class OpenTask:
 
 
 def goes_on(state: RolloutState) -> bool:
-    """Whether this rollout's release is looked after: its last wave has soaked, and nobody turned it back."""
+    """Whether this rollout's release is looked after: its last wave has soaked, and nobody rolled it back."""
     return state.phase in (Phase.POST_ROLLOUT, Phase.FINISHED)
 
 

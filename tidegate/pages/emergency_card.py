@@ -1,4 +1,4 @@
-"""The way back by hand, on one page: for the day on which Tidegate itself is gone."""
+"""The rollback by hand, on one page: for the day on which Tidegate itself is gone."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ def emergency_card(plan: Plan, hands: Hands) -> str:
     """The card, in Markdown; it holds no secret, since commands and addresses stand in it and tokens do not."""
     back = plan.rollback
     lines = [
-        f"# {plan.title}: the way back by hand",
+        f"# {plan.title}: the rollback by hand",
         "",
         f"For the day on which Tidegate itself is gone. Flag `{plan.flag.key}` of {plan.service}.",
         "",

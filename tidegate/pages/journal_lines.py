@@ -138,7 +138,7 @@ def _rolling_back(body: Mapping[str, Any]) -> str:
 def _late(entry: Entry) -> str:
     body = entry.body
     if entry.kind is Kind.RETIRED:
-        return f"the old path was retired by {body['by']}: {body['reason']}; there is no way back any more"
+        return f"the old path was retired by {body['by']}: {body['reason']}; there is no rollback any more"
     return f"legacy {'could' if body['ready'] else 'could NOT'} take everybody back: {body['seen']}"
 
 

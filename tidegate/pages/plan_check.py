@@ -1,4 +1,4 @@
-"""What `plan check` says of a sound plan: what waits, what a bad review costs, how long the way back may take."""
+"""What `plan check` says of a sound plan: what waits, what a bad review costs, how long the rollback may take."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The progress page of a rollout: its waves, its last evidence, its way back."""
+"""The progress page of a rollout: its waves, its last evidence, its rollback."""
 
 from datetime import datetime, timedelta
 

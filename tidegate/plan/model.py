@@ -296,7 +296,7 @@ class Plan(Model):
     )
     waves: tuple[Wave, ...] = Field(min_length=1, max_length=20, description="The steps of exposure, in order.")
     post_rollout: PostRollout = Field(description="The observed days after the last wave.")
-    rollback: Rollback = Field(description="The way back.")
+    rollback: Rollback = Field(description="The rollback.")
     costs: Costs | None = Field(default=None, description="What it costs and what it is worth.")
     success: tuple[Success, ...] = Field(
         default=(), description="What the journal must show before the release is production-grade."

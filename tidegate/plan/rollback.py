@@ -1,4 +1,4 @@
-"""The way back as a plan states it: its proof, and the steps for when the flag does not take; told apart by `step`."""
+"""The rollback as a plan states it: its proof, and the steps for when the flag does not take; told apart by `step`."""
 
 import json
 from collections.abc import Iterator
@@ -137,7 +137,7 @@ def _json(text: str) -> str:
 
 
 class Drill(Model):
-    """How the way back is practised: the real key and counter, for a group of synthetic users only."""
+    """How the rollback is practised: the real key and counter, for a group of synthetic users only."""
 
     group: Name = Field(default="drill", description="The group of synthetic users; no audience may hold it.")
     source: Name = Field(description="The source in the web connection that takes their requests.")
@@ -148,7 +148,7 @@ class Drill(Model):
 
 
 class PublicWords(Model):
-    """What customers read on the status page when the way back is taken."""
+    """What customers read on the status page when the rollback is taken."""
 
     title: Text = Field(description="The incident's title.")
     begun: Text = Field(description="What is said when the flag was ordered to zero.")
@@ -163,7 +163,7 @@ class PostMortem(Model):
 
 
 class Rollback(Model):
-    """The way back."""
+    """The rollback."""
 
     proof: Proof = Field(description="How it is proven.")
     within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")

@@ -28,7 +28,7 @@ class FullTraffic(_BaseSuccess):
 
 
 class NoRollback(_BaseSuccess):
-    """Nothing was turned back."""
+    """Nothing was rolled back."""
 
     kind: Literal["no_rollback"] = Field(description="Tells the success criteria apart.")
 
@@ -142,7 +142,7 @@ def success_words(item: Success) -> str:
         case FullTraffic():
             return "exposure is 100%"
         case NoRollback():
-            return "nothing was turned back"
+            return "nothing was rolled back"
         case Handled(within=within):
             return f"each CRITICAL spell ends within {format_duration(within)}"
         case Recovery(within=within):

@@ -141,7 +141,7 @@ def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     """Who was exposed from when until when; the last line has no end while exposure stays."""
     spans: list[tuple[str, str]] = []
     for entry in entries:
-        # A raise that was written after the order to turn back lost against it.
+        # A raise that was written after the order to roll back lost against it.
         turned = any(exposure == str(ZERO) for exposure, _ in spans)
         if entry.kind in (Kind.RAISED, Kind.LOWERED) and not turned:
             spans.append((str(Exposure.from_json(entry.body["exposure"])), entry.at.isoformat()))

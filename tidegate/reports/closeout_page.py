@@ -48,7 +48,7 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         parts += ["## What went wrong", _table(("From", "Until", "How bad", "What"), rows)]
     if (back := report["rollback"]) is not None:
         parts.append(
-            f"## Way back\n\nOrdered by {one_line(back['by'])} at {_at(back['ordered_at'])}: "
+            f"## Rollback\n\nOrdered by {one_line(back['by'])} at {_at(back['ordered_at'])}: "
             f"{sentence(back['reason'])} "
             f"Zero after {back['zero']}, last request after {back['last_request']}, proof after {back['proof']}."
         )

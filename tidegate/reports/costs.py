@@ -97,7 +97,7 @@ def _item(
 
 
 def _spans(plan: Plan, state: RolloutState, until: datetime) -> Iterator[tuple[int, datetime, datetime]]:
-    """Each stay in a wave until the next one, a step back to it included; the way back ends the last.
+    """Each stay in a wave until the next one, a step back to it included; the rollback ends the last.
 
     Nothing is raised for the post-rollout days: they are what follows the soak within a stay in the last wave.
     """

@@ -35,7 +35,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """From the review (or the order to turn back) that found it wrong to the one that found it right, or zero."""
+    """From the review (or the order to roll back) that found it wrong to the one that found it right, or zero."""
 
     start: datetime
     end: datetime | None
@@ -61,7 +61,7 @@ def _review(entry: Entry) -> Review:
 
 
 def spells_in(plan: Plan, entries: Iterable[Entry]) -> tuple[Spell, ...]:
-    """The spells of FAIL, in order; what begins with an order to turn back ends with the flag at zero."""
+    """The spells of FAIL, in order; what begins with an order to roll back ends with the flag at zero."""
     found: list[Spell] = []
     start: datetime | None = None
     what, critical = "", False

@@ -137,11 +137,11 @@ def _decision(view: RolloutView) -> dict[str, Any]:
     if not view.is_open:
         return {"asked": "Nothing: it has ended.", "choices": []}
     if view.allowed.resume:
-        return {"asked": "Resume, or turn back?", "choices": ["resume", "pause and investigate", "rollback"]}
+        return {"asked": "Resume, or roll back?", "choices": ["resume", "pause and investigate", "rollback"]}
     if view.gate is not None:
         return {"asked": view.gate.title, "choices": ["scale to next wave", "extend", "hold", "rollback"]}
     if view.status.tone.value == "bad":
-        return {"asked": "Pause and investigate, or turn back?", "choices": ["pause and investigate", "rollback"]}
+        return {"asked": "Pause and investigate, or roll back?", "choices": ["pause and investigate", "rollback"]}
     left = f" ({view.soak} of soak)" if view.soak else ""
     return {
         "asked": f"Continue with the same wave{left}?",

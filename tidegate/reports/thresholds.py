@@ -95,7 +95,7 @@ def _bound(metric: Metric, level: str, limit: Limit, seen: Sequence[float], base
     why, proposed = "keep", None
     if fired > NOISY * len(seen):
         why, proposed = _OFTEN, _looser(metric, edge, above)
-    # A critical bound drawn nearer would turn back what its plan allows; that is for people to say.
+    # A critical bound drawn nearer would roll back what its plan allows; that is for people to say.
     elif level == "warning" and above and worst > 0 and now > LOOSE * worst:
         why, proposed = "so far away that it sees little", _rounded(worst * 2, up=True)
     return {

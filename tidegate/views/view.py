@@ -184,7 +184,7 @@ def _wave_words(plan: Plan, state: RolloutState) -> str:
 
 
 def _planned(plan: Plan, state: RolloutState) -> str:
-    """The exposure that the plan has for the wave under way; nobody once the way back was ordered."""
+    """The exposure that the plan has for the wave under way; nobody once the rollback was ordered."""
     if state.wave == 0 or state.rollback is not None:
         return str(ZERO)
     return str(plan.exposure_at(min(state.wave, len(plan.waves))))

@@ -1,0 +1,95 @@
+"""The shape of the code in figures: files a folder, import circles, names that mean several things, words left over.
+
+`python scripts/shape.py [ROOT]`: of this checkout, or of another one, for a comparison before and after.
+"""
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = ("tidegate", "blocks", "engine", "tasks", "flows", "console")
+# Words that the field has better ones for; a plan's own text may hold them.
+OLD_WORDS = re.compile(
+    r"\b(way back|turn(?:ed|s|ing)? back|blind(?:ness)?|sighted|without sight|starv(?:ed|ation)"
+    r"|tick(?:s|ed|ing)?|beat|told|spill)\b",
+    re.IGNORECASE,
+)
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of the product by its dotted name."""
+    found = (path for package in PACKAGES for path in (root / package).rglob("*.py"))
+    return {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in found}
+
+
+def imports(tree: ast.Module, known: set[str]) -> Iterator[str]:
+    """What a module imports, inside functions and for types alone, too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in known else node.module
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The strongly connected components of more than one module (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph.get(node, ()):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            part = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def main(root: Path) -> None:
+    """Print the figures."""
+    sys.setrecursionlimit(10_000)
+    files = modules(root)
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    graph = {name: set(imports(tree, set(files))) & set(files) - {name} for name, tree in trees.items()}
+    folders: dict[Path, int] = defaultdict(int)
+    names: dict[str, list[str]] = defaultdict(list)
+    words = 0
+    for name, path in files.items():
+        if path.name != "__init__.py":
+            folders[path.parent] += 1
+        words += len(OLD_WORDS.findall(path.read_text(encoding="utf-8")))
+        for node in trees[name].body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                names[node.name].append(name)
+    largest = sorted(folders.items(), key=lambda item: -item[1])[:5]
+    print("largest folders:", ", ".join(f"{folder.relative_to(root)} {count}" for folder, count in largest))
+    rings = circles(graph)
+    print(f"import circles: {len(rings)}", *(f"\n  {len(ring)}: {', '.join(ring)}" for ring in rings))
+    classes = {name: homes for name, homes in names.items() if len(homes) > 1 and name[0].isupper()}
+    functions = {name: homes for name, homes in names.items() if len(homes) > 1 and name[0].islower()}
+    print(f"classes of one name in several modules: {len(classes)}: {', '.join(sorted(classes))}")
+    print(f"functions of one name in several modules: {len(functions)}")
+    print(f"words that the field has better ones for: {words}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve())
