@@ -27,6 +27,7 @@ STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"
 TURNS = (Kind.GATE_DECIDED, Kind.RAISED, Kind.HELD, Kind.RESUMED, Kind.BLINDED, Kind.SIGHTED, Kind.ROLLING_BACK)
 LAST, WIDEST = 15, 700  # what a failed test shows of a journal: entries, and characters of each
+WORKER_LINES = 60  # and of the log of the rollouts' worker
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +108,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
                 shown = [e for e in entries[:-LAST] if e.kind in TURNS] + entries[-LAST:]
                 report.sections.append((f"journal of {row.rollout}", "\n".join(map(_line, shown))))
         except ConnectionFault as fault:
-            # What failed may be the journal; the test's own failure has to be told all the same.
+            # What failed may be the journal; the test's own failure has to be shown all the same.
             report.sections.append(("journal", str(fault)))
+        log = getattr(item, "funcargs", {})["stack_home"] / "logs" / "worker-tidegate.log"
+        if log.is_file():
+            report.sections.append((log.name, "\n".join(log.read_text(errors="replace").splitlines()[-WORKER_LINES:])))
     return report
 
 
