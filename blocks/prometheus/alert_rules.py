@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.criteria.history_kinds import AlertRules
+from tidegate.criteria.alerts import AlertRules
 from tidegate.values.units import parse_duration
 
 _LATE_AT_LEAST = timedelta(seconds=60)

@@ -18,8 +18,8 @@ from blocks.errors import Refused, Unreachable
 from blocks.prometheus.alert_rules import alert_rules, firing_alerts, healthy_rules
 from blocks.prometheus.answers import MetricAnswer, firing_names, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus.client import Asking
-from tidegate.criteria.history_kinds import AlertRules
-from tidegate.criteria.new_alerts import firing_alerts as firing_query
+from tidegate.criteria.alerts import AlertRules
+from tidegate.criteria.alerts import firing_alerts as firing_query
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 _ID_LABEL = "tidegate_query"

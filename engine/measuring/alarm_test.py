@@ -6,31 +6,29 @@ from collections.abc import Callable
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.alarm import alarm_notice, judge_alarm_test, outcome, still_counts
-from tidegate.criteria.external_kinds import AlarmTest
-from tidegate.criteria.queries import Breach
+from tidegate.criteria.alarm_test import AlarmTest, alarm_notice, outcome, still_counts
 from tidegate.journal.entries import Kind
+from tidegate.journal.state import TestRecord
 from tidegate.notices.notice import Notice
-from tidegate.plan.in_force import InForce
-from tidegate.values.verdict import Finding, Verdict
+from tidegate.values.verdict import Verdict
 
 _RULES_SECONDS = 30.0
 _one_at_a_time = threading.Lock()
 Step = tuple[Verdict, str]
 
 
-def measure_alarm_test(seen: MetricSnapshot, item: InForce, criterion: AlarmTest) -> tuple[Finding, Breach | None]:
+def newest_test(seen: MetricSnapshot, id_: str, criterion: AlarmTest) -> TestRecord | None:
     """The newest recorded test, or a test made now and recorded when there is none that counts."""
-    record = seen.run.state.tested.get(item.id)
+    record = seen.run.state.tested.get(id_)
     if not still_counts(record, criterion.fresh, seen.now):
         with _one_at_a_time:
             # Its own copy of the rollout, read afresh: another look may just have tested, here or elsewhere.
             run = seen.run.again()
-            if not still_counts(run.state.tested.get(item.id), criterion.fresh, seen.now):
-                body = {"criterion": item.id, **outcome(send_test(run, item.id, criterion, seen))}
+            if not still_counts(run.state.tested.get(id_), criterion.fresh, seen.now):
+                body = {"criterion": id_, **outcome(send_test(run, id_, criterion, seen))}
                 run.append(Kind.TESTED, body, seen.now)
-            record = run.state.tested.get(item.id)
-    return judge_alarm_test(item.id, criterion, record, seen.now), None
+            record = run.state.tested.get(id_)
+    return record
 
 
 def send_test(run: OpenRollout, id_: str, criterion: AlarmTest, seen: MetricSnapshot) -> dict[str, Step]:

@@ -42,7 +42,7 @@ def fetch(prometheus: Prometheus, what: BacktestPlan, progress: Progress) -> tup
                     )
                 progress("fetched", len(columns), len(asked))
         now = utc_now()
-        rules = {c.known_by: patient.alerts(c.labels, now, c.rules).healthy_rules for c in what.alerts}
+        rules = {a.known_by: patient.alerts(dict(a.labels), now, a.rules).healthy_rules for a in what.alerts}
     finally:
         patient.close()
     if columns and not any(isinstance(column, NoData) or column for column in columns.values()):

@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from engine.measuring.sources import MetricSnapshot
-from tidegate.criteria.breaker import LATE_SCRAPES
-from tidegate.criteria.counts import Series
-from tidegate.criteria.versus_control import Counted, counted_of
+from tidegate.criteria.counts import LATE_SCRAPES, Counted, Series, counted_of
 from tidegate.journal.state import WaveRecord
 from tidegate.statistics.sequential import Counts
 from tidegate.values.promql_template import selector

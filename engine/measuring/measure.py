@@ -8,18 +8,19 @@ from functools import partial
 from typing import Any
 
 from engine.exposure.set_back import read_settled
-from engine.measuring.answers import Measured, measure, not_judged, starved
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.counts import counting_wave
 from engine.measuring.fresh_past import of_fresh_points
+from engine.measuring.judge import measure, not_judged, starved
 from engine.measuring.sources import VERSIONS, MetricSnapshot, exposed_since, gather, start_queries
 from engine.measuring.unseen_past import judged_with_the_past
 from engine.rollout.session import OpenRollout
+from tidegate.criteria.base import Judgement
+from tidegate.criteria.findings import no_data_words
 from tidegate.criteria.metric_levels import MetricLine, metric_line
 from tidegate.criteria.queries import Breach, points_apart, sustained
 from tidegate.criteria.references import BASELINE
 from tidegate.criteria.selected_series import SELECTS
-from tidegate.criteria.threshold import no_data_words
 from tidegate.gates.approval import measured_entry
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.plan.in_force import InForce, in_force
@@ -126,7 +127,7 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)
 
 
-def _measured(seen: MetricSnapshot, items: Iterable[InForce]) -> list[Measured]:
+def _measured(seen: MetricSnapshot, items: Iterable[InForce]) -> list[Judgement]:
     return gather(partial(measure, seen, item) for item in items)
 
 
@@ -146,12 +147,12 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
 
 
-def _judged_triggers(seen: MetricSnapshot, items: Sequence[InForce], found: list[Measured]) -> tuple[Finding, ...]:
+def _judged_triggers(seen: MetricSnapshot, items: Sequence[InForce], found: list[Judgement]) -> tuple[Finding, ...]:
     present = tuple(_lasting(seen, found))
     return judged_with_the_past(seen, present, [breach for _, breach in found], items)
 
 
-def _lasting(seen: MetricSnapshot, found: list[Measured]) -> Iterable[Finding]:
+def _lasting(seen: MetricSnapshot, found: list[Judgement]) -> Iterable[Finding]:
     """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then.
 
     A past that cannot be read is blindness: nobody knows then whether the breach lasts.

@@ -16,8 +16,8 @@ from blocks.calls.bounded import all_within
 from engine.measuring.answer_ages import Ages, Question, answers_at
 from engine.measuring.highest_bucket import told_as_least
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.change import has_control
-from tidegate.criteria.history_kinds import AlertRules
+from tidegate.criteria.alerts import AlertRules
+from tidegate.criteria.control import has_control
 from tidegate.criteria.queries import Widened, metric_queries, metric_reading, traffic_queries
 from tidegate.criteria.references import reference_reading
 from tidegate.journal.state import RolloutState

@@ -9,31 +9,25 @@ from functools import partial
 from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
-from engine.measuring.answers_external import web_of
+from engine.measuring.figures import web_of
 from engine.measuring.sources import MetricSnapshot
-from tidegate.criteria.external import Known, ProbeResult, Reply, judge_synthetic, known_requests, reply_of
-from tidegate.criteria.external_kinds import Caller, Synthetic
-from tidegate.criteria.queries import Breach
-from tidegate.plan.in_force import InForce
+from tidegate.criteria.synthetic import Caller, Known, Probed, ProbeResult, Reply, Synthetic, known_requests, reply_of
 from tidegate.values.exposure import ZERO
-from tidegate.values.verdict import Finding, Verdict
 
 # Enough for every known request on both paths at once: one that hangs must not make another one late.
 _SENDERS = 50
 _GOOD_FOR = timedelta(minutes=1)
 
 
-def measure_synthetic(seen: MetricSnapshot, item: InForce, criterion: Synthetic) -> tuple[Finding, Breach | None]:
-    """What both paths answer to the known requests; nothing is sent once the rollback has begun."""
+def probed(seen: MetricSnapshot, criterion: Synthetic) -> Probed:
+    """What both paths answer to the known requests; nothing is sent once a rollback has begun."""
     if why := _stopped(seen):
-        return Finding(item.id, criterion.text, Verdict.NOT_APPLICABLE, why), None
-    meaning = criterion.model_dump_json(exclude={"text", "id", "when", "dry_run"})
+        return Probed(stopped=why)
+    meaning = criterion.meaning
     try:
-        told = seen.once(("synthetic", meaning), lambda: _told(seen, criterion, meaning))
+        return Probed(seen.once(("synthetic", meaning), lambda: _told(seen, criterion, meaning)))
     except (ConnectionFault, ValueError) as fault:
-        sentence = f"The known requests are not known ({fault})."
-        return Finding(item.id, criterion.text, Verdict.ERROR, sentence), None
-    return judge_synthetic(item.id, criterion, told), None
+        return Probed(problem=str(fault))
 
 
 def _told(seen: MetricSnapshot, criterion: Synthetic, meaning: str) -> tuple[ProbeResult, ...]:

@@ -8,14 +8,12 @@ from datetime import datetime, timedelta
 from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
 from engine.measuring.fresh_past import of_fresh_points
+from engine.measuring.judge import context_of
 from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.new_alerts import firing_alerts
 from tidegate.criteria.queries import Breach, points_apart, sustained_within
 from tidegate.plan.in_force import InForce
-from tidegate.plan.model import Alerts
 from tidegate.values.samples import NoData, NoDataReason
-from tidegate.values.units import Unit
 from tidegate.values.verdict import Finding, Verdict
 
 _LOOKED_AT = "looked at"  # when every trigger was judged last
@@ -70,11 +68,10 @@ def judged_with_the_past(
     seen.run.kept[_PAST_READ] = past
     if any(finding.verdict is Verdict.FAIL for finding in present):
         return tuple(present)
-    alerts = {item.id: item.criterion for item in items if isinstance(item.criterion, Alerts)}
+    alone = {item.id: item.criterion.unseen_breach(context_of(seen, item)) for item in items}
     found = []
     for finding, breach in zip(present, breaches, strict=True):
-        criterion = alerts.get(finding.criterion)
-        asked = _of_alerts(criterion, seen) if criterion is not None else breach
+        asked = alone.get(finding.criterion) or breach
         since = unseen_since(seen.run, finding.criterion, seen.now)
         if since is None or asked is None or finding.verdict is Verdict.NOT_APPLICABLE:
             found.append(finding)
@@ -104,10 +101,3 @@ def _held(seen: MetricSnapshot, breach: Breach, since: datetime, finding: Findin
     if not starved and breach.lasting > timedelta(0):
         points = of_fresh_points(seen, breach, points, start, step)
     return points if isinstance(points, NoData) else sustained_within(breach, points)
-
-
-def _of_alerts(criterion: Alerts, seen: MetricSnapshot) -> Breach:
-    """An alert that fires is one too many, however short."""
-    query = f"count({firing_alerts(criterion.labels)})"
-    window = seen.run.timing.guard
-    return Breach(True, 0.0, Unit.COUNT, timedelta(0), window, query, told="0 alerts firing")

@@ -14,12 +14,14 @@ from engine.preflight.external_sources import outside_looks
 from engine.preflight.flag_questions import TEXT, flag_source
 from engine.preflight.queries import query_looks
 from engine.rollout.flag_in_use import why_in_use
+from tidegate.criteria.alerts import no_healthy_rule
+from tidegate.criteria.context import Context
 from tidegate.criteria.queries import metric_queries, traffic_queries
-from tidegate.criteria.threshold import no_healthy_rule
+from tidegate.criteria.requests import AlertsNow
 from tidegate.gates.approval import unsatisfiable
 from tidegate.journal.state import FLAG_QUESTION
 from tidegate.plan.in_force import steps
-from tidegate.plan.model import Alerts, Plan
+from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
 from tidegate.values.clock_skew import MOST, skew_sentence
 from tidegate.values.promql_template import render, selector
@@ -61,9 +63,10 @@ def preflight_checks(
             Check("version", "The service says which version it runs", lambda: _version(connections, plan, now))
         )
     checks.extend(Check(*each) for each in query_looks(connections, plan, timing, now))
-    asked = [c for step in steps(plan) for c in step.criteria if isinstance(c, Alerts)]
-    kinds = {criterion.known_by: criterion for criterion in asked}
-    checks.extend(_alerts(connections, criterion, now) for criterion in kinds.values())
+    at = Context("preflight", plan, timing, 1, now)
+    asking = [c for step in steps(plan) for c in step.criteria if c.critical_alerts == "firing"]
+    asked = {r.known_by: r for c in asking for r in c.requests(at) if isinstance(r, AlertsNow)}
+    checks.extend(_alerts(connections, request, now) for request in asked.values())
     scene = ChecklistSources(connections, plan, timing, now)
     checks.extend(Check(line.id, line.text, look) for line, look in line_looks(scene))
     checks.extend(Check(*each) for each in outside_looks(connections, plan))
@@ -170,18 +173,18 @@ def _version(connections: OpenConnections, plan: Plan, now: datetime) -> Finding
     return Finding("version", text, Verdict.PASS, f"{', '.join(sorted(seen))}.", query=plan.version.query)
 
 
-def _alerts(connections: OpenConnections, criterion: Alerts, now: datetime) -> Check:
-    words = ", ".join(f"{name}={value}" for name, value in sorted(criterion.labels.items()))
+def _alerts(connections: OpenConnections, asked: AlertsNow, now: datetime) -> Check:
+    words = ", ".join(f"{name}={value}" for name, value in sorted(asked.labels))
     text = f"Alert rules with {words} are healthy"
 
     def look() -> Finding:
-        reading = connections.prometheus.alerts(criterion.labels, now, criterion.rules)
+        reading = connections.prometheus.alerts(dict(asked.labels), now, asked.rules)
         if reading.firing:
             return Finding("alerts", text, Verdict.FAIL, f"Firing now: {', '.join(reading.firing)}.")
         if reading.problem is not None:
             return Finding("alerts", text, Verdict.ERROR, f"{reading.problem.reason.value}: {reading.problem.detail}")
         if reading.healthy_rules < 1:
-            return Finding("alerts", text, Verdict.FAIL, no_healthy_rule(words, criterion.rules, reading))
+            return Finding("alerts", text, Verdict.FAIL, no_healthy_rule(words, asked.rules, reading))
         return Finding("alerts", text, Verdict.PASS, f"{reading.healthy_rules} rules, none firing.")
 
     return Check("alerts", text, look)

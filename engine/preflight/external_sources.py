@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from blocks.calls.bounded import bounded
 from blocks.connections import OpenConnections
 from blocks.errors import Refused
 from blocks.web import Web
-from engine.measuring.answers_external import LONGEST
+from engine.measuring.figures import LONGEST
 from engine.rollout.session import utc_now
-from tidegate.criteria.cost_amounts import cost_queries
-from tidegate.criteria.external import figure_in, known_requests
-from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
-from tidegate.criteria.threshold import no_data_words
+from tidegate.criteria.alarm_test import AlarmTest
+from tidegate.criteria.figures import figure_in
+from tidegate.criteria.findings import no_data_words
+from tidegate.criteria.requests import AlarmSent, Figure, Instant, KnownRequests, Request
+from tidegate.criteria.synthetic import Synthetic, known_requests
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
 from tidegate.values.samples import NoData
@@ -24,24 +26,27 @@ Look = tuple[str, str, Callable[[], Finding]]
 def outside_looks(connections: OpenConnections, plan: Plan) -> Iterator[Look]:
     """A name, a text and the look itself for each thing that is named; nothing is sent but questions."""
     found: dict[str, Look] = {}
-    for criterion in (c for step in steps(plan) for c in step.criteria):
-        match criterion:
-            case Count(source=source, pointer=pointer) | Cost(source=str(source), pointer=str(pointer)):
-                name, text = f"figure.{source}{pointer}", f"{source} tells {pointer or 'a figure'}"
-                found[name] = (name, text, partial(_figure, connections, name, text, source, pointer))
-            case Synthetic():
-                name, text = f"known.{criterion.source}", f"{criterion.source} lists its known requests"
-                found[name] = (name, text, partial(_known, connections, name, text, criterion))
-            case AlarmTest():
-                name, text = f"command.{criterion.rules}", f"The command {criterion.rules} is known"
-                found[name] = (name, text, partial(_command, connections, name, text, criterion))
-            case Cost() if criterion.is_of_the_plan and plan.costs is not None:
-                for item, query in cost_queries(plan.costs).items():
-                    name, text = f"amount.{item}", f"Prometheus tells how many {item} there are"
-                    found[name] = (name, text, partial(_amount, connections, name, text, query))
-            case _:
-                pass
+    for request in (r for step in steps(plan) for c in step.criteria for r in c.preflight_requests(plan)):
+        for name, text, look in _looks(connections, request):
+            found[name] = (name, text, partial(look, name, text))
     yield from found.values()
+
+
+def _looks(connections: OpenConnections, request: Request[Any]) -> Iterator[tuple[str, str, Callable[..., Finding]]]:
+    match request:
+        case Figure(source=source, pointer=pointer):
+            text = f"{source} tells {pointer or 'a figure'}"
+            yield f"figure.{source}{pointer}", text, partial(_figure, connections, source=source, pointer=pointer)
+        case KnownRequests(asked=asked):
+            text = f"{asked.source} lists its known requests"
+            yield f"known.{asked.source}", text, partial(_known, connections, criterion=asked)
+        case AlarmSent(asked=asked):
+            text = f"The command {asked.rules} is known"
+            yield f"command.{asked.rules}", text, partial(_command, connections, criterion=asked)
+        case Instant(queries=queries):
+            for item, query in queries:
+                text = f"Prometheus tells how many {item} there are"
+                yield f"amount.{item}", text, partial(_amount, connections, query=query)
 
 
 def _web(connections: OpenConnections) -> Web:

@@ -7,6 +7,7 @@ from functools import partial
 from blocks.connections import OpenConnections
 from blocks.prometheus.block import Prometheus
 from engine.measuring.highest_bucket import highest_value
+from tidegate.criteria.findings import no_data_words
 from tidegate.criteria.highest_bucket import never_reached
 from tidegate.criteria.selected_series import (
     ALL_THERE,
@@ -16,7 +17,6 @@ from tidegate.criteria.selected_series import (
     judge_existence,
     selected,
 )
-from tidegate.criteria.threshold import no_data_words
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
 from tidegate.values.samples import NoData, NoDataReason, Reading

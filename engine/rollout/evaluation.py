@@ -28,12 +28,13 @@ from engine.rollout.journal_trust import tell_not_understood
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.metric_levels import Level
-from tidegate.criteria.versus_control import stays
 from tidegate.journal.entries import Kind
 from tidegate.journal.fold import already_counted
 from tidegate.journal.state import HoldCause, RolloutState
 from tidegate.notices.reminder_texts import broken_throughout, evidence_holds
 from tidegate.notices.texts import blinded, bound_crossed, held, soaked
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import When
 from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
 from tidegate.values.exposure import ZERO
 
@@ -236,8 +237,11 @@ def _note_counts(run: OpenRollout, seen: Measurement, now: datetime, *, fenced: 
 
 def _note_evidence(run: OpenRollout, seen: Measurement) -> None:
     """Tell people, once, of evidence that holds the wave for good."""
+    wave = run.state.wave
+    asked = {i.id: i.criterion for when in (When.DURING, When.TRIGGER) for i in in_force(run.plan, wave, when)}
     for finding in (*seen.judged.during, *seen.judged.triggers):
-        if stays(finding):
+        criterion = asked.get(finding.criterion)
+        if criterion is not None and criterion.holds_for_people(finding):
             notify(run, evidence_holds(run.plan, run.state, finding))
 
 

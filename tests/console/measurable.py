@@ -1,6 +1,9 @@
 """A plan without what asks web sources or commands, which have no past to be asked for."""
 
-from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
+from tidegate.criteria.alarm_test import AlarmTest
+from tidegate.criteria.cost import Cost
+from tidegate.criteria.count import Count
+from tidegate.criteria.synthetic import Synthetic
 from tidegate.plan.model import Criterion, Plan, PostRollout, Wave
 
 

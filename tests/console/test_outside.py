@@ -28,7 +28,10 @@ from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
 from tests.permits import put
 from tests.tidegate.test_outside import example
-from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic
+from tidegate.criteria.alarm_test import AlarmTest
+from tidegate.criteria.cost import Cost
+from tidegate.criteria.count import Count
+from tidegate.criteria.synthetic import Synthetic
 from tidegate.journal.entries import Kind
 from tidegate.plan.in_force import InForce
 from tidegate.values.exposure import ZERO

@@ -9,8 +9,9 @@ from blocks.journal.block import Journal
 from tests.conftest import PrometheusServer
 from tests.engine.test_inference import BREAKER, GO, VERSUS, with_criteria, with_errors
 from tests.engine.world import World
+from tidegate.criteria.base import LOG_EVIDENCE
 from tidegate.explain.chart import chart_lines
-from tidegate.explain.curves import LOG_EVIDENCE, odds_words
+from tidegate.explain.curves import odds_words
 from tidegate.explain.decision import Explained, Explanation, explain
 from tidegate.explain.picture import explanation_picture
 from tidegate.journal.entries import Entry, Kind

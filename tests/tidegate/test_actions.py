@@ -13,12 +13,12 @@ from pydantic import TypeAdapter
 from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_post_rollout, in_wave, plan_of
 from tests.tidegate.plan_texts import BASE, load
 from tests.tidegate.test_step_back import lower
-from tidegate.criteria.external_examples import ACTION_EXAMPLES
 from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, human_findings
 from tidegate.gates.statements import statements
 from tidegate.journal.entries import Kind
 from tidegate.notices.actions_due import acknowledgements, due_notices, due_standbys, standby_notice
 from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.action_examples import ACTION_EXAMPLES
 from tidegate.plan.actions import Action, DailyStandup, Task
 from tidegate.plan.loading.loader import PlanError
 from tidegate.plan.model import Plan

@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, opened, plan_of
-from tidegate.criteria.change import (
-    Against,
-    against_reference,
-    control_query,
-    has_control,
-    judge_change,
-    reference_number,
-)
-from tidegate.criteria.history_kinds import Change
+from tidegate.criteria.change import Against, Change, judge_change, reference_number
+from tidegate.criteria.control import has_control
+from tidegate.criteria.queries import joined_query
 from tidegate.criteria.references import BASELINE, reference_body, reference_queries, reference_reading
 from tidegate.journal.entries import Kind
 from tidegate.plan.in_force import in_force
@@ -133,7 +127,7 @@ def test_a_breach_says_the_same_as_the_finding(now: float, then: float | NoData 
 
 def test_a_live_control_is_compared_without_dividing() -> None:
     item = change(to="control", above="50%", substitute="baseline")
-    live = control_query(PLAN, "errors", 2, timedelta(minutes=5))
+    live = joined_query(PLAN, "errors", 2, timedelta(minutes=5), PLAN.variants.control)
     assert "or on() vector(0)" in live
     found, breach = judge_change("id", item, PLAN, 2, TIMING, Sample(3, T0), Against("control", Sample(0, T0), live))
     assert found.verdict is F
@@ -192,7 +186,7 @@ def test_a_reference_keeps_values_counts_and_reasons() -> None:
     journal.append(Kind.MEASURED, body | {"metrics": {}})
     references = journal.state.references
     assert reference_reading(references, BASELINE, "errors") == Sample(0.0, T0, 1000)
-    found = against_reference(references, change(metric="latency", above="5%"), "baseline", 1).reading
+    found = reference_reading(references, reference_number("baseline", 1), "latency")
     assert isinstance(found, NoData)
     assert found.reason is NoDataReason.TOO_FEW
     assert reference_reading(references, 1, "errors") is None

@@ -8,19 +8,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, plan_of
-from tidegate.criteria.breaker import judge_breaker
-from tidegate.criteria.comparison_examples import INFERENCE_EXAMPLES
-from tidegate.criteria.comparison_kinds import Inference, inference_sentence
-from tidegate.criteria.counts import series_of_breaker, series_of_metric
-from tidegate.criteria.versus_control import (
-    Counted,
-    counted_of,
-    judge_go_evidence,
-    judge_sample_ratio,
-    judge_versus_control,
-    of_present_stay,
-    watched,
-)
+from tidegate.criteria.breaker import judge_breaker, series_of_breaker
+from tidegate.criteria.counts import Counted, counted_of, of_present_stay, series_of_metric, watched
+from tidegate.criteria.go_evidence import judge_go_evidence
+from tidegate.criteria.kinds import CRITERION_KINDS
+from tidegate.criteria.sample_ratio import judge_sample_ratio
+from tidegate.criteria.versus_control import judge_versus_control
 from tidegate.pages.plan_sentences import criterion_sentence
 from tidegate.plan.loading.reference_page import plan_reference
 from tidegate.plan.model import Criterion
@@ -46,7 +39,7 @@ def at(seconds: float) -> datetime:
 
 
 def example(kind: str, **changes: Any) -> Any:
-    return CRITERION.validate_python({**yaml.safe_load(INFERENCE_EXAMPLES[kind]), **changes})
+    return CRITERION.validate_python({**yaml.safe_load(CRITERION_KINDS[kind].example), **changes})
 
 
 def counts(*rows: tuple[float, float, float, float], trouble: NoData | None = None, first: int = 1) -> Counted:
@@ -54,7 +47,7 @@ def counts(*rows: tuple[float, float, float, float], trouble: NoData | None = No
     return Counted("Error rate", (WaveCounts(UNKNOWN_NOTHING, found),) if found else (), trouble)
 
 
-def judged(item: Inference, counted: Counted, percent: float = 10, later: float = 30) -> Finding:
+def judged(item: Any, counted: Counted, percent: float = 10, later: float = 30) -> Finding:
     match item.kind:
         case "versus_control":
             return judge_versus_control("id", item, [counted])
@@ -153,7 +146,7 @@ def test_counts_are_taken_by_stay_in_order_of_time() -> None:
 
 
 def test_a_tick_is_counted_only_where_every_question_was_answered() -> None:
-    series = series_of_metric(PLAN, "errors", example("versus_control"), {})
+    series = series_of_metric(PLAN, "errors", example("versus_control").tick, {})
     n, bad = {300.0: 100.0, 600.0: 100.0, 900.0: 100.0}, {300.0: 7.0, 900.0: 8.0}
     assert series.rows([bad, n], [n, n]) == [Counts(300.0, 7, 100, 100, 100), Counts(900.0, 8, 100, 100, 100)]
     assert [row.end for row in series.rows([n, n], [bad, n])] == [300.0, 900.0]
@@ -204,15 +197,15 @@ def test_the_mean_over_bounds_is_judged_and_the_worst_bound_is_told() -> None:
     assert part.verdict is U
 
 
-@pytest.mark.parametrize("kind", INFERENCE_EXAMPLES)
+@pytest.mark.parametrize("kind", ["versus_control", "go_evidence", "sample_ratio", "breaker"])
 def test_each_kind_has_an_example_on_dry_run_and_a_sentence(kind: str) -> None:
     item = example(kind)
     assert item.kind == kind
     assert item.dry_run
-    assert INFERENCE_EXAMPLES[kind] in plan_reference()
-    assert criterion_sentence(item, PLAN) == f"{inference_sentence(item, PLAN)} (dry run)"
+    assert CRITERION_KINDS[kind].example in plan_reference()
+    assert criterion_sentence(item, PLAN) == f"{item.sentence(PLAN)} (dry run)"
     text = PLAN.model_dump(mode="json", by_alias=True, exclude_none=True)["waves"][0]["criteria"]
-    changed = plan_of({"waves.0.criteria": [*text, yaml.safe_load(INFERENCE_EXAMPLES[kind])]})
+    changed = plan_of({"waves.0.criteria": [*text, yaml.safe_load(CRITERION_KINDS[kind].example)]})
     assert changed.waves[0].criteria[-1] == item
 
 
@@ -240,7 +233,7 @@ def test_each_kind_has_an_example_on_dry_run_and_a_sentence(kind: str) -> None:
     ],
 )
 def test_what_contradicts_itself_is_refused(kind: str, changes: dict[str, Any], found: str) -> None:
-    body = {**yaml.safe_load(INFERENCE_EXAMPLES[kind]), **changes}
+    body = {**yaml.safe_load(CRITERION_KINDS[kind].example), **changes}
     text = PLAN.model_dump(mode="json", by_alias=True, exclude_none=True)["waves"][0]["criteria"]
     with pytest.raises(ValidationError) as refusal:
         plan_of({"waves.0.criteria": [*text, {k: v for k, v in body.items() if v is not None}]})

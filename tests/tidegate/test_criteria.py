@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
+from tidegate.criteria.alerts import Alerts, judge_alerts
+from tidegate.criteria.human import Human, judge_pending
 from tidegate.criteria.queries import (
     Breach,
-    breach_of,
     metric_queries,
     metric_reading,
     starvation,
@@ -20,9 +21,9 @@ from tidegate.criteria.queries import (
     sustained,
     traffic_queries,
 )
-from tidegate.criteria.threshold import judge_alerts, judge_pending, judge_threshold
+from tidegate.criteria.threshold import Threshold, breach_of, judge_threshold
 from tidegate.plan.in_force import _known, in_force, steps
-from tidegate.plan.model import Alerts, Human, Plan, Threshold, When
+from tidegate.plan.model import Plan, When
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample, ratio, sample
 from tidegate.values.units import Unit

@@ -7,8 +7,8 @@ import pytest
 from tests.tidegate.builders import T0, plan_of
 from tidegate.criteria.harm_seen import only_adds
 from tidegate.criteria.metric_levels import Level, metric_line
-from tidegate.criteria.threshold import judge_threshold
-from tidegate.plan.model import Metric, Threshold
+from tidegate.criteria.threshold import Threshold, judge_threshold
+from tidegate.plan.model import Metric
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, sample, with_count
 from tidegate.values.verdict import Verdict
 

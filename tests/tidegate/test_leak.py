@@ -8,8 +8,7 @@ from math import pi, sin
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.criteria.history_kinds import Leak
-from tidegate.criteria.leak import Floors, floors, judge_leak
+from tidegate.criteria.leak import Floors, Leak, floors, judge_leak
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.samples import NoData, NoDataReason, Sample
 from tidegate.values.verdict import Verdict

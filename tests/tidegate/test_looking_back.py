@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, in_wave, plan_of
-from tidegate.criteria.coverage import judge_coverage
-from tidegate.criteria.history_kinds import Coverage, NewAlerts, ResourceSpike, Slo
-from tidegate.criteria.new_alerts import judge_new_alerts, new_alerts_query
-from tidegate.criteria.resource_spike import judge_spike, since, spike_bound
-from tidegate.criteria.slo import judge_slo, slo_queries, slo_readings, slo_spans
+from tidegate.criteria.coverage import Coverage, judge_coverage
+from tidegate.criteria.new_alerts import NewAlerts, judge_new_alerts, new_alerts_query
+from tidegate.criteria.resource_spike import ResourceSpike, judge_spike, since, spike_bound
+from tidegate.criteria.slo import Slo, judge_slo, slo_queries, slo_readings, slo_spans
 from tidegate.journal.entries import Kind
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample

@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
-from tidegate.criteria.alarm import alarm_notice, judge_alarm_test, outcome, still_counts
-from tidegate.criteria.external import (
+from tidegate.criteria.alarm_test import AlarmTest, alarm_notice, judge_alarm_test, outcome, still_counts
+from tidegate.criteria.control import customers_held_out
+from tidegate.criteria.cost import Cost, judge_cost, priced
+from tidegate.criteria.count import Count, judge_count
+from tidegate.criteria.figures import figure_in
+from tidegate.criteria.kinds import CRITERION_KINDS
+from tidegate.criteria.synthetic import (
     MOST_KNOWN,
     ProbeResult,
     Reply,
-    figure_in,
-    judge_cost,
-    judge_count,
+    Synthetic,
     judge_synthetic,
     known_requests,
-    priced,
     reply_of,
 )
-from tidegate.criteria.external_examples import OUTSIDE_EXAMPLES
-from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic, customers_held_out
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import TestRecord
 from tidegate.pages.plan_sentences import criterion_sentence
@@ -39,11 +39,11 @@ READ: TypeAdapter[Criterion] = TypeAdapter(Criterion)
 
 
 def example(kind: str, **changes: Any) -> Any:
-    body = {**yaml.safe_load(OUTSIDE_EXAMPLES[kind]), **changes}
+    body = {**yaml.safe_load(CRITERION_KINDS[kind].example), **changes}
     return READ.validate_python({key: value for key, value in body.items() if value is not None})
 
 
-@pytest.mark.parametrize("kind", OUTSIDE_EXAMPLES)
+@pytest.mark.parametrize("kind", ["count", "cost", "synthetic", "alarm_test"])
 def test_each_example_is_a_criterion_of_its_kind_and_reads_well(kind: str) -> None:
     item = example(kind)
     assert item.kind == kind
@@ -87,7 +87,7 @@ def test_a_path_cannot_lead_elsewhere(path: str) -> None:
 
 
 def test_the_callers_of_known_requests_take_both_paths_in_every_wave() -> None:
-    body = yaml.safe_load(OUTSIDE_EXAMPLES["synthetic"])
+    body = yaml.safe_load(CRITERION_KINDS["synthetic"].example)
     flag = {"key": "new-path", "always_on": ["synthetic"], "always_off": ["synthetic-control"]}
     criteria = [*(c.model_dump(mode="json", by_alias=True) for c in PLAN.waves[0].criteria), body]
     assert customers_held_out(plan_of({"flag": flag, "waves.0.criteria": criteria})) == ()

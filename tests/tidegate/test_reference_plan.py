@@ -9,9 +9,13 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from tidegate.criteria.alerts import Alerts
+from tidegate.criteria.cost import Cost
 from tidegate.criteria.cost_amounts import monthly as costed
 from tidegate.criteria.cost_amounts import planned_amounts
-from tidegate.criteria.external_kinds import Cost
+from tidegate.criteria.earlier_waves import EarlierWaves
+from tidegate.criteria.human import Human
+from tidegate.criteria.threshold import Threshold
 from tidegate.pages.plan_check import pending_lines, plan_check_lines
 from tidegate.pages.plan_document import plan_document
 from tidegate.plan.actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
@@ -20,7 +24,7 @@ from tidegate.plan.in_force import in_force
 from tidegate.plan.loading.json_schema import model_schema, plan_schema
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.loading.reference_page import plan_reference
-from tidegate.plan.model import Alerts, EarlierWaves, Human, Plan, Threshold, When
+from tidegate.plan.model import Plan, When
 from tidegate.values.units import format_signed_percent
 
 ROOT = Path(__file__).parents[2]

@@ -14,24 +14,18 @@ from tidegate.backtest.past import Asked, Column
 from tidegate.backtest.scene import BacktestData, Harm
 from tidegate.backtest.seen import ReplayResult
 from tidegate.backtest.span import ReplayWindow
-from tidegate.criteria.breaker import judge_breaker
-from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, VersusControl
-from tidegate.criteria.counts import Series
-from tidegate.criteria.versus_control import (
-    Counted,
-    judge_go_evidence,
-    judge_versus_control,
-    watched,
-)
-from tidegate.plan.in_force import InForce
-from tidegate.plan.pace import DAY, Timing
+from tidegate.backtest.stand_in import labels_of
+from tidegate.criteria.base import BaseCriterion
+from tidegate.criteria.context import Context
+from tidegate.criteria.counts import Counted, Series, watched
+from tidegate.criteria.requests import AlertsNow, Answers, CountsOfBounds, CountsSoFar, UnansweredError
+from tidegate.criteria.stances import NOBODY_BESIDE, FromCounts
+from tidegate.plan.pace import DAY
 from tidegate.statistics.cohorts import ASSUMED, cohorts_of
-from tidegate.statistics.evidence_curves import curve_of
-from tidegate.statistics.sequential import HARM, Counts, WaveCounts, averaged, bound, go_question
+from tidegate.statistics.sequential import Counts, WaveCounts
+from tidegate.values.promql_template import selector
 from tidegate.values.samples import NoData
 from tidegate.values.verdict import Finding, Verdict
-
-_ALL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +64,35 @@ def _finite(column: Column) -> dict[float, float]:
     return {ms / 1000: value for ms, value in column.items() if math.isfinite(value)}
 
 
+class _CountedThen(Answers):
+    """What was counted until then."""
+
+    def __init__(self, found: Sequence[Counted]) -> None:
+        self._found = found
+
+    def counts(self, request: CountsSoFar) -> Counted:
+        """The one thing that was."""
+        return self._found[0]
+
+    def counts_of_bounds(self, request: CountsOfBounds) -> Sequence[Counted]:
+        """At the bounds that the day before chose."""
+        return self._found
+
+
 @dataclass(frozen=True, slots=True)
-class OfCounts:
+class CountsReplay:
     """One criterion on its series; a histogram has one for each bound."""
 
-    item: InForce
-    criterion: VersusControl | GoEvidence | Breaker
+    at: Context
+    criterion: BaseCriterion
+    stance: FromCounts
     sides: tuple[Sides, ...]
     tick: timedelta
-    harmed_by: str | None
+
+    @property
+    def alerts(self) -> tuple[AlertsNow, ...]:
+        """None."""
+        return ()
 
     @property
     def asked(self) -> tuple[Asked, ...]:
@@ -87,7 +101,7 @@ class OfCounts:
 
     def over(self, scene: BacktestData, span: ReplayWindow, harm: Harm | None) -> ReplayResult:
         """What it would have said in that wave; a tick that was not counted is one without sight."""
-        factor = harm.factor if harm is not None and harm.metric == self.harmed_by else 1.0
+        factor = harm.factor if harm is not None and harm.metric in self.criterion.metrics_judged else 1.0
         raised, last = scene.grid.at(span.raised).timestamp(), scene.grid.at(span.last).timestamp()
         day_before = raised - scene.timing.pace.real(DAY).total_seconds()
         expected = int((last - raised) / self.tick.total_seconds())
@@ -105,7 +119,7 @@ class OfCounts:
             waves = (WaveCounts(cohorts, wave),)
             found.append(Counted(sides.series.what, waves, None, sides.series.noun, cohorts.measured))
             days.append(day)
-        if isinstance(self.criterion, VersusControl) and self.criterion.histogram is not None:
+        if self.stance.bounds_chosen:
             found = watched(found, days)
             if not found:
                 # The tick says then that nothing is compared.
@@ -115,13 +129,13 @@ class OfCounts:
             return ReplayResult(
                 expected, expected, 0, 0, spells=((scene.grid.at(span.raised), scene.grid.at(span.last)),)
             )
-        end = self._fires(found, ends, scene.timing)
-        unsure = 0 if end is not None else self._unsure(found)
+        end = self._fires(found, ends)
+        unsure = 0 if end is not None else self.stance.unsure(found)
         missing = max(0, expected - len(ends))
         spells = self._spells([raised, *ends, last], scene)
         if end is None:
             return ReplayResult(expected, missing, unsure, 0, spells=spells)
-        finding = self._judge(found, end, scene.timing)
+        finding = self._judge(found, end)
         at = datetime.fromtimestamp(end, scene.grid.start.tzinfo)
         return ReplayResult(expected, missing, unsure, sum(each >= end for each in ends), at, finding, spells)
 
@@ -131,45 +145,22 @@ class OfCounts:
         gaps = ((one + tick, other) for one, other in pairwise(ends) if other - one > 1.5 * tick)
         return tuple((datetime.fromtimestamp(since, zone), datetime.fromtimestamp(to, zone)) for since, to in gaps)
 
-    def _judge(self, counted: Sequence[Counted], end: float, timing: Timing) -> Finding:
+    def _judge(self, counted: Sequence[Counted], end: float) -> Finding:
         """What was said at the end of that tick."""
-        found = _until(counted, end)
-        match self.criterion:
-            case VersusControl():
-                return judge_versus_control(self.item.id, self.criterion, found)
-            case GoEvidence():
-                return judge_go_evidence(self.item.id, self.criterion, found[0])
-            case Breaker():
-                return judge_breaker(self.item.id, self.criterion, found[0], datetime.fromtimestamp(end, UTC), timing)
+        at = replace(self.at, now=datetime.fromtimestamp(end, UTC))
+        return self.criterion.judge(at, _CountedThen(_until(counted, end)))[0]
 
-    def _fires(self, found: Sequence[Counted], ends: Sequence[float], timing: Timing) -> float | None:
-        """The end of the first tick at which the judge says FAIL; what it has once said so it goes on saying."""
-        match self.criterion:
-            case GoEvidence():
-                return None
-            case Breaker():
-                if not self._fails(found, ends[-1], timing):
-                    return None
-                return ends[bisect_left(ends, True, key=lambda end: self._fails(found, end, timing))]
-            case VersusControl():
-                highest, needed = -math.inf, bound(self.criterion.alpha / 100)
-                shown: list[float] = []
-                for end, log_e in averaged([curve_of(one.waves, HARM) for one in found]):
-                    if log_e > highest and log_e >= needed:
-                        shown.append(end)
-                    highest = max(highest, log_e)
-                # Harm that is shown may still be too small to matter; then it is asked again while evidence grows.
-                return next((end for end in _thinned(shown) if self._fails(found, end, timing)), None)
+    def _fires(self, found: Sequence[Counted], ends: Sequence[float]) -> float | None:
+        """The end of the first tick at which the judge says FAIL."""
+        asked = self.stance.may_fail(found, ends)
+        if not self.stance.sticky:
+            return next((end for end in asked if self._fails(found, end)), None)
+        if not self._fails(found, asked[-1]):
+            return None
+        return asked[bisect_left(asked, True, key=lambda end: self._fails(found, end))]
 
-    def _fails(self, found: Sequence[Counted], end: float, timing: Timing) -> bool:
-        return self._judge(found, end, timing).verdict is Verdict.FAIL
-
-    def _unsure(self, found: Sequence[Counted]) -> int:
-        if not isinstance(self.criterion, GoEvidence):
-            return 0
-        needed = bound(self.criterion.alpha / 100)
-        curve = curve_of(found[0].waves, go_question(self.criterion.worse_than))
-        return sum(log_e < needed for _, log_e in curve)
+    def _fails(self, found: Sequence[Counted], end: float) -> bool:
+        return self._judge(found, end).verdict is Verdict.FAIL
 
 
 def _between(rows: list[Counts], after: float, until: float) -> list[Counts]:
@@ -189,6 +180,23 @@ def _until(found: Sequence[Counted], end: float) -> list[Counted]:
     ]
 
 
-def _thinned(ends: Sequence[float]) -> list[float]:
-    """The first of them, and ever fewer of those that follow."""
-    return [end for number, end in enumerate(ends) if number < _ALL or number % _ALL == 0]
+def counts_replay(at: Context, criterion: BaseCriterion, stance: FromCounts) -> CountsReplay:
+    """The replay on two labelled cohorts, or on the old path alone; raises UnansweredError where no labels say who."""
+    plan, labels = at.plan, labels_of(at.plan, at.wave)
+    control, audience = plan.variants.control, plan.audiences[plan.waves[at.wave - 1].audience].matcher
+    tick = at.timing.window(stance.tick)
+    if all(series.alone for series in stance.series):
+        chosen = (selector(control, audience), "")
+    elif labels is None:
+        raise UnansweredError(NOBODY_BESIDE)
+    else:
+        chosen = (selector(control, audience, labels.canary), selector(control, audience, labels.control))
+    sides = tuple(_sides(one, chosen, control, tick) for one in stance.series)
+    return CountsReplay(at, criterion, stance, sides, tick)
+
+
+def _sides(series: Series, chosen: tuple[str, str], path: str, tick: timedelta) -> Sides:
+    canary, control = (
+        tuple(Asked(q, tick, DAY) for q in (series.queries(side, path, tick) if side else ())) for side in chosen
+    )
+    return Sides(series, canary, control)

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidegate.backtest.answers import Steps
 from tidegate.backtest.past import Asked, Grid, Past
-from tidegate.backtest.replay import Line, Steps, lines, unlisted
+from tidegate.backtest.replay import Line, lines, unlisted
 from tidegate.backtest.result import BacktestResult, criteria_hash
 from tidegate.backtest.scene import BacktestData, Harm
 from tidegate.backtest.waves import criterion_result, spans, tell, wave_result
-from tidegate.plan.model import Alerts, Plan
+from tidegate.criteria.requests import AlertsNow
+from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 
 LOOK, START = timedelta(minutes=1), timedelta(hours=6)
@@ -35,10 +37,10 @@ class BacktestPlan:
         return tuple(dict.fromkeys(asked))
 
     @property
-    def alerts(self) -> tuple[Alerts, ...]:
-        """The criteria about alerts whose rules must be known, each kind once."""
-        found = [line.item.criterion for line in self.lines if isinstance(line.item.criterion, Alerts)]
-        return tuple({criterion.known_by: criterion for criterion in found}.values())
+    def alerts(self) -> tuple[AlertsNow, ...]:
+        """The alerts whose rules must be known, each once."""
+        found = [asked for line in self.lines if line.replay is not None for asked in line.replay.alerts]
+        return tuple({asked.known_by: asked for asked in found}.values())
 
 
 def course(

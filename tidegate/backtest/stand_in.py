@@ -6,7 +6,7 @@ stand in for it, beside those who would not. Elsewhere the whole old path does, 
 
 from dataclasses import dataclass
 
-from tidegate.criteria.comparison_kinds import CohortLabels, GoEvidence, VersusControl
+from tidegate.criteria.comparison import CohortLabels
 from tidegate.plan.model import Plan
 from tidegate.values.promql_template import names_in, selector
 
@@ -24,8 +24,8 @@ def labels_of(plan: Plan, wave: int) -> CohortLabels | None:
     name = plan.waves[wave - 1].name
     for step in plan.waves:
         for criterion in step.criteria:
-            if isinstance(criterion, VersusControl | GoEvidence) and name in criterion.cohorts:
-                return criterion.cohorts[name]
+            if name in criterion.cohorts_by_wave:
+                return criterion.cohorts_by_wave[name]
     return None
 
 

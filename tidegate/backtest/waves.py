@@ -54,7 +54,7 @@ def tell(line: Line, scene: BacktestData, found: Sequence[ReplayWindow], harms: 
     replay = line.replay
     if replay is None:
         return CriterionReplay(line, (), {})
-    metrics = {getattr(line.item.criterion, "metric", None), *getattr(line.item.criterion, "metrics", ())}
+    metrics = line.item.criterion.metrics_judged
     return CriterionReplay(
         line,
         tuple(replay.over(scene, span, None) for span in found),

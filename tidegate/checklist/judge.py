@@ -20,7 +20,7 @@ from tidegate.checklist.items import (
     SlackProof,
 )
 from tidegate.checklist.judge_reports import found, too_old, within
-from tidegate.criteria.threshold import no_data_words
+from tidegate.criteria.findings import no_data_words
 from tidegate.plan.model import Plan
 from tidegate.values.json_pointer import at_pointer
 from tidegate.values.samples import NoData, Reading

@@ -1,23 +1,196 @@
 """A metric held against what it was: a reference that was journalled, or the old path at this very moment."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from tidegate.criteria.external_kinds import customers_held_out
-from tidegate.criteria.history_kinds import Change, How
-from tidegate.criteria.queries import Breach, Widened, joined_query, lasting_of, metric_queries, span_over_time
-from tidegate.criteria.references import BASELINE, reference_reading, reference_words
-from tidegate.criteria.threshold import no_data_words, on_dry_run
-from tidegate.plan.model import Plan, When
-from tidegate.plan.pace import Timing
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from tidegate.criteria.base import LASTING, ONE_WINDOW, Judgement, When
+from tidegate.criteria.context import Context
+from tidegate.criteria.control import customers_held_out, has_control
+from tidegate.criteria.findings import no_data_words, on_dry_run
+from tidegate.criteria.lasting import lasting_words
+from tidegate.criteria.plan_checks import MeasuredCriterion, one_side, unknown_metrics
+from tidegate.criteria.queries import Breach, Widened, joined_query, lasting_of, span_over_time
+from tidegate.criteria.references import BASELINE, reference_words
+from tidegate.criteria.requests import Answers, ControlNow, MetricNow, Reference, Request, Widening
+from tidegate.criteria.stances import EachLook, InItsWave, NotReplayed, Stance
+from tidegate.values.metrics import bound_problems
+from tidegate.values.model import Contradiction, Name
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.values.units import Unit, quantity_in
+from tidegate.values.units import Bound, Duration, Unit, quantity_in
 from tidegate.values.verdict import Finding, Verdict
 
-# A missing count of events is none; a missing latency or memory is not.
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
+
 _EVENTS = (Unit.PERCENT, Unit.COUNT)
+_REFERENCE = re.compile(r"baseline|previous_wave|control|wave [1-9][0-9]?")
+
+
+def _reference_word(text: object) -> str:
+    if not isinstance(text, str) or _REFERENCE.fullmatch(text) is None:
+        raise ValueError(f"found {str(text)[:60]!r}, allowed is baseline, previous_wave, control, or a wave: wave 1")
+    return text
+
+
+ReferenceWord = Annotated[
+    str,
+    BeforeValidator(_reference_word),
+    WithJsonSchema({"type": "string", "pattern": rf"^({_REFERENCE.pattern})$", "examples": ["wave 1"]}),
+]
+
+
+EXAMPLE = """\
+# Slower by half than the old path at this very moment; at 100% nobody is left there, and the baseline stands in.
+kind: change
+when: trigger
+text: Performance degradation > 50%
+metric: p95_latency
+to: control
+substitute: baseline
+how: relative
+above: 50%
+"""
+
+
+class How(StrEnum):
+    """How a change is counted: in percent of what it is held against, or in the metric's own unit."""
+
+    RELATIVE = "relative"
+    POINTS = "points"
+
+
+class Change(MeasuredCriterion):
+    """A metric held against what it was: on the old path, in a wave before, or on the old path at this very moment."""
+
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["change"]
+    metric: Name = Field(description="The metric's name in the plan.")
+    to: ReferenceWord = Field(
+        description="baseline (old path before wave 1), previous_wave, wave N (as a whole), or control (old path now)."
+    )
+    how: How = Field(description="relative: in percent of it; points: in the metric's unit.")
+    below: Bound | None = Field(default=None, description="Bound of the change: 20% if relative; or above.")
+    above: Bound | None = Field(default=None, description="Bound of the change: 50% if relative; or below.")
+    for_: Duration | None = Field(default=None, alias="for", description=LASTING, json_schema_extra=ONE_WINDOW)
+    substitute: Literal["baseline", "previous_wave"] | None = Field(
+        default=None, description="With to: control: what stands in at 100%, where nobody is left on the old path."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """More or less than one bound; a substitute for what needs none."""
+        yield from super().contradictions()
+        yield from one_side(self.below, self.above)
+        if self.substitute is not None and self.to != "control":
+            yield ("substitute",), f"found with to: {self.to}, allowed with to: control only"
+
+    def held_against(self, at: Context) -> str | None:
+        """The reference that counts at this wave; None where everybody is exposed and nothing stands in."""
+        return self.substitute if self.to == "control" and not has_control(at.plan, at.wave) else self.to
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """The metric now, and what it is held against."""
+        now = (MetricNow(self.metric), Widening(self.metric))
+        match self.held_against(at):
+            case None:
+                return ()
+            case "control":
+                return (*now, self._control(at, None))
+            case to:
+                return (*now, Reference(reference_number(to, at.wave), self.metric))
+
+    def _control(self, at: Context, widened: Widened | None) -> ControlNow:
+        return ControlNow(self.metric, spans_beside(at.plan, self, at.timing, widened)[0])
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """Against a journalled reference, or the old path at this moment while anybody is left on it."""
+        to = self.held_against(at)
+        if to is None:
+            sentence = "Everybody is exposed: there is no control to hold it against."
+            return on_dry_run(self, Finding(at.id, self.text, Verdict.NOT_APPLICABLE, sentence)), None
+        now, widened = answers[MetricNow(self.metric)], answers[Widening(self.metric)]
+        if to == "control":
+            past = spans_beside(at.plan, self, at.timing, widened)[1]
+            live = joined_query(at.plan, self.metric, at.wave, past, at.plan.variants.control)
+            then = Against("control", answers[self._control(at, widened)], live)
+        else:
+            number = reference_number(to, at.wave)
+            then = Against(reference_words(number), answers[Reference(number, self.metric)])
+        return judge_change(at.id, self, at.plan, at.wave, at.timing, now, then, widened)
+
+    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+        """An unknown metric, a bound in another unit, a reference that no journal will hold."""
+        yield from unknown_metrics(plan, [self.metric], ("metric",))
+        if metric := plan.metrics.get(self.metric):
+            unit = Unit.PERCENT if self.how is How.RELATIVE else metric.unit
+            yield from bound_problems(self, unit)
+        yield from _reference_problems(plan, self, number)
+
+    def sentence(self, plan: "Plan") -> str:
+        """`change of P95 latency from control above +50% for 5m`."""
+        metric = plan.metrics[self.metric]
+        side, bound = ("above", self.above) if self.below is None else ("below", self.below)
+        unit = Unit.PERCENT if self.how is How.RELATIVE else metric.unit
+        size = change_words(quantity_in(bound or "", unit), self.how, unit)
+        lasting = lasting_words(self.when, self.for_, metric.window)
+        instead = f" ({self.substitute.replace('_', ' ')} at 100%)" if self.substitute else ""
+        return f"change of {metric.title} from {self.to.replace('_', ' ')}{instead} {side} {size}{lasting}"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """Against the users beside at each look; against a reference, as the old path was before the wave."""
+        match self.held_against(at):
+            case None:
+                return NotReplayed("everybody is exposed, and nothing stands in for the old path")
+            case "control":
+                return EachLook()
+            case _:
+                return InItsWave(one_bound=True)
+
+    def breached_value(self, at: Context, answers: Answers) -> Reading:
+        """How far the value is beyond what its bound makes of the one beside; against a reference, the value."""
+        now = answers[MetricNow(self.metric)]
+        if self.held_against(at) != "control":
+            return now
+        then = answers[self._control(at, None)]
+        if isinstance(now, NoData) or isinstance(then, NoData):
+            return now if isinstance(now, NoData) else then
+        relative = self.how is How.RELATIVE
+        limit = quantity_in(
+            self.above or self.below or "", Unit.PERCENT if relative else at.plan.metrics[self.metric].unit
+        )
+        return Sample(now.value - (then.value * (1 + limit / 100) if relative else then.value + limit), now.at)
+
+    def lasts(self, plan: "Plan") -> tuple[timedelta | None, timedelta] | None:
+        """Its metric's window."""
+        return (self.for_, plan.metrics[self.metric].window) if When.TRIGGER in self.when else None
+
+    def scale(self, plan: "Plan") -> tuple[Unit | None, float | None]:
+        """Percent of the reference, or the metric's unit."""
+        unit = Unit.PERCENT if self.how is How.RELATIVE else plan.metrics[self.metric].unit
+        return unit, quantity_in(self.above or self.below or "", unit)
+
+
+def _reference_problems(plan: "Plan", item: Change, number: int) -> Iterator[Contradiction]:
+    to = item.substitute or item.to
+    before_any = to == "baseline" or (to == "previous_wave" and number == 0)
+    if before_any and plan.baseline is None:
+        yield ("to",), f"found {to}, allowed in a plan with baseline: (how the old path is measured before)"
+    if to.startswith("wave "):
+        wave = int(to.removeprefix("wave "))
+        if wave > number:
+            allowed = f"an earlier wave (1 to {number})" if number else "baseline or control, since no wave is earlier"
+            yield ("to",), f"found {to}, allowed is {allowed}"
+    full = [wave.name for wave in plan.waves[min(number, len(plan.waves) - 1) :] if wave.percent >= 100]
+    if to == "control" and full and not customers_held_out(plan):
+        words = f"missing, allowed is baseline or previous_wave: at {full[0]} nobody is left on the old path"
+        yield ("substitute",), words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +211,6 @@ def change_words(change: float, how: How, unit: Unit) -> str:
     return f"{'+' if change >= 0 else ''}{unit.format(change)}"
 
 
-def has_control(plan: Plan, wave: int) -> bool:
-    """Whether anybody is left on the old path at that wave."""
-    percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
-    return percent < 100 or bool(customers_held_out(plan))
-
-
 def reference_number(to: str, wave: int) -> int:
     """Which journalled reference is meant at this wave; before wave 1 there is only the baseline."""
     if to == "baseline":
@@ -51,23 +218,7 @@ def reference_number(to: str, wave: int) -> int:
     return wave - 1 if to == "previous_wave" else int(to.removeprefix("wave "))
 
 
-def against_reference(references: Mapping[int, Mapping[str, Any]], item: Change, to: str, wave: int) -> Against:
-    """The journalled reference, as the criterion's metric was then."""
-    number = reference_number(to, wave)
-    return Against(reference_words(number), reference_reading(references, number, item.metric))
-
-
-def control_query(plan: Plan, name: str, wave: int, window: timedelta) -> str:
-    """The metric on the old path as one query; an error counter that never counted is zero."""
-    return joined_query(plan, name, wave, window, plan.variants.control)
-
-
-def control_queries(plan: Plan, name: str, wave: int, window: timedelta) -> dict[str, str]:
-    """The metric's queries on the old path, by measurement id."""
-    return metric_queries(plan, name, wave, window, plan.variants.control)
-
-
-def spans_beside(plan: Plan, item: Change, timing: Timing, widened: Widened | None) -> tuple[timedelta, timedelta]:
+def spans_beside(plan: "Plan", item: Change, timing: "Timing", widened: Widened | None) -> tuple[timedelta, timedelta]:
     """How far back the control is read, and its past: as far as the new path, or an hour that was slow for both would
     stand against five minutes that were not.
     """
@@ -79,9 +230,9 @@ def spans_beside(plan: Plan, item: Change, timing: Timing, widened: Widened | No
 def judge_change(
     id_: str,
     item: Change,
-    plan: Plan,
+    plan: "Plan",
     wave: int,
-    timing: Timing,
+    timing: "Timing",
     now: Reading,
     then: Against,
     widened: Widened | None = None,
@@ -149,8 +300,8 @@ def _within(change: float, limit: float, above: bool, trigger: bool) -> bool:
 
 def _breach(
     item: Change,
-    plan: Plan,
-    timing: Timing,
+    plan: "Plan",
+    timing: "Timing",
     was: float,
     limit: float,
     query: str,

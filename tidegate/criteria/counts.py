@@ -1,16 +1,26 @@
-"""What is counted on both sides of a comparison: the queries of one tick, and how their answers become rows."""
+"""Raw counts on both sides of a comparison: the queries of one tick, how answers become rows, and what is known."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from tidegate.criteria.comparison_kinds import Breaker, CohortLabels, Inference, SampleRatio, VersusControl
-from tidegate.criteria.versus_control import Counted, watched
-from tidegate.journal.state import Tally
-from tidegate.plan.model import Plan
-from tidegate.statistics.sequential import Counts
+from tidegate.statistics.cohorts import ASSUMED, cohorts_of
+from tidegate.statistics.sequential import Counts, WaveCounts
 from tidegate.values.promql_template import render
+from tidegate.values.samples import NoData
 from tidegate.values.units import format_duration
+
+if TYPE_CHECKING:
+    from tidegate.criteria.comparison import CohortLabels
+    from tidegate.plan.model import Plan
+
+LATE_SCRAPES = 2  # a tick's last sample must have arrived before it is asked for
+MOST_BOUNDS = 8
+RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
+Tally = Mapping[str, Mapping[int, Mapping[float, Counts]]]  # by series, wave and end
+Stays = Sequence[tuple[int, datetime]]  # every wave entered, and when, steps back included
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +68,77 @@ class Series:
         return min(max(whole - part if self.good else part, 0.0), whole), whole
 
 
-def series_of_metric(plan: Plan, name: str, item: Inference, cohorts: Mapping[str, CohortLabels]) -> Series:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """All raw counts of one thing by stay in a wave, and why the newest could not be had, or None."""
+
+    what: str
+    waves: tuple[WaveCounts, ...]
+    trouble: NoData | None = None
+    noun: str = "errors"
+    measured: bool = True  # whether the day before told how the cohorts compare, in each wave
+
+    @property
+    def rows(self) -> list[Counts]:
+        """The rows of all waves in order of time that have both sides."""
+        return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
+
+
+def series_of_metric(plan: "Plan", name: str, each: timedelta, cohorts: "Mapping[str, CohortLabels]") -> Series:
     """The part and whole of a metric, the part being bad; raises ValueError for a metric without."""
     metric = plan.metrics[name]
     if metric.part is None or metric.whole is None:
         raise ValueError(f"{name} has no part and whole to count")
-    key = f"{name}/{format_duration(item.tick)}{'/labelled' if cohorts else ''}"
-    return Series(key, metric.title, metric.whole, item.tick, bad=metric.part, cohorts=_labels(cohorts))
+    key = f"{name}/{format_duration(each)}{'/labelled' if cohorts else ''}"
+    return Series(key, metric.title, metric.whole, each, bad=metric.part, cohorts=matchers_of(cohorts))
 
 
-def series_of_breaker(plan: Plan, item: Breaker) -> Series:
-    """The metric's part and whole on the new path alone; raises ValueError for a metric without."""
-    both = series_of_metric(plan, item.metric, item, {})
-    return replace(both, name=f"{both.name}/alone", alone=True)
+def matchers_of(cohorts: "Mapping[str, CohortLabels]") -> Mapping[str, tuple[str, str]]:
+    """By wave: the matchers of canary and control."""
+    return {wave: (labels.canary, labels.control) for wave, labels in cohorts.items()}
 
 
-def series_of_histogram(item: VersusControl) -> list[Series]:
-    """The requests slower than each of the criterion's bounds."""
-    tick, base = format_duration(item.tick), item.histogram
-    whole = f"sum(increase({base}_count{{ {{{{ selector }}}} }}[{{{{ window }}}}]))"
-    return [
-        Series(
-            f"{base} above {limit}/{tick}{'/labelled' if item.cohorts else ''}",
-            f"slower than {limit}",
-            whole,
-            item.tick,
-            noun="slow requests",
-            good=f'sum(increase({base}_bucket{{le="{limit}", {{{{ selector }}}} }}[{{{{ window }}}}]))',
-            cohorts=_labels(item.cohorts),
-        )
-        for limit in item.bounds
+def counted_of(
+    what: str,
+    noun: str,
+    rows: Mapping[int, Mapping[float, Counts]],
+    before: Mapping[int, Mapping[float, Counts]],
+    stays: Stays,
+    trouble: NoData | None = None,
+) -> Counted:
+    """What is known of each stay in a wave, and of the day before it: as a tick judges it, and who explains it later.
+
+    A step back leads to a wave a second time, whose new counts come after those of the later wave.
+    """
+    waves, measured = [], True
+    begins = [since.timestamp() for _, since in stays]
+    for (number, _), since, until in zip(stays, begins, [*begins[1:], math.inf], strict=True):
+        found = tuple(row for row in rows.get(number, {}).values() if since < row.end <= until)
+        if not found:
+            continue
+        cohorts = cohorts_of(before.get(number, {}).values()) or ASSUMED
+        measured &= cohorts.measured
+        waves.append(WaveCounts(cohorts, found))
+    return Counted(what, tuple(waves), trouble, noun, measured)
+
+
+def of_present_stay(counted: Counted, stays: Stays) -> Counted:
+    """What was counted since the wave was entered last; what came before had other shares."""
+    since = stays[-1][1].timestamp() if stays else -math.inf
+    present = tuple(wave for wave in counted.waves[-1:] if all(row.end > since for row in wave.rows))
+    return replace(counted, waves=present)
+
+
+def watched(counted: Sequence[Counted], day: Sequence[Sequence[Counts]]) -> list[Counted]:
+    """The bounds that between 0.2 % and 30 % of the day's requests were slower than, at most eight, spread evenly."""
+    shares = [
+        sum(r.bad_canary + r.bad_control for r in rows) / max(sum(r.n_canary + r.n_control for r in rows), 1)
+        for rows in day
     ]
-
-
-def series_of_users(item: SampleRatio, id_: str) -> Series:
-    """Users first seen, without bad ones."""
-    return Series(f"{id_}/{format_duration(item.tick)}", "users", item.exposures, item.tick)
+    fit = [one for one, share in zip(counted, shares, strict=True) if RARELY <= share <= OFTEN]
+    if len(fit) <= MOST_BOUNDS:
+        return fit
+    return [fit[round(place * (len(fit) - 1) / (MOST_BOUNDS - 1))] for place in range(MOST_BOUNDS)]
 
 
 def bounds_watched(series: Sequence[Series], before: Tally) -> list[Series] | None:
@@ -105,7 +150,3 @@ def bounds_watched(series: Sequence[Series], before: Tally) -> list[Series] | No
     named = {one.name: one for one in series}
     chosen = watched([Counted(one.name, ()) for one in series], days)
     return [named[one.what] for one in chosen]
-
-
-def _labels(cohorts: Mapping[str, CohortLabels]) -> Mapping[str, tuple[str, str]]:
-    return {wave: (labels.canary, labels.control) for wave, labels in cohorts.items()}

@@ -3,7 +3,7 @@
 import math
 import re
 
-from tidegate.plan.model import Metric
+from tidegate.values.metrics import Metric
 from tidegate.values.samples import NoData
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tidegate.plan.in_force import steps
-from tidegate.plan.model import Plan, Threshold, When
+from tidegate.plan.model import Plan, When
 from tidegate.values.series_selectors import SeriesSelector, series_selectors
 from tidegate.values.units import quantity_in
 
@@ -59,12 +59,10 @@ def never_reached(plan: Plan, name: str, highest: float) -> Iterator[str]:
             yield f"metrics.{name}.{column}: {side} {bound}"
     for step in steps(plan):
         for criterion in step.criteria:
-            if not isinstance(criterion, Threshold) or criterion.metric != name:
-                continue
-            above = When.TRIGGER in criterion.when
-            bound = criterion.above if above else criterion.below
-            if bound is not None and _out_of_reach(quantity_in(bound, metric.unit), highest, above=above):
-                yield f"{criterion.text!r}: {'above' if above else 'below'} {bound}"
+            side = "above" if When.TRIGGER in criterion.when else "below"
+            stated, bound = criterion.bound_on(name) or ("", "")
+            if stated == side and _out_of_reach(quantity_in(bound, metric.unit), highest, above=side == "above"):
+                yield f"{criterion.text!r}: {side} {bound}"
 
 
 def _out_of_reach(bound: float, highest: float, *, above: bool) -> bool:

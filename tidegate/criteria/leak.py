@@ -13,26 +13,87 @@ never shorter than one scrape, and a day has then fewer hours; below `_LEAST` ho
 Sources of the formulas: see `mann_kendall`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tidegate.criteria.history_kinds import Leak
+from pydantic import Field
+
+from tidegate.criteria.base import Judgement
+from tidegate.criteria.context import Context
+from tidegate.criteria.findings import no_data_words, on_dry_run
+from tidegate.criteria.plan_checks import MeasuredCriterion, bound_words, unknown_metrics, wrong_unit
 from tidegate.criteria.queries import joined_query
-from tidegate.criteria.threshold import no_data_words, on_dry_run
-from tidegate.plan.model import Plan
-from tidegate.plan.pace import DAY, Timing
+from tidegate.criteria.requests import Answers, Range, Request
+from tidegate.criteria.stances import InItsWave, Stance
 from tidegate.statistics.mann_kendall import SIGNIFICANT, p_rising, sen_slope
+from tidegate.values.model import Contradiction, Name
 from tidegate.values.samples import NoData, NoDataReason, Sample
-from tidegate.values.units import quantity_in
+from tidegate.values.units import Bound, PositiveDuration, quantity_in
 from tidegate.values.verdict import Finding, Verdict
 
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
+
+_DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _LEAST = 12
 _LOOKS_AN_HOUR = 30
 _COVERED = 0.75
 _MOST = 0.75
+
+
+EXAMPLE = """\
+# Each hour's floor against the same hour of the day before; needs more than a day of history.
+kind: leak
+when: trigger
+text: Memory leak detected
+metric: memory
+above: 20MB
+window: 2d
+"""
+
+
+class Leak(MeasuredCriterion):
+    """A metric's hourly floor grows from day to day, whatever the time of day does to it."""
+
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["leak"]
+    metric: Name = Field(description="The metric's name in the plan, e.g. memory.")
+    above: Bound = Field(description="Growth per day that is too much, in the metric's unit.")
+    window: PositiveDuration = Field(default=timedelta(days=2), description="How far back growth is looked for.")
+
+    def _past(self, at: Context) -> tuple["Floors", Range]:
+        asked = floors(at.plan, self, at.wave, at.timing, at.variant())
+        return asked, Range(asked.query, at.now - asked.hour * asked.a_day * (asked.days + 1), asked.hour)
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """The floors of the window and of the day before it, in one range query."""
+        return (self._past(at)[1],)
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """Whether the floors grow."""
+        asked, points = self._past(at)
+        return judge_leak(at.id, self, at.plan, asked, answers[points]), None
+
+    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+        """An unknown metric, or growth in another unit."""
+        yield from unknown_metrics(plan, [self.metric], ("metric",))
+        if metric := plan.metrics.get(self.metric):
+            yield from wrong_unit(self.above, metric.unit, ("above",))
+
+    def sentence(self, plan: "Plan") -> str:
+        """`hourly floor of Memory grows by over 20 MB a day`."""
+        growing = bound_words(plan, self.metric, self.above)
+        return f"hourly floor of {plan.metrics[self.metric].title} grows by over {growing} a day"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """Hour by hour, from the floors of the days before, whichever wave they were in."""
+        return InItsWave(floors(at.plan, self, at.wave, at.timing).hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +106,13 @@ class Floors:
     days: int
 
 
-def floors(plan: Plan, item: Leak, wave: int, timing: Timing, variant: str | None = None) -> Floors:
+def floors(plan: "Plan", item: Leak, wave: int, timing: "Timing", variant: str | None = None) -> Floors:
     """The minimum of each hour, for the window and the day before it."""
     hour = timing.pace.real(_HOUR, plan.scrape_interval)
     look = max(hour / _LOOKS_AN_HOUR, plan.scrape_interval)
     inner = joined_query(plan, item.metric, wave, timing.window(plan.metrics[item.metric].window), variant)
     query = f"min_over_time(({inner})[{_ms(hour)}:{_ms(look)}])"
-    return Floors(query, hour, round(timing.pace.real(DAY) / hour), max(1, round(item.window / DAY)))
+    return Floors(query, hour, round(timing.pace.real(_DAY) / hour), max(1, round(item.window / _DAY)))
 
 
 def _ms(span: timedelta) -> str:
@@ -71,7 +132,7 @@ def growth(asked: Floors, points: Sequence[Sample]) -> list[tuple[float, float]]
     ]
 
 
-def judge_leak(id_: str, item: Leak, plan: Plan, asked: Floors, points: Sequence[Sample] | NoData) -> Finding:
+def judge_leak(id_: str, item: Leak, plan: "Plan", asked: Floors, points: Sequence[Sample] | NoData) -> Finding:
     """The finding: what grows is a FAIL, what does not is a PASS, and less than a day of growth is neither."""
     metric = plan.metrics[item.metric]
     bound = quantity_in(item.above, metric.unit)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.criteria.threshold import no_data_words
-from tidegate.plan.model import Limit, Metric
+from tidegate.criteria.findings import no_data_words
+from tidegate.values.metrics import Limit, Metric
 from tidegate.values.samples import NoData, Reading, Sample
 from tidegate.values.units import quantity_in
 

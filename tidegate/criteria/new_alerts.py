@@ -1,14 +1,71 @@
 """Alerts that began since the wave began; those that fired before it do not count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from tidegate.criteria.history_kinds import NewAlerts
-from tidegate.criteria.threshold import no_data_words, no_healthy_rule, on_dry_run
+from pydantic import Field, StringConstraints
+
+from tidegate.criteria.alerts import RULES_FIELD, AlertRules, LabelName, firing_alerts, no_healthy_rule
+from tidegate.criteria.base import BaseCriterion, Judgement, When
+from tidegate.criteria.context import Context
+from tidegate.criteria.findings import no_data_words, on_dry_run
+from tidegate.criteria.requests import AlertsNow, Answers, Events, Request
+from tidegate.criteria.stances import NotReplayed, Stance
 from tidegate.values.samples import AlertReading, NoData, Reading
 from tidegate.values.verdict import Finding, Verdict
 
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+
 _STALE = timedelta(minutes=5)
+
+
+EXAMPLE = """\
+# Alerts that fired before the wave began do not count.
+kind: new_alerts
+when: during
+text: Zero new CRITICAL alerts
+labels: { severity: critical, service: batch-patches }
+"""
+
+
+class NewAlerts(BaseCriterion):
+    """No alert with these labels began since the wave began, and at least one healthy rule could have fired."""
+
+    example: ClassVar[str] = EXAMPLE
+    critical_alerts: ClassVar[Literal["", "firing", "new"]] = "new"
+
+    kind: Literal["new_alerts"]
+    labels: dict[LabelName, Annotated[str, StringConstraints(min_length=1)]] = Field(
+        min_length=1, description="The labels an alert must carry to count."
+    )
+    rules: AlertRules | None = Field(default=None, description=RULES_FIELD)
+
+    def _query(self, at: Context) -> str:
+        return new_alerts_query(self.labels, at.now - at.began, at.timing.soak(at.wave))
+
+    @property
+    def _rules(self) -> AlertsNow:
+        return AlertsNow(tuple(self.labels.items()), self.rules)
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """How many began within the trailing soak of the wave under way, and the rules."""
+        return (Events(self._query(at)), self._rules)
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """None began, and a healthy rule could have told."""
+        query = self._query(at)
+        return judge_new_alerts(at.id, self, answers[Events(query)], answers[self._rules], query), None
+
+    def sentence(self, plan: "Plan") -> str:
+        """`no alert with severity=critical began since the wave began`."""
+        labels = ", ".join(f"{name}={value}" for name, value in self.labels.items())
+        return f"{'any' if When.TRIGGER in self.when else 'no'} alert with {labels} began since the wave began"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """Not at all."""
+        return NotReplayed("when each alert began is asked anew at each look")
 
 
 def new_alerts_query(labels: Mapping[str, str], elapsed: timedelta, soak: timedelta) -> str:
@@ -20,16 +77,6 @@ def new_alerts_query(labels: Mapping[str, str], elapsed: timedelta, soak: timede
     span = max(min(elapsed, soak), timedelta(seconds=1))
     before = f"max_over_time({alerts}[{_ms(_STALE)}] offset {_ms(max(elapsed, timedelta(seconds=1)))})"
     return f"count(max_over_time({alerts}[{_ms(span)}]) unless {before}) or vector(0)"
-
-
-def firing_alerts(labels: Mapping[str, str]) -> str:
-    """The series of alerts with these labels that fire, without our own."""
-    matchers = "".join(f',{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
-    return f'ALERTS{{alertstate="firing",alertname!~"Tidegate.*",tidegate!="own"{matchers}}}'
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _ms(span: timedelta) -> str:

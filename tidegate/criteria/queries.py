@@ -1,16 +1,18 @@
-"""Which criteria are in force, what they ask Prometheus, and how an answer becomes a finding."""
+"""What is asked of Prometheus about a metric or about traffic, and how long a breach of a bound must last."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from tidegate.criteria.harm_seen import only_adds
-from tidegate.criteria.threshold import no_data_words
-from tidegate.plan.model import Plan, Threshold
-from tidegate.plan.pace import Timing
+from tidegate.criteria.findings import no_data_words
 from tidegate.values.promql_template import render, selector
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, ratio, sample, with_count
-from tidegate.values.units import Unit, quantity_in
+from tidegate.values.units import Unit
+
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
 
 STARVED_BELOW = 0.1  # of the share that the exposure implies
 _POINTS = 60  # of a breach's past
@@ -23,12 +25,12 @@ class Widened:
     span: timedelta
     exposed: timedelta
 
-    def over_time(self, needed: timedelta, timing: Timing) -> timedelta:
+    def over_time(self, needed: timedelta, timing: "Timing") -> timedelta:
         """How far back a point of its past looks: as far as it did, as long as what must last fits in beside."""
         return min(self.span, self.exposed - needed - points_apart(needed, timing))
 
 
-def points_apart(needed: timedelta, timing: Timing) -> timedelta:
+def points_apart(needed: timedelta, timing: "Timing") -> timedelta:
     """The time between two points of a past that must show a breach for so long."""
     return max(timing.guard, needed * 2 / _POINTS)
 
@@ -63,7 +65,7 @@ class Breach:
         return self.told or f"{'>' if self.above else '<'} {self.unit.format(self.bound)}"
 
 
-def metric_queries(plan: Plan, name: str, wave: int, window: timedelta, variant: str | None = None) -> dict[str, str]:
+def metric_queries(plan: "Plan", name: str, wave: int, window: timedelta, variant: str | None = None) -> dict[str, str]:
     """The PromQL of a metric on the new path (or another variant), by measurement id."""
     metric = plan.metrics[name]
     asked = {"query": metric.query, "count": metric.count, "part": metric.part, "whole": metric.whole}
@@ -74,14 +76,14 @@ def metric_queries(plan: Plan, name: str, wave: int, window: timedelta, variant:
     }
 
 
-def _rendered(plan: Plan, template: str, wave: int, window: timedelta, variant: str | None = None) -> str:
+def _rendered(plan: "Plan", template: str, wave: int, window: timedelta, variant: str | None = None) -> str:
     path = variant or plan.variants.canary
     number = min(wave, len(plan.waves))
     audience = plan.audiences[plan.waves[number - 1].audience]
     return render(template, selector=selector(path, audience.matcher), path=path, window=window)
 
 
-def metric_reading(plan: Plan, name: str, answers: Mapping[str, Reading]) -> Reading:
+def metric_reading(plan: "Plan", name: str, answers: Mapping[str, Reading]) -> Reading:
     """The metric's value from the answers to its queries, with the counts behind it."""
     metric = plan.metrics[name]
     if metric.part is not None:
@@ -89,7 +91,7 @@ def metric_reading(plan: Plan, name: str, answers: Mapping[str, Reading]) -> Rea
     return with_count(answers[f"{name}_query"], answers.get(f"{name}_count"), metric.min_samples)
 
 
-def traffic_queries(plan: Plan, wave: int, window: timedelta) -> dict[str, str]:
+def traffic_queries(plan: "Plan", wave: int, window: timedelta) -> dict[str, str]:
     """Completed requests of the wave's audience on the new and the old path."""
     return {
         # A dead new path exports nothing at all; that is no traffic, not missing evidence.
@@ -98,31 +100,14 @@ def traffic_queries(plan: Plan, wave: int, window: timedelta) -> dict[str, str]:
     }
 
 
-def breach_of(item: Threshold, plan: Plan, wave: int, timing: Timing, widened: Widened | None = None) -> Breach:
-    """The trigger as a breach: its bound, how long it must last, and the one query that shows it over time."""
-    metric = plan.metrics[item.metric]
-    window = timing.window(metric.window)
-    above = item.above is not None
-    bound = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
-    lasting = lasting_of(item.for_, window, timing)
-    span = span_over_time(widened, lasting, window, timing)
-    query = joined_query(plan, item.metric, wave, span or window)
-    adds = above and metric.query is not None and only_adds(metric.query)
-    return Breach(above, bound, metric.unit, lasting, window, query, "", span, metric.stale_after, adds)
-
-
-def while_requests_flow(breach: Breach, plan: Plan, wave: int, timing: Timing) -> Breach:
-    """The breach at those points only at which the new path had requests."""
-    flowing = traffic_queries(plan, wave, timing.window(plan.traffic.window))["traffic_canary"]
-    return replace(breach, query=f"({breach.query}) and on() (({flowing}) > 0)")
-
-
-def span_over_time(widened: Widened | None, lasting: timedelta, window: timedelta, timing: Timing) -> timedelta | None:
+def span_over_time(
+    widened: Widened | None, lasting: timedelta, window: timedelta, timing: "Timing"
+) -> timedelta | None:
     """How far back the points of a widened reading's past look, at least their window; None where none was widened."""
     return None if widened is None else max(window, widened.over_time(max(lasting, window), timing))
 
 
-def lasting_of(for_: timedelta | None, window: timedelta, timing: Timing) -> timedelta:
+def lasting_of(for_: timedelta | None, window: timedelta, timing: "Timing") -> timedelta:
     """How long a breach must last: as stated, at least its window."""
     if for_ is None:
         return window
@@ -130,7 +115,7 @@ def lasting_of(for_: timedelta | None, window: timedelta, timing: Timing) -> tim
 
 
 def joined_query(
-    plan: Plan, name: str, wave: int, window: timedelta, variant: str | None = None, at_least: int | None = None
+    plan: "Plan", name: str, wave: int, window: timedelta, variant: str | None = None, at_least: int | None = None
 ) -> str:
     """The metric on the new path (or another variant) as one query, without a point where events are too few."""
     metric, asked = plan.metrics[name], metric_queries(plan, name, wave, window, variant)
@@ -145,7 +130,12 @@ def joined_query(
     return asked[f"{name}_query"]
 
 
-def starvation(plan: Plan, wave: int, timing: Timing) -> Breach | None:
+def windowed_query(plan: "Plan", name: str, wave: int, timing: "Timing") -> str:
+    """The metric on the new path over its own window, without a point where events are too few."""
+    return joined_query(plan, name, wave, timing.window(plan.metrics[name].window))
+
+
+def starvation(plan: "Plan", wave: int, timing: "Timing") -> Breach | None:
     """The new path completing under a tenth of the requests its exposure implies; None where there is no control."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
     if percent >= 100:
@@ -158,7 +148,7 @@ def starvation(plan: Plan, wave: int, timing: Timing) -> Breach | None:
     return Breach(False, percent * STARVED_BELOW, Unit.PERCENT, window, window, query)
 
 
-def starvation_reading(plan: Plan, wave: int, answers: Mapping[str, Reading]) -> Reading:
+def starvation_reading(plan: "Plan", wave: int, answers: Mapping[str, Reading]) -> Reading:
     """The new path's share of completed requests of the wave's audience, in percent."""
     percent = plan.waves[min(wave, len(plan.waves)) - 1].percent
     canary, control = answers["traffic_canary"], answers["traffic_control"]

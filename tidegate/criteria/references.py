@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.criteria.queries import metric_queries, metric_reading
-from tidegate.plan.model import Plan
 from tidegate.values.promql_template import names_in
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
+
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
 
 BASELINE = 0
 _POINTS = 240
@@ -18,7 +20,7 @@ def reference_words(number: int) -> str:
     return "the baseline" if number == BASELINE else f"wave {number}"
 
 
-def reference_queries(plan: Plan, number: int, window: timedelta) -> dict[str, str]:
+def reference_queries(plan: "Plan", number: int, window: timedelta) -> dict[str, str]:
     """Every metric over the whole window: the old path for the baseline, the new path for a wave.
 
     The baseline is asked of the last wave's audience, which is the widest. A gauge has no window of its own;
@@ -48,7 +50,7 @@ def zero_where_absent(part: Reading, whole: Reading) -> Reading:
 
 
 def reference_body(
-    plan: Plan, number: int, start: datetime, end: datetime, answers: Mapping[str, Reading]
+    plan: "Plan", number: int, start: datetime, end: datetime, answers: Mapping[str, Reading]
 ) -> dict[str, Any]:
     """As journalled: per metric its value with the count behind it, or why there is none, and the raw answers."""
     metrics: dict[str, Any] = {}

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tidegate.criteria.comparison_kinds import VersusControl
-from tidegate.criteria.external_kinds import Cost
 from tidegate.criteria.queries import metric_queries, traffic_queries
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
@@ -61,10 +59,8 @@ def _queries(plan: Plan, timing: Timing) -> Iterator[tuple[str, str, bool]]:
         yield "version", plan.version.query, False
     for step in steps(plan):
         for criterion in step.criteria:
-            if isinstance(criterion, Cost) and criterion.query is not None:
-                yield f"the criterion {criterion.text!r}", criterion.query, False
-            if isinstance(criterion, VersusControl) and criterion.histogram is not None:
-                yield f"the criterion {criterion.text!r}", f"{criterion.histogram}_bucket", False
+            for query in criterion.own_queries:
+                yield f"the criterion {criterion.text!r}", query, False
 
 
 def existence_queries(every: tuple[Selected, ...], plan: Plan) -> dict[str, str]:

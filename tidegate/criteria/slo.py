@@ -6,17 +6,28 @@ share of bad events over the share that the objective allows; an alarm needs it 
 up to 1440 instants of the window, and the objective is a share of those that had a value; quiet times do not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from tidegate.criteria.history_kinds import Slo
+from pydantic import Field, Strict
+
+from tidegate.criteria.base import Judgement, When
+from tidegate.criteria.context import Context
+from tidegate.criteria.findings import no_data_words, on_dry_run
+from tidegate.criteria.plan_checks import MeasuredCriterion, bound_words, unknown_metrics
 from tidegate.criteria.queries import joined_query, metric_queries
-from tidegate.criteria.threshold import no_data_words, on_dry_run
-from tidegate.plan.model import Plan, When
-from tidegate.plan.pace import Timing
+from tidegate.criteria.requests import Answers, Instant, Request
+from tidegate.criteria.stances import EachLook, Stance
+from tidegate.values.metrics import bound_problems
+from tidegate.values.model import Contradiction, Name
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, ratio
-from tidegate.values.units import Unit, quantity_in
+from tidegate.values.units import Bound, PositiveDuration, Unit, format_duration, quantity_in
 from tidegate.values.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
 
 WINDOWS = ("long", "short")
 _INSTANTS = 1440
@@ -24,7 +35,94 @@ _AN_INSTANT = 60  # of a window that is short
 _INSTANTS_NEEDED = 3
 
 
-def slo_spans(item: Slo, plan: Plan, timing: Timing, exposed: timedelta) -> dict[str, timedelta]:
+EXAMPLE = """\
+# 99.9% of the requests must succeed; rolls back when an hour and the last five minutes burn that budget 14.4 times
+# too fast. A latency objective names a bound instead of part: below: 500ms means that share of the time below it.
+kind: slo
+when: trigger
+text: System performance below SLO
+metric: success_rate
+part: good
+objective: 99.9%
+burn: 14.4
+long: 1h
+short: 5m
+"""
+
+
+class Slo(MeasuredCriterion):
+    """A service level objective and how fast its error budget burns, over a long and a short window."""
+
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["slo"]
+    metric: Name = Field(description="A ratio of events (part of whole); or any metric with a bound.")
+    objective: Bound = Field(description="The share that must be good, e.g. 99.9%.")
+    part: Literal["good", "bad"] | None = Field(
+        default=None, description="Without a bound: whether the metric's part counts good or bad events."
+    )
+    below: Bound | None = Field(default=None, description="Good is the time with the metric below this.")
+    above: Bound | None = Field(default=None, description="Good is the time with the metric above this.")
+    burn: Annotated[float, Strict(), Field(ge=1, le=1000)] = Field(
+        default=1.0, description="How many times faster than the objective allows the budget may burn."
+    )
+    long: PositiveDuration = Field(default=timedelta(hours=1), description="The window that shows it matters.")
+    short: PositiveDuration = Field(
+        default=timedelta(minutes=5), description="The window that shows it goes on; asked by triggers."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Two meanings of good or none; a short window that is not shorter."""
+        yield from super().contradictions()
+        given = [name for name in ("part", "below", "above") if getattr(self, name) is not None]
+        if len(given) != 1:
+            yield (), f"found {' and '.join(given) or 'none'}, allowed is exactly one of part, below or above"
+        if self.short >= self.long:
+            yield ("short",), "not shorter than long, allowed is a shorter duration"
+        if not self.objective.endswith("%") or not 0 < float(self.objective.rstrip("% ")) < 100:
+            yield ("objective",), f"found {self.objective}, allowed is a percentage above 0% and below 100%"
+
+    def _shares(self, at: Context) -> Instant:
+        spans = slo_spans(self, at.plan, at.timing, at.exposed)
+        return Instant.named(slo_queries(self, at.plan, at.wave, at.timing, spans, at.variant(self.metric)))
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """Both windows in one round trip."""
+        return (self._shares(at),)
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """How fast the budget burns over each window."""
+        asked = self._shares(at)
+        queries, shares = dict(asked.queries), slo_readings(self, at.plan, answers[asked])
+        return judge_slo(at.id, self, at.plan, shares, f"{queries['long_part']} of {queries['long_whole']}"), None
+
+    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+        """An unknown metric, a bound in another unit, a part that the metric does not have."""
+        yield from unknown_metrics(plan, [self.metric], ("metric",))
+        if metric := plan.metrics.get(self.metric):
+            yield from bound_problems(self, metric.unit)
+            if self.part is not None and metric.part is None:
+                yield ("part",), f"found with {self.metric}, allowed with a metric of part and whole"
+
+    def sentence(self, plan: "Plan") -> str:
+        """`99.9% by Success rate missed 14.4 times over, over 1h and 5m`."""
+        title, bound = plan.metrics[self.metric].title, self.below or self.above
+        good = f"by {title}"
+        if bound:
+            side = "below" if self.below else "above"
+            good = f"of the time with {title} {side} {bound_words(plan, self.metric, bound)}"
+        pace = f"over {format_duration(self.long)}"
+        if When.TRIGGER in self.when:
+            return f"{self.objective} {good} missed {self.burn:g} times over, {pace} and {format_duration(self.short)}"
+        often = f", missed at most {self.burn:g} times over" if self.burn > 1 else ""
+        return f"{self.objective} {good}, {pace}{often}"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """At each look; harm is not put into it, since its windows are far longer than a raise."""
+        return EachLook()
+
+
+def slo_spans(item: Slo, plan: "Plan", timing: "Timing", exposed: timedelta) -> dict[str, timedelta]:
     """The windows as they are asked: never further back than the new path has had users."""
     floor = timing.window(plan.metrics[item.metric].window)
     return {
@@ -34,7 +132,7 @@ def slo_spans(item: Slo, plan: Plan, timing: Timing, exposed: timedelta) -> dict
 
 
 def slo_queries(
-    item: Slo, plan: Plan, wave: int, timing: Timing, spans: Mapping[str, timedelta], variant: str | None = None
+    item: Slo, plan: "Plan", wave: int, timing: "Timing", spans: Mapping[str, timedelta], variant: str | None = None
 ) -> dict[str, str]:
     """Both windows' counts by measurement id: `long_part`, `long_whole`, `short_part`, `short_whole`."""
     found: dict[str, str] = {}
@@ -57,7 +155,7 @@ def _ms(span: timedelta) -> str:
     return f"{round(span.total_seconds() * 1000)}ms"
 
 
-def slo_readings(item: Slo, plan: Plan, answers: Mapping[str, Reading]) -> dict[str, Reading]:
+def slo_readings(item: Slo, plan: "Plan", answers: Mapping[str, Reading]) -> dict[str, Reading]:
     """The share of bad events or instants in each window, in percent."""
     least = plan.metrics[item.metric].min_samples if item.part is not None else _INSTANTS_NEEDED
     found: dict[str, Reading] = {}
@@ -74,7 +172,7 @@ def slo_readings(item: Slo, plan: Plan, answers: Mapping[str, Reading]) -> dict[
     return found
 
 
-def judge_slo(id_: str, item: Slo, plan: Plan, shares: Mapping[str, Reading], query: str) -> Finding:
+def judge_slo(id_: str, item: Slo, plan: "Plan", shares: Mapping[str, Reading], query: str) -> Finding:
     """A trigger fires when both windows burn too fast; otherwise the long window must not."""
     objective = quantity_in(item.objective, Unit.PERCENT)
     budget = 100 - objective

@@ -1,14 +1,117 @@
-"""How thresholds, alerts and what people say are judged."""
+"""A metric held against a bound: the question behind most lines of a plan."""
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tidegate.criteria.base import BaseCriterion
-from tidegate.criteria.harm_seen import harm_seen
-from tidegate.criteria.history_kinds import AlertRules
-from tidegate.plan.model import Alerts, Human, Metric, Threshold, When
-from tidegate.values.samples import AlertReading, NoData, Reading
-from tidegate.values.units import quantity_in
+from pydantic import Field
+
+from tidegate.criteria.base import LASTING, ONE_WINDOW, BaseCriterion, Judgement, When
+from tidegate.criteria.context import Context
+from tidegate.criteria.findings import no_data_words, on_dry_run
+from tidegate.criteria.harm_seen import harm_seen, only_adds
+from tidegate.criteria.lasting import lasting_words
+from tidegate.criteria.plan_checks import bound_words, unknown_metrics
+from tidegate.criteria.queries import Breach, Widened, joined_query, lasting_of, span_over_time, traffic_queries
+from tidegate.criteria.requests import Answers, MetricNow, Request, TrafficFlows, Widening
+from tidegate.criteria.stances import EachLook, Stance
+from tidegate.values.metrics import Metric, bound_problems
+from tidegate.values.model import Contradiction, Name, Switch
+from tidegate.values.samples import NoData, Reading
+from tidegate.values.units import Bound, Duration, Unit, quantity_in
 from tidegate.values.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
+
+
+EXAMPLE = """\
+# Rolls back when more than a tenth of the requests fail for five minutes.
+kind: threshold
+when: trigger
+text: Error rate > 10% for > 5min
+metric: error_rate
+above: 10%
+for: 5m
+"""
+
+
+class Threshold(BaseCriterion):
+    """A metric held against a bound: enter/during state what must hold, a trigger states what must not."""
+
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["threshold"]
+    metric: Name = Field(description="The metric's name in the plan.")
+    below: Bound | None = Field(default=None, description="The bound, in the metric's unit; or above.")
+    above: Bound | None = Field(default=None, description="The bound, in the metric's unit; or below.")
+    for_: Duration | None = Field(default=None, alias="for", description=LASTING, json_schema_extra=ONE_WINDOW)
+    required: Switch = Field(default=False, description="A trigger that cannot be judged stops the soak.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """More or less than one bound; what only a trigger may have."""
+        yield from super().contradictions()
+        if (self.below is None) == (self.above is None):
+            found = "no bound" if self.below is None else "below and above"
+            yield (), f"found {found}, allowed is exactly one of below or above"
+        if self.when != (When.TRIGGER,):
+            if self.for_ is not None:
+                yield ("for",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
+            if self.required:
+                yield ("required",), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """The metric, how far back it was counted, and whether anybody uses the new path."""
+        return (MetricNow(self.metric), Widening(self.metric), TrafficFlows())
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """The reading against the bound, and for a trigger the breach that must last."""
+        widened = answers[Widening(self.metric)]
+        breach = breach_of(self, at.plan, at.wave, at.timing, widened) if at.under_way else None
+        query = breach.query if breach else ""
+        metric = at.plan.metrics[self.metric]
+        reading, flowing = answers[MetricNow(self.metric)], answers[TrafficFlows()]
+        finding = judge_threshold(at.id, self, metric, reading, query, flowing=flowing)
+        infinite = isinstance(reading, NoData) and reading.seen is not None and math.isinf(reading.seen)
+        if breach is not None and infinite and metric.count is None:
+            # An idle night divides by zero, too.
+            breach = while_requests_flow(breach, at.plan, at.wave, at.timing)
+        return finding, breach if When.TRIGGER in self.when else None
+
+    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+        """An unknown metric, or a bound in another unit."""
+        yield from unknown_metrics(plan, [self.metric], ("metric",))
+        if metric := plan.metrics.get(self.metric):
+            yield from bound_problems(self, metric.unit)
+
+    def sentence(self, plan: "Plan") -> str:
+        """`Error Rate above 10% for 5m`."""
+        metric = plan.metrics[self.metric]
+        side, bound = ("above", self.above) if self.below is None else ("below", self.below)
+        lasting = lasting_words(self.when, self.for_, metric.window)
+        return f"{metric.title} {side} {bound_words(plan, self.metric, bound or '')}{lasting}"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """One bound on one metric."""
+        return EachLook(one_bound=True)
+
+    def lasts(self, plan: "Plan") -> tuple[timedelta | None, timedelta] | None:
+        """Its metric's window."""
+        return (self.for_, plan.metrics[self.metric].window) if When.TRIGGER in self.when else None
+
+    def bound_on(self, metric: str) -> tuple[str, str] | None:
+        """The bound that is stated."""
+        if metric != self.metric:
+            return None
+        return ("above", self.above or "") if self.above is not None else ("below", self.below or "")
+
+    def scale(self, plan: "Plan") -> tuple[Unit | None, float | None]:
+        """The metric's unit and the bound in it."""
+        unit = plan.metrics[self.metric].unit
+        return unit, quantity_in(self.above or self.below or "", unit)
 
 
 def judge_threshold(
@@ -64,53 +167,20 @@ def _counted(reading: Reading) -> str:
     return f", from {reading.n:.0f} requests" if reading.n is not None else ""
 
 
-def on_dry_run(item: BaseCriterion, finding: Finding) -> Finding:
-    """A criterion on dry run is measured and shown; it decides nothing."""
-    if not item.dry_run:
-        return finding
-    sentence = f"Dry run, would be {finding.verdict.value}: {finding.sentence}"
-    return replace(finding, verdict=Verdict.NOT_APPLICABLE, sentence=sentence, required=False)
+def breach_of(item: Threshold, plan: "Plan", wave: int, timing: "Timing", widened: Widened | None = None) -> Breach:
+    """The trigger as a breach: its bound, how long it must last, and the one query that shows it over time."""
+    metric = plan.metrics[item.metric]
+    window = timing.window(metric.window)
+    above = item.above is not None
+    bound = quantity_in(item.above if item.above is not None else item.below or "", metric.unit)
+    lasting = lasting_of(item.for_, window, timing)
+    span = span_over_time(widened, lasting, window, timing)
+    query = joined_query(plan, item.metric, wave, span or window)
+    adds = above and metric.query is not None and only_adds(metric.query)
+    return Breach(above, bound, metric.unit, lasting, window, query, "", span, metric.stale_after, adds)
 
 
-def no_data_words(reading: NoData) -> str:
-    """`too few: 3 of at least 20 requests`."""
-    reason = reading.reason.value.replace("_", " ")
-    return f"{reason}: {reading.detail}" if reading.detail else reason
-
-
-def judge_alerts(id_: str, item: Alerts, reading: AlertReading) -> Finding:
-    """No matching alert fires, and at least one healthy rule could have told."""
-    labels = ", ".join(f"{name}={value}" for name, value in sorted(item.labels.items()))
-    query = "ALERTS{" + labels + "}"
-    if reading.firing:
-        names = ", ".join(reading.firing)
-        sentence, verdict = f"Firing: {names}.", Verdict.FAIL
-    elif reading.problem is not None:
-        sentence, verdict = f"Alerts cannot be read ({no_data_words(reading.problem)}).", Verdict.ERROR
-    elif reading.healthy_rules < 1:
-        sentence, verdict = no_healthy_rule(labels, item.rules, reading), Verdict.ERROR
-    else:
-        which = item.rules.words if item.rules else labels
-        sentence, verdict = f"None firing; {reading.healthy_rules} healthy rules with {which}.", Verdict.PASS
-    return on_dry_run(
-        item, Finding(id_, item.text, verdict, sentence, float(len(reading.firing)), "0 firing", None, query)
-    )
-
-
-def no_healthy_rule(labels: str, named: AlertRules | None, reading: AlertReading) -> str:
-    """That nothing could have fired, and how the plan says what could."""
-    read = (
-        f"of the {reading.rules_read} alerting rules that could be read" if reading.rules_read else "no rule was read"
-    )
-    if named is not None:
-        return f"No healthy alert rule ({named.words}; {read}), or not all of them: nothing could have fired."
-    return (
-        f"No healthy alert rule with {labels}: nothing could have fired ({read}). Where alerts get these labels from "
-        "their query, name the rules that must be healthy: rules: {names: [...]}, or groups, or labels."
-    )
-
-
-def judge_pending(id_: str, item: Human) -> Finding:
-    """A line whose kind of check does not exist yet decides nothing; people watch it and roll back by hand."""
-    sentence = f"Pending a check of kind {item.pending}: watched by people ({item.role}), who roll back by hand."
-    return Finding(id_, item.text, Verdict.NOT_APPLICABLE, sentence)
+def while_requests_flow(breach: Breach, plan: "Plan", wave: int, timing: "Timing") -> Breach:
+    """The breach at those points only at which the new path had requests."""
+    flowing = traffic_queries(plan, wave, timing.window(plan.traffic.window))["traffic_canary"]
+    return replace(breach, query=f"({breach.query}) and on() (({flowing}) > 0)")

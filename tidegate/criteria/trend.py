@@ -6,20 +6,33 @@ long wave each bucket is asked for by its last hour, which bounds what a look co
 `mann_kendall`), the worsening is Sen's slope times the time looked at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
+from tidegate.criteria.base import Judgement
+from tidegate.criteria.context import Context
 from tidegate.criteria.direction import rises_are_bad
+from tidegate.criteria.findings import no_data_words, on_dry_run
 from tidegate.criteria.metric_levels import on_target
+from tidegate.criteria.plan_checks import MeasuredCriterion, bound_words, unknown_metrics, wrong_unit
 from tidegate.criteria.queries import joined_query
-from tidegate.criteria.threshold import no_data_words
-from tidegate.plan.model import Plan
-from tidegate.plan.pace import Timing
+from tidegate.criteria.references import BASELINE
+from tidegate.criteria.requests import Answers, MetricNow, Range, Reference, Request
+from tidegate.criteria.stances import NotReplayed, Stance
 from tidegate.statistics.mann_kendall import SIGNIFICANT, p_rising, sen_slope
+from tidegate.values.model import Contradiction, Name
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
-from tidegate.values.units import quantity_in
-from tidegate.values.verdict import Verdict
+from tidegate.values.units import Bound, quantity_in
+from tidegate.values.verdict import Finding, Verdict, worst
+
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+    from tidegate.plan.pace import Timing
 
 BUCKETS = 24
 ENOUGH = 8
@@ -27,6 +40,72 @@ ENOUGH = 8
 _YOUNG_SHARE = 4
 _AT_ALL = 3
 _WIDEST = timedelta(hours=1)
+
+
+EXAMPLE = """\
+# Fails when a metric gets significantly worse over the wave, by more than is said here in its own unit.
+kind: trend
+when: during
+text: Metrics stable or improving
+metrics: { error_rate: 1%, p99_latency: 100ms }
+"""
+
+
+class Trend(MeasuredCriterion):
+    """Metrics over the wave so far: fails only where one gets significantly worse, by more than is stated."""
+
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["trend"]
+    metrics: dict[Name, Bound] = Field(
+        min_length=1, description="By metric: the worsening over the wave, in its unit, that is too much."
+    )
+
+    def _past(self, at: Context, name: str) -> tuple["Bucketed", Range]:
+        asked = bucketed(at.plan, name, at.wave, at.timing, at.began, at.now)
+        return asked, Range(asked.query, asked.start, asked.step)
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """Each metric now, in the baseline, and over the wave so far."""
+        every = ((MetricNow(n), Reference(BASELINE, n), self._past(at, n)[1]) for n in self.metrics)
+        return [request for each in every for request in each]
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """Each metric over the wave so far; the worst decides, and each says its sentence."""
+        found, queries = [], []
+        for name, worse_by in self.metrics.items():
+            asked, points = self._past(at, name)
+            baseline = answers[Reference(BASELINE, name)]
+            was = baseline.value if isinstance(baseline, Sample) else None
+            past = partial(answers.__getitem__, points)
+            found.append(judge_trend(at.plan, name, worse_by, answers[MetricNow(name)], was, asked, past))
+            queries.append(asked.query)
+        verdict = worst(each.verdict for each in found)
+        told = [each for each in found if each.verdict is verdict] if verdict is not Verdict.PASS else found
+        bound = ", ".join(f"{name} by {by}" for name, by in self.metrics.items())
+        sentence = " ".join(each.sentence for each in told)
+        observed, query = told[0].worsening, "; ".join(queries)
+        finding = Finding(at.id, self.text, verdict, sentence, observed, bound, told[0].n, query, self.required)
+        return on_dry_run(self, finding), None
+
+    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+        """Unknown metrics, worsenings in another unit, and metrics that nothing says which way is worse."""
+        yield from unknown_metrics(plan, self.metrics, ("metrics",))
+        for name, bound in self.metrics.items():
+            if metric := plan.metrics.get(name):
+                yield from wrong_unit(bound, metric.unit, ("metrics", name))
+                if rises_are_bad(metric) is None:
+                    words = f"found {name}, which has no bound to tell which way is worse, allowed is one with"
+                    yield ("metrics", name), f"{words} target, warning or critical"
+
+    def sentence(self, plan: "Plan") -> str:
+        """`no significant worsening over the wave of Error rate (by 1%)`."""
+        parts = [f"{plan.metrics[name].title} (by {bound_words(plan, name, by)})" for name, by in self.metrics.items()]
+        return f"no significant worsening over the wave of {', '.join(parts)}"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """Not at all."""
+        return NotReplayed("what it asks grows with its wave")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +118,7 @@ class Bucketed:
     young: bool
 
 
-def bucketed(plan: Plan, metric: str, wave: int, timing: Timing, raised_at: datetime, now: datetime) -> Bucketed:
+def bucketed(plan: "Plan", metric: str, wave: int, timing: "Timing", raised_at: datetime, now: datetime) -> Bucketed:
     """The buckets of a metric since its wave was raised; one event in a bucket is enough to count it."""
     window = timing.window(plan.metrics[metric].window)
     elapsed = max(now - raised_at, timedelta(0))
@@ -61,7 +140,7 @@ class TrendSeen:
 
 
 def judge_trend(
-    plan: Plan,
+    plan: "Plan",
     name: str,
     worse_by: str,
     now: Reading,

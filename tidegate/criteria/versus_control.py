@@ -1,96 +1,177 @@
-"""How counts on two paths become findings: harm, safety, and the split of users."""
+"""More errors, or more slow requests, on the new path than beside it: evidence of harm, sticky once it is shown."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from tidegate.criteria.comparison_kinds import GoEvidence, Inference, SampleRatio, VersusControl
-from tidegate.criteria.threshold import no_data_words, on_dry_run
-from tidegate.statistics.cohorts import ASSUMED, Cohorts, cohorts_of
-from tidegate.statistics.evidence_curves import curve_of, mean_curve
-from tidegate.statistics.sample_ratio_test import log_sample_ratio
-from tidegate.statistics.sequential import (
-    HARM,
-    HOUR,
-    Counts,
-    WaveCounts,
-    bound,
-    go_question,
-    log_mixture,
+from pydantic import Field, StringConstraints
+
+from tidegate.criteria.base import LOG_EVIDENCE, EvidenceCourse, Judgement
+from tidegate.criteria.comparison import (
+    ComparedCriterion,
+    compared,
+    evidence_finding,
+    guessed,
+    how_many,
+    without_counts,
 )
-from tidegate.values.samples import NoData
-from tidegate.values.units import format_percent
+from tidegate.criteria.context import Context
+from tidegate.criteria.control import has_control
+from tidegate.criteria.counts import OFTEN, RARELY, Counted, Series, matchers_of, series_of_metric
+from tidegate.criteria.findings import on_dry_run
+from tidegate.criteria.requests import Answers, CountsOfBounds, CountsSoFar, Request
+from tidegate.criteria.stances import FromCounts, NotReplayed, Stance
+from tidegate.statistics.evidence_curves import curve_of, mean_curve
+from tidegate.statistics.sequential import HARM, HOUR, averaged, bound, log_mixture
+from tidegate.statistics.sequential import Counts as Row
+from tidegate.values.model import Contradiction, Name
+from tidegate.values.units import Percent, format_duration, format_percent
 from tidegate.values.verdict import Finding, Verdict
 
-MOST_BOUNDS = 8
-NOTHING_YET = "no tick with requests on both sides yet"
-RARELY, OFTEN = 0.002, 0.30  # of the day's requests: bounds between are worth watching
+if TYPE_CHECKING:
+    from tidegate.plan.model import Plan
+
+Histogram = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+UpperBound = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
+_ALL = 20  # looks at which shown harm is asked for each time
 
 
-Stays = Sequence[tuple[int, datetime]]  # every wave entered, and when, steps back included
+EXAMPLE = """\
+kind: versus_control
+when: trigger
+text: More errors on the new path than beside it
+metric: errors # of part and whole; or, for latency, histogram and bounds
+alpha: 1%
+at_least: 0.1%
+cohorts: # labels that say who is asked, on whatever path, before the flag is on
+  first: { canary: 'cohort="0-10"', control: 'cohort!="0-10"' }
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """All raw counts of one thing by stay in a wave, and why the newest could not be had, or None."""
+class VersusControl(ComparedCriterion):
+    """More errors, or more slow requests, on the new path than beside it: evidence of harm, judged at every tick."""
 
-    what: str
-    waves: tuple[WaveCounts, ...]
-    trouble: NoData | None = None
-    noun: str = "errors"
-    measured: bool = True  # whether the day before told how the cohorts compare, in each wave
+    example: ClassVar[str] = EXAMPLE
+
+    kind: Literal["versus_control"]
+    metric: Name | None = Field(
+        default=None, description="A metric of part and whole, its part being bad; or histogram."
+    )
+    histogram: Histogram | None = Field(default=None, description="A histogram's name without _bucket; or metric.")
+    bounds: tuple[UpperBound, ...] = Field(
+        default=(), max_length=20, description="Its upper bounds (le, as exported), in order; with histogram."
+    )
+    at_least: Percent = Field(
+        default="0.1%",  # type: ignore[assignment]  # read as it would be written
+        description="Harm under this many percentage points holds instead of rolling back.",
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Errors and latency at once, or neither; a gate before its wave has nothing to compare."""
+        yield from super().contradictions()
+        if (self.metric is None) == (self.histogram is None):
+            found = "neither" if self.metric is None else "both"
+            yield (), f"found {found}, allowed is exactly one of metric or histogram"
+        if (self.histogram is None) != (not self.bounds):
+            yield ("bounds",), "found without the other, allowed are histogram and bounds together"
+        if [float(b) for b in self.bounds] != sorted({float(b) for b in self.bounds}):
+            yield ("bounds",), "found out of order, allowed are rising bounds"
+
+    def _asked(self, plan: "Plan") -> "CountsSoFar | CountsOfBounds":
+        if self.metric is not None:
+            return CountsSoFar(series_of_metric(plan, self.metric, self.tick, self.cohorts))
+        return CountsOfBounds(tuple(series_of_histogram(self)))
+
+    def _counted(self, at: Context, answers: Answers) -> Sequence[Counted]:
+        asked = self._asked(at.plan)
+        return [answers[asked]] if isinstance(asked, CountsSoFar) else answers[asked]
+
+    def requests(self, at: Context) -> Sequence[Request[Any]]:
+        """The counts of the metric, or at the histogram's bounds."""
+        return (self._asked(at.plan),)
+
+    def judge(self, at: Context, answers: Answers) -> Judgement:
+        """Errors, or requests slower than each of the chosen bounds, on the new path against those beside it."""
+        if finding := self.without_control(at):
+            return finding, None
+        if not (found := self._counted(at, answers)):
+            return judge_no_bound(at.id, self), None
+        return judge_versus_control(at.id, self, found), None
+
+    def sentence(self, plan: "Plan") -> str:
+        """`Error rate worse on the new path than beside it at the same moment, as ...`."""
+        slower = f"{self.histogram} slower than each of {', '.join(self.bounds)}"
+        what = plan.metrics[self.metric].title if self.metric else slower
+        harm = f"{what} worse on the new path than beside it at the same moment"
+        return f"{harm}, as a healthy release shows in at most {format_percent(self.alpha)} of rollouts"
+
+    def in_backtest(self, at: Context) -> Stance:
+        """Two labelled cohorts of the old path; harm that is shown is asked again while evidence grows."""
+        if not has_control(at.plan, at.wave):
+            return NotReplayed("everybody is exposed: there is nobody beside")
+        asked = self._asked(at.plan)
+        series = (asked.series,) if isinstance(asked, CountsSoFar) else asked.series
+        return FromCounts(series, self.tick, self._may_fail, bounds_chosen=self.histogram is not None)
+
+    def _may_fail(self, found: Sequence[Counted], ends: Sequence[float]) -> Sequence[float]:
+        """Harm that is shown may still be too small to matter; then it is asked again while evidence grows."""
+        highest, needed = -math.inf, bound(self.alpha / 100)
+        shown: list[float] = []
+        for end, log_e in averaged([curve_of(one.waves, HARM) for one in found]):
+            if log_e > highest and log_e >= needed:
+                shown.append(end)
+            highest = max(highest, log_e)
+        # The first of them, and ever fewer of those that follow.
+        return [end for number, end in enumerate(shown) if number < _ALL or number % _ALL == 0]
 
     @property
-    def rows(self) -> list[Counts]:
-        """The rows of all waves in order of time that have both sides."""
-        return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
+    def own_queries(self) -> tuple[str, ...]:
+        """The histogram's buckets."""
+        return () if self.histogram is None else (f"{self.histogram}_bucket",)
+
+    def holds_for_people(self, finding: Finding) -> bool:
+        """Harm that was shown and is too small to roll back."""
+        return finding.verdict is Verdict.INCONCLUSIVE and finding.required
+
+    def evidence(self, at: Context, counted: Sequence[Counted]) -> EvidenceCourse | None:
+        """The evidence of harm."""
+        course = averaged([curve_of(one.waves, HARM) for one in counted])
+        return EvidenceCourse(LOG_EVIDENCE, course, bound(self.alpha / 100))
 
 
-def counted_of(
-    what: str,
-    noun: str,
-    rows: Mapping[int, Mapping[float, Counts]],
-    before: Mapping[int, Mapping[float, Counts]],
-    stays: Stays,
-    trouble: NoData | None = None,
-) -> Counted:
-    """What is known of each stay in a wave, and of the day before it: as a tick judges it, and who explains it later.
-
-    A step back leads to a wave a second time, whose new counts come after those of the later wave.
-    """
-    waves, measured = [], True
-    begins = [since.timestamp() for _, since in stays]
-    for (number, _), since, until in zip(stays, begins, [*begins[1:], math.inf], strict=True):
-        found = tuple(row for row in rows.get(number, {}).values() if since < row.end <= until)
-        if not found:
-            continue
-        cohorts = cohorts_of(before.get(number, {}).values()) or ASSUMED
-        measured &= cohorts.measured
-        waves.append(WaveCounts(cohorts, found))
-    return Counted(what, tuple(waves), trouble, noun, measured)
-
-
-def of_present_stay(counted: Counted, stays: Stays) -> Counted:
-    """What was counted since the wave was entered last; what came before had other shares."""
-    since = stays[-1][1].timestamp() if stays else -math.inf
-    present = tuple(wave for wave in counted.waves[-1:] if all(row.end > since for row in wave.rows))
-    return replace(counted, waves=present)
+def series_of_histogram(item: VersusControl) -> list[Series]:
+    """The requests slower than each of the criterion's bounds."""
+    tick, base = format_duration(item.tick), item.histogram
+    whole = f"sum(increase({base}_count{{ {{{{ selector }}}} }}[{{{{ window }}}}]))"
+    return [
+        Series(
+            f"{base} above {limit}/{tick}{'/labelled' if item.cohorts else ''}",
+            f"slower than {limit}",
+            whole,
+            item.tick,
+            noun="slow requests",
+            good=f'sum(increase({base}_bucket{{le="{limit}", {{{{ selector }}}} }}[{{{{ window }}}}]))',
+            cohorts=matchers_of(item.cohorts),
+        )
+        for limit in item.bounds
+    ]
 
 
 def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counted]) -> Finding:
     """Evidence of harm: sticky once shown; too small to matter it holds instead of rolling back."""
     needed = bound(item.alpha / 100)
-    if finding := _without_counts(id_, item, counted, needed):
+    compared_yet = bool(counted) and all(one.rows for one in counted)
+    curve = mean_curve(tuple(one.waves for one in counted), HARM) if compared_yet else ()
+    if finding := without_counts(id_, item, counted, needed, shown=any(log_e >= needed for _, log_e in curve)):
         return finding
-    curve = mean_curve(tuple(one.waves for one in counted), HARM)
     at, peak = max(curve, key=lambda point: point[1])
     worst = max(counted, key=lambda one: max((e for end, e in curve_of(one.waves, HARM) if end <= at), default=0.0))
     shown = peak >= needed
     rows = [row for row in worst.rows if row.end <= at] if shown else worst.rows
     rows = list(_since_onset(rows)) if shown else rows
-    ratio, points, sums = _compared(rows, worst.waves[-1].cohorts)
-    much = _much(worst, ratio, sums)
+    ratio, points, sums = compared(rows, worst.waves[-1].cohorts)
+    much = how_many(worst, ratio, sums)
     material = points >= item.at_least
     if shown:
         sentence = f"{much}; the odds that a healthy release ever shows this are below 1 in {100 / item.alpha:.0f}"
@@ -100,7 +181,7 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
         sentence = f"{much}; evidence of harm {curve[-1][1]:.1f} of {needed:.1f}."
     verdict = Verdict.FAIL if shown and material else Verdict.INCONCLUSIVE if shown else Verdict.PASS
     log_e = peak if shown else curve[-1][1]
-    finding = _found(id_, item, verdict, _guessed(sentence, counted), log_e, needed, sums[1])
+    finding = evidence_finding(id_, item, verdict, guessed(sentence, counted), log_e, needed, sums[1])
     return on_dry_run(item, replace(finding, required=shown))
 
 
@@ -115,115 +196,8 @@ def judge_no_bound(id_: str, item: VersusControl) -> Finding:
     return on_dry_run(item, Finding(id_, item.text, Verdict.INCONCLUSIVE, sentence, bound=limit, query=item.kind))
 
 
-def judge_go_evidence(id_: str, item: GoEvidence, counted: Counted) -> Finding:
-    """Whether safety has been shown by now; judged afresh at each look, and never a FAIL."""
-    needed = bound(item.alpha / 100)
-    if finding := _without_counts(id_, item, [counted], needed):
-        return finding
-    log_e = curve_of(counted.waves, go_question(item.worse_than))[-1][1]
-    shown = log_e >= needed
-    ratio, _, sums = _compared(counted.rows, counted.waves[-1].cohorts)
-    state = "shown" if shown else "not shown yet"
-    safe = f"{state} to be less than {item.worse_than:g} times as bad (evidence {log_e:.1f} of {needed:.1f})"
-    sentence = _guessed(f"{_much(counted, ratio, sums)}; {safe}.", [counted])
-    verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
-    return on_dry_run(item, _found(id_, item, verdict, sentence, log_e, needed, sums[1]))
-
-
-def judge_sample_ratio(id_: str, item: SampleRatio, counted: Counted, percent: float) -> Finding:
-    """Whether the present stay's users arrived in the planned shares, at each tick: a wrong split stays wrong."""
-    needed = bound(item.alpha / 100)
-    if finding := _without_counts(id_, item, [counted], needed):
-        return finding
-    new = old = 0.0
-    peak = log_e = -math.inf
-    for row in sorted(counted.waves[-1].rows):
-        new, old = new + row.n_canary, old + row.n_control
-        log_e = log_sample_ratio((new, old), (percent, 100 - percent))
-        peak = max(peak, log_e)
-    verdict = Verdict.FAIL if peak >= needed else Verdict.PASS
-    asked = format_percent(percent)
-    sentence = f"{100 * new / (new + old):.2f}% of {new + old:,.0f} users came to the new path, {asked} was asked"
-    if verdict is Verdict.FAIL:
-        odds = f"the odds that a right split ever shows this are below 1 in {100 / item.alpha:.0f}"
-        sentence += f" (sample ratio mismatch): {odds}. Who is compared is not who was meant, so the wave is held"
-    sentence += "."
-    return on_dry_run(item, _found(id_, item, verdict, sentence, peak, needed, new + old))
-
-
-def stays(finding: Finding) -> bool:
-    """Whether this is evidence that holds the wave and never clears by itself, so that people must act."""
-    split = finding.query == "sample_ratio" and finding.verdict is Verdict.FAIL
-    small = finding.query == "versus_control" and finding.verdict is Verdict.INCONCLUSIVE and finding.required
-    return split or small
-
-
-def watched(counted: Sequence[Counted], day: Sequence[Sequence[Counts]]) -> list[Counted]:
-    """The bounds that between 0.2 % and 30 % of the day's requests were slower than, at most eight, spread evenly."""
-    shares = [
-        sum(r.bad_canary + r.bad_control for r in rows) / max(sum(r.n_canary + r.n_control for r in rows), 1)
-        for rows in day
-    ]
-    fit = [one for one, share in zip(counted, shares, strict=True) if RARELY <= share <= OFTEN]
-    if len(fit) <= MOST_BOUNDS:
-        return fit
-    return [fit[round(place * (len(fit) - 1) / (MOST_BOUNDS - 1))] for place in range(MOST_BOUNDS)]
-
-
-def _since_onset(rows: Sequence[Counts]) -> Sequence[Counts]:
+def _since_onset(rows: Sequence[Row]) -> Sequence[Row]:
     """The rows since the hour at which harm most likely set in."""
     starts = sorted({math.floor((row.end - rows[0].end) / HOUR) for row in rows})
     suffixes = [[row for row in rows if row.end >= rows[0].end + HOUR * start] for start in starts]
     return max(suffixes, key=lambda found: log_mixture(found, HARM))
-
-
-def _compared(rows: Sequence[Counts], cohorts: Cohorts) -> tuple[str, float, tuple[float, float, float, float]]:
-    bad_c, n_c, bad_t, n_t = (sum(column) for column in list(zip(*rows, strict=True))[1:])
-    expected = math.exp(cohorts.lr) * bad_t / n_t
-    ratio = f"{bad_c / n_c / expected:.2g} times as many" if expected else "" if bad_c else "as many"
-    return ratio, 100 * (bad_c / n_c - expected), (bad_c, n_c, bad_t, n_t)
-
-
-def _much(counted: Counted, ratio: str, sums: tuple[float, float, float, float]) -> str:
-    bad_c, n_c, bad_t, n_t = sums
-    counts = f"({counted.what}: {bad_c:,.0f} of {n_c:,.0f} against {bad_t:,.0f} of {n_t:,.0f})"
-    if not ratio:
-        return f"At the new path are {counted.noun}, beside it none {counts}"
-    return f"At the new path {ratio} {counted.noun} as beside it {counts}"
-
-
-def _guessed(sentence: str, counted: Sequence[Counted]) -> str:
-    if all(one.measured for one in counted):
-        return sentence
-    return f"{sentence} How the cohorts compared before is not measured; they are taken to be alike."
-
-
-def _found(
-    id_: str, item: Inference, verdict: Verdict, sentence: str, log_e: float, needed: float, n: float
-) -> Finding:
-    return Finding(id_, item.text, verdict, sentence, log_e, f"log evidence {needed:.2f}", n, item.kind)
-
-
-def _without_counts(id_: str, item: Inference, counted: Sequence[Counted], needed: float) -> Finding | None:
-    """What is said while there is nothing to compare, or the newest counts cannot be had; None otherwise.
-
-    Harm that was shown stays shown, so blindness does not hide it.
-    """
-    blind = next((one.trouble for one in counted if one.trouble is not None and one.trouble.reason.is_blindness), None)
-    compared = bool(counted) and all(one.rows for one in counted)
-    if isinstance(item, VersusControl) and compared:
-        curve = mean_curve(tuple(one.waves for one in counted), HARM)
-        if max(log_e for _, log_e in curve) >= needed:
-            return None
-    if blind is None and compared:
-        return None
-    return unmeasured(id_, item, counted, f"log evidence {needed:.2f}")
-
-
-def unmeasured(id_: str, item: Inference, counted: Sequence[Counted], limit: str, none: str = NOTHING_YET) -> Finding:
-    """What is said where there are no counts to judge: why the newest cannot be had, or that there are none."""
-    trouble = next((one.trouble for one in counted if one.trouble is not None), None)
-    blind = trouble is not None and trouble.reason.is_blindness
-    why = no_data_words(trouble) if trouble is not None else none
-    verdict = Verdict.ERROR if blind else Verdict.INCONCLUSIVE
-    return on_dry_run(item, Finding(id_, item.text, verdict, f"No counts: {why}.", bound=limit, query=item.kind))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.explain.curves import LOG_EVIDENCE, Curve, evidence_course, odds_words, recorded_course
+from tidegate.criteria.base import LOG_EVIDENCE
+from tidegate.explain.curves import Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.fold import fold
@@ -159,7 +160,7 @@ def _of_rollback(
 
 def _explained(entries: Sequence[Entry], then: Then, item: InForce, found: Mapping[str, Any]) -> Explained:
     again = judged_again(then, item)
-    curve = evidence_course(then.plan, then.wave, item, counts_of(then, item))
+    curve = evidence_course(then.context(item), item, counts_of(then, item))
     if curve is None:
         curve = recorded_course(then.plan, item, _told(entries, item.id))
     # What could not be counted then was no evidence then; the rows that came before it say nothing about that.

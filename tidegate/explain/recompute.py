@@ -1,35 +1,18 @@
-"""Judging again from the journal's rows, by the judge of the tick; what stands in no row is not judged again."""
+"""Judging again from the journal's rows, by the judge of the evaluation; what stands in no row is not judged again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tidegate.criteria.breaker import judge_breaker
-from tidegate.criteria.change import against_reference, has_control, judge_change
-from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl
-from tidegate.criteria.counts import (
-    Series,
-    bounds_watched,
-    series_of_breaker,
-    series_of_histogram,
-    series_of_metric,
-    series_of_users,
-)
-from tidegate.criteria.history_kinds import Change
+from tidegate.criteria import requests
+from tidegate.criteria.context import Context
+from tidegate.criteria.counts import Counted, Series, bounds_watched, counted_of, of_present_stay
 from tidegate.criteria.queries import metric_reading
-from tidegate.criteria.threshold import judge_threshold
-from tidegate.criteria.versus_control import (
-    Counted,
-    counted_of,
-    judge_go_evidence,
-    judge_sample_ratio,
-    judge_versus_control,
-    of_present_stay,
-)
+from tidegate.criteria.references import reference_reading
 from tidegate.journal.state import RolloutState
 from tidegate.plan.in_force import InForce
-from tidegate.plan.model import Criterion, Plan, Threshold
+from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.values.verdict import Finding
@@ -46,66 +29,97 @@ class Then:
     at: datetime
     raw: Mapping[str, Any] | None
 
+    def context(self, item: InForce) -> Context:
+        """Where and when the criterion was asked."""
+        record = self.state.record
+        raised_at = record.raised_at if record is not None else None
+        first = self.state.first_raise_at
+        return Context(item.id, self.plan, self.timing, self.wave, self.at, raised_at, first, self.state.wave > 0)
+
+
+class RecordedAnswers(requests.Answers):
+    """What the journal holds of the answers of then; `given` says whether anything was asked and answered."""
+
+    def __init__(self, then: Then) -> None:
+        self._then = then
+        self.given = False
+
+    def metric(self, request: requests.MetricNow) -> Reading:
+        """From a review's raw answers."""
+        reading = reading_then(self._then, request.metric)
+        if reading is None:
+            self._none(request)
+        self.given = True
+        return reading
+
+    def widening(self, request: requests.Widening) -> None:
+        """Not recorded, and of no weight for the verdict."""
+        return
+
+    def traffic_flows(self, request: requests.TrafficFlows) -> bool:
+        """Asked only where there is no reading, which is not judged again."""
+        return False
+
+    def reference(self, request: requests.Reference) -> Reading | None:
+        """As journalled."""
+        return reference_reading(self._then.state.references, request.number, request.metric)
+
+    def counts(self, request: requests.CountsSoFar) -> Counted:
+        """The rows there were."""
+        found = counted_then(self._then, request)
+        if not (any(wave.rows for wave in found.waves) if request.series.alone else found.rows):
+            self._none(request)
+        self.given = True
+        return found
+
+    def counts_of_bounds(self, request: requests.CountsOfBounds) -> Sequence[Counted]:
+        """The rows at the bounds that were chosen."""
+        found = counts_of_bounds_then(self._then, request)
+        if not found or any(not one.rows for one in found):
+            self._none(request)
+        self.given = True
+        return found
+
+
+def counted_then(then: Then, request: requests.CountsSoFar) -> Counted:
+    """The rows of one thing; older rollouts counted both paths for what is now counted on the new one alone."""
+    series = request.series
+    if series.alone and series.name not in then.state.counts:
+        series = replace(series, name=series.name.removesuffix("/alone"))
+    found = _rows(then, series)
+    return of_present_stay(found, then.state.stays) if request.present_stay else found
+
+
+def counts_of_bounds_then(then: Then, request: requests.CountsOfBounds) -> list[Counted]:
+    """The rows at each bound that the day before the first wave chose."""
+    return [_rows(then, one) for one in bounds_watched(request.series, then.state.counts_before) or ()]
+
+
+def _rows(then: Then, series: Series) -> Counted:
+    state, name = then.state, series.name
+    rows, before = state.counts.get(name, {}), state.counts_before.get(name, {})
+    return counted_of(series.what, series.noun, rows, before, state.stays)
+
 
 def counts_of(then: Then, item: InForce) -> list[Counted]:
     """What the criterion was judged from, a histogram's bounds each for itself; empty where nothing was counted."""
-    criterion, found = item.criterion, list[Series]()
-    match criterion:
-        case VersusControl(metric=None):
-            found = bounds_watched(series_of_histogram(criterion), then.state.counts_before) or []
-        case VersusControl() | GoEvidence():
-            found = [series_of_metric(then.plan, criterion.metric or "", criterion, criterion.cohorts)]
-        case Breaker():
-            found = [series_of_breaker(then.plan, criterion)]
-            if found[0].name not in then.state.counts:
-                # Older rollouts counted both paths for it.
-                found = [series_of_metric(then.plan, criterion.metric, criterion, {})]
-        case SampleRatio():
-            found = [series_of_users(criterion, item.id)]
-    state = then.state
-    counted = [
-        counted_of(s.what, s.noun, state.counts.get(s.name, {}), state.counts_before.get(s.name, {}), state.stays)
-        for s in found
-    ]
-    return [of_present_stay(one, state.stays) for one in counted] if isinstance(criterion, SampleRatio) else counted
+    found: list[Counted] = []
+    for request in item.criterion.requests(then.context(item)):
+        if isinstance(request, requests.CountsSoFar):
+            found.append(counted_then(then, request))
+        elif isinstance(request, requests.CountsOfBounds):
+            found += counts_of_bounds_then(then, request)
+    return found
 
 
 def judged_again(then: Then, item: InForce) -> Finding | None:
-    """The finding as it follows from the journal's rows, or None where it rests on what no row holds."""
-    criterion, counted = item.criterion, counts_of(then, item)
-    if not isinstance(criterion, Breaker) and (any(not one.rows for one in counted) or _alone(then, criterion)):
+    """The finding as it follows from the journal's rows, or None where it rests on what no row holds, or on nothing."""
+    answers = RecordedAnswers(then)
+    try:
+        finding, _ = item.criterion.judge(then.context(item), answers)
+    except requests.UnansweredError:
         return None
-    match criterion:
-        case VersusControl() if counted:
-            return judge_versus_control(item.id, criterion, counted)
-        case GoEvidence():
-            return judge_go_evidence(item.id, criterion, counted[0])
-        case Breaker() if any(wave.rows for wave in counted[0].waves):
-            return judge_breaker(item.id, criterion, counted[0], then.at, then.timing)
-        case SampleRatio():
-            return judge_sample_ratio(item.id, criterion, counted[0], _percent(then))
-        case Threshold() if (reading := reading_then(then, criterion.metric)) is not None:
-            return judge_threshold(item.id, criterion, then.plan.metrics[criterion.metric], reading, "")
-        case Change() if (reading := reading_then(then, criterion.metric)) is not None:
-            to = criterion.to
-            if to == "control":
-                if has_control(then.plan, then.wave) or criterion.substitute is None:
-                    return None
-                to = criterion.substitute
-            against = against_reference(then.state.references, criterion, to, then.wave)
-            return judge_change(item.id, criterion, then.plan, then.wave, then.timing, reading, against)[0]
-    return None
-
-
-def _alone(then: Then, criterion: Criterion) -> bool:
-    """Where nobody is left to compare with, or to split, the tick says so without looking."""
-    if isinstance(criterion, SampleRatio):
-        return _percent(then) >= 100
-    return isinstance(criterion, VersusControl | GoEvidence) and not has_control(then.plan, then.wave)
-
-
-def _percent(then: Then) -> float:
-    return then.plan.waves[min(then.wave, len(then.plan.waves)) - 1].percent
+    return finding if answers.given else None
 
 
 def reading_then(then: Then, metric: str) -> Reading | None:

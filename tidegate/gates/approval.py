@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.gates.statements import missing_words, open_statements, people_of, statements, statements_of
 from tidegate.plan.in_force import InForce, in_force
-from tidegate.plan.model import Human, Plan, When
+from tidegate.plan.model import Plan, When
 from tidegate.values.units import format_duration, parse_duration
 from tidegate.values.verdict import Finding, Verdict
 
@@ -204,4 +204,4 @@ def human_findings(plan: Plan, wave: int, stated: Mapping[str, str]) -> tuple[Fi
 
 def measured_entry(plan: Plan, wave: int) -> tuple[InForce, ...]:
     """The enter criteria of a wave that are measured rather than stated."""
-    return tuple(item for item in in_force(plan, wave, When.ENTER) if not isinstance(item.criterion, Human))
+    return tuple(item for item in in_force(plan, wave, When.ENTER) if not item.criterion.by_people)

@@ -10,7 +10,7 @@ from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
 from tidegate.notices.actions_due import acknowledgements
 from tidegate.plan.in_force import in_force
-from tidegate.plan.model import Human, Plan, When
+from tidegate.plan.model import Plan, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
     one whether the tasks of the wave before it are done.
     """
     asked = [
-        Statement(item.id, item.criterion.role, item.criterion.text)
+        Statement(item.id, role, item.criterion.text)
         for item in in_force(plan, wave, When.ENTER)
-        if isinstance(item.criterion, Human)
+        if (role := item.criterion.role_asked) is not None
     ]
     if wave == 1:
         asked.extend(statement for statement, _ in checklist_statements(plan))

@@ -1,13 +1,14 @@
 """What `plan check` says of a sound plan: what waits, what a bad review costs, how long the rollback may take."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from tidegate.criteria.lasting import without_for
 from tidegate.pages.plan_costs import cost_lines
 from tidegate.pages.plan_sentences import gate_words
-from tidegate.plan.model import Human, HumanProof, Plan, PostRollout, Wave
+from tidegate.plan.in_force import steps
+from tidegate.plan.model import HumanProof, Plan, PostRollout, Wave
 from tidegate.plan.schedule import minimum_duration
 from tidegate.values.model import dotted
 from tidegate.values.units import format_duration
@@ -96,7 +97,7 @@ def plan_report(
         backend=backend,
         promised_seconds=plan.rollback.within.total_seconds(),
         warnings=_warnings(plan, _proof_bound(plan, deadline)),
-        lasting=tuple(without_for(plan)),
+        lasting=tuple(_without_for(plan)),
     )
 
 
@@ -127,8 +128,8 @@ def pending_lines(plan: Plan) -> tuple[PendingLine, ...]:
         ("post_rollout", plan.post_rollout.criteria),
     ):
         for number, criterion in enumerate(criteria):
-            if isinstance(criterion, Human) and criterion.pending is not None:
-                found.append(PendingLine(criterion.pending, f"{where}.criteria.{number}", criterion.text))
+            if criterion.pending_kind is not None:
+                found.append(PendingLine(criterion.pending_kind, f"{where}.criteria.{number}", criterion.text))
     return tuple(found)
 
 
@@ -160,3 +161,16 @@ def _warnings(plan: Plan, proof: timedelta) -> tuple[str, ...]:
         if len(people) == wave.gate.quorum > 1:
             found.append(f"gate before wave {number}: everybody who may approve has to ({len(people)})")
     return tuple(found)
+
+
+def _without_for(plan: Plan) -> Iterator[str]:
+    """A line for each trigger that says nothing of how long it must last."""
+    seen: set[tuple[str, timedelta]] = set()
+    for criterion in (criterion for step in steps(plan) for criterion in step.criteria):
+        for_, window = criterion.lasts(plan) or (timedelta(0), timedelta(0))
+        if for_ is None and (criterion.text, window) not in seen:
+            seen.add((criterion.text, window))
+            yield (
+                f"trigger {criterion.text!r} has no `for`: it fires once it has lasted for "
+                f"its window, {format_duration(window)}"
+            )

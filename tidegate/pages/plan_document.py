@@ -15,7 +15,7 @@ from tidegate.pages.plan_sentences import (
     soak_days,
 )
 from tidegate.plan.actions import Action, action_words
-from tidegate.plan.model import Approvals, Criterion, Human, Plan, PostRollout, Wave, When
+from tidegate.plan.model import Approvals, Criterion, Plan, PostRollout, Wave, When
 from tidegate.plan.rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan.schedule import minimum_duration
 from tidegate.plan.success import success_words
@@ -136,7 +136,7 @@ def _criteria(plan: Plan, criteria: tuple[Criterion, ...]) -> Iterator[str]:
         for criterion in asked:
             sentence = criterion_sentence(criterion, plan)
             # Where the sentence holds the plan's own line already, that line is not said twice.
-            line = sentence if isinstance(criterion, Human) else f"{criterion.text} — {sentence}"
+            line = sentence if criterion.by_people else f"{criterion.text} — {sentence}"
             yield f"- {markdown_text(line)}"
         if asked:
             yield ""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import assert_never
 
 from tidegate.checklist.items import (
     BacktestProof,
@@ -25,12 +24,7 @@ from tidegate.checklist.items import (
     RolesProof,
     SlackProof,
 )
-from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl, inference_sentence
-from tidegate.criteria.external_kinds import AlarmTest, Cost, Count, Synthetic, outside_sentence
-from tidegate.criteria.history_kinds import Change, Coverage, Leak, NewAlerts, ResourceSpike, Slo, Trend
-from tidegate.criteria.lasting import lasting_words
-from tidegate.criteria.sentences import kind_sentence
-from tidegate.plan.model import Alerts, Criterion, EarlierWaves, Gate, Human, Limit, Metric, Plan, Threshold, Wave, When
+from tidegate.plan.model import Criterion, Gate, Limit, Metric, Plan, Wave
 from tidegate.values.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -39,35 +33,8 @@ _DAY = timedelta(days=1)
 
 def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
     """What is asked, from the criterion's fields: `Error Rate below 5%`."""
-    match criterion:
-        case Threshold():
-            sentence = _threshold(criterion, plan)
-        case Alerts():
-            labels = ", ".join(f"{name}={value}" for name, value in criterion.labels.items())
-            sentence = f"{'any' if When.TRIGGER in criterion.when else 'no'} alert with {labels} is firing"
-        case EarlierWaves():
-            sentence = (
-                f"what {waves_words(criterion.waves)} {'asks' if len(criterion.waves) == 1 else 'ask'} still holds"
-            )
-        case Count() | Cost() | Synthetic() | AlarmTest():
-            sentence = outside_sentence(criterion)
-        case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
-            sentence = inference_sentence(criterion, plan)
-        case Change() | Trend() | Leak() | NewAlerts() | ResourceSpike() | Slo() | Coverage():
-            sentence = kind_sentence(criterion, plan)
-        case Human(pending=None):
-            sentence = f"{criterion.role} states: {criterion.text}"
-        case Human():
-            sentence = f"{criterion.text} (not measured yet: {criterion.pending})"
-        case _:
-            assert_never(criterion)
+    sentence = criterion.sentence(plan)
     return f"{sentence} (dry run)" if criterion.dry_run else sentence
-
-
-def _threshold(criterion: Threshold, plan: Plan) -> str:
-    metric = plan.metrics[criterion.metric]
-    side, bound = ("above", criterion.above) if criterion.below is None else ("below", criterion.below)
-    return f"{metric.title} {side} {bound_words(bound or '', metric)}{lasting_words(criterion, metric.window)}"
 
 
 def bound_words(bound: str, metric: Metric) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from tidegate.criteria.base import When
-from tidegate.criteria.kinds import Criterion, EarlierWaves, Human
+from tidegate.criteria.kinds import Criterion
 from tidegate.values.model import Contradiction, FieldPath, Model, Name, Switch, Text, did_you_mean
 from tidegate.values.units import PositiveDuration, format_duration
 
@@ -198,8 +198,8 @@ def _asked(steps: Sequence["Wave | PostRollout"], number: int) -> list[Criterion
     """What is asked while this step lasts: its own criteria, those it brings along, and every earlier trigger."""
     found = list(steps[number].criteria)
     for criterion in steps[number].criteria:
-        if isinstance(criterion, EarlierWaves):
-            earlier = [wave for wave in criterion.waves if 1 <= wave <= number]
+        if criterion.earlier_waves:
+            earlier = [wave for wave in criterion.earlier_waves if 1 <= wave <= number]
             found += [c for wave in earlier for c in _asked(steps, wave - 1) if When.DURING in c.when]
     return found + [c for step in steps[:number] for c in step.criteria if When.TRIGGER in c.when]
 
@@ -224,4 +224,4 @@ def _done(
 
 
 def _compares(criterion: Criterion) -> bool:
-    return str(criterion.kind) == "change" or (isinstance(criterion, Human) and criterion.pending == "change")
+    return "change" in (criterion.kind, criterion.pending_kind)

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from weakref import finalize
 
-from tidegate.criteria.history_kinds import Change
-from tidegate.plan.model import Criterion, EarlierWaves, Human, Plan, PostRollout, Threshold, Wave, When
+from tidegate.criteria.base import When
+from tidegate.criteria.change import Change
+from tidegate.criteria.threshold import Threshold
+from tidegate.plan.model import Criterion, Plan, PostRollout, Wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def _in_force(plan: Plan, wave: int, when: When) -> tuple[InForce, ...]:
         asked.extend(_critical_bounds(plan))
     for item in asked:
         meaning = item.criterion.model_dump_json(exclude={"text", "id", "when"})
-        found.setdefault(item.id if isinstance(item.criterion, Human) else meaning, item)
+        found.setdefault(item.id if item.criterion.by_people else meaning, item)
     return tuple(found.values())
 
 
@@ -59,10 +61,10 @@ def _expanded(plan: Plan, wave: int, when: When) -> Iterator[InForce]:
     for position, criterion in enumerate(step.criteria, start=1):
         if when not in criterion.when:
             continue
-        if isinstance(criterion, EarlierWaves):
-            for earlier in criterion.waves:
+        if criterion.earlier_waves:
+            for earlier in criterion.earlier_waves:
                 for item in _expanded(plan, earlier, when):
-                    if not isinstance(item.criterion, Human):
+                    if not item.criterion.by_people:
                         yield replace(item, criterion=_tried(item.criterion)) if criterion.dry_run else item
         else:
             yield InForce(criterion.id or f"{name}.{position}", criterion)

@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from tidegate.checklist.items import ChecklistItem, HumanProof
-from tidegate.criteria.kinds import Alerts, Criterion, EarlierWaves, Human, Threshold, When
+from tidegate.criteria.base import When
+from tidegate.criteria.kinds import Criterion
 from tidegate.plan.actions import Action, DailyStandup
 from tidegate.plan.calendar import Freeze, Raising
 from tidegate.plan.costs import Costs
@@ -48,19 +49,16 @@ from tidegate.values.units import DURATION_SCHEMA, Percent, PositiveDuration, fo
 __all__ = [
     "NAME",
     "AfterWaiting",
-    "Alerts",
     "Audience",
     "Baseline",
     "Channels",
     "ChecklistItem",
     "Contact",
     "Criterion",
-    "EarlierWaves",
     "Email",
     "Flag",
     "Freeze",
     "Gate",
-    "Human",
     "HumanProof",
     "Limit",
     "Metric",
@@ -75,7 +73,6 @@ __all__ = [
     "Readiness",
     "Rollback",
     "Text",
-    "Threshold",
     "Traffic",
     "Variants",
     "Wave",

@@ -6,14 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidegate.checklist.items import RolesProof
-from tidegate.criteria.comparison_kinds import Breaker, GoEvidence, SampleRatio, VersusControl, inference_contradictions
-from tidegate.criteria.contradictions import change_limit_problems, kind_problems
-from tidegate.criteria.external_kinds import Cost, Synthetic
-from tidegate.criteria.kinds import Criterion, EarlierWaves, Human, Threshold, When, is_measured
+from tidegate.criteria.base import When
+from tidegate.criteria.kinds import Criterion, is_measured
 from tidegate.plan.actions import action_contradictions
 from tidegate.plan.success import success_contradictions
 from tidegate.plan.upkeep import upkeep_contradictions
-from tidegate.values.metrics import bound_problems
 from tidegate.values.model import Contradiction, FieldPath, did_you_mean
 from tidegate.values.units import format_duration
 
@@ -27,7 +24,7 @@ def whole_plan_contradictions(plan: "Plan") -> Iterator[Contradiction]:
     """Every contradiction between the parts of `plan`, in the order of the file."""
     yield from _people(plan)
     yield from _windows(plan)
-    yield from change_limit_problems(plan)
+    yield from _change_limits(plan)
     yield from _waves(plan)
     yield from _criteria(plan, ("post_rollout", "criteria"), plan.post_rollout.criteria, len(plan.waves))
     yield from _beat(plan, ("post_rollout",), plan.post_rollout.interval)
@@ -133,38 +130,17 @@ def _criteria(plan: "Plan", where: FieldPath, criteria: tuple[Criterion, ...], n
         yield where, "no measured criterion with when: during, allowed is at least one"
     for position, criterion in enumerate(criteria):
         here = (*where, position)
-        match criterion:
-            case Threshold():
-                yield from _known(criterion.metric, plan.metrics, (*here, "metric"))
-                if metric := plan.metrics.get(criterion.metric):
-                    for (side,), text in bound_problems(criterion, metric.unit):
-                        yield (*here, side), text
-            case Human():
-                yield from _known(criterion.role, plan.roles, (*here, "role"))
-            case VersusControl() | GoEvidence() | SampleRatio() | Breaker():
-                yield from inference_contradictions(plan, here, criterion)
-            case Cost() if criterion.is_of_the_plan and plan.costs is None:
-                yield here, "found neither source nor query, allowed in a plan with costs:"
-            case Synthetic():
-                yield from _callers(plan, here, criterion)
-            case EarlierWaves():
-                allowed = f"numbers of earlier waves (1 to {number})" if number else "nothing, since no wave is earlier"
-                for at, earlier in enumerate(criterion.waves):
-                    if not 1 <= earlier <= number:
-                        yield (*here, "waves", at), f"found {earlier}, allowed is {allowed}"
-            case _:
-                yield from kind_problems(plan, here, criterion, number)
+        for path, text in criterion.problems(plan, number):
+            yield (*here, *path), text
 
 
-def _callers(plan: "Plan", where: FieldPath, criterion: Synthetic) -> Iterator[Contradiction]:
-    """The known requests must take both paths in every wave, which only always-on and always-off groups do."""
-    flag = plan.flag
-    for name, groups in (("new", flag.always_on), ("legacy", flag.always_off)):
-        group = getattr(criterion, name).group
-        if group not in groups:
-            listed = "flag.always_on" if name == "new" else "flag.always_off"
-            allowed = f"a group of {listed} ({', '.join(groups) or 'which names none'})"
-            yield (*where, name, "group"), f"found {group!r}, allowed is {allowed}"
+def _change_limits(plan: "Plan") -> Iterator[Contradiction]:
+    """Bounds of the metrics table that are changes from a baseline nobody measures."""
+    for name, metric in plan.metrics.items():
+        for level in ("target", "warning", "critical"):
+            limit = getattr(metric, level)
+            if limit is not None and limit.change is not None and plan.baseline is None:
+                yield ("metrics", name, level, "change"), "found without baseline, allowed in a plan with baseline:"
 
 
 def _ids(plan: "Plan") -> Iterator[Contradiction]:

@@ -14,7 +14,7 @@ from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.notices.upkeep_due import open_tasks
 from tidegate.pages.tables import seconds_between
 from tidegate.plan.in_force import steps
-from tidegate.plan.model import Human, Plan
+from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.costs import cost_report
 from tidegate.reports.decisions import decisions, statements_made
@@ -215,8 +215,8 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
             yield f"It is not recorded who stated what before {plan.waves[wave - 1].title}"
     for step in steps(plan):
         for c in step.criteria:
-            if isinstance(c, Human) and c.pending is not None:
-                yield f"Not measured by anything: {c.text} ({c.role})"
+            if c.pending_kind is not None:
+                yield f"Not measured by anything: {c.text} ({c.role_asked})"
     if state.opened_at is not None:
         for task in open_tasks(plan, state, _timing(plan, state, state.opened_at)):
             yield f"Upkeep: {task.item.text} ({task.item.role}, due {task.due:%Y-%m-%d %H:%M} UTC)"

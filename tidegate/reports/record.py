@@ -8,7 +8,7 @@ from typing import Any
 from tidegate.criteria.metric_levels import Level
 from tidegate.journal.entries import Entry, Kind
 from tidegate.plan.in_force import in_force
-from tidegate.plan.model import Criterion, Plan, Threshold, When
+from tidegate.plan.model import Criterion, Plan, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,12 @@ def _critical_criteria(plan: Plan) -> frozenset[str]:
 
 
 def _asks_for_critical(plan: Plan, criterion: Criterion) -> bool:
-    if isinstance(criterion, Threshold):
-        # A trigger of the plan's own with the same bound stands for the column's.
-        limit = plan.metrics[criterion.metric].critical
-        return limit is not None and (limit.above, limit.below) == (criterion.above, criterion.below)
-    return criterion.kind in ("alerts", "new_alerts")
+    # A trigger of the plan's own with the same bound stands for the column's.
+    return bool(criterion.critical_alerts) or any(
+        (limit := plan.metrics[name].critical) is not None
+        and criterion.bound_on(name) in (("above", limit.above), ("below", limit.below))
+        for name in criterion.metrics_judged
+    )
 
 
 def mean_of(reviews: Sequence[Review], metric: str) -> float | None:

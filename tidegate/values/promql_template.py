@@ -72,6 +72,7 @@ def check_matchers(text: str) -> None:
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)
 def render(template: str, *, selector: str, path: str, window: timedelta) -> str:
     """The query for one selection of series; `window` becomes milliseconds, which PromQL reads.
 

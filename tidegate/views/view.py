@@ -15,7 +15,7 @@ from tidegate.notices.upkeep_due import goes_on, tasks_json
 from tidegate.pages.progress_page import wave_status
 from tidegate.pages.tables import seconds_between, sentence
 from tidegate.plan.in_force import in_force
-from tidegate.plan.model import Alerts, Plan, When, timezone_of
+from tidegate.plan.model import Plan, When, timezone_of
 from tidegate.plan.pace import Timing
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.rollout.lease import lease_words
@@ -213,7 +213,7 @@ def _incidents(plan: Plan, state: RolloutState, course: Course) -> int | None:
     criteria = (
         [*in_force(plan, state.wave, When.TRIGGER), *in_force(plan, state.wave, When.DURING)] if state.wave else []
     )
-    of_alerts = {item.id for item in criteria if isinstance(item.criterion, Alerts)}
+    of_alerts = {item.id for item in criteria if item.criterion.critical_alerts == "firing"}
     said = {f["verdict"] for f in course.findings if f["criterion"] in of_alerts}
     # Several criteria may ask for the same alert.
     count = int(Verdict.FAIL in said) + len(levels(course, Level.CRITICAL))

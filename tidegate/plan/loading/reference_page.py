@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.criteria.comparison_examples import INFERENCE_EXAMPLES
-from tidegate.criteria.examples import CRITERION_EXAMPLES
-from tidegate.criteria.external_examples import ACTION_EXAMPLES, OUTSIDE_EXAMPLES
+from tidegate.criteria.kinds import CRITERION_KINDS
+from tidegate.plan.action_examples import ACTION_EXAMPLES
 from tidegate.plan.loading.examples import EXAMPLES
 from tidegate.plan.loading.json_schema import Fragment, model_schema, resolved, words
 from tidegate.plan.loading.loader import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS
@@ -81,11 +80,8 @@ def _section(name: str) -> Iterator[str]:
         yield f"| `{field}` | {_cell(words(fragment))} | {absent} | {_cell(_meaning(field, fragment))} |"
     yield ""
     kind, do = (part["properties"].get(tag, {}).get("const") for tag in ("kind", "do"))
-    example = (
-        EXAMPLES.get(name)
-        or {**CRITERION_EXAMPLES, **OUTSIDE_EXAMPLES, **INFERENCE_EXAMPLES}.get(kind)
-        or ACTION_EXAMPLES.get(do)
-    )
+    of_kind = CRITERION_KINDS[kind].example if kind in CRITERION_KINDS else None
+    example = EXAMPLES.get(name) or of_kind or ACTION_EXAMPLES.get(do)
     if example:
         yield from ("Example:", "", "```yaml", *example.splitlines(), "```", "")
 
