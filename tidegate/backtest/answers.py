@@ -49,7 +49,7 @@ class PastQuestions:
     metrics: Mapping[str, Watched]
     controls: Mapping[str, Watched]
     queries: Mapping[str, Asked]
-    alerts: Mapping[requests.AlertsNow, Asked]
+    alerts: Mapping[frozenset[tuple[str, str]], tuple[requests.AlertsNow, Asked]]
     references: Mapping[str, tuple[tuple[str, Asked], ...]]
 
     @property
@@ -57,7 +57,7 @@ class PastQuestions:
         """Each question."""
         watching = (asked for what in (*self.metrics.values(), *self.controls.values()) for asked in what.asked)
         before = (asked for each in self.references.values() for _, asked in each)
-        return (*watching, *self.queries.values(), *self.alerts.values(), *before)
+        return (*watching, *self.queries.values(), *(asked for _, asked in self.alerts.values()), *before)
 
 
 def past_questions(at: Context, asked: Iterable[requests.Request[Any]], steps: Steps) -> PastQuestions:
@@ -66,7 +66,7 @@ def past_questions(at: Context, asked: Iterable[requests.Request[Any]], steps: S
     metrics: dict[str, Watched] = {}
     controls: dict[str, Watched] = {}
     queries: dict[str, Asked] = {}
-    alerts: dict[requests.AlertsNow, Asked] = {}
+    alerts: dict[frozenset[tuple[str, str]], tuple[requests.AlertsNow, Asked]] = {}
     references: dict[str, tuple[tuple[str, Asked], ...]] = {}
 
     def seen(metric: str, matchers: str | None) -> Watched:
@@ -88,7 +88,8 @@ def past_questions(at: Context, asked: Iterable[requests.Request[Any]], steps: S
                 queries[query] = Asked(query, steps.look, at.now - start)
             case requests.AlertsNow(labels=labels):
                 # Where nothing was scraped nobody knows what fired.
-                alerts[request] = Asked(f"count({firing_alerts(dict(labels))}) or 0 * count(up)", steps.look)
+                query = f"count({firing_alerts(dict(labels))}) or 0 * count(up)"
+                alerts[request.known_by] = request, Asked(query, steps.look)
             case requests.Reference(metric=metric):
                 window = plan.baseline.window if plan.baseline is not None else DAY
                 before = reference_queries(plan, BASELINE, window)
@@ -166,7 +167,7 @@ class PastAnswers(requests.Answers):
     def alerts(self, request: requests.AlertsNow) -> AlertReading:
         """How many fired then; whether a healthy rule could have told is known of today's rules only."""
         at = self._scene.grid.at(self._place)
-        found = self._scene.past.reading(self._questions.alerts[request], at)
+        found = self._scene.past.reading(self._questions.alerts[request.known_by][1], at)
         if isinstance(found, NoData):
             return AlertReading(at, (), 0, found)
         firing = (f"{found.value:.0f} of them",) if found.value else ()

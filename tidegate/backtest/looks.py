@@ -35,7 +35,7 @@ class LookReplay:
     @property
     def alerts(self) -> tuple[AlertsNow, ...]:
         """The alerts whose rules must be known."""
-        return tuple(self.questions.alerts)
+        return tuple(asked for asked, _ in self.questions.alerts.values())
 
     def judged(self, at: Context, answers: PastAnswers) -> Judgement:
         """As an evaluation does; only a trigger's breach has to last."""
