@@ -18,7 +18,7 @@ from blocks.channels.slack import Slack
 from blocks.commands import Commands
 from blocks.flags.backend import FlagBackend
 from blocks.web import Web
-from engine.measuring.answers import measure
+from engine.measuring.judge import measure
 from engine.measuring.sources import MetricSnapshot, Read
 from engine.preflight.checks import preflight_checks, run_checks
 from engine.rollout.evaluation import evaluate
