@@ -1,6 +1,7 @@
 """What follows zero in a rollback's run: the record, the notices, the further steps, and the proof."""
 
 from datetime import datetime
+from functools import partial
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
@@ -8,12 +9,14 @@ from prefect.states import Completed, Failed
 
 from engine.exposure.step_back import step_back
 from engine.notices.reporter import reporter_for
-from engine.rollback.full_rollback import full_rollback
-from engine.rollback.rollback import has_ended_at_zero, prove, prove_again, record_rollback, roll_back
+from engine.rollback.rollback import has_ended_at_zero, record_rollback, roll_back
 from engine.rollback.zero import Zeroed
 from engine.rollout.connections import connected, open_run
 from engine.rollout.resolve_rollout import may_turn_back
 from engine.rollout.session import OpenRollout, utc_now
+from tasks.prove_rollback import proven, proven_again
+from tasks.rollback_steps import take_steps
+from tasks.zero_flag import zero
 from tidegate.pages.tables import seconds_between
 
 
@@ -25,15 +28,15 @@ def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, re
     reporter = reporter_for(run)
     again = has_ended_at_zero(run.state)
     if zeroed is None:
-        zeroed = roll_back(run, reason=reason, criterion="by hand", by=by)
+        zeroed = zero(name, partial(roll_back, run, reason=reason, criterion="by hand", by=by))
     else:
         run.claim = zeroed.claim
         record_rollback(run, zeroed, reason=reason, criterion="by hand", by=by)
     get_run_logger().warning("%s is at zero" if zeroed.zero_at else "%s is NOT at zero yet", run.flag)
     reporter.update(run, utc_now())
     if full:
-        full_rollback(run, by=by)
-    proof = prove_again(run, zeroed, by=by) if again else prove(run)
+        take_steps(run, by=by)
+    proof = proven_again(run, zeroed, by=by) if again else proven(run)
     reporter.flush()
     run.release_claim()
     if again and proof is not None and proof.proven:

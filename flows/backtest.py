@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from engine.measuring.backtest import backtest as replay
 from engine.measuring.backtest import record
+from engine.prefect_api.artifacts import show_page, shown
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
 from engine.rollout.start_or_resume import PLANS
@@ -44,7 +44,8 @@ def backtest(
     result = replay(via.prometheus, what)
     name = record(via.journal, loaded, result, by)
     key = f"backtest-{loaded.flag.key}"
-    create_markdown_artifact(backtest_markdown(result), key=key, description=f"Back-test of {loaded.name}")
+    show_page(backtest_markdown(result), key=key, description=f"Back-test of {loaded.name}")
+    shown()
     log.info("recorded as %s; at worst rolled back in %s", name, result.worst.words)
     return name
 

@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 from pydantic import Field
 
-from engine.rollback.drills import drill as practise
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
 from engine.rollout.start_or_resume import PLANS
 from flows.forms import EMAIL
+from flows.outcome import like
+from tasks.drill import Practice, drill_rollback
 
 
 @flow(name="drill", flow_run_name="drill {plan}")
@@ -30,9 +30,4 @@ def drill(
         connections: The name of the connections block.
 
     """
-    run = practise(connected(connections), plan_below(PLANS, plan), by=by, full=full)
-    drilled = run.state.drilled
-    get_run_logger().info("%s: %s", run.rollout, run.state.end_reason)
-    if drilled is None or not drilled["proven"]:
-        return Failed(message=run.state.end_reason)
-    return Completed(message=run.state.end_reason)
+    return like(drill_rollback(Practice(connected(connections), plan_below(PLANS, plan), by=by, full=full)))

@@ -7,7 +7,7 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.runtime import flow_run
 from pydantic import ValidationError
 
-from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate
+from engine.gates.gate import automatic_answer, give_answer, open_gate
 from engine.gates.read_answer import take_answer
 from engine.measuring.measure import entry_findings
 from engine.notices.reporter import Reporter
@@ -15,6 +15,8 @@ from engine.prefect_api.runs import answered_at
 from engine.rollout.monitoring import guard_once, guard_until, guard_while_frozen
 from engine.rollout.session import OpenRollout, utc_now
 from flows.gate_form import asking_form
+from tasks.go_no_go import GateAnswer, decide_answer
+from tasks.wave_step import WaveStep
 from tidegate.gates.approval import Answer
 from tidegate.values.verdict import Verdict
 
@@ -39,7 +41,8 @@ def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
             take_answer(run, wave, gate.attempt, given, given_at)
     if run.state.gate is not None and run.state.gate.answer is not None:
         run.wait_for_claim()
-        decide_gate(run, wave, gate.attempt, Answer.from_json(run.state.gate.answer))
+        answer = Answer.from_json(run.state.gate.answer)
+        decide_answer(GateAnswer(WaveStep(run, reporter, wave), gate.attempt, answer))
 
 
 def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:

@@ -5,7 +5,7 @@ from prefect.states import Completed, Failed
 
 from engine.rollout.session import OpenRollout
 from tidegate.journal.state import Phase
-from tidegate.pages.tables import seconds_between
+from tidegate.pages.wave_outcome import rollback_words, where
 
 
 def outcome_of(run: OpenRollout) -> State:
@@ -17,9 +17,14 @@ def outcome_of(run: OpenRollout) -> State:
         case Phase.POST_ROLLOUT:
             return Completed(message=f"Exposure {state.exposure}. The post-rollout monitoring goes on by itself.")
         case Phase.ROLLED_BACK if state.rollback is not None:
-            took = seconds_between(state.rollback.ordered_at, state.rollback.proven_at)
-            return Failed(name="RolledBack", message=f"{state.rollback.reason} Proven {took} after the order.")
+            # RolledBack is what Prefect itself calls a task whose transaction was undone.
+            return Failed(name="RolloutRolledBack", message=rollback_words(run.plan, state))
         case Phase.CLOSED:
             return Failed(name="NoGo", message=state.end_reason)
         case _:
-            return Failed(message=f"ended while {state.phase.value}")
+            return Failed(message=f"Ended {where(run.plan, state)} while {state.phase.value.replace('_', ' ')}.")
+
+
+def like(step: State) -> State:
+    """A run's state that says what its one step's says."""
+    return State(type=step.type, name=step.name, message=step.message)

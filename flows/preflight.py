@@ -1,19 +1,21 @@
 """Preflight: look at everything before wave 1; no effect on the flag."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
 from blocks.connections import OpenConnections
 from engine.notices.delivery import notify
 from engine.notices.reporter import Reporter
+from engine.prefect_api.artifacts import show_page, show_table, shown
 from engine.prefect_api.work_pools import workers_check
 from engine.preflight.approvals import approval_checks
-from engine.preflight.checks import Check, preflight_checks, run_checks
+from engine.preflight.checks import Check, preflight_checks
 from engine.preflight.reuse import reuse_check
 from engine.preflight.rollback_steps import snapshot_body, way_back_checks
 from engine.rollout.connections import connected
@@ -21,6 +23,7 @@ from engine.rollout.open import plan_below
 from engine.rollout.session import OpenRollout, utc_now
 from engine.rollout.start_or_resume import PLANS
 from flows.forms import DURATION, EMAIL
+from tasks.verify_checklist import verify_checklist
 from tidegate.checklist.judge import checklist_rows
 from tidegate.journal.entries import Kind
 from tidegate.notices.texts import closed
@@ -29,8 +32,11 @@ from tidegate.plan.model import Plan, parse_pace
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.verdict import Finding, Verdict, worst
 
+# Enough to wait for many answers at once, and few enough that no connection is asked too much.
+SIDE_BY_SIDE = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=8))
 
-@flow(name="preflight", flow_run_name="preflight {plan}")
+
+@flow(name="preflight", flow_run_name="preflight {plan}", task_runner=SIDE_BY_SIDE)
 def preflight(
     plan: str,
     started_by: Annotated[str, Field(pattern=EMAIL)],
@@ -50,7 +56,7 @@ def preflight(
     via, now = connected(connections), utc_now()
     timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
     checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
-    findings = run_checks((*checks, *_way_back(via, loaded, now), *_on_this_worker(loaded)))
+    findings = verify_checklist((*checks, *_way_back(via, loaded, now), *_on_this_worker(loaded)))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -66,7 +72,7 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     run.wait_for_claim()
     now = utc_now()
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
-    findings = run_checks((*checks, *_way_back(run.connections, run.plan, now), *_on_this_worker(run.plan)))
+    findings = verify_checklist((*checks, *_way_back(run.connections, run.plan, now), *_on_this_worker(run.plan)))
     verdict = _show(run.plan, findings)
     body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings], **snapshot_body(findings)}
     run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
@@ -97,7 +103,8 @@ def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
     page = (
         f"# Preflight of {plan.title}: {verdict.value}\n\n{section_table(plan, findings)}\n\n{evidence_table(findings)}"
     )
-    create_markdown_artifact(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
+    show_page(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
     if rows := checklist_rows(plan, findings):
-        create_table_artifact(rows, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
+        show_table(rows, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
+    shown()
     return verdict

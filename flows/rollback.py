@@ -15,6 +15,7 @@ from blocks.zero_blocks import load_zero_parts
 from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollback.zero import zero_open_flag
 from engine.rollout.resolve_rollout import NotOne, the_open_rollout
+from tasks.zero_flag import zero
 
 
 def _run_name() -> str:
@@ -62,7 +63,7 @@ def rollback(
         check_rollback_possible(via.journal, rollout=name, anyway=anyway)
     except RollbackImpossible as late:
         return Failed(message=str(late))
-    zeroed = zero_open_flag(via, name)
+    zeroed = zero(name, lambda: zero_open_flag(via, name))
 
     from flows.after_zero import turn_back
 

@@ -5,23 +5,31 @@ from typing import Annotated, Literal
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from blocks.errors import ClaimHeld, Fenced
-from engine.measuring.references import measure_baseline
 from engine.notices.reporter import reporter_for
-from engine.rollback.rollback import prove
 from engine.rollout.session import PROOF_PATIENCE, settle, utc_now
 from engine.rollout.start_or_resume import begin
 from flows.forms import DURATION, EMAIL
 from flows.gate import ask
 from flows.outcome import outcome_of
-from flows.preflight import look_before
-from flows.waves import wave
+from flows.preflight import SIDE_BY_SIDE, look_before
+from flows.waves import carry_out
+from tasks.baseline import measure_baseline
+from tasks.prove_rollback import proven
+from tasks.wave_step import InHand
 from tidegate.rollout.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
 
 
-@flow(name="rollout", flow_run_name="{plan} by {started_by}", persist_result=True)
+def _run_name() -> str:
+    """`new-path-1a2b3c: batch-patches-v1.yaml by ann@company.com`; two rollouts of a plan are told apart by it."""
+    given = flow_run.parameters
+    return f"{given.get('resume') or str(flow_run.id)[-6:]}: {given['plan']} by {given['started_by']}"
+
+
+@flow(name="rollout", flow_run_name=_run_name, persist_result=True, task_runner=SIDE_BY_SIDE)
 def rollout(
     plan: str,
     started_by: Annotated[str, Field(pattern=EMAIL)],
@@ -50,15 +58,15 @@ def rollout(
                 case Preflight():
                     look_before(run, reporter)
                 case MeasureBaseline():
-                    measure_baseline(run)
+                    measure_baseline(InHand(run))
                 case Ask(number):
                     ask(run, reporter, number)
                 case RunWave(number):
-                    wave(run.rollout, number, run.plan.waves[number - 1].title, connections)
+                    carry_out(run, number, connections)
                 case ProveRollback():
                     run.wait_for_claim(PROOF_PATIENCE)
                     reporter.update(run, utc_now())
-                    prove(run)
+                    proven(run)
                     reporter.update(run, utc_now())
                 case Rest():
                     reporter.flush()

@@ -2,16 +2,14 @@
 
 from typing import Literal
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
+from engine.prefect_api.artifacts import show_page, shown
 from engine.rollout.connections import connected
-from engine.rollout.session import utc_now
-from engine.rollout.upkeep import keep_up
+from flows.outcome import like
+from tasks.reports import Reports, make_reports
 from tidegate.plan.upkeep import Work
-from tidegate.values.verdict import Verdict
 
 
 @flow(name="upkeep", flow_run_name="upkeep {work}")
@@ -25,10 +23,9 @@ def upkeep(
         connections: The name of the connections block.
 
     """
-    done = keep_up(connected(connections), Work(work), utc_now())
-    for kept in done:
-        create_markdown_artifact(kept.page, key=f"upkeep-{work}", description=f"{work} of {kept.rollout}")
-        get_run_logger().info("%s: %s, %s", kept.rollout, kept.finding.verdict.value, kept.finding.sentence)
-    told = "; ".join(f"{kept.rollout}: {kept.finding.verdict.value}" for kept in done) or "nothing was due"
-    broken = any(kept.finding.verdict in (Verdict.ERROR, Verdict.FAIL) for kept in done)
-    return Failed(message=told) if broken else Completed(message=told)
+    reports = Reports(connected(connections), Work(work))
+    found: State = make_reports(reports)
+    for report in reports.done:
+        show_page(report.page, key=f"upkeep-{work}", description=f"{work} of {report.rollout}")
+    shown()
+    return like(found)

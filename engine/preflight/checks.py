@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from blocks.connections import OpenConnections
-from blocks.errors import ConnectionFault
 from engine.measuring.clocks import clocks_ahead
 from engine.preflight.channels import CHANNELS, CHANNELS_TEXT, paged_reachable
 from engine.preflight.checklist import ChecklistSources, line_looks
@@ -73,16 +72,19 @@ def preflight_checks(
     return tuple(checks)
 
 
+def run_check(check: Check) -> Finding:
+    """What this check finds; one that breaks has found nothing good."""
+    try:
+        return check.look()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is an ERROR and no pass
+        return Finding(check.name, check.text, Verdict.ERROR, f"{type(error).__name__}: {error}")
+
+
 def run_checks(checks: tuple[Check, ...], done: Callable[[Finding], None] = lambda _: None) -> tuple[Finding, ...]:
     """Every check's finding, in the order given; `done` is told of each as it is known."""
 
     def one(check: Check) -> Finding:
-        try:
-            finding = check.look()
-        except ConnectionFault as fault:
-            finding = Finding(check.name, check.text, Verdict.ERROR, f"{type(fault).__name__}: {fault}")
-        except Exception as error:  # noqa: BLE001 - a check that breaks has found nothing good
-            finding = Finding(check.name, check.text, Verdict.ERROR, f"{type(error).__name__}: {error}")
+        finding = run_check(check)
         done(finding)
         return finding
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 
 from blocks.calls.bounded import bounded
@@ -46,12 +47,21 @@ class StepDone:
     seconds: float = 0.0
 
 
+Take = Callable[[], StepDone]
+Shown = Callable[[int, RollbackStep, Take], StepDone]
+
+
+def _taken(_number: int, _step: RollbackStep, take: Take) -> StepDone:
+    return take()
+
+
 def full_rollback(
-    run: OpenRollout, *, by: str, confirmed: Collection[str] = (), again: bool = True
+    run: OpenRollout, *, by: str, confirmed: Collection[str] = (), again: bool = True, shown: Shown = _taken
 ) -> tuple[StepDone, ...]:
     """Do the plan's steps in order; those that are asked for only when their kind is among `confirmed`.
 
     Without `again` steps that stand in the journal already are left as they are, so that a restarted run goes on.
+    `shown` takes each step, and shows that it does.
     The journal, Prefect and Prometheus may all be down: steps are done all the same.
     """
     steps: list[StepDone] = []
@@ -59,7 +69,7 @@ def full_rollback(
         for number, step in enumerate(run.plan.rollback.full, start=1):
             if not again and number in run.state.steps:
                 continue
-            done = _one(run, number, step, confirmed)
+            done = shown(number, step, partial(_one, run, number, step, confirmed))
             steps.append(done)
             _log.warning("full rollback of %s: %s: %s. %s", run.flag, step.text, done.outcome, done.output)
             _record(run, done, by)

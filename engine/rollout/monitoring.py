@@ -1,18 +1,17 @@
-"""The loops around the tick: guard until an instant, and monitor a wave until it has soaked."""
+"""The loops around the evaluation: guard until an instant, and monitor a wave until it has soaked."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from blocks.journal.freezes import why_frozen
 from engine.notices.reporter import Reporter
 from engine.rollout.evaluation import Evaluation, evaluate, review_due
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.state import Phase
-from tidegate.notices.texts import review_line
+
+Review = Callable[[OpenRollout, datetime], object]
 
 
 def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, phase: Phase) -> bool:
@@ -46,35 +45,25 @@ def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
     return run.refresh().phase is phase
 
 
-def monitor(run: OpenRollout, reporter: Reporter, wave: int) -> None:
-    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was rolled back."""
+def review(run: OpenRollout, now: datetime) -> Evaluation:
+    """Measure, judge, record."""
+    return evaluate(run, now, review=True)
+
+
+def monitor(run: OpenRollout, reporter: Reporter, wave: int, reviewed: Review = review) -> None:
+    """The timed monitoring of a wave: guards, and a review each interval, until it soaked or was rolled back.
+
+    `reviewed` makes a review, which it may show as it likes; the guards between are plain calls.
+    """
     while run.state.phase is Phase.WAVE and run.state.wave == wave:
         begun, now = monotonic(), utc_now()
         if review_due(run, now):
-            number = len(run.state.waves[wave].reviews) + 1
-            _review.with_options(task_run_name=f"review {number} of wave {wave}")(_Look(run, now))
+            reviewed(run, now)
         else:
             evaluate(run, now, review=False)
         reporter.update(run, now)
         if run.state.phase is Phase.WAVE:
             _pause(run, begun)
-
-
-class _Look:
-    """One review to be made; opaque to Prefect, which would otherwise walk through the whole rollout."""
-
-    def __init__(self, run: OpenRollout, now: datetime) -> None:
-        self.run, self.now = run, now
-
-    def __repr__(self) -> str:
-        return f"review of {self.run.rollout} at {self.now.isoformat()}"
-
-
-@task(name="review", cache_policy=NO_CACHE, persist_result=False)
-def _review(at: _Look) -> str:
-    """Measure, judge, record."""
-    ticked: Evaluation = evaluate(at.run, at.now, review=True)
-    return review_line(at.run.plan, at.run.state, ticked.seen.judged, ticked.decision)
 
 
 def _pause(run: OpenRollout, begun: float, until: datetime | None = None) -> None:

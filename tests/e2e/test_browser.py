@@ -114,7 +114,7 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     stack: Stack, via: OpenConnections, ui: PrefectUi
 ) -> None:
     ui.open()
-    assert "/v2" not in ui.page.url, "the V2 UI has no Resume button"
+    assert "/v2" not in ui.page.url, "the V2 UI does not show which statement a switch stands for"
     run = start(ui, via)
 
     flow_run = waiting_gate(run, 1).flow_run
@@ -149,9 +149,9 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     reach(run, Phase.ROLLED_BACK, seconds=SECONDS)
     check_way_back(stack, via, run)
     # An open page does not always notice on a busy server that its run has ended.
-    wait_for(lambda: state_name(stack, flow_run) == "RolledBack", SECONDS, "the rollout's run has ended")
+    wait_for(lambda: state_name(stack, flow_run) == "RolloutRolledBack", SECONDS, "the rollout's run has ended")
     ui.run_page(flow_run)
-    ui.see("RolledBack")
+    ui.see("RolloutRolledBack")
 
     def ended() -> list[dict[str, object]]:
         runs = [r for r in runs_of(stack, "rollback") if r["id"] not in earlier]

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from engine.rollback.rollback import prove, roll_back
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
+from tests.flows.live_metrics import write_ahead
 from tests.tidegate.builders import ANN
 from tests.trials.walker import NAME, connections_of, plan
 from tidegate.gates.approval import Answer, Choice
@@ -37,24 +37,7 @@ EVERY_KIND = {
 @pytest.fixture
 def healthy(prometheus_server: PrometheusServer) -> PrometheusServer:
     """A Prometheus in which the new path does well, now and in the minutes to come."""
-    now = time.time()
-    instants = [now + 0.5 * i for i in range(-600, 1200)]
-    rates = {("new", "ok"): 40, ("new", "error"): 0.1, ("old", "ok"): 40, ("old", "error"): 0.1}
-    common = {"cohort": "staff"}
-    prometheus_server.write(
-        [
-            *(
-                (
-                    {"__name__": "requests_total", "path": path, "outcome": outcome, **common},
-                    [(t, rate * n) for n, t in enumerate(instants)],
-                )
-                for (path, outcome), rate in rates.items()
-            ),
-            *(({"__name__": "latency", "path": p, **common}, [(t, 0.1) for t in instants]) for p in ("new", "old")),
-            ({"__name__": "memory_bytes", "path": "new", **common}, [(t, 1e6) for t in instants]),
-            ({"__name__": "routed_total", "path": "new"}, [(t, 7.0) for t in instants]),
-        ]
-    )
+    write_ahead(prometheus_server)
     return prometheus_server
 
 

@@ -18,10 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import engine.rollout.connections
-import engine.rollout.monitoring
 import engine.rollout.start_or_resume
+import flows.gate
 import flows.rollout
 import flows.waves
+import tasks.monitor_wave
+import tasks.prove_rollback
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import Fenced
 from engine.rollout.evaluation import evaluate, review_due
@@ -105,13 +107,30 @@ def _watched(steps: Steps) -> None:
     Journal.append, FlagdFile._write_staged = appended, staged  # type: ignore[method-assign]
 
 
+_TASKS: dict[Any, tuple[str, ...]] = {
+    flows.waves: ("verify_entry_criteria", "scale_flag", "monitor_wave", "go_no_go", "notify_wave"),
+    flows.gate: ("decide_answer",),
+    tasks.monitor_wave: ("review_wave",),
+    tasks.prove_rollback: ("prove_rollback",),
+}
+
+
+def _plain_wave(number: int) -> Callable[..., Any]:
+    def wave(rollout: str, _name: str, connections: str, **_: Any) -> Any:
+        return flows.waves._steps(rollout, number, connections)
+
+    return wave
+
+
 def _without_prefect(via: OpenConnections) -> None:
     """The runbook's Prefect calls that need a server, as plain ones."""
     log = logging.getLogger("walk")
-    quiet = SimpleNamespace(update=lambda *_: None, flush=lambda: None)
-    looks: Callable[..., Any] = lambda at: evaluate(at.run, at.now, review=True)  # noqa: E731
-    engine.rollout.monitoring._review = SimpleNamespace(with_options=lambda **_: looks)  # type: ignore[assignment]
-    flows.rollout.wave = flows.waves.wave.fn  # type: ignore[assignment]
+    quiet = SimpleNamespace(update=lambda *_: None, flush=lambda: None, hand_over=lambda _: None)
+    for module, names in _TASKS.items():
+        for name in names:
+            setattr(module, name, getattr(module, name).fn)
+    tasks.monitor_wave._Progress = lambda _: quiet  # type: ignore[assignment, misc]
+    flows.waves.wave_flow = _plain_wave  # type: ignore[assignment]
     flows.waves.get_run_logger = lambda: log  # type: ignore[assignment, return-value]
     flows.rollout.reporter_for = flows.waves.reporter_for = lambda _: quiet  # type: ignore[assignment, return-value]
     for module in (engine.rollout.start_or_resume, flows.waves):

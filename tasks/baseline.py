@@ -1,0 +1,25 @@
+"""Measure the old path before anything is raised."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from engine.measuring.references import measure_baseline as measure
+from tasks.wave_step import InHand
+from tidegate.criteria.references import BASELINE
+
+
+@task(
+    name="measure baseline",
+    task_run_name="{of.name}: measure the baseline",
+    description="Record the old path's metrics over the plan's baseline window, once.",
+    retries=0,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def measure_baseline(of: InHand) -> State:
+    """What was recorded; what could not be measured is recorded as such, and named."""
+    measure(of.run)
+    metrics = of.run.state.references.get(BASELINE, {})
+    return Completed(message=f"The old path is recorded: {len(metrics)} metrics.")
