@@ -5,6 +5,7 @@ A rollback is typed when seconds count: for it nothing else is imported than wha
 
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -44,14 +45,27 @@ def make_app(*, rollback_alone: bool = False) -> typer.Typer:
         rich_markup_mode="rich",
     )
     # Without this, an app of one command would not expect the command's name.
-    app.callback()(_nothing)
+    app.callback()(_common)
     rollback_command.add_to(app)
     for name in () if rollback_alone else _OTHERS:
         import_module(f"console.{name}").add_to(app)
     return app
 
 
-def _nothing() -> None:
+def _show_version(asked: bool) -> None:
+    if asked:
+        # Imported here: a rollback does not wait for it.
+        from importlib.metadata import version
+
+        typer.echo(f"tidegate {version('tidegate')}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     pass
 
 

@@ -20,7 +20,10 @@ from tidegate.pages.plan_check import plan_report
 from tidegate.rollout.decision import STOPS_SOAK
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 _BLOCK = re.compile(r"^ *```(?:console|sh)?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(tidegate [^`]+)`")
 APP = typer.main.get_command(make_app())
@@ -40,6 +43,8 @@ ELSEWHERE = {
     "prefect worker start": "console/local_stack/stack_processes.py",
     "make demo": "Makefile",
     "make test": "Makefile",
+    "make setup": "Makefile",
+    "make trials": "Makefile",
     "export": "",  # settings for the lines below it
 }
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -147,8 +147,7 @@ def test_a_code_in_prefects_own_form_is_believed_once_and_a_wrong_one_leaves_the
     assert f"the code of {APPROVER} was used already" in gate.refusal
     assert via.flags.read(run.flag).exposure == ZERO
 
-    _early_in_a_step()
-    assert form.send(gate, code(utc_now())) == "ACCEPT"
+    _passed(form, run, gate, code)
     reach(run, Phase.WAVE, wave=1, seconds=120)
     assert via.flags.read(run.flag).exposure == run.plan.exposure_at(1)
 
@@ -161,6 +160,24 @@ def test_a_code_in_prefects_own_form_is_believed_once_and_a_wrong_one_leaves_the
     assert via.flags.read(run.flag).exposure == ZERO
     reach(run, Phase.ROLLED_BACK, seconds=60)
     _no_code_anywhere(via, run, used)
+
+
+def _passed(form: Form, run: OpenRollout, gate: GateRecord, code: Callable[[datetime], str]) -> None:
+    """A right code passes the gate; on a busy machine scrapes are lost, and what the alerts say of that is asked anew."""
+    for _ in range(4):
+        _early_in_a_step()
+        assert form.send(gate, code(utc_now())) == "ACCEPT"
+
+        def ruled(asked: int = gate.attempt) -> bool:
+            now = run.refresh().gate
+            return run.state.approved_wave == 1 or (now is not None and now.attempt > asked)
+
+        wait_for(ruled, 120, f"attempt {gate.attempt} is ruled on")
+        if run.state.approved_wave == 1:
+            return
+        gate = form.waits(gate.attempt + 1)
+        assert "worse than when you were asked" in gate.refusal
+    raise AssertionError(f"refused again and again: {gate.refusal}")
 
 
 def _held_in_prefect_by_anybody(run: OpenRollout, spent: str) -> None:

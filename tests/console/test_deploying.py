@@ -1,0 +1,52 @@
+"""A deployment is waited for as long as Prefect's server lives, and what is going on is said meanwhile."""
+
+import subprocess
+import sys
+
+import pytest
+
+from console.local_stack import deploying
+from console.local_stack.deploying import DeployFailed
+
+SLOW = (sys.executable, "-c", "import sys; sys.stdin.read()")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> "subprocess.Popen[bytes]":
+    """A deployment that ends when its input does."""
+    monkeypatch.setattr(deploying, "_SAY_EVERY_SECONDS", 0.05)
+    return subprocess.Popen(SLOW, stdin=subprocess.PIPE)
+
+
+def test_a_slow_one_is_waited_for(slow: "subprocess.Popen[bytes]") -> None:
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 3:
+            assert slow.stdin is not None
+            slow.stdin.close()
+
+    deploying._wait(slow, say, lambda: True)
+    assert slow.returncode == 0
+    assert said[0].startswith("still deploying the flows (0 s)")
+
+
+def test_it_is_given_up_once_the_server_is_gone(slow: "subprocess.Popen[bytes]") -> None:
+    alive = iter((True, True, False))
+    said: list[str] = []
+    with pytest.raises(DeployFailed, match="Prefect's server ended while the flows were being deployed"):
+        deploying._wait(slow, said.append, lambda: next(alive))
+    assert len(said) == 2
+    slow.kill()
+    slow.wait()
+
+
+def test_it_is_given_up_after_a_quarter_of_an_hour(
+    slow: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploying, "_PATIENCE_SECONDS", 0.2)
+    with pytest.raises(DeployFailed, match="took over"):
+        deploying._wait(slow, lambda _: None, lambda: True)
+    slow.kill()
+    slow.wait()
