@@ -26,7 +26,8 @@ Body = dict[str, Any]
 class StandIn:
     """`worker` gets what a resumed run would, `orders` what a started deployment would; it gives back what that says.
 
-    Once it is told which rollout `asks`, it takes what the gate's form takes, as the server does.
+    Once it is told which rollout `asks`, it takes what the gate's form takes, as the server does. Only where it is
+    `polled` it has work pools, each with a living worker.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class StandIn:
         self.given: list[Body] = []
         self.inputs: dict[str, datetime] = {}
         self.asks: OpenRollout | None = None
+        self.polled = False
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}/api"
         self._deployments: dict[str, str] = {}
@@ -72,6 +74,10 @@ class StandIn:
         self._runs[made["id"]] = made
         return made
 
+    def pool(self, name: str) -> Body | None:
+        made = {"id": str(uuid4()), "name": name, "type": "process", "is_paused": False, "base_job_template": {}}
+        return {**made, "default_queue_id": str(uuid4())} if self.polled else None
+
     def run(self, run: str) -> Body | None:
         return self._runs.get(run)
 
@@ -88,7 +94,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             *_, what, last = self.path.split("/")
-            self._say(200, stand_in.run(last) if what == "flow_runs" else stand_in.deployment(last))
+            known = {"flow_runs": stand_in.run, "work_pools": stand_in.pool}
+            self._say(200, known.get(what, stand_in.deployment)(last))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -97,6 +104,8 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
                 self._say(201, stand_in.resumed(body))
             elif last == "create_flow_run":
                 self._say(201, stand_in.started(which, body["parameters"]))
+            elif which in ("queues", "workers"):
+                self._say(200, [{"status": "ONLINE"}] if which == "workers" else [])
             else:
                 self._say(201, stand_in.filtered(body))
 

@@ -67,6 +67,7 @@ def prefect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     for person in (APPROVER, LEAD):
         add_approver(approvers_path(), person)
     with prefect_stand_in() as stand_in:
+        stand_in.polled = True
         yield stand_in
 
 
@@ -277,6 +278,7 @@ def test_the_dashboard_is_driven_through_a_rehearsal(bench: Bench, page: Page, p
             page.goto(url)
             page.get_by_role("link", name=run.rollout).first.click()
             expect(page.locator("#live .status").first).to_have_text("✓ HEALTHY")
+            expect(page.get_by_text("work pool")).to_have_count(0)
 
             # Measured values change by themselves within ten seconds, and the page is never loaded anew.
             page.evaluate("window.stayed = true")
