@@ -26,6 +26,7 @@ import tasks.monitor_wave
 import tasks.prove_rollback
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import Fenced
+from blocks.flags import flagd_writer
 from engine.rollout.evaluation import evaluate, review_due
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, settle, utc_now
@@ -94,17 +95,17 @@ def tell(path: Path, text: str) -> None:
 
 
 def _watched(steps: Steps) -> None:
-    append, stage = Journal.append, FlagdFile._write_staged
+    append, move = Journal.append, flagd_writer.move
 
     def appended(self: Journal, name: str, kind: Kind, *rest: Any, **more: Any) -> Any:
         steps.step(f"entry {kind.value}")
         return append(self, name, kind, *rest, **more)
 
-    def staged(self: FlagdFile, *what: Any) -> None:
-        stage(self, *what)
+    def moved(*what: Any) -> bytes | None:
         steps.step("flag write")
+        return move(*what)
 
-    Journal.append, FlagdFile._write_staged = appended, staged  # type: ignore[method-assign]
+    Journal.append, flagd_writer.move = appended, moved  # type: ignore[method-assign]
 
 
 _TASKS: dict[Any, tuple[str, ...]] = {
