@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -39,10 +40,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def deploying_process() -> int:
     """The process of ours that deploys the flows."""
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"deploy\0--all" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"deploy\0--all" in (process / "cmdline").read_bytes():
+                return int(process.name)
     raise AssertionError("nothing deploys")
 
 
