@@ -11,7 +11,7 @@ from engine.rollout.monitoring import guard_until
 from engine.rollout.session import utc_now
 from tasks.wave_step import WaveStep, as_state
 from tidegate.journal.state import Phase
-from tidegate.pages.tables import evidence_table
+from tidegate.pages.tables import evidence_text
 from tidegate.pages.wave_outcome import wave_outcome
 from tidegate.values.verdict import Verdict
 
@@ -33,8 +33,8 @@ def verify_entry_criteria(at: WaveStep) -> State:
     if not guard_until(run, at.reporter, allowed, Phase.RAISING):
         return as_state(wave_outcome(run.plan, run.state, at.wave))
     findings = entry_findings(run, at.wave, utc_now())
-    table = evidence_table(findings) if findings else "Nothing is measured to enter this wave."
+    seen = evidence_text(findings) if findings else "Nothing is measured to enter this wave."
     if bad := [f for f in findings if f.verdict not in _GOOD]:
         revoke_approval(run, at.wave, f"not raised: {bad[0].text}: {bad[0].verdict.value}. {bad[0].sentence}")
-        return Failed(name="NotVerified", message=f"{len(bad)} of {len(findings)} criteria do not hold.\n\n{table}")
-    return Completed(message=f"{len(findings)} criteria hold.\n\n{table}")
+        return Failed(name="NotVerified", message=f"{len(bad)} of {len(findings)} criteria do not hold.\n{seen}")
+    return Completed(message=f"{len(findings)} criteria hold.\n{seen}")

@@ -296,7 +296,7 @@ def test_form_status_and_document_show_who_signs_and_who_has() -> None:
     signed_by(journal, EVE, "counted", stated=[OPS])
     state = journal.state
     form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, state.stated[1]), "")
-    assert f"| Sign-off, ops: all 1 statements are made | PASS | Stated by {EVE} (ops). |" in form
+    assert f"- ✓ **PASS** Sign-off, ops: all 1 statements are made: Stated by {EVE} (ops)." in form
     assert f"| lead | {ANN}, {BOB} | nobody yet |" in form
     assert f"| ops | {EVE} | {EVE} |" in form
     shown = status_json(PLAN, state, Timing(PLAN, Pace(journal.now)))["sign_off"]

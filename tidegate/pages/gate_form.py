@@ -7,7 +7,7 @@ from tidegate.gates.statements import Statement, checklist_statements, people_of
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
 from tidegate.notices.texts import approvals_words, wave_words
-from tidegate.pages.tables import evidence_table, one_line, table_row
+from tidegate.pages.tables import evidence_list, one_line, table_row
 from tidegate.plan.model import Plan
 from tidegate.values.verdict import Finding
 
@@ -27,7 +27,7 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
     parts.append(f"{approvals_words(plan)}\n")
     parts.append(f"Go or extend: {', '.join(approvers_of(plan, wave))}. Hold or rollback: anybody.\n")
-    parts.append(evidence_table(findings))
+    parts.append(f"{evidence_list(findings)}\n")
     if gate and gate.old_path:
         parts.append("\nNothing is measured to enter this wave. The old path now:\n")
         parts.append(_old_path_table(gate.old_path))

@@ -55,6 +55,20 @@ def evidence_table(findings: Iterable[Finding]) -> str:
     return "\n".join(rows)
 
 
+def evidence_list(findings: Iterable[Finding]) -> str:
+    """The findings as a Markdown list, which wraps where a table is cut off: in a form's small window."""
+    return "\n".join(f"- {MARKS[f.verdict]} **{f.verdict.value}** {_said(f)}" for f in findings)
+
+
+def evidence_text(findings: Iterable[Finding]) -> str:
+    """The findings as plain lines, for what shows no Markdown."""
+    return "\n".join(f"{MARKS[f.verdict]} {f.verdict.value} {_said(f)}" for f in findings)
+
+
+def _said(finding: Finding) -> str:
+    return f"{one_line(finding.text)}: {one_line(finding.sentence)}"
+
+
 def section_table(plan: Plan, findings: Sequence[Finding]) -> str:
     """The verdict of each section of the checklist, in Markdown."""
     rows = [table_row("", "Checklist", "Verdict"), "|---|---|---|"]
