@@ -238,7 +238,7 @@ def test_the_first_gate_asks_for_the_checklist_too() -> None:
     assert [(s.key, s.role, s.text) for s in statements(PLAN, 1)] == [
         ("first.1", "lead", "The team is there"),
         ("checklist.1", "lead", "Checklist, Code: all 2 lines are done"),
-        ("checklist.2", "commander", "Checklist, People: all 1 lines are done"),
+        ("checklist.2", "commander", "Checklist, People: the line is done"),
     ]
     assert statements(PLAN, 2) == ()
 
@@ -265,7 +265,7 @@ def test_a_section_of_several_roles_asks_each_of_them_for_its_own_lines() -> Non
     plan = plan_of({"checklist": {"All": [*lines, {"text": "Tested", "role": "lead"}]}})
     assert [(s.key, s.role, s.text) for s in statements(plan, 1)][1:] == [
         ("checklist.1.1", "lead", "Checklist, All: all 2 lines of lead are done"),
-        ("checklist.1.2", "commander", "Checklist, All: all 1 lines of commander are done"),
+        ("checklist.1.2", "commander", "Checklist, All: the line of commander is done"),
     ]
 
 

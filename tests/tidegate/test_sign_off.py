@@ -96,7 +96,7 @@ def test_only_lines_that_people_prove_stand_in_the_box_of_a_section() -> None:
     ]
     plan = signing({"checklist": {"All measured": [lines[1]], "Mixed": lines}, "sign_off": {}})
     [box] = statements(plan, 1)
-    assert (box.key, box.role, box.text) == ("checklist.2", "lead", "Checklist, Mixed: all 1 lines are done")
+    assert (box.key, box.role, box.text) == ("checklist.2", "lead", "Checklist, Mixed: the line is done")
     assert statement_help(plan, box).splitlines()[1:] == ["", "- Reviewed"]
 
 
@@ -296,7 +296,7 @@ def test_form_status_and_document_show_who_signs_and_who_has() -> None:
     signed_by(journal, EVE, "counted", stated=[OPS])
     state = journal.state
     form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, state.stated[1]), "")
-    assert f"- ✓ **PASS** Sign-off, ops: all 1 statements are made: Stated by {EVE} (ops)." in form
+    assert f"- ✓ **PASS** Sign-off, ops: the statement is made: Stated by {EVE} (ops)." in form
     assert f"| lead | {ANN}, {BOB} | nobody yet |" in form
     assert f"| ops | {EVE} | {EVE} |" in form
     shown = status_json(PLAN, state, Timing(PLAN, Pace(journal.now)))["sign_off"]

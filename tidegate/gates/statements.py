@@ -51,15 +51,20 @@ def checklist_statements(plan: Plan) -> Iterator[tuple[Statement, tuple[str, ...
             alone = len(roles) == 1
             key = f"checklist.{number}" if alone else f"checklist.{number}.{position}"
             whose = "" if alone else f" of {role}"
-            yield Statement(key, role, f"Checklist, {section}: all {len(lines)} lines{whose} are done"), lines
+            done = f"the line{whose} is done" if len(lines) == 1 else f"all {len(lines)} lines{whose} are done"
+            yield Statement(key, role, f"Checklist, {section}: {done}"), lines
 
 
 def sign_off(plan: Plan) -> tuple[Statement, ...]:
     """One box for each role that signs before wave 1."""
     return tuple(
-        Statement(f"sign-off.{number}", role, f"Sign-off, {role}: all {len(lines)} statements are made", True)
+        Statement(f"sign-off.{number}", role, f"Sign-off, {role}: {_made(len(lines))}", True)
         for number, (role, lines) in enumerate(plan.sign_off.items(), start=1)
     )
+
+
+def _made(statements: int) -> str:
+    return "the statement is made" if statements == 1 else f"all {statements} statements are made"
 
 
 def may_state(plan: Plan, statement: Statement, person: str) -> bool:
