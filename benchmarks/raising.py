@@ -4,6 +4,7 @@ import time
 
 from blocks.flags.backend import FlagBackend
 from engine.rollout.session import OpenRollout
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
@@ -18,6 +19,6 @@ def raise_at_once(run: OpenRollout, wave: int) -> None:
     """The entries and the write of a raise, without asking for any evidence."""
     exposure, claim = run.plan.exposure_at(wave), run.keep_claim()
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
-    run.append(Kind.RAISING, body)
+    run.append(body_from_json(Kind.RAISING, body))
     revision = serve(run.connections.flags, run.flag, exposure, claim.epoch)
-    run.append(Kind.RAISED, {**body, "revision": revision})
+    run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}))

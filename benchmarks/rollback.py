@@ -93,7 +93,9 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     from benchmarks.raising import raise_at_once
     from console.commands.plan_commands import plan_from
     from engine.rollout.open import open_rollout
+    from tidegate.journal.bodies import body_from_json
     from tidegate.journal.entries import Kind
+    from tidegate.journal.evidence_bodies import Soaked
 
     plan, who = plan_from("rehearsal.yaml"), "benchmark@company.com"
     name = f"bench-{uuid4().hex[:6]}"
@@ -102,10 +104,10 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     run.wait_for_claim()
     for wave in range(1, len(plan.waves) + 1):
         body = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": who, "extension_seconds": 0}
-        run.append(Kind.GATE_DECIDED, body)
+        run.append(body_from_json(Kind.GATE_DECIDED, body))
         raise_at_once(run, wave)
         if wave < len(plan.waves):
-            run.append(Kind.SOAKED, {"wave": wave})
+            run.append(Soaked(wave))
     return run
 
 

@@ -25,6 +25,7 @@ from engine.measuring.references import measure_baseline
 from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.loading.loader import load_plan
@@ -84,7 +85,7 @@ def _raised(connections: object) -> OpenRollout:
         connection_set="benchmark",
     )
     run.wait_for_claim()
-    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, fenced=True)
+    run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), fenced=True)
     end = time.monotonic() + _PATIENCE
     while any(f.verdict is not Verdict.PASS for f in entry_findings(run, 1, utc_now())):
         _wait(end, run)

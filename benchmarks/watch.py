@@ -25,6 +25,7 @@ from engine.watch.guard_rounds import GuardRounds
 from engine.watch.orphans import Orphans
 from engine.watch.supervisor import _guard
 from engine.watch.unguarded import Unguarded
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Plan
@@ -114,16 +115,16 @@ def _one(via: OpenConnections, plan: Plan, number: int) -> None:
         connection_set="benchmark",
         is_rehearsal=True,
     )
-    via.journal.open_rollout(name, key, opening, utc_now())
+    via.journal.open_rollout(name, key, opening.to_json(), utc_now())
     run = OpenRollout(via, name)
     run.wait_for_claim()
     ruling = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": "b@company.com", "extension_seconds": 0}
-    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
-    run.append(Kind.GATE_DECIDED, ruling)
+    run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}))
+    run.append(body_from_json(Kind.GATE_DECIDED, ruling))
     raise_at_once(run, 1)
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     asked = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""}
-    run.append(Kind.GATE_OPENED, asked)
+    run.append(body_from_json(Kind.GATE_OPENED, asked))
     run.release_claim()
 
 

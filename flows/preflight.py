@@ -17,7 +17,7 @@ from engine.prefect_api.work_pools import workers_check
 from engine.preflight.approvals import approval_checks
 from engine.preflight.checks import Check, preflight_checks
 from engine.preflight.reuse import reuse_check
-from engine.preflight.rollback_steps import snapshot_body, way_back_checks
+from engine.preflight.rollback_steps import snapshot_json, way_back_checks
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
 from engine.rollout.session import OpenRollout, utc_now
@@ -25,7 +25,8 @@ from engine.rollout.start_or_resume import PLANS
 from flows.forms import DURATION, EMAIL
 from tasks.verify_checklist import verify_checklist
 from tidegate.checklist.judge import checklist_rows
-from tidegate.journal.entries import Kind
+from tidegate.journal.evidence_bodies import PreflightDone
+from tidegate.journal.lifecycle_bodies import Closed
 from tidegate.notices.texts import closed
 from tidegate.pages.tables import evidence_table, section_table
 from tidegate.plan.model import Plan, parse_pace
@@ -74,11 +75,11 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
     findings = verify_checklist((*checks, *_way_back(run.connections, run.plan, now), *_on_this_worker(run.plan)))
     verdict = _show(run.plan, findings)
-    body = {"verdict": verdict.value, "findings": [f.to_json() for f in findings], **snapshot_body(findings)}
-    run.append(Kind.PREFLIGHT, body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
+    body = PreflightDone(verdict, [f.to_json() for f in findings], snapshot_json(findings))
+    run.append(body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
     if verdict is not Verdict.PASS:
         reason = f"Preflight: {_why(findings)}"
-        run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda s: not s.phase.is_open, fenced=True)
+        run.append(Closed(reason, "tidegate"), unless=lambda s: not s.phase.is_open, fenced=True)
         notify(run, closed(run.plan, run.state))
     reporter.update(run, now)
 

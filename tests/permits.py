@@ -6,6 +6,7 @@ from datetime import datetime
 from blocks.flags.backend import FlagBackend, Leasing
 from engine.rollout.session import OpenRollout
 from tidegate.gates.statements import may_state, people_of, statements
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
@@ -30,9 +31,9 @@ def raise_without_evidence(run: OpenRollout, wave: int) -> None:
     """The entries and the write of a raise that nobody asks any evidence for."""
     exposure, claim = run.plan.exposure_at(wave), run.keep_claim()
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
-    run.append(Kind.RAISING, body)
+    run.append(body_from_json(Kind.RAISING, body))
     revision = put(run.connections.flags, run.flag, exposure, claim.epoch)
-    run.append(Kind.RAISED, {**body, "revision": revision})
+    run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}))
 
 
 def approve_wave(run: OpenRollout, wave: int, by: str, at: datetime | None = None) -> None:
@@ -44,4 +45,6 @@ def approve_wave(run: OpenRollout, wave: int, by: str, at: datetime | None = Non
     body = {"wave": wave, "attempt": 1, "reason": "", "extension_seconds": 0}
     for person in [*(p for p in made if p != by), by]:
         outcome = "go" if person == by else "counted"
-        run.append(Kind.GATE_DECIDED, {**body, "outcome": outcome, "by": person, "stated": made[person]}, at)
+        run.append(
+            body_from_json(Kind.GATE_DECIDED, {**body, "outcome": outcome, "by": person, "stated": made[person]}), at
+        )

@@ -7,6 +7,7 @@ from blocks.errors import ConnectionFault, Refused
 from blocks.journal.lists import append_to_list
 from blocks.journal.store import JournalStore
 from tidegate.journal.entries import GENESIS, Entry, Kind, broken_link, link_of
+from tidegate.journal.hold_bodies import RaisingFrozen, RaisingUnfrozen
 from tidegate.rollout.freeze import FREEZE, Freeze, freeze_in_force
 
 
@@ -29,18 +30,17 @@ def why_frozen(journal: JournalStore) -> str:
 
 def freeze(journal: JournalStore, by: str, reason: str, at: datetime) -> bool:
     """Freeze every raise until `unfreeze`; False where raising is frozen already."""
-    body = {"by": by, "reason": reason}
-    return append_to_list(journal, FREEZE, Kind.FROZEN, body, at, unless=lambda known: _of(known) is not None)
+    body = RaisingFrozen(by, reason)
+    return append_to_list(journal, FREEZE, body, at, unless=lambda known: _of(known) is not None)
 
 
 def unfreeze(journal: JournalStore, by: str, reason: str, at: datetime) -> bool:
     """End the freeze, and accept what was done to the list; False where there was nothing to end."""
-    body = {"by": by, "reason": reason}
 
     def whole(known: Sequence[Entry]) -> bool:
         return _of(known) is None and not _broken(journal, known)
 
-    return append_to_list(journal, FREEZE, Kind.UNFROZEN, body, at, unless=whole)
+    return append_to_list(journal, FREEZE, RaisingUnfrozen(by, reason), at, unless=whole)
 
 
 def _broken(journal: JournalStore, entries: Sequence[Entry]) -> str:

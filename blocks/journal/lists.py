@@ -1,12 +1,12 @@
 """Lists of the journal's own, which are no rollout's: written entry by entry like a rollout's, by whoever comes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 from blocks.errors import Conflict
 from blocks.journal.store import JournalStore
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.body import Body
+from tidegate.journal.entries import Entry
 
 _ATTEMPTS = 8
 
@@ -14,8 +14,7 @@ _ATTEMPTS = 8
 def append_to_list(
     journal: JournalStore,
     name: str,
-    kind: Kind,
-    body: Mapping[str, Any],
+    body: Body,
     at: datetime,
     *,
     unless: Callable[[Sequence[Entry]], bool],
@@ -30,9 +29,9 @@ def append_to_list(
             return False
         try:
             if entries:
-                journal.append(name, kind, body, at, entries[-1].sequence + 1, entries[-1].hash)
+                journal.append(name, body.kind, body.to_json(), at, entries[-1].sequence + 1, entries[-1].hash)
             else:
-                journal.note(name, kind, body, at)
+                journal.note(name, body.kind, body.to_json(), at)
         except Conflict:
             continue
         return True

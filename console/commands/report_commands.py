@@ -87,9 +87,9 @@ def _close_out(run: OpenRollout, *, as_json: bool) -> None:
     since = entries[recorded["sequence"] :] if recorded else []
     told = recorded is not None and all(entry.kind is Kind.REPORTED for entry in since)
     body = closeout(run.plan, entries[: recorded["sequence"]] if told and recorded else entries)
-    if not told or recorded is None or recorded["sha256"] != reported_body(body)["sha256"]:
-        run.append(Kind.REPORTED, reported_body(body))
-        log.print(f"its SHA-256 {reported_body(body)['sha256']} stands in the journal", markup=False)
+    if not told or recorded is None or recorded["sha256"] != reported_body(body).sha256:
+        run.append(reported_body(body))
+        log.print(f"its SHA-256 {reported_body(body).sha256} stands in the journal", markup=False)
     print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else closeout_markdown(body))
 
 

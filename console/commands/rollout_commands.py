@@ -28,7 +28,7 @@ from engine.rollback.journal_fallback import keep_room
 from engine.rollout.open import NotAllowed, must_be_free, new_rollout_name, open_rollout, refusal
 from engine.rollout.session import OpenRollout, UnknownRollout, utc_now, why_unread
 from tidegate.checklist.judge import section_verdicts
-from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import Closed
 from tidegate.notices.upkeep_due import open_words
 from tidegate.pages.progress_page import progress_page
 from tidegate.pages.tables import MARKS
@@ -233,7 +233,7 @@ def _close_unstarted(via: OpenConnections, name: str, by: str, error: BaseExcept
     why = "Stopped at the keyboard before its run was started." if stopped else f"No run could be started: {error}"
     try:
         run = OpenRollout(via, name)
-        run.append(Kind.CLOSED, {"reason": why, "by": by}, unless=lambda s: not s.phase.is_open or s.exposure != ZERO)
+        run.append(Closed(why, by), unless=lambda s: not s.phase.is_open or s.exposure != ZERO)
         goes_on = run.state.phase.is_open
     except UnknownRollout:
         return

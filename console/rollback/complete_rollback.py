@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -32,7 +32,7 @@ from engine.rollback.unknown_flag import must_be_known
 from engine.rollback.zero import Zeroed, zero_flag
 from engine.rollout.resolve_rollout import NotOne, may_turn_back, the_last_rollout, the_open_rollout
 from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import RolledBackToZero
 from tidegate.notices.rollback_texts import step_lines
 from tidegate.pages.tables import seconds_between
 from tidegate.views.status import status_json
@@ -97,7 +97,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         raise
     except Exception as fault:  # noqa: BLE001 - as above
         if run.state.rollback is None:
-            spill(run.rollout, run.flag, Kind.ROLLING_BACK, _body(zeroed, order))
+            spill(run.rollout, run.flag, _body(zeroed, order))
         log.print(f"NOT proven: what follows zero failed ({why_unread(fault)}).", markup=False)
         raise typer.Exit(Exit.UNREACHABLE) from None
 
@@ -129,13 +129,13 @@ def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason:
 
 
 def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:
-    spill(name, key, Kind.ROLLING_BACK, _body(zeroed, order))
+    spill(name, key, _body(zeroed, order))
     kept = what_is_kept(key, zeroed.ordered_at)
     log.print(f"{why}. {kept}. NOT proven: the plan's counter is not known without the journal.", markup=False)
     raise typer.Exit(Exit.UNREACHABLE) from None
 
 
-def _body(zeroed: Zeroed, order: Order) -> dict[str, Any]:
+def _body(zeroed: Zeroed, order: Order) -> RolledBackToZero:
     return rollback_body(zeroed, reason=order.reason, criterion="by hand", by=order.who)
 
 
@@ -194,7 +194,7 @@ def complete(row: RolloutRow, zeroed: Zeroed, *, who: str, reason: str) -> tuple
         run = OpenRollout(connections(), row.rollout)
     except Exception as fault:  # noqa: BLE001 - a zero that was written is kept, whatever else is wrong
         body = rollback_body(zeroed, reason=reason, criterion="by hand", by=who)
-        spill(row.rollout, row.flag, Kind.ROLLING_BACK, body)
+        spill(row.rollout, row.flag, body)
         return (
             False,
             f"Not proven: it cannot be read ({why_unread(fault)}). {what_is_kept(row.flag, zeroed.ordered_at)}.",

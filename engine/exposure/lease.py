@@ -6,7 +6,7 @@ from datetime import datetime
 from blocks.errors import ConnectionFault, Refused
 from blocks.flags.backend import Leasing
 from engine.rollout.session import OpenRollout
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import LeaseRenewed
 from tidegate.rollout.lease import lease_end, renewal_due
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
@@ -16,17 +16,17 @@ _log = logging.getLogger("tidegate.lease")
 
 def write_exposure(
     run: OpenRollout, exposure: Exposure, epoch: int, now: datetime, permit: Permit | None = None
-) -> tuple[str, dict[str, str]]:
-    """Write the exposure with the end that its plan gives it; its revision, and what the entry says of the end.
+) -> tuple[str, datetime | None]:
+    """Write the exposure with the end that its plan gives it; its revision, and when it ends by itself.
 
     Raises what the flag's backend raises; Refused where its evaluators know no time.
     """
     backend, until = run.connections.flags, lease_end(run.plan, exposure, now)
     if until is None:
-        return backend.write(run.flag, exposure, epoch, permit), {}
+        return backend.write(run.flag, exposure, epoch, permit), None
     if not isinstance(backend, Leasing):
         raise Refused(f"flag.lease: {type(backend).__name__} knows no leases, allowed is a flagd file")
-    return backend.write_until(run.flag, exposure, epoch, until, permit), {"lease_until": until.isoformat()}
+    return backend.write_until(run.flag, exposure, epoch, until, permit), until
 
 
 def renew_lease(run: OpenRollout, now: datetime) -> None:
@@ -42,5 +42,4 @@ def renew_lease(run: OpenRollout, now: datetime) -> None:
     except ConnectionFault as fault:
         _log.warning("the exposure of %s ends at %s unless it is renewed: %s", run.flag, state.lease_until, fault)
         return
-    body = {"until": until.isoformat(), "epoch": claim.epoch}
-    run.append(Kind.LEASED, body, now, unless=lambda s: s.goes_no_further, fenced=True)
+    run.append(LeaseRenewed(until, claim.epoch), now, unless=lambda s: s.goes_no_further, fenced=True)

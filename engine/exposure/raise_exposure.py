@@ -10,7 +10,7 @@ from engine.exposure.lease import write_exposure
 from engine.exposure.permits import MayNotRaise, permit_to_raise
 from engine.exposure.revert_raise import revert_raise
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import RaiseBegun, Raised
 from tidegate.journal.state import RolloutState
 from tidegate.rollout.permit import Permit, forbids_raising
 from tidegate.values.exposure import Exposure
@@ -31,19 +31,24 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     if run.state.wave >= wave:
         return False
     permit = permit_to_raise(run, wave)
-    body = {"wave": wave, "exposure": permit.exposure.to_json(), "epoch": permit.epoch}
 
     def forbidden(state: RolloutState) -> bool:
         return bool(forbids_raising(run.plan, state, wave))
 
     recorded = run.state.intended == permit.exposure
-    if not recorded and run.append(Kind.RAISING, body, unless=forbidden, fenced=True) is None:
+    if (
+        not recorded
+        and run.append(RaiseBegun(wave, permit.exposure, permit.epoch), unless=forbidden, fenced=True) is None
+    ):
         raise Superseded(forbids_raising(run.plan, run.state, wave))
     try:
         revision, lease = _written(run, wave, permit)
         at: datetime = utc_now()
         # What was written meanwhile, a hold above all, was told to people: the raise must not come behind it.
-        if run.append(Kind.RAISED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
+        if (
+            run.append(Raised(wave, permit.exposure, permit.epoch, revision, lease), at, unless=forbidden, fenced=True)
+            is None
+        ):
             raise MayNotRaise(forbids_raising(run.plan, run.state, wave))
     except Fenced:
         raise  # whoever has taken over lowers it
@@ -53,7 +58,7 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     return True
 
 
-def _written(run: OpenRollout, wave: int, permit: Permit) -> tuple[str, dict[str, str]]:
+def _written(run: OpenRollout, wave: int, permit: Permit) -> tuple[str, datetime | None]:
     """Write, trying again with a new permit while the backend is merely unreachable; read it back, look once more."""
     for pause in (*_PAUSES, None):
         try:

@@ -7,7 +7,7 @@ from engine.exposure.lease import write_exposure
 from engine.exposure.seize_claim import seize_flag
 from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import RaiseReverted
 from tidegate.notices.raise_texts import raise_reverted
 
 _log = logging.getLogger("tidegate.exposure")
@@ -31,9 +31,8 @@ def revert_raise(run: OpenRollout, reason: str) -> bool:
     revision, lease = write_exposure(run, allowed, claim.epoch, utc_now())
     wave = state.wave + 1
     _log.error("%s was at %s without a permit and is at %s again: %s", run.flag, written, allowed, reason)
-    body = {"wave": wave, "before": written.to_json(), "exposure": allowed.to_json(), "epoch": claim.epoch}
-    body |= {"revision": revision, "reason": reason} | lease
-    if run.append(Kind.RAISE_REVERTED, body, unless=lambda s: s.rollback is not None, fenced=True):
+    body = RaiseReverted(wave, written, allowed, claim.epoch, revision, reason, lease)
+    if run.append(body, unless=lambda s: s.rollback is not None, fenced=True):
         notify(run, raise_reverted(run.plan, run.state, wave, written, reason))
     return True
 

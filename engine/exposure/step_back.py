@@ -9,7 +9,7 @@ from engine.measuring.measure import drift_of
 from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import Lowered, LoweringBegun
 from tidegate.journal.state import HoldCause, RolloutState
 from tidegate.notices.texts import lowered
 from tidegate.rollout.step_back import forbids_stepping_back
@@ -35,15 +35,18 @@ def step_back(
     run.refresh()
     _must_not_raise(run)
     exposure = run.plan.exposure_at(wave)
-    body = {"wave": wave, "before": run.state.wave, "exposure": exposure.to_json(), "epoch": epoch}
-    body |= {"by": by, "reason": reason} | ({"cause": cause.value} if cause else {})
-    if run.append(Kind.LOWERING, body, at, unless=forbidden, fenced=True) is None:
+    before = run.state.wave
+    if (
+        run.append(LoweringBegun(wave, before, exposure, epoch, by, reason, cause), at, unless=forbidden, fenced=True)
+        is None
+    ):
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
     revision, lease = write_exposure(run, exposure, epoch, at or utc_now())
     seen = run.connections.flags.read(run.flag)
     if seen.exposure != exposure:
         raise NotTaken(f"{run.flag}: wrote {exposure}, read back {seen.description}")
-    if run.append(Kind.LOWERED, body | {"revision": revision} | lease, at, unless=forbidden, fenced=True) is None:
+    body = Lowered(wave, before, exposure, epoch, by, reason, revision, cause, lease)
+    if run.append(body, at, unless=forbidden, fenced=True) is None:
         raise Superseded(forbids_stepping_back(run.plan, run.state, wave))
     notify(run, lowered(run.plan, run.state, wave, by, reason, cause))
 

@@ -9,7 +9,7 @@ from engine.gates.verify_code import alone, proof_of
 from engine.rollout.open import NotPermitted
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import approvers_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.people_bodies import OrderGiven
 from tidegate.journal.refusals import Refused, is_news
 from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Approvals
@@ -45,14 +45,14 @@ def must_be_allowed(
     with alone(run.connections) as claim:
         proof = proof_of(run.connections, person, given.code, given.at or utc_now(), use="")
         problem = proof.problem or ("" if proof.step is not None else "the code proved nothing")
-        body = _body(person, what, given, problem)
+        body = OrderGiven(what, person, given.via, problem, proof.to_json())
         # What spends a code or counts towards the lock is always written; the lock's own refusals are not news.
         weighs = proof.step is not None or proof.wrong
 
         def known(state: RolloutState) -> bool:
             return not weighs and not is_news(state.refusals, Refused(utc_now(), what, person, problem))
 
-        run.append(Kind.ORDERED, body | {"proof": proof.to_json()}, unless=known, under=claim)
+        run.append(body, unless=known, under=claim)
     if problem:
         raise NotPermitted(problem)
 
@@ -69,11 +69,7 @@ def record_refusal(run: OpenRollout, person: str, what: str, given: Given, why: 
     def known(state: RolloutState) -> bool:
         return not is_news(state.refusals, Refused(utc_now(), what, person, why))
 
-    run.append(Kind.ORDERED, _body(person, what, given, why), unless=known)
-
-
-def _body(person: str, what: str, given: Given, refused: str) -> dict[str, str]:
-    return {"what": what, "by": person, "via": given.via, "refused": refused}
+    run.append(OrderGiven(what, person, given.via, why), unless=known)
 
 
 __all__ = ["Given", "approvers_of_any_gate", "must_be_allowed", "record_refusal", "refuse"]

@@ -32,8 +32,8 @@ from tidegate.gates.statements import (
     statements_of,
 )
 from tidegate.gates.votes import active_approvals
-from tidegate.journal.entries import Kind
 from tidegate.journal.fold_amendment import AMENDED
+from tidegate.journal.gate_bodies import GateAnswered, GateDecided, GateOpened
 from tidegate.journal.state import GateRecord, Phase, RolloutState
 from tidegate.notices.texts import gate_waiting
 from tidegate.rollout.decision import STOPS_SOAK
@@ -65,19 +65,17 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     refused = gate is not None and gate.wave == wave and gate.outcome in _TOLD
     refusal = gate.reason if gate is not None and refused else ""
     findings, now = evidence(run, wave), utc_now()
-    body = {
-        "wave": wave,
-        "attempt": run.state.gate_attempts.get(wave, 0) + 1,
-        "verdict": worst(f.verdict for f in findings).value,
-        "findings": [f.to_json() for f in findings],
-        "refusal": refusal,
-        "flow_run": flow_run,
-        "rolled_back_before": rollback_words(run, wave),
-        "old_path": [
-            {"title": x.title, "shown": x.shown, "level": x.level.value} for x in old_path_now(run, wave, now)
-        ],
-    }
-    run.append(Kind.GATE_OPENED, body, unless=lambda s: not _may_ask(s, wave, flow_run), fenced=True)
+    body = GateOpened(
+        wave=wave,
+        attempt=run.state.gate_attempts.get(wave, 0) + 1,
+        verdict=worst(f.verdict for f in findings),
+        findings=[f.to_json() for f in findings],
+        refusal=refusal,
+        flow_run=flow_run,
+        rolled_back_before=rollback_words(run, wave),
+        old_path=[{"title": x.title, "shown": x.shown, "level": x.level.value} for x in old_path_now(run, wave, now)],
+    )
+    run.append(body, unless=lambda s: not _may_ask(s, wave, flow_run), fenced=True)
     gate = run.state.gate
     if gate is None:
         raise RuntimeError("the gate is gone: the rollout went on elsewhere")
@@ -112,25 +110,17 @@ def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: 
     def too_late(state: RolloutState) -> bool:
         return not waits(state, wave, attempt)
 
-    body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": via}
-    return run.append(Kind.ANSWERED, body, unless=too_late) is not None
+    return run.append(GateAnswered(wave, attempt, answer.to_json(), via), unless=too_late) is not None
 
 
 def refuse_unread(run: OpenRollout, wave: int, attempt: int, why: str) -> None:
     """Refuse what came back from a form and is no answer; the gate asks anew and says why."""
-    body = {
-        "wave": wave,
-        "attempt": attempt,
-        "outcome": Outcome.REFUSED.value,
-        "reason": why,
-        "by": "",
-        "extension_seconds": 0,
-    }
+    body = GateDecided(wave, attempt, Outcome.REFUSED.value, why, by="", extension_seconds=0)
 
     def answered(state: RolloutState) -> bool:
         return not waits(state, wave, attempt) or (state.gate is not None and state.gate.answer is not None)
 
-    run.append(Kind.GATE_DECIDED, body, unless=answered)
+    run.append(body, unless=answered)
 
 
 def boxes(run: OpenRollout, wave: int) -> tuple[Statement, ...]:
@@ -205,22 +195,22 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ga
     An answer that a more cautious one has overtaken meanwhile is not ruled on: the gate still waits.
     """
     ruling = judge_answer(run, wave, answer)
-    body = {
-        "wave": wave,
-        "attempt": attempt,
-        "outcome": ruling.outcome.value,
-        "reason": ruling.reason,
-        "by": answer.approver,
-        "extension_seconds": answer.extension.total_seconds() if answer.extension else 0,
-        "stated": list(ruling.stated),
-        "statements": [
+    body = GateDecided(
+        wave=wave,
+        attempt=attempt,
+        outcome=ruling.outcome.value,
+        reason=ruling.reason,
+        by=answer.approver,
+        extension_seconds=answer.extension.total_seconds() if answer.extension else 0,
+        stated=tuple(ruling.stated),
+        statements=[
             {"key": s.key, "role": s.role, "text": s.text} for s in statements(run.plan, wave) if s.key in ruling.stated
         ],
-        **({"second": answer.second} if answer.second else {}),
-    }
+        second=answer.second,
+    )
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)
-        run.append(Kind.GATE_DECIDED, body, unless=lambda s: s.gate is None or bool(s.gate.outcome))
+        run.append(body, unless=lambda s: s.gate is None or bool(s.gate.outcome))
         return ruling
 
     def overtaken(state: RolloutState) -> bool:
@@ -228,19 +218,12 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ga
         return not waits(state, wave, attempt) or gate is None or not answer.is_the(gate.answer)
 
     more_exposure = ruling.outcome in (Outcome.GO, Outcome.EXTENDED)
-    run.append(Kind.GATE_DECIDED, body, unless=overtaken, fenced=more_exposure)
+    run.append(body, unless=overtaken, fenced=more_exposure)
     return ruling
 
 
 def revoke_approval(run: OpenRollout, wave: int, reason: str) -> None:
     """A go that no longer holds just before the write: the gate asks anew."""
     gate = run.state.gate
-    body = {
-        "wave": wave,
-        "attempt": gate.attempt if gate else 0,
-        "outcome": "withdrawn",
-        "reason": reason,
-        "by": "tidegate",
-        "extension_seconds": 0,
-    }
-    run.append(Kind.GATE_DECIDED, body, unless=lambda s: s.phase is not Phase.RAISING or s.wave >= wave, fenced=True)
+    body = GateDecided(wave, gate.attempt if gate else 0, "withdrawn", reason, by="tidegate", extension_seconds=0)
+    run.append(body, unless=lambda s: s.phase is not Phase.RAISING or s.wave >= wave, fenced=True)

@@ -11,7 +11,8 @@ from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import needs_code, read_answer
 from tidegate.gates.approval import Answer
 from tidegate.gates.codes import CodeProof
-from tidegate.journal.entries import Kind, canonical
+from tidegate.journal.entries import canonical
+from tidegate.journal.gate_bodies import GateAnswered
 
 
 def take_answer(run: OpenRollout, wave: int, attempt: int, given: Mapping[str, Any], given_at: datetime) -> None:
@@ -31,13 +32,8 @@ def _write_proven(run: OpenRollout, wave: int, attempt: int, answer: Answer, cod
     """Judge the code at the instant it was given; the answer's entry spends it, for every gate of every rollout."""
     with alone(run.connections) as claim:
         proof = _proof(run, attempt, answer, code, given_at)
-        body = {"wave": wave, "attempt": attempt, "answer": answer.to_json(), "via": "prefect"}
-        run.append(
-            Kind.ANSWERED,
-            body | {"proof": proof.to_json()},
-            unless=lambda state: not waits(state, wave, attempt),
-            under=claim,
-        )
+        body = GateAnswered(wave, attempt, answer.to_json(), "prefect", proof.to_json())
+        run.append(body, unless=lambda state: not waits(state, wave, attempt), under=claim)
 
 
 def _proof(run: OpenRollout, attempt: int, answer: Answer, code: str, given_at: datetime) -> CodeProof:

@@ -7,7 +7,7 @@ from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, U
 from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.alarm_test import AlarmTest, alarm_notice, outcome, still_counts
-from tidegate.journal.entries import Kind
+from tidegate.journal.evidence_bodies import AlarmTested
 from tidegate.journal.state import TestRecord
 from tidegate.notices.notice import Notice
 from tidegate.values.verdict import Verdict
@@ -25,8 +25,8 @@ def newest_test(seen: MetricSnapshot, id_: str, criterion: AlarmTest) -> TestRec
             # Its own copy of the rollout, read afresh: another look may just have tested, here or elsewhere.
             run = seen.run.again()
             if not still_counts(run.state.tested.get(id_), criterion.fresh, seen.now):
-                body = {"criterion": id_, **outcome(send_test(run, id_, criterion, seen))}
-                run.append(Kind.TESTED, body, seen.now)
+                found = outcome(send_test(run, id_, criterion, seen))
+                run.append(AlarmTested.from_json({"criterion": id_, **found}), seen.now)
             record = run.state.tested.get(id_)
     return record
 

@@ -16,6 +16,7 @@ from tidegate.backtest.past import Asked, Column, Grid, Past
 from tidegate.backtest.result import BacktestResult, criteria_hash
 from tidegate.backtest.run import BacktestPlan, Progress, judge
 from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import Backtested
 from tidegate.plan.model import Plan
 from tidegate.values.samples import NoData, NoDataReason
 
@@ -66,7 +67,8 @@ def backtest(prometheus: Prometheus, what: BacktestPlan, progress: Progress = la
 def record(journal: Journal, plan: Plan, result: BacktestResult, by: str) -> str:
     """Keep the result in the journal, under a name of its own, which is returned."""
     name = f"backtest-{plan.flag.key}-{uuid4().hex[:6]}"
-    journal.note(name, Kind.BACKTESTED, {"flag": plan.flag.key, "by": by, **result.to_json()}, utc_now())
+    body = Backtested.from_json({"flag": plan.flag.key, "by": by, **result.to_json()})
+    journal.note(name, body.kind, body.to_json(), utc_now())
     return name
 
 

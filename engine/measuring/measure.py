@@ -5,7 +5,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from engine.exposure.set_back import read_settled
 from engine.measuring.clocks import clocks_apart
@@ -22,6 +21,7 @@ from tidegate.criteria.queries import Breach, points_apart, sustained
 from tidegate.criteria.references import BASELINE
 from tidegate.criteria.selected_series import SELECTS
 from tidegate.gates.approval import measured_entry
+from tidegate.journal.evidence_bodies import CountsNoted
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.plan.in_force import InForce, in_force
 from tidegate.plan.model import When
@@ -38,7 +38,7 @@ class Measurement:
     judged: Judged
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
-    counted: Mapping[str, Any] | None = None
+    counted: CountsNoted | None = None
     versions: Future[frozenset[str] | NoData] | None = None
 
     def raw_json(self) -> dict[str, float | str]:
@@ -98,11 +98,11 @@ def _unknown_build(seen: MetricSnapshot, versions: Future[frozenset[str] | NoDat
     return ""
 
 
-def _counts_body(seen: MetricSnapshot) -> Mapping[str, Any] | None:
+def _counts_body(seen: MetricSnapshot) -> CountsNoted | None:
     """The raw counts that this look added, as one entry of the journal; None for none."""
-    body: dict[str, Any] = {"wave": counting_wave(seen), "before": {}, "rows": {}}
+    body = CountsNoted(counting_wave(seen), before={}, rows={})
     for which, series, rows in sorted(seen.noted):
-        body[which][series] = rows
+        (body.before if which == "before" else body.rows)[series] = rows
     return body if seen.noted else None
 
 

@@ -8,8 +8,8 @@ from engine.measuring.answer_ages import answers_at
 from engine.measuring.sources import gather
 from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, utc_now
+from tidegate.journal.evidence_bodies import ReferenceMeasured
 from tidegate.criteria.references import BASELINE, reference_body, reference_queries
-from tidegate.journal.entries import Kind
 from tidegate.notices.texts import reference_incomplete
 from tidegate.plan.pace import SCRAPES_IN_A_WINDOW
 from tidegate.values.samples import NoData, NoDataReason, Reading
@@ -36,9 +36,9 @@ def _measure(run: OpenRollout, number: int, window: timedelta, now: datetime) ->
     if number in run.state.references:
         return
     answers = _asked(run, number, window, now)
-    body = reference_body(run.plan, number, now - window, now, answers)
-    written = run.append(Kind.MEASURED, body, now, unless=lambda s: number in s.references, fenced=True)
-    lost = [name for name, found in body["metrics"].items() if found["value"] is None]
+    body = ReferenceMeasured.from_json(reference_body(run.plan, number, now - window, now, answers))
+    written = run.append(body, now, unless=lambda s: number in s.references, fenced=True)
+    lost = [name for name, found in body.metrics.items() if found["value"] is None]
     if written and lost:
         notify(run, reference_incomplete(run.plan, run.state, number, lost))
 

@@ -6,7 +6,6 @@ from functools import partial
 from engine.measuring.answer_ages import answers_at
 from engine.measuring.sources import gather
 from engine.rollout.session import OpenRollout
-from tidegate.journal.entries import Kind
 from tidegate.plan.pace import SCRAPES_IN_A_WINDOW
 from tidegate.rollout.wave_usage import account_body, account_queries, expected_points
 
@@ -22,7 +21,7 @@ def account(run: OpenRollout, wave: int, now: datetime) -> None:
     found = gather(partial(answers_at, run, {name: query}, now) for name, query in queries.items())
     answers = {name: reading for each in found for name, reading in each.items()}
     expected = expected_points(run.plan, span, run.timing.window)
-    run.append(Kind.ACCOUNTED, account_body(wave, record.raised_at, now, answers, expected), now)
+    run.append(account_body(wave, record.raised_at, now, answers, expected), now)
 
 
 def settle_accounts(run: OpenRollout) -> None:

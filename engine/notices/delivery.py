@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from blocks.errors import AmbiguousResult, ClaimHeld, ConnectionFault, RecipientsRefused, Refused
 from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.people_bodies import DeliveryRefused, NoticeAttempted, NoticeQueued, NoticeSent
 from tidegate.journal.state import RolloutState
 from tidegate.notices.footer import ended_page
 from tidegate.notices.notice import Notice
@@ -34,7 +34,7 @@ _log = logging.getLogger("tidegate.notices")
 def notify(run: OpenRollout, notice: Notice) -> None:
     """Queue the notice, once for its event id; `deliver` sends it."""
     whole = ended_page(run.plan, run.state, notice)
-    run.append(Kind.QUEUED, {"notice": whole.to_json()}, unless=lambda state: notice.event in state.queued)
+    run.append(NoticeQueued(whole.to_json()), unless=lambda state: notice.event in state.queued)
 
 
 def undelivered(run: OpenRollout, now: datetime | None = None) -> list[Due]:
@@ -119,8 +119,8 @@ def _send_all(run: OpenRollout, now: datetime | None) -> None:
             _log.warning("notice %s could not be sent by %s: %s", due.notice.event, due.channel, fault)
             continue
         if reference is not None:
-            body = {"event": due.notice.event, "channel": due.channel, "reference": reference}
-            run.append(Kind.SENT, body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
+            body = NoticeSent(due.notice.event, due.channel, reference)
+            run.append(body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
 
 
 def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datetime) -> None:
@@ -131,21 +131,21 @@ def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datet
     reached = (before.reached if before else frozenset()) | (
         frozenset(fault.reached) if isinstance(fault, RecipientsRefused) else frozenset()
     )
-    body = {
-        "event": due.notice.event,
-        "channel": due.channel,
-        "count": count,
-        "reached": sorted(reached),
-        "refused": sorted(set(due.to) - reached) or [due.room or due.channel],
-        "reason": str(fault),
-        "until": (now + wait).isoformat() if wait is not None else None,
-    }
+    body = DeliveryRefused(
+        event=due.notice.event,
+        channel=due.channel,
+        count=count,
+        reached=tuple(sorted(reached)),
+        refused=tuple(sorted(set(due.to) - reached)) or (due.room or due.channel,),
+        reason=str(fault),
+        until=now + wait if wait is not None else None,
+    )
 
     def known(state: RolloutState) -> bool:
         there = state.delivery_refusals.get(due.key)
         return there is not None and there.count >= count
 
-    run.append(Kind.DELIVERY_REFUSED, body, now, unless=known)
+    run.append(body, now, unless=known)
 
 
 def _tell_given_up(run: OpenRollout) -> None:
@@ -171,8 +171,8 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     thread = thread_of(run.plan, run.state) if due.in_thread else ""
     earlier = run.state.attempts.get(due.key)
     if earlier is None:
-        body = {"event": notice.event, "channel": due.channel, "holder": INSTANCE_ID}
-        if run.append(Kind.ATTEMPTED, body, now, unless=lambda state: _is_tried(state, due)) is None:
+        body = NoticeAttempted(notice.event, due.channel, INSTANCE_ID)
+        if run.append(body, now, unless=lambda state: _is_tried(state, due)) is None:
             return None
     elif earlier.holder != INSTANCE_ID and now - earlier.at < LEASE:
         return None

@@ -10,7 +10,9 @@ from engine.rollout.session import OpenRollout
 from engine.watch.rate_limit import RateLimiter
 from tidegate.gates.approval import asked_people, human_findings
 from tidegate.gates.timeouts import gate_due
-from tidegate.journal.entries import Kind
+from tidegate.journal.evidence_bodies import BuildSeen
+from tidegate.journal.gate_bodies import GateEvidenceChanged
+from tidegate.journal.hold_bodies import Held
 from tidegate.journal.state import GateRecord, HoldCause, Phase, RolloutState
 from tidegate.notices.incidents import settled_pages, taken_pages
 from tidegate.notices.reminder_texts import (
@@ -89,8 +91,7 @@ def _time_out(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
                 return not waits or HoldCause.GATE_TIMEOUT in state.holds
 
             cause = HoldCause.GATE_TIMEOUT
-            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-            if run.append(Kind.HELD, body, now, unless=answered, fenced=True):
+            if run.append(Held(cause, reason, "tidegate"), now, unless=answered, fenced=True):
                 notify(run, held(run.plan, run.state, cause, reason))
 
 
@@ -102,18 +103,13 @@ def _look_again(run: OpenRollout, gate: GateRecord, now: datetime) -> None:
     findings = (*entry_findings(run, wave, now), *human_findings(run.plan, wave, stated_so_far(run, wave, now)))
     if _verdicts(gate.findings) == sorted((f.criterion, f.verdict.value) for f in findings):
         return
-    body = {
-        "wave": wave,
-        "attempt": attempt,
-        "verdict": worst(f.verdict for f in findings).value,
-        "findings": [f.to_json() for f in findings],
-    }
+    body = GateEvidenceChanged(wave, attempt, worst(f.verdict for f in findings), [f.to_json() for f in findings])
 
     def moved_on(state: RolloutState) -> bool:
         asked = state.gate
         return asked is None or (asked.wave, asked.attempt) != (wave, attempt) or not asked.waits
 
-    run.append(Kind.GATE_LOOKED, body, now, unless=moved_on)
+    run.append(body, now, unless=moved_on)
 
 
 def _verdicts(findings: list[dict[str, object]]) -> list[tuple[object, object]]:
@@ -147,8 +143,8 @@ def mind_build(run: OpenRollout, look: Measurement, now: datetime) -> None:
     asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
     counted = any(wave > max(state.wave, state.approved_wave) for wave in state.approvals)
     paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
-    body = {"versions": list(versions), "before": list(before), "soak_anew": anew}
-    written = run.append(Kind.BUILD_SEEN, body, now, unless=lambda s: s.versions == versions, fenced=True)
+    body = BuildSeen(versions, before, soak_anew=anew)
+    written = run.append(body, now, unless=lambda s: s.versions == versions, fenced=True)
     if written and before and not paged:
         then = "it is held until resume" if asks else "the soak begins anew" if anew else "nothing else changes"
         again = "; whoever was counted at the gate is asked again" if counted else ""
@@ -159,8 +155,7 @@ def _hold_for_build(run: OpenRollout, before: tuple[str, ...], versions: tuple[s
     # Held before the version is noted, so that a process that dies in between holds at its next look.
     cause = HoldCause.NEW_BUILD
     reason = f"The new path's version changed: {', '.join(before)} -> {', '.join(versions)}."
-    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-    if run.append(Kind.HELD, body, now, unless=lambda s: cause in s.holds, fenced=True) is None:
+    if run.append(Held(cause, reason, "tidegate"), now, unless=lambda s: cause in s.holds, fenced=True) is None:
         return False
     notify(run, held(run.plan, run.state, cause, reason))
     return True

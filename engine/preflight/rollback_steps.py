@@ -29,10 +29,10 @@ def way_back_checks(connections: OpenConnections, plan: Plan) -> tuple[Check, ..
     return tuple(checks)
 
 
-def snapshot_body(findings: Iterable[Finding]) -> dict[str, dict[str, str]]:
+def snapshot_json(findings: Iterable[Finding]) -> dict[str, str] | None:
     """The part of the preflight's entry that a restore later reads: what the command printed, and when."""
     seen = next((f for f in findings if f.criterion == SNAPSHOT and f.verdict is Verdict.PASS), None)
-    return {} if seen is None else {"snapshot": {"argument": seen.bound, "at": utc_now().isoformat()}}
+    return None if seen is None else {"argument": seen.bound, "at": utc_now().isoformat()}
 
 
 def _step(connections: OpenConnections, number: int, step: MachineStep) -> Check:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
 from blocks.connections import OpenConnections
@@ -21,8 +20,9 @@ from engine.rollout.flag_in_use import why_in_use
 from engine.rollout.open import NotAllowed
 from engine.rollout.resolve_rollout import drill_prefix
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import Drilled
 from tidegate.journal.fold import fold
+from tidegate.journal.lifecycle_bodies import Closed, Opened
 from tidegate.pages.plan_check import did_not_take_deadline
 from tidegate.plan.model import Plan
 from tidegate.plan.rollback import Drill
@@ -44,7 +44,7 @@ def abandon_drill(run: OpenRollout) -> None:
     if not _is_zero(run.connections, run.flag):
         run.claim = zero_flag(run.connections, run.flag, run.rollout, utc_now()).claim
     reason = "The drill's process was lost; the flag is at zero."
-    run.append(Kind.CLOSED, {"reason": reason, "by": "tidegate"}, unless=lambda state: not state.phase.is_open)
+    run.append(Closed(reason, "tidegate"), unless=lambda state: not state.phase.is_open)
 
 
 def last_drill(connections: OpenConnections, flag: str) -> tuple[datetime, float] | None:
@@ -88,16 +88,16 @@ def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = Fal
         raise NotAllowed(f"plan {plan.name} names no drill")
     name = f"{drill_prefix(key)}-{uuid4().hex[:6]}"
     # The drill owns the flag like a rollout, so that none is started meanwhile.
-    body = {
-        "plan": plan.to_json(),
-        "plan_hash": plan.hash,
-        "started_by": by,
-        "pace_seconds": None,
-        "connections": "",
-        "approve": "ask",
-        "environment": "rehearsal" if connections.is_rehearsal else "production",
-    }
-    connections.journal.open_rollout(name, key, body, utc_now())
+    opening = Opened(
+        plan=plan.to_json(),
+        plan_hash=plan.hash,
+        started_by=by,
+        pace_seconds=None,
+        connections="",
+        approve="ask",
+        environment="rehearsal" if connections.is_rehearsal else "production",
+    )
+    connections.journal.open_rollout(name, key, opening.to_json(), utc_now())
     run = OpenRollout(connections, name)
     reason = "The drill did not come to its end."
     try:
@@ -107,7 +107,7 @@ def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = Fal
     finally:
         if not _is_zero(connections, key):
             run.claim = zero_flag(connections, key, name, utc_now()).claim
-        run.append(Kind.CLOSED, {"reason": reason, "by": by})
+        run.append(Closed(reason, by))
         run.release_claim()
     return run
 
@@ -141,14 +141,14 @@ def _practise(run: OpenRollout, config: Drill, by: str, full: bool) -> str:
         asked = len(sent)
         proof = measure_proof(via, plan, zeroed.zero_at or ordered_at, lambda: _keep(run))
         asked = len(sent) - asked
-    body = _result(run, by, zeroed, proof, moved=moved, asked=asked, requests=len(sent))
-    run.append(Kind.DRILLED, body)
-    return str(body["sentence"])
+    drilled = _result(run, by, zeroed, proof, moved=moved, asked=asked, requests=len(sent))
+    run.append(drilled)
+    return drilled.sentence
 
 
 def _result(
     run: OpenRollout, by: str, zeroed: Zeroed, proof: RollbackProof, *, moved: bool, asked: int, requests: int
-) -> dict[str, Any]:
+) -> Drilled:
     seconds = None if proof.proven_at is None else (proof.proven_at - zeroed.ordered_at).total_seconds()
     if not moved:
         sentence = f"Not proven: the counter never moved for the drill's {requests} requests."
@@ -162,17 +162,17 @@ def _result(
         took = (zeroed.zero_at - zeroed.ordered_at).total_seconds()
         sentence = f"{took:.1f} s to zero, {seconds:.1f} s to the proof, {requests} requests of synthetic users."
     proven = moved and asked > 0 and zeroed.zero_at is not None and proof.proven
-    return {
-        "flag": run.flag,
-        "by": by,
-        "ordered_at": zeroed.ordered_at.isoformat(),
-        "zero_at": zeroed.zero_at.isoformat() if zeroed.zero_at else None,
-        "proven": proven,
-        "proven_at": proof.proven_at.isoformat() if proven and proof.proven_at else None,
-        "seconds": seconds if proven else None,
-        "requests": requests,
-        "sentence": sentence,
-    }
+    return Drilled(
+        flag=run.flag,
+        by=by,
+        ordered_at=zeroed.ordered_at,
+        zero_at=zeroed.zero_at,
+        proven=proven,
+        proven_at=proof.proven_at if proven else None,
+        seconds=seconds if proven else None,
+        requests=requests,
+        sentence=sentence,
+    )
 
 
 def _counter(run: OpenRollout) -> float | None:

@@ -15,7 +15,7 @@ from engine.notices.delivery import notify
 from engine.rollback.journal_fallback import spill
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import LEASE, OpenRollout, Superseded, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import StepRecorded
 from tidegate.journal.state import Snapshot
 from tidegate.notices.rollback_texts import full_rollback_report, question
 from tidegate.plan.rollback import (
@@ -28,7 +28,6 @@ from tidegate.plan.rollback import (
     RollbackStep,
     StopService,
     VerifyLegacy,
-    step_json,
 )
 
 _SHOWN = 2_000
@@ -172,16 +171,17 @@ def _verify(via: OpenConnections, step: VerifyLegacy) -> str:
 
 
 def _record(run: OpenRollout, done: StepDone, by: str) -> None:
-    body = {
-        **step_json(done.step),
-        "number": done.number,
-        "outcome": done.outcome,
-        "output": done.output,
-        "seconds": round(done.seconds, 3),
-        "by": by,
-    }
+    body = StepRecorded(
+        step=done.step.step,
+        text=done.step.text,
+        number=done.number,
+        outcome=done.outcome,
+        output=done.output,
+        seconds=round(done.seconds, 3),
+        by=by,
+    )
     try:
-        run.append(Kind.STEP, body)
+        run.append(body)
     except (ConnectionFault, Superseded) as fault:
-        spill(run.rollout, run.flag, Kind.STEP, body)
+        spill(run.rollout, run.flag, body)
         _log.error("a step of the full rollback is not recorded yet: %s", fault)

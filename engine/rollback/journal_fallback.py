@@ -14,7 +14,10 @@ from blocks.errors import ConnectionFault
 from blocks.flags.flagd_reserve import FULL, Reserve
 from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, Superseded, utc_now
+from tidegate.journal.bodies import body_from_json
+from tidegate.journal.body import Body
 from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import RollbackProven, RolledBackToZero
 from tidegate.journal.state import RolloutState
 from tidegate.notices.texts import proof_missing, rolled_back, rolling_back
 
@@ -29,15 +32,15 @@ def spill_path() -> Path:
     return folder.absolute() / "spill.jsonl"
 
 
-def spill(rollout: str, flag: str, kind: Kind, body: Mapping[str, Any]) -> None:
+def spill(rollout: str, flag: str, body: Body) -> None:
     """Keep the entry until the journal answers; whatever goes wrong here is logged and stops nothing.
 
     The rollout may be unknown (empty): the entry then belongs to the open rollout of its flag.
     """
     name = uuid4().hex
-    line = {"spill": name, "rollout": rollout, "flag": flag, "kind": kind.value, "at": utc_now().isoformat()}
+    line = {"spill": name, "rollout": rollout, "flag": flag, "kind": body.kind.value, "at": utc_now().isoformat()}
     # Plain ASCII: no cut can fall inside a character, and nothing in it but the end is taken for a line's end.
-    text = json.dumps({**line, "body": dict(body)}) + "\n"
+    text = json.dumps({**line, "body": body.to_json()}) + "\n"
     path = spill_path()
     try:
         try:
@@ -127,7 +130,7 @@ def _was_open(run: OpenRollout, at: str) -> bool:
 
 def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
     kind, name = Kind(line["kind"]), line["spill"]
-    body = {**line["body"], "spill": name, "spilled_at": line["at"]}
+    body = body_from_json(kind, line["body"])
 
     def known(state: RolloutState) -> bool:
         if name in state.spilled:
@@ -137,12 +140,12 @@ def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
             return back is None or bool(back.proven)
         return kind is Kind.ROLLING_BACK and back is not None and back.zero_at is not None
 
-    if run.append(kind, body, unless=known) is None:
+    if run.append(body, unless=known, waited={"spill": name, "spilled_at": line["at"]}) is None:
         return False
-    if kind is Kind.ROLLING_BACK:
-        notify(run, rolling_back(run.plan, run.state, body["problem"]))
-    elif kind is Kind.PROVEN:
-        notify(run, rolled_back(run.plan, run.state) if body["proven"] else proof_missing(run.plan, run.state))
+    if isinstance(body, RolledBackToZero):
+        notify(run, rolling_back(run.plan, run.state, body.problem))
+    elif isinstance(body, RollbackProven):
+        notify(run, rolled_back(run.plan, run.state) if body.proven else proof_missing(run.plan, run.state))
     return True
 
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
@@ -15,7 +14,7 @@ from engine.rollback.journal_fallback import merge_quietly, spill
 from engine.rollback.proof_points import moved_since, no_new_points
 from engine.rollback.zero import ZeroBeside, Zeroed, zero_flag
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import RollbackProven, RolledBackToZero
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.incidents import open_pages
 from tidegate.notices.reminder_texts import zeroed_again
@@ -45,11 +44,11 @@ def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion:
     body = rollback_body(zeroed, reason=reason, criterion=criterion, by=by)
     try:
         run.refresh()
-        if run.append(Kind.ROLLING_BACK, body, unless=already_at_zero) is not None:
+        if run.append(body, unless=already_at_zero) is not None:
             notify(run, rolling_back(run.plan, run.state, zeroed.problem))
     except (ConnectionFault, Superseded) as fault:
         # The flag is at zero; the file is merged, or the next look finds the flag so.
-        spill(run.rollout, run.flag, Kind.ROLLING_BACK, body)
+        spill(run.rollout, run.flag, body)
         _log.error("the rollback of %s is not recorded yet: %s", run.rollout, fault)
         notice = rolling_back(run.plan, run.state, zeroed.problem)
         notice = replace(notice, body=f"{reason}\n{notice.body}\nThe journal does not answer: {fault}")
@@ -57,18 +56,18 @@ def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion:
         threading.Thread(target=page_now, args=(run, notice), name=f"page {run.rollout}", daemon=True).start()
 
 
-def rollback_body(zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> dict[str, Any]:
+def rollback_body(zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> RolledBackToZero:
     """What the journal keeps of the order and of what became of it."""
-    return {
-        "reason": reason,
-        "criterion": criterion,
-        "by": by,
-        "ordered_at": zeroed.ordered_at.isoformat(),
-        "zero_at": zeroed.zero_at.isoformat() if zeroed.zero_at else None,
-        "revision": zeroed.revision,
-        "epoch": zeroed.claim.epoch if zeroed.claim else None,
-        "problem": zeroed.problem,
-    }
+    return RolledBackToZero(
+        reason=reason,
+        criterion=criterion,
+        by=by,
+        ordered_at=zeroed.ordered_at,
+        zero_at=zeroed.zero_at,
+        revision=zeroed.revision,
+        epoch=zeroed.claim.epoch if zeroed.claim else None,
+        problem=zeroed.problem,
+    )
 
 
 def has_ended_at_zero(state: RolloutState) -> bool:
@@ -251,18 +250,12 @@ def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> RollbackProof:
 def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> RollbackProof:
     """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
     proof = measure_proof(run.connections, run.plan, zero_at, stopped=stopped_by(run.state))
-    spill(run.rollout, run.flag, Kind.PROVEN, _proof_body(proof))
+    spill(run.rollout, run.flag, _proof_body(proof))
     return proof
 
 
-def _proof_body(proof: RollbackProof) -> dict[str, Any]:
-    return {
-        "proven": proof.proven,
-        "counter": proof.counter,
-        "last_request_at": proof.last_request_at.isoformat() if proof.last_request_at else None,
-        "proven_at": proof.proven_at.isoformat() if proof.proven_at else None,
-        "sentence": proof.sentence,
-    }
+def _proof_body(proof: RollbackProof) -> RollbackProven:
+    return RollbackProven(proof.proven, proof.counter, proof.last_request_at, proof.proven_at, proof.sentence)
 
 
 def _against_promise(run: OpenRollout, proof: RollbackProof, ordered_at: datetime) -> RollbackProof:
@@ -279,7 +272,7 @@ def _record(run: OpenRollout, proof: RollbackProof) -> RollbackProof:
         # Told once for each reason: a Prometheus that stays away pages once, however often it is asked.
         return back is None or bool(back.proven) or (back.proven is False and back.sentence == proof.sentence)
 
-    if run.append(Kind.PROVEN, _proof_body(proof), unless=known) is not None:
+    if run.append(_proof_body(proof), unless=known) is not None:
         notify(run, rolled_back(run.plan, run.state) if proof.proven else proof_missing(run.plan, run.state))
         if proof.proven and (task := post_mortem_task(run.plan, run.state)) is not None:
             notify(run, task)

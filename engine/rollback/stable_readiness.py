@@ -10,7 +10,7 @@ from engine.notices.delivery import notify
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, Superseded
-from tidegate.journal.entries import Kind
+from tidegate.journal.exposure_bodies import OldPathRetired, StableReadinessSeen
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.reminder_texts import legacy_looked, retired
 
@@ -45,7 +45,7 @@ def look_now(run: OpenRollout) -> None:
         return state.legacy_ready is ready or state.rollback is not None or not state.exposure.is_everybody
 
     try:
-        if run.append(Kind.LEGACY_LOOKED, {"ready": ready, "seen": seen}, unless=known) is not None:
+        if run.append(StableReadinessSeen(ready, seen), unless=known) is not None:
             notify(run, legacy_looked(run.plan, run.state))
     except (ConnectionFault, Superseded) as fault:
         _log.warning("whether legacy is ready could not be written: %s", fault)
@@ -60,5 +60,5 @@ def retire(run: OpenRollout, person: str, reason: str, given: Given | None = Non
         where = state.phase.value.replace("_", " ")
         raise NotAllowed(f"{run.rollout} is {where} at {state.exposure}; allowed is a finished rollout at 100%")
     must_be_allowed(run, person, "retire the old path", given or Given())
-    if run.append(Kind.RETIRED, {"by": person, "reason": reason}, unless=lambda s: bool(s.retired)) is not None:
+    if run.append(OldPathRetired(person, reason), unless=lambda s: bool(s.retired)) is not None:
         notify(run, retired(run.plan, run.state))

@@ -5,7 +5,7 @@ from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import Outcome, approvers_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import AmendmentDecided, AmendmentProposed
 from tidegate.journal.state import Amendment, RolloutState
 from tidegate.notices.reminder_texts import amendment_decided, amendment_proposed
 from tidegate.plan.amendment import changes, gate_of, misnamed, rule_amendment, why_not_amended
@@ -19,12 +19,12 @@ def propose(run: OpenRollout, plan: Plan, person: str, reason: str) -> Amendment
     if why_not := why_not_amended(run.plan, plan, run.refresh()):
         raise NotAllowed(why_not)
     lines = changes(run.plan.to_json(), plan.to_json())
-    body = {"plan": plan.to_json(), "plan_hash": plan.hash, "by": person, "reason": reason, "changes": list(lines)}
+    body = AmendmentProposed(plan.to_json(), plan.hash, person, reason, tuple(lines))
 
     def moved(state: RolloutState) -> bool:
         return bool(why_not_amended(run.plan, plan, state)) or _waits_for(state, plan.hash)
 
-    run.append(Kind.AMENDMENT, body, unless=moved)
+    run.append(body, unless=moved)
     amendment = run.state.amendment
     if amendment is None or amendment.plan_hash != plan.hash:
         raise NotAllowed(why_not_amended(run.plan, plan, run.state) or "the proposal was decided a moment ago")
@@ -49,9 +49,9 @@ def approve(run: OpenRollout, named: str, person: str, given: Given) -> str:
     if ruling.outcome is Outcome.REFUSED:
         refuse(run, person, APPROVE, given, ruling.reason)
     outcome = "amended" if ruling.outcome is Outcome.GO else "counted"
-    body = {"plan_hash": amendment.plan_hash, "outcome": outcome, "by": person, "reason": ruling.reason}
+    body = AmendmentDecided(amendment.plan_hash, outcome, person, ruling.reason)
     # What the ruling rests on must not change between it and its entry.
-    written = run.append(Kind.AMENDED, body, unless=lambda s: rule_amendment(run.plan, s, person, now) != ruling)
+    written = run.append(body, unless=lambda s: rule_amendment(run.plan, s, person, now) != ruling)
     if written is None:
         raise NotAllowed("the rollout moved on meanwhile: look at `tidegate status`, and say so again")
     if outcome == "amended":
@@ -66,7 +66,7 @@ def reject(run: OpenRollout, named: str, person: str, reason: str) -> None:
     if amendment is None or why_not:
         raise NotAllowed(why_not)
     words = f"rejected by {person}: {reason}"
-    body = {"plan_hash": amendment.plan_hash, "outcome": "rejected", "by": person, "reason": words}
-    if run.append(Kind.AMENDED, body, unless=lambda s: not _waits_for(s, amendment.plan_hash)) is None:
+    body = AmendmentDecided(amendment.plan_hash, "rejected", person, words)
+    if run.append(body, unless=lambda s: not _waits_for(s, amendment.plan_hash)) is None:
         raise NotAllowed("the change was decided a moment ago")
     notify(run, amendment_decided(run.plan, run.state, amendment, words, in_force=False))

@@ -11,7 +11,8 @@ from engine.notices.delivery import notify
 from engine.rollout.evaluation import resume
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now, why_unread
-from tidegate.journal.entries import Kind
+from tidegate.journal.evidence_bodies import SoakExtended
+from tidegate.journal.lifecycle_bodies import Closed
 from tidegate.journal.state import HoldCause, Phase, RolloutState
 from tidegate.notices.reminder_texts import raising_frozen
 from tidegate.notices.texts import closed
@@ -46,8 +47,7 @@ def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str, given
     def too_late(state: RolloutState) -> bool:
         return state.phase is not Phase.WAVE or state.wave != wave
 
-    body = {"wave": wave, "extension_seconds": by.total_seconds(), "by": person, "reason": reason}
-    if run.append(Kind.EXTENDED, body, unless=too_late) is None:
+    if run.append(SoakExtended(wave, by.total_seconds(), person, reason), unless=too_late) is None:
         where = run.state.phase.value.replace("_", " ")
         raise NotAllowed(f"{run.rollout} is {where}; a wave is extended while it soaks, or at its gate")
 
@@ -76,14 +76,13 @@ def close(
             raise NotAllowed(f"{run.rollout} stands at {exposed}: roll it back first, or close it with --leave-exposed")
         must_be_allowed(run, person, "close a rollout that stays exposed", given)
     did = f"Superseded by {superseded_by}, said" if superseded_by else "Closed by"
-    body = {"reason": f"{did} {person}: {reason}", "by": person}
-    body |= {"superseded_by": superseded_by} if superseded_by else {}
+    body = Closed(f"{did} {person}: {reason}", person, superseded_by)
 
     def moved(state: RolloutState) -> bool:
         exposed = state.exposure != ZERO or state.intended is not None
         return not state.phase.is_open or state.phase is Phase.ROLLING_BACK or (exposed and not leave_exposed)
 
-    if run.append(Kind.CLOSED, body, unless=moved):
+    if run.append(body, unless=moved):
         notify(run, closed(run.plan, run.state, superseded=bool(superseded_by)))
 
 

@@ -2,11 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.journal.guard_checks import note_guard_check
@@ -28,8 +28,9 @@ from engine.rollout.journal_trust import tell_not_understood
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.metric_levels import Level
-from tidegate.journal.entries import Kind
+from tidegate.journal.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed, Soaked
 from tidegate.journal.fold import already_counted
+from tidegate.journal.hold_bodies import Held, Resumed
 from tidegate.journal.state import HoldCause, RolloutState
 from tidegate.notices.reminder_texts import broken_throughout, evidence_holds
 from tidegate.notices.texts import blinded, bound_crossed, held, soaked
@@ -162,7 +163,7 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             _step_down(run, wave, reason, now)
         case Advance(wave):
             measure_wave(run, wave, now)
-            if run.append(Kind.SOAKED, {"wave": wave}, now, unless=lambda s: _past(s, wave), fenced=True):
+            if run.append(Soaked(wave), now, unless=lambda s: _past(s, wave), fenced=True):
                 _aside(lambda: account(run, wave, now))
                 notify(run, soaked(run.plan, run.state, wave))
         case Finish(reason):
@@ -174,14 +175,12 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
 
 
 def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criterion: str = "") -> None:
-    body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-    body |= {"criterion": criterion} if criterion else {}
 
     def known(state: RolloutState) -> bool:
         # A trigger that fires while legacy is waited for already is one more reason.
         return cause in state.holds and (not criterion or bool(state.fired_late))
 
-    if run.append(Kind.HELD, body, now, unless=known, fenced=True):
+    if run.append(Held(cause, reason, "tidegate", criterion=criterion), now, unless=known, fenced=True):
         notify(run, held(run.plan, run.state, cause, reason))
 
 
@@ -202,11 +201,11 @@ def _past(state: RolloutState, wave: int) -> bool:
 def _note_sight(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     blind = seen.judged.blind
     if blind and run.state.blind_since is None:
-        run.append(Kind.BLINDED, {"reason": blind}, now, unless=lambda s: s.blind_since is not None)
+        run.append(NoDataStarted(blind), now, unless=lambda s: s.blind_since is not None)
     elif blind and run.state.blind_since is not None and now - run.state.blind_since >= BLIND_TOLD_AFTER:
         notify(run, blinded(run.plan, run.state, blind))
     elif not blind and run.state.blind_since is not None:
-        run.append(Kind.SIGHTED, {}, now, unless=lambda s: s.blind_since is None)
+        run.append(NoDataEnded(), now, unless=lambda s: s.blind_since is None)
 
 
 def _note_bounds(run: OpenRollout, seen: Measurement, now: datetime) -> None:
@@ -215,8 +214,7 @@ def _note_bounds(run: OpenRollout, seen: Measurement, now: datetime) -> None:
         beyond = line.level in (Level.WARNING, Level.CRITICAL)
         if line.level is Level.NO_DATA or beyond == (key in run.state.crossed):
             continue
-        body = {"metric": line.name, "level": key[1], "crossed": beyond, "sentence": f"{line.title} is {line.shown}"}
-        if run.append(Kind.CROSSED, body, now) and beyond:
+        if run.append(BoundCrossed(line.name, key[1], beyond, f"{line.title} is {line.shown}"), now) and beyond:
             notify(run, bound_crossed(run.plan, run.state, line))
 
 
@@ -232,7 +230,7 @@ def _note_broken(run: OpenRollout) -> None:
 def _note_counts(run: OpenRollout, seen: Measurement, now: datetime, *, fenced: bool = True) -> None:
     """Store the raw counts of ticks that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
-        run.append(Kind.COUNTED, body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
+        run.append(body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 
 
 def _note_evidence(run: OpenRollout, seen: Measurement) -> None:
@@ -248,16 +246,16 @@ def _note_evidence(run: OpenRollout, seen: Measurement) -> None:
 def _record(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     gained, healthy = credit(run.state, seen.judged, run.timing)
     wave = run.state.wave
-    body: Mapping[str, Any] = {
-        "wave": wave,
-        "credit": gained.total_seconds(),
-        "healthy": healthy,
-        "verdict": seen.judged.verdict.value,
-        "findings": [f.to_json() for f in (*seen.judged.during, *seen.judged.triggers)],
-        "metrics": [line.to_json() for line in seen.metrics],
-        "raw": seen.raw_json(),
-    }
-    run.append(Kind.REVIEWED, body, now, unless=lambda s: _reviewed_since(s, wave, now), fenced=True)
+    body = Reviewed(
+        wave=wave,
+        credit=gained.total_seconds(),
+        healthy=healthy,
+        verdict=seen.judged.verdict,
+        findings=[f.to_json() for f in (*seen.judged.during, *seen.judged.triggers)],
+        metrics=[line.to_json() for line in seen.metrics],
+        raw=seen.raw_json(),
+    )
+    run.append(body, now, unless=lambda s: _reviewed_since(s, wave, now), fenced=True)
 
 
 def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
@@ -267,13 +265,14 @@ def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
 
 def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetime | None = None) -> bool:
     """End a hold of this cause; False when there was none."""
-    body = {"cause": cause.value, "reason": reason, "by": by}
-    return run.append(Kind.RESUMED, body, at, unless=lambda s: cause not in s.holds) is not None
+    return run.append(Resumed(cause, reason, by), at, unless=lambda s: cause not in s.holds) is not None
 
 
 def hold(run: OpenRollout, by: str, reason: str) -> bool:
     """Keep exposure where it is until `resume`; False when an operator holds it already."""
-    body = {"cause": HoldCause.OPERATOR.value, "reason": f"{by}: {reason}", "by": by}
-    done = run.append(Kind.HELD, body, unless=lambda s: HoldCause.OPERATOR in s.holds) is not None
+    done = (
+        run.append(Held(HoldCause.OPERATOR, f"{by}: {reason}", by), unless=lambda s: HoldCause.OPERATOR in s.holds)
+        is not None
+    )
     stop_raise(run, f"held by {by}: {reason}")
     return done

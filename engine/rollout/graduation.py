@@ -9,7 +9,8 @@ from engine.notices.housekeeping import LOOK_AGAIN
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.criteria.queries import traffic_queries
-from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import Finished
+from tidegate.journal.people_bodies import GraduationAsked, ReadinessStated
 from tidegate.journal.state import Phase
 from tidegate.notices.reminder_texts import graduation_asked
 from tidegate.notices.texts import finished
@@ -25,8 +26,8 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
     """Finish a rollout whose post-rollout time is over once nothing is missing; until then ask, and guard on."""
     findings = (_exercised(run, now), *_successes(run, now), *readiness_findings(run.plan, run.state))
     if is_ready(findings):
-        body = {"reason": reason, "production_grade": True, "findings": [f.to_json() for f in findings]}
-        if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
+        body = Finished(reason, production_grade=True, findings=[f.to_json() for f in findings])
+        if run.append(body, now, unless=lambda s: not s.phase.is_open, fenced=True):
             notify(run, finished(run.plan, run.state))
         return
     if run.state.auto_approve:
@@ -38,7 +39,7 @@ def graduate(run: OpenRollout, reason: str, now: datetime) -> None:
             return
     said = {f.criterion: f.verdict.value for f in findings}
     if said != {f["criterion"]: f["verdict"] for f in run.state.graduation}:
-        run.append(Kind.GRADUATION_ASKED, {"findings": [f.to_json() for f in findings]}, now, fenced=True)
+        run.append(GraduationAsked([f.to_json() for f in findings]), now, fenced=True)
         notify(run, graduation_asked(run.plan, run.state, findings))
 
 
@@ -49,8 +50,8 @@ def _end_unready(run: OpenRollout, reason: str, findings: Iterable[Finding], now
         return  # all was stated just now: the next look finishes it
     asked = " ".join(f"{f.text}: {f.sentence}" for f in left)
     why = f"{reason} NOT production-grade: a person would have been asked about {asked}"
-    body = {"reason": why, "production_grade": False, "findings": [f.to_json() for f in findings]}
-    if run.append(Kind.FINISHED, body, now, unless=lambda s: not s.phase.is_open, fenced=True):
+    body = Finished(why, production_grade=False, findings=[f.to_json() for f in findings])
+    if run.append(body, now, unless=lambda s: not s.phase.is_open, fenced=True):
         notify(run, finished(run.plan, run.state))
 
 
@@ -99,5 +100,4 @@ def state_readiness(run: OpenRollout, person: str, numbers: Iterable[int], note:
 
 
 def _state(run: OpenRollout, person: str, keys: list[str], note: str) -> None:
-    body = {"by": person, "stated": keys, "note": note}
-    run.append(Kind.READINESS_STATED, body, utc_now(), unless=lambda s: not s.phase.is_open)
+    run.append(ReadinessStated(person, tuple(keys), note), utc_now(), unless=lambda s: not s.phase.is_open)

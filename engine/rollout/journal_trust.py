@@ -8,7 +8,7 @@ from engine.notices.delivery import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.break_glass import why_not_two_roles
-from tidegate.journal.entries import Kind
+from tidegate.journal.hold_bodies import Held, Resumed
 from tidegate.journal.state import HoldCause
 from tidegate.notices.journal_trust_texts import break_accepted, claim_was_cleared, not_understood
 
@@ -29,8 +29,7 @@ def restore_claims(connections: OpenConnections) -> None:
         try:
             run = OpenRollout(connections, row.rollout)
             cause, reason = HoldCause.JOURNAL, f"The claim on {row.flag} was cleared while {row.rollout} was not over."
-            body = {"cause": cause.value, "reason": reason, "by": "tidegate"}
-            if run.append(Kind.HELD, body, unless=lambda s: HoldCause.JOURNAL in s.holds):
+            if run.append(Held(cause, reason, "tidegate"), unless=lambda s: HoldCause.JOURNAL in s.holds):
                 notify(run, claim_was_cleared(run.plan, run.state, reason))
         except Exception:  # noqa: BLE001 - one that cannot be read is paged by whoever takes it up
             _log.exception("%s cannot be read", row.rollout)
@@ -45,7 +44,6 @@ def accept_break(run: OpenRollout, first: str, second: str, reason: str) -> str:
     if cause not in run.state.holds and not run.state.chain_broken:
         raise NotAllowed(f"the journal of {run.rollout} is whole: break-glass has nothing to end here")
     broken = run.state.chain_broken or run.state.holds[cause]
-    body = {"cause": cause.value, "reason": f"{reason} (accepted: {broken})", "by": first, "second": second}
-    run.append(Kind.RESUMED, body)
+    run.append(Resumed(cause, f"{reason} (accepted: {broken})", first, second))
     notify(run, break_accepted(run.plan, run.state, f"{first} and {second}", reason, broken))
     return broken

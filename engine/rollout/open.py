@@ -11,6 +11,7 @@ from engine.rollout.flag_in_use import why_in_use
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import unsatisfiable
 from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import Closed, Opened
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Approvals, Plan
 from tidegate.rollout.lease import SHORTEST_IN_PRODUCTION
@@ -106,17 +107,17 @@ def opening_body(
     auto_approve: bool,
     connection_set: str,
     is_rehearsal: bool,
-) -> dict[str, object]:
+) -> Opened:
     """What a rollout's first entry says."""
-    return {
-        "plan": plan.to_json(),
-        "plan_hash": plan.hash,
-        "started_by": started_by.lower(),
-        "pace_seconds": None if pace is None else pace.total_seconds(),
-        "connections": connection_set,
-        "approve": "auto" if auto_approve else "ask",
-        "environment": "rehearsal" if is_rehearsal else "production",
-    }
+    return Opened(
+        plan=plan.to_json(),
+        plan_hash=plan.hash,
+        started_by=started_by.lower(),
+        pace_seconds=None if pace is None else pace.total_seconds(),
+        connections=connection_set,
+        approve="auto" if auto_approve else "ask",
+        environment="rehearsal" if is_rehearsal else "production",
+    )
 
 
 def open_rollout(
@@ -147,10 +148,10 @@ def open_rollout(
         connection_set=connection_set,
         is_rehearsal=connections.is_rehearsal,
     )
-    connections.journal.open_rollout(name, plan.flag.key, body, utc_now())
+    connections.journal.open_rollout(name, plan.flag.key, body.to_json(), utc_now())
     run = OpenRollout(connections, name)
     # Asked again, since nothing locks a service: each of two that opened at once sees the other.
     if is_new and (busy := owner_of_service(connections, plan, name)):
-        run.append(Kind.CLOSED, {"reason": busy, "by": "tidegate"}, unless=lambda s: not s.phase.is_open)
+        run.append(Closed(busy, "tidegate"), unless=lambda s: not s.phase.is_open)
         raise NotAllowed(busy)
     return run

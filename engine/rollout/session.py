@@ -11,8 +11,10 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, Refused
 from blocks.journal.block import Claim
 from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.body import Body
+from tidegate.journal.entries import Entry
 from tidegate.journal.fold import fold
+from tidegate.journal.hold_bodies import Held
 from tidegate.journal.state import HoldCause, Phase, RolloutState
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
@@ -114,25 +116,27 @@ class OpenRollout:
 
     def append(
         self,
-        kind: Kind,
-        body: Mapping[str, Any],
+        body: Body,
         at: datetime | None = None,
         *,
         unless: Callable[[RolloutState], bool] = lambda _: False,
         fenced: bool = False,
         under: Claim | None = None,
+        waited: Mapping[str, str] | None = None,
     ) -> Entry | None:
         """Write one entry; None when `unless` holds of the newest state, which is asked again after each lost race.
 
         With `fenced` the entry is refused (Fenced) once somebody else has taken the claim; with `under`, another one.
+        `waited` is said besides, of an entry that was kept elsewhere while the journal did not answer.
         """
+        kind, stored = body.kind, {**body.to_json(), **(waited or {})}
         for _ in range(_ATTEMPTS):
             if unless(self.state):
                 return None
             claim = self._own_claim() if fenced else under
             try:
                 entry = self.connections.journal.append(
-                    self.rollout, kind, body, at or utc_now(), self.state.sequence + 1, self.state.head, claim
+                    self.rollout, kind, stored, at or utc_now(), self.state.sequence + 1, self.state.head, claim
                 )
             except Conflict:
                 self.refresh()
@@ -190,8 +194,10 @@ class OpenRollout:
             if self.connections.flags.read(self.flag).exposure == ZERO or not self.state.phase.is_open:
                 return
             reason = f"{str(newer)[:1].upper()}{str(newer)[1:]}, which is the journal's."
-            body = {"cause": HoldCause.DRIFT.value, "reason": reason, "by": "tidegate"}
-            if self.append(Kind.HELD, body, unless=lambda s: HoldCause.DRIFT in s.holds) is not None:
+            if (
+                self.append(Held(HoldCause.DRIFT, reason, "tidegate"), unless=lambda s: HoldCause.DRIFT in s.holds)
+                is not None
+            ):
                 tell_newer(self, reason)
         except ConnectionFault as fault:
             _log.warning("that %s was written by somebody else is not recorded yet: %s", self.flag, fault)

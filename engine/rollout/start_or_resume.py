@@ -8,7 +8,7 @@ from engine.rollout.connections import connected
 from engine.rollout.evaluation import resume as resume_hold
 from engine.rollout.open import new_rollout_name, open_rollout, plan_below
 from engine.rollout.session import OpenRollout, UnknownRollout
-from tidegate.journal.entries import Kind
+from tidegate.journal.lifecycle_bodies import Carried
 from tidegate.journal.state import HoldCause
 from tidegate.plan.model import parse_pace
 
@@ -22,7 +22,7 @@ def begin(
     run = _begun(plan, started_by, pace, approve, connections, resume)
     carrier = str(flow_run.id)
     if run.state.phase.is_open:
-        run.append(Kind.CARRIED, {"flow_run": carrier}, unless=lambda state: state.flow_run == carrier)
+        run.append(Carried(carrier), unless=lambda state: state.flow_run == carrier)
         resume_hold(run, HoldCause.NO_WORKER, "tidegate", "a worker has taken its run")
     return run
 

@@ -19,7 +19,7 @@ from tidegate.criteria.cost_amounts import against_bounds
 from tidegate.criteria.queries import joined_query
 from tidegate.criteria.references import BASELINE, reference_reading
 from tidegate.gates.statements import people_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.people_bodies import UpkeepDone
 from tidegate.notices.upkeep_due import due_tasks, goes_on, open_tasks, outcome_notice
 from tidegate.pages.tables import one_line, table_row
 from tidegate.plan.upkeep import UpkeepItem, Work
@@ -89,8 +89,8 @@ def _do(run: OpenRollout, number: int, item: UpkeepItem, now: datetime) -> Upkee
         finding = Finding("upkeep", item.text, Verdict.ERROR, f"It could not be done: {fault}")
         page = f"# {one_line(item.text)}\n\n{one_line(finding.sentence)}\n"
     path = keep_report(run.rollout, f"{item.work.value}-{now:%Y%m%dT%H%M%SZ}", page)
-    body = {"item": number, "work": item.work.value, "by": BY, "note": "", "file": path.name if path else ""}
-    run.append(Kind.UPKEPT, {**body, "verdict": finding.verdict.value, "sentence": finding.sentence}, now)
+    file = path.name if path else ""
+    run.append(UpkeepDone(number, item.work.value, BY, "", file, finding.verdict, finding.sentence), now)
     notify(run, outcome_notice(run.plan, run.state, item, finding, page))
     return UpkeepCheck(run.rollout, item.work, finding, page)
 
@@ -104,13 +104,8 @@ def mark_done(run: OpenRollout, number: int, by: str, note: str, now: datetime) 
     item = open_now[number].item
     if by.lower() not in (people := people_of(run.plan, item.role)):
         raise NotAllowed(f"{by} may not say that this is done ({item.role}); allowed are {', '.join(people)}")
-    body = {"item": number, "work": Work.PEOPLE.value, "by": by, "note": note, "file": ""}
-    run.append(
-        Kind.UPKEPT,
-        {**body, "verdict": Verdict.PASS.value, "sentence": "Done."},
-        now,
-        unless=lambda s: number in s.upkept,
-    )
+    done = UpkeepDone(number, Work.PEOPLE.value, by, note, "", Verdict.PASS, "Done.")
+    run.append(done, now, unless=lambda s: number in s.upkept)
     return item.text
 
 

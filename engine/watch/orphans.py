@@ -13,7 +13,8 @@ from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, sta
 from engine.prefect_api.work_pools import ROLLOUT_POOL
 from engine.rollout.evaluation import resume
 from engine.rollout.session import OpenRollout
-from tidegate.journal.entries import Kind
+from tidegate.journal.hold_bodies import Held
+from tidegate.journal.lifecycle_bodies import Orphaned
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.notices.texts import abandoned, held
 
@@ -90,8 +91,8 @@ class Orphans:
         if found in ("CANCELLED", "CANCELLING") and state.cancelled_run != carrier:
             go_on = f"tidegate resume {run.rollout} --as EMAIL --reason TEXT"
             reason = f"its run was cancelled in Prefect; `{go_on}` lets a new one go on"
-            body = {"cause": HoldCause.OPERATOR.value, "reason": reason, "by": "Prefect", "flow_run": carrier}
-            if run.append(Kind.HELD, body, unless=lambda s: s.cancelled_run == carrier):
+            body = Held(HoldCause.OPERATOR, reason, "Prefect", flow_run=carrier)
+            if run.append(body, unless=lambda s: s.cancelled_run == carrier):
                 notify(run, held(run.plan, run.state, HoldCause.OPERATOR, reason))
             return
         if HoldCause.OPERATOR in state.holds:
@@ -106,9 +107,8 @@ class Orphans:
             return
         attempt, sequence = run.state.orphaned + 1, run.state.sequence
         reason = f"nobody carries it (its run is {found.lower()})"
-        entry: dict[str, object] = {"flow_run": carrier, "attempt": attempt, "reason": reason}
         # Whatever was written meanwhile, somebody is there.
-        if run.append(Kind.ORPHANED, entry, unless=lambda s: s.sequence != sequence) is None:
+        if run.append(Orphaned(carrier, attempt, reason), unless=lambda s: s.sequence != sequence) is None:
             return
         parameters = {"plan": run.plan.name, "started_by": state.started_by, "resume": run.rollout}
         try:
@@ -127,8 +127,7 @@ def _hold_for_a_worker(run: OpenRollout) -> None:
         f"its run waits in Prefect and no worker takes it: prefect worker start --pool {ROLLOUT_POOL}, "
         f"or prefect work-pool resume {ROLLOUT_POOL}"
     )
-    body = {"cause": HoldCause.NO_WORKER.value, "reason": reason, "by": "tidegate"}
-    if run.append(Kind.HELD, body, unless=lambda s: HoldCause.NO_WORKER in s.holds):
+    if run.append(Held(HoldCause.NO_WORKER, reason, "tidegate"), unless=lambda s: HoldCause.NO_WORKER in s.holds):
         notify(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))
 
 

@@ -11,7 +11,9 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault
 from blocks.journal.lists import append_to_list
 from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
+from tidegate.journal.body import Body
 from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.people_bodies import GuardedAgain, UnguardedPaged
 from tidegate.notices.notice import Notice
 from tidegate.notices.routing import MAIL, PAGERDUTY, SLACK
 from tidegate.notices.unguarded_texts import guarded_again, room_and_people, unguarded
@@ -83,15 +85,14 @@ class Unguarded:
         number = len(self._via.journal.entries(LIST)) + 1
         channel = self._send(rollout, unguarded(rollout, trouble.flag, trouble.why, number))
         if channel:
-            body = {"rollout": rollout, "reason": trouble.why, "channel": channel}
-            self._note(Kind.UNGUARDED, body, unless=lambda known: rollout in _told(known))
+            self._note(UnguardedPaged(rollout, trouble.why, channel), unless=lambda known: rollout in _told(known))
 
     def _resolve(self, rollout: str, number: int) -> None:
         self._send(rollout, guarded_again(rollout, number))
-        self._note(Kind.GUARDED_AGAIN, {"rollout": rollout}, unless=lambda known: rollout not in _told(known))
+        self._note(GuardedAgain(rollout), unless=lambda known: rollout not in _told(known))
 
-    def _note(self, kind: Kind, body: dict[str, str], unless: Callable[[Sequence[Entry]], bool]) -> None:
-        append_to_list(self._via.journal, LIST, kind, body, utc_now(), unless=unless)
+    def _note(self, body: Body, unless: Callable[[Sequence[Entry]], bool]) -> None:
+        append_to_list(self._via.journal, LIST, body, utc_now(), unless=unless)
 
     def _send(self, rollout: str, notice: Notice) -> str:
         """The first channel that took it, or empty; every channel there is has it."""

@@ -25,6 +25,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
@@ -248,7 +249,9 @@ def test_a_gate_that_does_not_wait_is_said_so(named: GateWorld) -> None:
     gate = named.run.state.gate
     assert gate is not None
     for _ in range(2):
-        named.run.append(Kind.CLOSED, {"reason": "over", "by": ANN}, unless=lambda s: not s.phase.is_open)
+        named.run.append(
+            body_from_json(Kind.CLOSED, {"reason": "over", "by": ANN}), unless=lambda s: not s.phase.is_open
+        )
         with pytest.raises(NotAllowed, match="waits at no gate; it is closed"):
             waiting_gate(named.run, ANN, "go", "test")
     assert len(refusals(named.run)) == 1

@@ -38,6 +38,7 @@ from tests.console.conftest import Run
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import open_inbox
 from tests.permits import approve_wave, put
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.notice import Notice
@@ -76,7 +77,11 @@ def raised(kit: Path, plan: Plan | None = None, via: Any = None) -> OpenRollout:
     opened = open_rollout(via, plan, name, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
     claim, exposure = opened.keep_claim(), plan.exposure_at(2)
     revision = put(via.flags, opened.flag, exposure, claim.epoch)
-    opened.append(Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
+    opened.append(
+        body_from_json(
+            Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
+        )
+    )
     return opened
 
 
@@ -421,7 +426,7 @@ def test_who_takes_a_rollback_over_sends_its_pages(kit: Path) -> None:
         opened = raised(kit, via=replace(read_kit(kit), pagerduty=inbox.pagerduty))
         # Its process died between the entry and the page.
         zeroed = zero_flag(opened.connections, opened.flag, opened.rollout, utc_now())
-        opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+        opened.append(rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
 
         def told() -> list[str]:
             return [str(m["summary"]) for m in inbox.store.all("pagerduty") if opened.rollout in str(m["dedup_key"])]
@@ -438,7 +443,7 @@ def test_a_flag_system_that_is_away_keeps_nobody_from_taking_the_claim(kit: Path
     opened.release_claim()
     if phase is Phase.ROLLING_BACK:
         zeroed = Zeroed(utc_now(), None, "", None, "503")
-        opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+        opened.append(rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
     (flags / "broken").touch()
     taker = OpenRollout(opened.connections, opened.rollout)
     seized = opened.connections.journal.seize(opened.flag, opened.rollout, "host:2:x", timedelta(seconds=30))
@@ -455,7 +460,7 @@ def closed_at_zero_and_raised_by_hand(kit: Path, plan: Plan) -> OpenRollout:
     opened = raised(kit, plan)
     roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
     body = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}
-    opened.append(Kind.PROVEN, body | {"sentence": "The new path is chosen no more."})
+    opened.append(body_from_json(Kind.PROVEN, body | {"sentence": "The new path is chosen no more."}))
     assert opened.state.phase is Phase.ROLLED_BACK
     assert opened.claim is not None
     put(opened.connections.flags, opened.flag, opened.plan.exposure_at(1), opened.claim.epoch)
@@ -504,7 +509,7 @@ def test_nothing_is_raised_while_the_writers_of_before_cannot_be_kept_off(kit: P
     flags = tmp_path / "flags"
     flags.mkdir()
     opened = raised(kit, via=replace(read_kit(kit), flags=command_flag(flags)))
-    opened.append(Kind.SOAKED, {"wave": 2})
+    opened.append(body_from_json(Kind.SOAKED, {"wave": 2}))
     approve_wave(opened, 3, "commander@company.com")
     opened.release_claim()
     seized = opened.connections.journal.seize(opened.flag, opened.rollout, "host:2:x", timedelta(seconds=30))
@@ -523,7 +528,7 @@ def test_a_page_that_cannot_be_written_holds_up_neither_zero_nor_the_proof(
 ) -> None:
     opened = raised(kit)
     zeroed = Zeroed(utc_now(), None, "", opened.claim, "503")
-    opened.append(Kind.ROLLING_BACK, rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
+    opened.append(rollback_body(zeroed, reason="smoke", criterion="by hand", by=WHO))
 
     def full(run: OpenRollout, notice: Notice) -> None:
         if notice.event.startswith("rolling-back"):

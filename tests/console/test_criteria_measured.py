@@ -23,6 +23,7 @@ from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import STARTER, plan_of
 from tidegate.criteria.metric_levels import Level
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.verdict import Finding, Verdict
@@ -94,10 +95,15 @@ class Shop:
         for wave, at in ((1, FIRST), (2, SECOND)):
             if wave == 2:
                 measure_wave(run, 1, SECOND)
-                run.append(Kind.SOAKED, {"wave": 1}, SECOND)
+                run.append(body_from_json(Kind.SOAKED, {"wave": 1}), SECOND)
             exposure = run.plan.exposure_at(wave)
             body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
-            run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
+            run.append(
+                body_from_json(
+                    Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}
+                ),
+                at,
+            )
         return run
 
     def asked(self, name: str = "asked") -> Finding:

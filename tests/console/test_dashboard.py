@@ -24,6 +24,7 @@ from tests.console.test_gates import at_the_last_gate
 from tests.console.test_without_journal import in_wave_one
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import BOB, MINUTE, plan_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.values.exposure import ZERO
@@ -74,7 +75,7 @@ def test_the_list_and_the_page_of_a_rollout(run: OpenRollout, page: Browser) -> 
 
 def test_a_flag_that_somebody_else_changed_is_not_shown_as_planned(run: OpenRollout, page: Browser) -> None:
     assert "✓ as planned" in page.page(f"/rollouts/{run.rollout}")
-    run.append(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"})
+    run.append(body_from_json(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"}))
     text = browser(run.connections).page(f"/rollouts/{run.rollout}")
     assert "as planned" not in text
     assert "✖ by the journal; the flag was changed by somebody else" in text
@@ -242,7 +243,7 @@ def soaked(tmp_path: Path, prometheus: PrometheusServer) -> World:
     world.pass_time(80 * MINUTE, healthy, guard=MINUTE / 2)
     assert world.run.state.phase is Phase.SOAKED
     asked = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""}
-    world.run.append(Kind.GATE_OPENED, asked, world.now)
+    world.run.append(body_from_json(Kind.GATE_OPENED, asked), world.now)
     world.run.release_claim()
     return world
 
@@ -277,18 +278,20 @@ def test_a_go_with_its_statement_on_good_evidence_reaches_the_journal(
 def test_what_people_write_is_never_markup(run: OpenRollout, page: Browser) -> None:
     page.order(run.rollout, "pause", name=HTML, reason=HTML)
     run.append(
-        Kind.REVIEWED,
-        {
-            "wave": 1,
-            "credit": 0,
-            "healthy": False,
-            "verdict": "FAIL",
-            "metrics": [],
-            "raw": {},
-            "findings": [{"criterion": HTML, "text": HTML, "verdict": "FAIL", "sentence": HTML}],
-        },
+        body_from_json(
+            Kind.REVIEWED,
+            {
+                "wave": 1,
+                "credit": 0,
+                "healthy": False,
+                "verdict": "FAIL",
+                "metrics": [],
+                "raw": {},
+                "findings": [{"criterion": HTML, "text": HTML, "verdict": "FAIL", "sentence": HTML}],
+            },
+        ),
     )
-    run.append(Kind.QUEUED, {"notice": {"event": "e", "title": HTML, "loudness": HTML}})
+    run.append(body_from_json(Kind.QUEUED, {"notice": {"event": "e", "title": HTML, "loudness": HTML}}))
     fresh = browser(run.connections)
     for path in ("/", f"/rollouts/{run.rollout}", f"/rollouts/{run.rollout}/orders"):
         text = fresh.page(path)
@@ -303,7 +306,7 @@ def test_a_metric_is_drawn_with_its_thresholds(run: OpenRollout) -> None:
             {"name": "error_rate", "title": "Error Rate", "level": level, "value": value, "n": 400.0, "control": 1.5}
         ]
         body = {"wave": 1, "credit": 0, "healthy": True, "verdict": "PASS", "findings": [], "metrics": lines, "raw": {}}
-        run.append(Kind.REVIEWED, body)
+        run.append(body_from_json(Kind.REVIEWED, body))
     text = browser(run.connections).page(f"/rollouts/{run.rollout}")
     assert "now 11% (critical), lowest 1%, highest 11%" in text
     for bound in ("target &lt; 2%", "warning &gt; 5%", "critical &gt; 10%"):
@@ -322,8 +325,10 @@ def test_an_open_rollout_is_shown_and_measured_however_many_ended_since(run: Ope
         is_rehearsal=False,
     )
     for number in range(51):
-        run.connections.journal.open_rollout(f"ended-{number}", "other", body, datetime.now(UTC))
-        OpenRollout(run.connections, f"ended-{number}").append(Kind.CLOSED, {"reason": "over", "by": BOB})
+        run.connections.journal.open_rollout(f"ended-{number}", "other", body.to_json(), datetime.now(UTC))
+        OpenRollout(run.connections, f"ended-{number}").append(
+            body_from_json(Kind.CLOSED, {"reason": "over", "by": BOB})
+        )
     shown = page.page("/")
     assert f'href="/rollouts/{run.rollout}"' in shown
     assert 'href="/rollouts/ended-50"' in shown

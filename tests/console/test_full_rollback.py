@@ -23,6 +23,7 @@ from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.servers import running_nginx, running_redis
 from tests.conftest import PrometheusServer
 from tests.permits import put
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.model import Plan
@@ -102,11 +103,15 @@ def opened(parts: Parts, plan: Plan, snapshot: str | None = "2026-01-01T10:00:00
     body: dict[str, Any] = {"verdict": "PASS", "findings": []}
     if snapshot:
         body["snapshot"] = {"argument": snapshot, "at": utc_now().isoformat()}
-    run.append(Kind.PREFLIGHT, body)
+    run.append(body_from_json(Kind.PREFLIGHT, body))
     claim = run.keep_claim()
     exposure = plan.exposure_at(1)
     revision = put(parts.via.flags, run.flag, exposure, claim.epoch)
-    run.append(Kind.RAISED, {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
+    run.append(
+        body_from_json(
+            Kind.RAISED, {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
+        )
+    )
     return run
 
 

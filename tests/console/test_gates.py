@@ -12,6 +12,7 @@ from tests.console.test_without_journal import WHO, opened
 from tests.permits import put
 from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, measured_entry
 from tidegate.gates.statements import statements
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.values.verdict import Verdict
 
@@ -50,12 +51,20 @@ def at_the_last_gate(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollou
     run = opened(tmp_path, prometheus)
     claim = run.keep_claim()
     for wave in (1, 2, 3):
-        run.append(Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0})
+        run.append(
+            body_from_json(
+                Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
+            )
+        )
         exposure = run.plan.exposure_at(wave)
         body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
-        run.append(Kind.RAISING, body)
-        run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, claim.epoch)})
-        run.append(Kind.SOAKED, {"wave": wave})
+        run.append(body_from_json(Kind.RAISING, body))
+        run.append(
+            body_from_json(
+                Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, claim.epoch)}
+            )
+        )
+        run.append(body_from_json(Kind.SOAKED, {"wave": wave}))
     assert measured_entry(run.plan, 4) == ()
     return run
 
@@ -109,7 +118,7 @@ def answered_automatically(run: OpenRollout) -> list[str]:
         )
         assert ruling.outcome in (Outcome.COUNTED, Outcome.GO), ruling
         body = {"wave": 1, "outcome": ruling.outcome.value, "reason": "", "by": answer.approver}
-        run.append(Kind.GATE_DECIDED, {**body, "extension_seconds": 0, "stated": list(ruling.stated)})
+        run.append(body_from_json(Kind.GATE_DECIDED, {**body, "extension_seconds": 0, "stated": list(ruling.stated)}))
         people.append(answer.approver)
     return people
 
@@ -132,5 +141,5 @@ def test_a_form_asks_only_for_what_nobody_has_signed_yet(tmp_path: Path, prometh
     before = {s.key for s in boxes(run, 1)}
     assert before == {s.key for s in statements(run.plan, 1)}
     body = {"wave": 1, "outcome": "counted", "reason": "", "by": "commander@company.com", "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, {**body, "stated": ["sign-off.2"]})
+    run.append(body_from_json(Kind.GATE_DECIDED, {**body, "stated": ["sign-off.2"]}))
     assert before - {s.key for s in boxes(run, 1)} == {"sign-off.2"}

@@ -32,6 +32,7 @@ from tidegate.criteria.alarm_test import AlarmTest
 from tidegate.criteria.cost import Cost
 from tidegate.criteria.count import Count
 from tidegate.criteria.synthetic import Synthetic
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.in_force import InForce
 from tidegate.values.exposure import ZERO
@@ -250,7 +251,7 @@ def test_no_known_request_is_sent_once_the_way_back_has_begun(
     expose(run, run.connections.flags)
     at = utc_now().isoformat()
     body = {"reason": "r", "criterion": "c", "by": "b", "ordered_at": at, "zero_at": at, "revision": "", "epoch": 1}
-    run.append(Kind.ROLLING_BACK, body | {"problem": ""})
+    run.append(body_from_json(Kind.ROLLING_BACK, body | {"problem": ""}))
     assert run.connections.flags.read(run.flag).exposure != ZERO
     found = asked(run, criterion)
     assert (found.verdict, "rolled back" in found.sentence) == (N, True)

@@ -19,6 +19,7 @@ from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tests.permits import put
 from tests.prometheus_writer import Points
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.loading.loader import load_plan
@@ -97,11 +98,13 @@ def _opened(server: PrometheusServer, tmp_path: Path) -> OpenRollout:
 
 def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
     ruling = {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, ruling, at)
+    run.append(body_from_json(Kind.GATE_DECIDED, ruling), at)
     exposure, epoch = run.plan.exposure_at(wave), run.keep_claim().epoch
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
-    run.append(Kind.RAISING, body, at)
-    run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
+    run.append(body_from_json(Kind.RAISING, body), at)
+    run.append(
+        body_from_json(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}), at
+    )
 
 
 def test_a_rehearsal_of_a_healthy_service_finishes(prometheus_server: PrometheusServer, tmp_path: Path) -> None:

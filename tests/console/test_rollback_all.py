@@ -22,6 +22,7 @@ from tests.blocks.flag_script import command_flag
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import WHO, gone, kit, quick
 from tests.permits import put
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
@@ -39,7 +40,11 @@ def raised(kit: Path, key: str) -> OpenRollout:
     )
     claim, exposure = opened.keep_claim(), plan.exposure_at(2)
     revision = put(via.flags, key, exposure, claim.epoch)
-    opened.append(Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision})
+    opened.append(
+        body_from_json(
+            Kind.RAISED, {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
+        )
+    )
     opened.release_claim()
     return opened
 

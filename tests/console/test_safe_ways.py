@@ -19,6 +19,7 @@ from tests.console.dashboards import browser
 from tests.console.test_commands import WHO, _open
 from tests.engine.gate_world import GateWorld
 from tidegate.gates.approval import Answer, Choice, Outcome
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.values.exposure import ZERO
@@ -135,7 +136,7 @@ def test_a_page_that_still_shows_a_gate_holds_and_turns_back_all_the_same(
     decision: str,
 ) -> None:
     ruled = {"wave": 1, "attempt": 1, "outcome": "refused", "reason": "no", "by": "x", "extension_seconds": 0}
-    waiting.append(Kind.GATE_DECIDED, ruled)
+    waiting.append(body_from_json(Kind.GATE_DECIDED, ruled))
     _pressed("answer", decision=decision)(waiting, run)
     state = waiting.refresh()
     assert (HoldCause.OPERATOR in state.holds, state.rollback is not None) == (decision == "hold", decision != "hold")

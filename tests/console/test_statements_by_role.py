@@ -17,6 +17,7 @@ from tests.engine.gate_world import CARL, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, unsatisfiable
 from tidegate.gates.statements import field_name
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.pages.gate_form import gate_form
 from tidegate.plan.model import Plan
@@ -110,7 +111,7 @@ def test_journal_gate_page_and_close_out_say_who_stated_what(world: GateWorld, r
 
 def test_a_statement_that_an_older_release_took_from_somebody_else_raises_nothing(world: GateWorld) -> None:
     body = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": CARL, "extension_seconds": 0}
-    world.run.append(Kind.GATE_DECIDED, {**body, "stated": ["first.1"]})
+    world.run.append(body_from_json(Kind.GATE_DECIDED, {**body, "stated": ["first.1"]}))
     assert world.run.state.approved_wave == 1
     with pytest.raises(MayNotRaise, match="lead has not stated yet"):
         raise_exposure(world.run, 1)

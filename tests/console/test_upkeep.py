@@ -10,6 +10,7 @@ from engine.rollout.session import OpenRollout, utc_now
 from engine.rollout.upkeep import mark_done
 from tests.console.dashboards import browser
 from tests.console.test_watch import NAME, run, typed
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.upkeep import Work
 
@@ -35,8 +36,12 @@ def test_what_people_have_to_do_stands_in_the_list_on_the_page_and_on_the_dashbo
     assert "Upkeep" not in typed("status")[1]
     assert "upkeep-title" not in browser(run.connections).page(f"/rollouts/{run.rollout}")
     for wave in (2, 3, 4):
-        run.append(Kind.RAISED, {"wave": wave, "exposure": run.plan.exposure_at(wave).to_json(), "revision": "r"})
-    run.append(Kind.SOAKED, {"wave": 4})
+        run.append(
+            body_from_json(
+                Kind.RAISED, {"wave": wave, "exposure": run.plan.exposure_at(wave).to_json(), "revision": "r"}
+            )
+        )
+    run.append(body_from_json(Kind.SOAKED, {"wave": 4}))
     left = sum(task["open"] for task in json.loads(typed("upkeep", NAME, "--json")[1]))
     assert left > 0
     assert f"{left} open" in typed("status")[1]

@@ -22,6 +22,7 @@ from console.live.rollout_cache import Board, Followed
 from engine.rollout.evaluation import hold
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, UnknownRollout
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 
 WHO = "release-engineer@company.com"
@@ -44,12 +45,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenRollout:
         read_kit(path), plan, NAME, started_by=WHO, pace=None, auto_approve=False, connection_set="default"
     )
     body = {"wave": 1, "exposure": plan.exposure_at(1).to_json(), "epoch": 1}
-    opened.append(Kind.RAISING, body)
-    opened.append(Kind.RAISED, {**body, "revision": "r1"})
+    opened.append(body_from_json(Kind.RAISING, body))
+    opened.append(body_from_json(Kind.RAISED, {**body, "revision": "r1"}))
     lines = [{"name": "error_rate", "title": "Error Rate", "level": "on target", "value": 2.3, "n": 400.0}]
     opened.append(
-        Kind.REVIEWED,
-        {"wave": 1, "credit": 900, "healthy": True, "verdict": "PASS", "findings": [], "metrics": lines, "raw": {}},
+        body_from_json(
+            Kind.REVIEWED,
+            {"wave": 1, "credit": 900, "healthy": True, "verdict": "PASS", "findings": [], "metrics": lines, "raw": {}},
+        ),
     )
     return opened
 
@@ -84,7 +87,7 @@ def test_the_box_once_as_plain_text(run: OpenRollout, typed: Callable[..., tuple
 
 def test_the_box_of_a_flag_that_somebody_else_changed(run: OpenRollout, typed: Callable[..., tuple[int, str]]) -> None:
     assert "(as planned)" in typed("watch", NAME, "--once")[1]
-    run.append(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"})
+    run.append(body_from_json(Kind.HELD, {"cause": "drift", "reason": "changed", "by": "tidegate"}))
     _, text = typed("watch", NAME, "--once")
     assert "as planned" not in text
     assert "by the journal; the flag was changed by somebody else" in text
@@ -95,7 +98,7 @@ def test_what_a_blind_review_could_not_see_is_unknown_in_the_box(
 ) -> None:
     lines = [{"name": "error_rate", "title": "Error Rate", "level": "no data", "value": None, "n": None}]
     body = {"wave": 1, "credit": 0, "healthy": False, "verdict": "ERROR", "findings": [], "metrics": lines, "raw": {}}
-    run.append(Kind.REVIEWED, body)
+    run.append(body_from_json(Kind.REVIEWED, body))
     _, text = typed("watch", NAME, "--once")
     assert text.count("unknown (the newest review had no data)") == 2
     assert "0 CRITICAL" not in text

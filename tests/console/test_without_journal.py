@@ -27,6 +27,7 @@ from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import open_inbox
 from tests.permits import put
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.rollout.decision import Continue, RollBack
@@ -56,14 +57,18 @@ def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
     exposure = plan.exposure_at(1)
     revision = put(via.flags, run.flag, exposure, claim.epoch)
     gate = {"wave": 1, "attempt": 1}
-    run.append(Kind.GATE_OPENED, {**gate, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""})
     run.append(
-        Kind.GATE_DECIDED,
-        {**gate, "outcome": "go", "reason": "", "by": "commander@company.com", "extension_seconds": 0},
+        body_from_json(Kind.GATE_OPENED, {**gate, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""})
+    )
+    run.append(
+        body_from_json(
+            Kind.GATE_DECIDED,
+            {**gate, "outcome": "go", "reason": "", "by": "commander@company.com", "extension_seconds": 0},
+        ),
     )
     body = {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch}
-    run.append(Kind.RAISING, body)
-    run.append(Kind.RAISED, {**body, "revision": revision}, datetime.now(UTC) - timedelta(hours=1))
+    run.append(body_from_json(Kind.RAISING, body))
+    run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}), datetime.now(UTC) - timedelta(hours=1))
     assert run.state.phase is Phase.WAVE
     return run
 
@@ -154,7 +159,7 @@ def test_a_rollout_whose_newest_entry_cannot_be_read_is_left_to_whoever_can(
 ) -> None:
     run = in_wave_one(tmp_path, prometheus_server)
     run.release_claim()
-    OpenRollout(run.connections, run.rollout).append(Kind.CARRIED, {"flow_run": "of-a-newer-release"})
+    OpenRollout(run.connections, run.rollout).append(body_from_json(Kind.CARRIED, {"flow_run": "of-a-newer-release"}))
     with sqlite3.connect(tmp_path / "journal.db") as base:
         base.execute("UPDATE entries SET kind = 'unheard_of' WHERE sequence = (SELECT max(sequence) FROM entries)")
     assert _guard(run, datetime.now(UTC), Orphans(), Unguarded(run.connections))

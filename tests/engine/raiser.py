@@ -31,6 +31,7 @@ from tests.e2e.waiting import wait_for
 from tests.engine.gate_world import DEAD
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.gates.statements import statements_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
@@ -178,14 +179,16 @@ class World:
         run = open_rollout(
             self.via, the_plan(), NAME, started_by=STARTER, pace=None, auto_approve=False, connection_set="default"
         )
-        run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
+        run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}))
         left = run.plan.approval_ttl if approval_left is None else approval_left
         self.approval_ends: datetime = utc_now() + left
         # Each states what they may: the commander's line is the starter's.
         for person, outcome in ((STARTER, "counted"), (ANN, "go")):
             keys = [s.key for s in statements_of(run.plan, 1, person)]
             said = {"wave": 1, "attempt": 1, "outcome": outcome, "reason": "", "by": person, "extension_seconds": 0}
-            run.append(Kind.GATE_DECIDED, said | {"stated": keys}, self.approval_ends - run.plan.approval_ttl)
+            run.append(
+                body_from_json(Kind.GATE_DECIDED, said | {"stated": keys}), self.approval_ends - run.plan.approval_ttl
+            )
         self.via.journal.close()
 
     def run(self) -> OpenRollout:

@@ -16,6 +16,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
 from tests.engine.world import World, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.texts import post_mortem_task, rolled_back
@@ -40,7 +41,7 @@ def run(tmp_path: Path, prometheus_server: PrometheusServer, inbox: Inbox) -> It
 def prove(run: OpenRollout) -> None:
     at = run.state.rollback.ordered_at.isoformat() if run.state.rollback else ""
     body = {"proven": True, "counter": 7, "last_request_at": at, "proven_at": at, "sentence": "It stands still."}
-    run.append(Kind.PROVEN, body)
+    run.append(body_from_json(Kind.PROVEN, body))
     from engine.notices.delivery import notify
 
     notify(run, rolled_back(run.plan, run.state))

@@ -19,6 +19,7 @@ from tests.permits import raise_without_evidence
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.gates.approval import Answer
 from tidegate.gates.binding import given_for
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.plan.model import Plan
@@ -30,7 +31,7 @@ NEW_SOAK = {"waves.0.soak": "2h"}
 @pytest.fixture
 def world(tmp_path: Path, seeds: Path) -> GateWorld:
     made = GateWorld(tmp_path, seeds)
-    made.run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
+    made.run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}))
     return made
 
 
@@ -128,7 +129,7 @@ def test_what_was_approved_under_the_old_plan_is_asked_anew(world: GateWorld) ->
     with pytest.raises(MayNotRaise):
         raise_exposure(world.run, 1)
     assert world.run.connections.flags.read(world.run.flag).exposure == ZERO
-    world.run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
+    world.run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}))
     assert world.open() == 2
     later = now + timedelta(seconds=30)
     outcome, said = world.answer(world.given(ANN, later, given_for=old_words), later)
@@ -139,7 +140,7 @@ def test_an_answer_that_waits_for_its_ruling_is_not_ruled_on_under_another_plan(
     world.open()
     answer = Answer.from_json({"decision": "hold", "approver": ANN})
     body = {"wave": 1, "attempt": 1, "answer": answer.to_json(), "via": "test"}
-    world.run.append(Kind.ANSWERED, body)
+    world.run.append(body_from_json(Kind.ANSWERED, body))
     amendment = propose(world.run, new_plan(), CARL, "longer")
     now = utc_now()
     approve(world.run, amendment.short, ANN, by_code(world, ANN, now))
@@ -183,7 +184,7 @@ ORDERS: dict[str, Any] = {
 @pytest.fixture
 def raised(world: GateWorld) -> GateWorld:
     body = {"wave": 1, "attempt": 1, "reason": "", "by": ANN, "extension_seconds": 0}
-    world.run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
+    world.run.append(body_from_json(Kind.GATE_DECIDED, {**body, "outcome": "go"}))
     raise_without_evidence(world.run, 1)
     hold(world.run, STRANGER, "something smells")
     return world
@@ -231,7 +232,7 @@ def test_a_yes_of_ten_days_ago_and_a_fresh_one_put_no_plan_in_force(tmp_path: Pa
         "- LESS SAFE: waves[first].soak: 1h -> 15m (less)",
     ]
     counted = {"plan_hash": amendment.plan_hash, "outcome": "counted", "by": ANN, "reason": "1 of 2"}
-    world.run.append(Kind.AMENDED, counted, now - timedelta(days=10))
+    world.run.append(body_from_json(Kind.AMENDED, counted), now - timedelta(days=10))
     said = approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
     assert said == f"1 of 2 approvals of the change ({BOB})"
     assert world.run.state.plan_hash != weaker.hash

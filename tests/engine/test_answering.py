@@ -24,6 +24,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.rollout.permit import approval_ends
@@ -236,7 +237,9 @@ def test_a_note_that_is_too_long_does_not_keep_an_answer_from_being_ruled_on(
     attempt = world.open()
     answer = Answer(Choice.HOLD, STRANGER, "x" * 2_500)
     body = answer.to_json() | ({"note": answer.note} if earlier_release else {})
-    world.run.append(Kind.ANSWERED, {"wave": 1, "attempt": attempt, "answer": body, "via": "command line"})
+    world.run.append(
+        body_from_json(Kind.ANSWERED, {"wave": 1, "attempt": attempt, "answer": body, "via": "command line"})
+    )
     assert len(given_to_prefect(world.run, open_gate(world.run, 1, "run-1"))["note"]) == 2_000
     outcome, reason = world.answer({})
     assert (outcome, reason[:40]) == ("held", f"held at the gate by {STRANGER}: x"[:40])
@@ -288,9 +291,9 @@ def test_a_go_is_as_old_as_the_oldest_that_it_rests_on(tmp_path: Path, seeds: Pa
 def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, seeds: Path) -> None:
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
-    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False})
+    world.run.append(body_from_json(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False}))
     assert world.run.state.approvals == {1: [ANN]}
-    world.run.append(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False})
+    world.run.append(body_from_json(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False}))
     assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
 
 

@@ -18,6 +18,7 @@ from tests.console.dashboards import browser
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 
 WHY = "Error rate: 40% of 812 requests, bound 10%"
@@ -28,7 +29,7 @@ def again(tmp_path: Path, server: PrometheusServer, changes: Mapping[str, Any] |
     world = World(tmp_path, server, no_alerts(changes))
     roll_back(world.run, reason=WHY, criterion="errors", by="tidegate")
     proven = {"proven": True, "counter": 7, "last_request_at": None, "proven_at": None, "sentence": "still"}
-    world.run.append(Kind.PROVEN, proven)
+    world.run.append(body_from_json(Kind.PROVEN, proven))
     world.run.release_claim()
     world.scrape(utc_now(), healthy)
     run = open_rollout(
@@ -118,6 +119,6 @@ def test_what_was_seen_later_does_not_change_what_people_were_shown(measured: Op
     assert gate is not None
     worse = [{**gate.findings[0], "verdict": "ERROR", "sentence": "Gone."}]
     body = {"wave": 1, "attempt": gate.attempt, "verdict": "ERROR", "findings": worse}
-    measured.append(Kind.GATE_LOOKED, body)
+    measured.append(body_from_json(Kind.GATE_LOOKED, body))
     assert "| No alert | PASS |" in form_of(measured)
     assert judge_answer(measured, 1, Answer(Choice.GO, ANN)).reason.startswith("worse than when you were asked")

@@ -28,6 +28,7 @@ from tests.engine import raiser
 from tests.engine.world import World, healthy, no_alerts, unreadable
 from tests.permits import approve_wave
 from tests.tidegate.builders import ANN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.plan.model import Plan
@@ -211,5 +212,5 @@ def open_later(world: World, flag: str) -> OpenRollout:
 
 def _approved(run: OpenRollout, wave: int) -> None:
     if wave > 1:
-        run.append(Kind.SOAKED, {"wave": wave - 1})
+        run.append(body_from_json(Kind.SOAKED, {"wave": wave - 1}))
     approve_wave(run, wave, ANN)

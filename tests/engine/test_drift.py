@@ -20,6 +20,7 @@ from tests.engine.inbox import Inbox
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put, raise_without_evidence
 from tests.tidegate.builders import ANN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.rollout.permit import forbids_raising
@@ -83,8 +84,8 @@ def test_while_drifted_nothing_is_raised_nor_soaked(world: Changed) -> None:
     world.set_share(900)
     world.guard()
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    world.run.append(Kind.SOAKED, {"wave": 1}, world.now)
-    world.run.append(Kind.GATE_DECIDED, decided, world.now)
+    world.run.append(body_from_json(Kind.SOAKED, {"wave": 1}), world.now)
+    world.run.append(body_from_json(Kind.GATE_DECIDED, decided), world.now)
     assert "held" in forbids_raising(world.plan, world.run.state, 2)
     with pytest.raises(MayNotRaise):
         raise_exposure(world.run, 2)
@@ -141,8 +142,8 @@ def test_what_the_holder_before_did_until_the_last_moment_is_no_drift(world: Cha
     def raise_wave_two(other: OpenRollout) -> None:
         other.keep_claim()
         decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-        other.append(Kind.SOAKED, {"wave": 1}, world.now)
-        other.append(Kind.GATE_DECIDED, decided, world.now)
+        other.append(body_from_json(Kind.SOAKED, {"wave": 1}), world.now)
+        other.append(body_from_json(Kind.GATE_DECIDED, decided), world.now)
         raise_without_evidence(other, 2)
 
     world.run = Overtaken(world, raise_wave_two)
@@ -179,7 +180,7 @@ def test_a_zero_by_hand_is_a_rollback_and_is_never_undone(
 def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbox: Inbox) -> None:
     roll_back(world.run, reason="enough", criterion="hand", by=ANN)
     body = {"proven": True, "counter": 1, "last_request_at": None, "proven_at": world.now.isoformat(), "sentence": ""}
-    world.run.append(Kind.PROVEN, body, world.now)
+    world.run.append(body_from_json(Kind.PROVEN, body), world.now)
     world.run.release_claim()
     via = world.via.__class__(world.via.journal, world.via.flags, world.via.prometheus, inbox.slack, inbox.pagerduty)
     watch = EndedRollouts()

@@ -14,6 +14,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, BOB, STARTER
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 
@@ -45,7 +46,7 @@ def after_the_waves(tmp_path: Path, prometheus_server: PrometheusServer) -> Make
         revision = put(world.via.flags, run.flag, exposure, epoch)
         body: dict[str, Any] = {"wave": 2, "exposure": exposure.to_json(), "epoch": epoch, "revision": revision}
         for kind, more in ((Kind.SOAKED, {"wave": 1}), (Kind.RAISED, body), (Kind.SOAKED, {"wave": 2})):
-            run.append(kind, more, world.now)
+            run.append(body_from_json(kind, more), world.now)
         assert run.state.phase is Phase.POST_ROLLOUT
         return world
 
@@ -106,7 +107,7 @@ def test_a_path_that_nobody_used_is_not_production_grade(after_the_waves: Make) 
     body = {"wave": 3, "healthy": True, "credit": 900.0, "verdict": "PASS", "findings": [], "metrics": [], "raw": {}}
     for _ in range(4):
         world.now += 15 * MINUTE
-        world.run.append(Kind.REVIEWED, body, world.now)
+        world.run.append(body_from_json(Kind.REVIEWED, body), world.now)
     graduate(world.run, "stable", world.now)
     assert world.run.state.phase is Phase.POST_ROLLOUT
     (missing,) = [f for f in world.run.state.graduation if f["criterion"] == "exercised"]

@@ -12,6 +12,7 @@ from engine.rollout.monitoring import guard_until
 from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.views.health import silent_for
@@ -29,7 +30,7 @@ def test_a_soaked_wave_is_reviewed_until_the_next_gate_opens(
 ) -> None:
     world = World(tmp_path, prometheus_server, no_alerts())
     run = world.run
-    run.append(Kind.SOAKED, {"wave": 1}, world.now)
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}), world.now)
     assert silent_for(run.state, run.timing, utc_now()), "the last review is days old"
     assert guard_until(run, Unseen(run), utc_now() + timedelta(seconds=0.2), Phase.SOAKED)
     assert silent_for(run.state, run.timing, utc_now()) is None

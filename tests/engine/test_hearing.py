@@ -12,6 +12,7 @@ from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.rollback_listener import RollbackListener
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
@@ -74,7 +75,7 @@ def test_what_is_no_order_for_this_rollout_is_left_to_its_own_run(
 
 
 def test_where_the_old_path_is_gone_or_not_ready_nothing_is_written(world: World) -> None:
-    world.run.append(Kind.LEGACY_LOOKED, {"ready": False, "seen": "legacy answered 503"})
+    world.run.append(body_from_json(Kind.LEGACY_LOOKED, {"ready": False, "seen": "legacy answered 503"}))
     assert heard(world, {}) == []
     assert exposure(world) != ZERO
     assert heard(world, {"anyway": True}) == [world.run.rollout]

@@ -13,6 +13,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, Traffic, World, absent, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, plan_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.fold import fold
 from tidegate.journal.state import Phase
@@ -152,15 +153,15 @@ def test_both_sides_broken_at_once_are_turned_back_by_the_breaker(
 def enter(world: World, wave: int) -> None:
     """The next wave, or the post-rollout days after the last one, begun now."""
     run = world.run
-    run.append(Kind.SOAKED, {"wave": wave - 1}, world.now)
+    run.append(body_from_json(Kind.SOAKED, {"wave": wave - 1}), world.now)
     if wave > len(world.plan.waves):
         return
     exposure, claim = world.plan.exposure_at(wave), run.keep_claim()
     decided = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided, world.now)
+    run.append(body_from_json(Kind.GATE_DECIDED, decided), world.now)
     revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
-    run.append(Kind.RAISED, body, world.now)
+    run.append(body_from_json(Kind.RAISED, body), world.now)
 
 
 def with_everybody_exposed(*more: dict[str, Any], flag: dict[str, Any] | None = None) -> Any:
@@ -315,7 +316,7 @@ def test_after_a_step_back_the_wave_counts_anew_and_its_split_is_judged_on_its_o
     exposure = plan.exposure_at(1)
     revision = put(world.via.flags, run.flag, exposure, run.keep_claim().epoch)
     body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 1, "by": ANN, "reason": "slow"}
-    run.append(Kind.LOWERED, {**body, "revision": revision}, world.now)
+    run.append(body_from_json(Kind.LOWERED, {**body, "revision": revision}), world.now)
     back = world.now
     assert found_of(world, "Split").verdict is Verdict.INCONCLUSIVE
     world.pass_time(10 * MINUTE, healthy, guard=MINUTE)

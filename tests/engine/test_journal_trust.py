@@ -20,6 +20,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.gate_world import CARL, GateWorld
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind, entry_hash
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.rollout.permit import forbids_raising
@@ -78,7 +79,7 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
     """Wave 1, well for ten minutes."""
     found = World(tmp_path, prometheus_server, no_alerts())
     found.pass_time(16 * MINUTE, healthy, guard=MINUTE)
-    found.run.append(Kind.CARRIED, {"flow_run": "x"}, found.now)
+    found.run.append(body_from_json(Kind.CARRIED, {"flow_run": "x"}), found.now)
     return found
 
 
@@ -224,8 +225,8 @@ def test_a_cut_tail_is_not_forgotten_by_the_entry_that_comes_next(world: World, 
     name = world.run.rollout
     cut_the_tail(tmp_path, name)
     # Whoever comes next is no guard, and knows nothing of what was there.
-    OpenRollout(world.via, name).append(Kind.CARRIED, {"flow_run": "y"})
-    OpenRollout(world.via, name).append(Kind.CARRIED, {"flow_run": "z"})
+    OpenRollout(world.via, name).append(body_from_json(Kind.CARRIED, {"flow_run": "y"}))
+    OpenRollout(world.via, name).append(body_from_json(Kind.CARRIED, {"flow_run": "z"}))
     assert OpenRollout(world.via, name).state.chain_broken
     accept_break(OpenRollout(world.via, name), ANN, STARTER, "a restore that failed")
     later = OpenRollout(world.via, name)

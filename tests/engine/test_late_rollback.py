@@ -26,6 +26,7 @@ from tests.e2e.waiting import wait_for
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, STARTER
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.values.exposure import ZERO
@@ -65,13 +66,13 @@ def late(tmp_path: Path, prometheus_server: PrometheusServer, local_server: Loca
     world.via = replace(world.via, web=Web(sources={"legacy": local_server.url}))
     run = world.run
     run.connections, claim = world.via, run.keep_claim()
-    run.append(Kind.SOAKED, {"wave": 1}, world.now)
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}), world.now)
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided, world.now)
+    run.append(body_from_json(Kind.GATE_DECIDED, decided), world.now)
     exposure = plan.exposure_at(2)
     revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
-    run.append(Kind.RAISED, body, world.now)
+    run.append(body_from_json(Kind.RAISED, body), world.now)
     return Late(world, local_server)
 
 
@@ -128,7 +129,7 @@ def test_the_old_path_is_retired_after_the_end_only_by_an_approver_and_then_noth
     run, journal = late.run, late.world.via.journal
     with pytest.raises(NotAllowed, match="allowed is a finished rollout"):
         retire(run, ANN, "deleted")
-    run.append(Kind.FINISHED, {"reason": "stable"})
+    run.append(body_from_json(Kind.FINISHED, {"reason": "stable"}))
     with pytest.raises(NotAllowed, match="may not retire the old path"):
         retire(run, "stranger@example.com", "deleted")
     retire(run, ANN, "change 4711 deleted the old code")
@@ -143,7 +144,7 @@ def test_the_old_path_is_retired_after_the_end_only_by_an_approver_and_then_noth
 
 def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: Late) -> None:
     run, via = late.run, late.world.via
-    run.append(Kind.FINISHED, {"reason": "stable"})
+    run.append(body_from_json(Kind.FINISHED, {"reason": "stable"}))
     assert not any(row.is_open for row in via.journal.rollouts(flag=run.flag))
     claim = via.journal.seize(run.flag, run.rollout, "host:2:x", timedelta(seconds=1))
     failed = Zeroed(utc_now(), None, "", claim, "the flag system answered 503")
@@ -158,5 +159,5 @@ def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: 
 
     wait_for(at_zero, 20, "zero is written")
     proven = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}
-    watching.append(Kind.PROVEN, proven | {"sentence": "The new path is chosen no more."})
+    watching.append(body_from_json(Kind.PROVEN, proven | {"sentence": "The new path is chosen no more."}))
     assert not any(row.is_open for row in via.journal.rollouts(flag=run.flag))

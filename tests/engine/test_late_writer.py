@@ -25,6 +25,7 @@ from tests.e2e.waiting import wait_for
 from tests.engine.world import DEAD
 from tests.permits import raise_without_evidence
 from tests.tidegate.builders import ANN, PLAN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.values.exposure import ZERO, Exposure
@@ -49,7 +50,7 @@ def run(tmp_path: Path) -> OpenRollout:
     name = f"r-{uuid4().hex[:6]}"
     opened = open_rollout(via, PLAN, name, started_by=ANN, pace=None, auto_approve=False, connection_set="default")
     decided = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    opened.append(Kind.GATE_DECIDED, decided)
+    opened.append(body_from_json(Kind.GATE_DECIDED, decided))
     opened.keep_claim()
     raise_without_evidence(opened, 1)
     return opened
@@ -100,7 +101,7 @@ def test_what_lands_after_a_proven_rollback_is_taken_to_zero_again(run: OpenRoll
         other = taker(run)
         roll_back(other, reason="smoke", criterion="by hand", by="me")
         proof = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}
-        other.append(Kind.PROVEN, proof | {"sentence": "The new path is chosen no more."})
+        other.append(body_from_json(Kind.PROVEN, proof | {"sentence": "The new path is chosen no more."}))
         other.release_claim()
         assert other.connections.flags.read(run.flag).exposure == ZERO
     assert run.connections.flags.read(run.flag).exposure == more  # it came through
@@ -113,7 +114,7 @@ def test_what_lands_after_a_proven_rollback_is_taken_to_zero_again(run: OpenRoll
 def test_what_lands_after_a_close_is_lowered_to_what_was_left(run: OpenRollout, tmp_path: Path) -> None:
     with stopped_before_it_writes(run, tmp_path, run.plan.exposure_at(2)):
         other = taker(run)
-        other.append(Kind.CLOSED, {"reason": "it stays", "by": ANN})
+        other.append(body_from_json(Kind.CLOSED, {"reason": "it stays", "by": ANN}))
         other.release_claim()
     assert run.connections.flags.read(run.flag).exposure == run.plan.exposure_at(2)
     EndedRollouts().look(other.connections, utc_now())

@@ -10,6 +10,7 @@ from engine.rollout.commands import end_holds
 from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, World, healthy, no_alerts
 from tests.tidegate.builders import ANN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 
@@ -72,7 +73,7 @@ def test_a_new_build_holds_within_one_guard_until_resume(world_with: Any) -> Non
     assert world.soaked <= soaked + timedelta(seconds=1)
     assert world.builds() == [(["1.0"], False), (["1.1"], False)]
     resumed = {"cause": "new_build", "reason": "the fix we waited for", "by": ANN}
-    world.run.append(Kind.RESUMED, resumed, world.now)
+    world.run.append(body_from_json(Kind.RESUMED, resumed), world.now)
     world.running(80 * MINUTE, "1.1")
     assert world.run.state.phase is Phase.SOAKED
 

@@ -26,6 +26,7 @@ from engine.watch.supervisor import watch_until
 from tests.engine.inbox import Inbox
 from tests.engine.world import DEAD
 from tests.tidegate.builders import ANN, plan_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.notices.notice import Loudness, Notice
 
@@ -99,7 +100,7 @@ def test_a_lost_answer_to_the_very_first_message_begins_the_thread_all_the_same(
 def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, inbox: Inbox) -> None:
     notify(run, notice("one"))
     long_ago = utc_now() - 2 * MINUTE
-    run.append(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:gone"}, long_ago)
+    run.append(body_from_json(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:gone"}), long_ago)
     reference = inbox.slack.post("#releases", notice("one"))
     assert deliver(run) == 0
     assert run.state.sent["one/slack"] == reference
@@ -108,7 +109,7 @@ def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, in
 
 def test_what_another_process_is_sending_just_now_is_left_to_it(run: OpenRollout, inbox: Inbox) -> None:
     notify(run, notice("one"))
-    run.append(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:alive"})
+    run.append(body_from_json(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:alive"}))
     assert deliver(run) == 1
     assert inbox.store.all("slack") == []
     assert deliver(run, utc_now() + MINUTE) == 0
@@ -165,7 +166,7 @@ def test_a_pager_that_stays_away_is_said_by_mail_and_in_slack(run: OpenRollout, 
 
 def test_an_ended_rollouts_last_words_are_sent_by_whoever_may(run: OpenRollout, inbox: Inbox) -> None:
     inbox.fault["slack"] = "errors"
-    run.append(Kind.CLOSED, {"reason": "enough", "by": ANN})
+    run.append(body_from_json(Kind.CLOSED, {"reason": "enough", "by": ANN}))
     notify(run, notice("closed"))
     assert deliver(run) == 1
     run.release_claim()
@@ -183,9 +184,9 @@ def test_notices_of_an_older_release_are_not_sent_into_a_thread(run: OpenRollout
     old = notice("old", Loudness.PAGE).to_json()
     for field in ("to", "concerns", "acknowledges", "threaded"):
         del old[field]
-    run.append(Kind.QUEUED, {"notice": old})
+    run.append(body_from_json(Kind.QUEUED, {"notice": old}))
     for channel in ("slack", "mail", "pagerduty"):
-        run.append(Kind.SENT, {"event": "old", "channel": channel, "reference": "1.1"})
+        run.append(body_from_json(Kind.SENT, {"event": "old", "channel": channel, "reference": "1.1"}))
     assert undelivered(run) == []
     assert deliver(run) == 0
     assert inbox.store.all() == []
@@ -232,7 +233,7 @@ def test_nobody_else_sends_for_an_open_rollout(run: OpenRollout, inbox: Inbox) -
 def test_the_watch_sends_the_last_words_of_an_ended_rollout(
     run: OpenRollout, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.append(Kind.CLOSED, {"reason": "enough", "by": ANN})
+    run.append(body_from_json(Kind.CLOSED, {"reason": "enough", "by": ANN}))
     notify(run, notice("closed"))
     run.release_claim()
     monkeypatch.setattr("engine.watch.supervisor.BEAT", timedelta(seconds=0.1))

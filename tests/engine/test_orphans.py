@@ -16,6 +16,7 @@ from engine.watch.supervisor import _guard
 from engine.watch.unguarded import Unguarded
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 
@@ -45,7 +46,7 @@ class Server:
 @pytest.fixture
 def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
     run = World(tmp_path, prometheus_server, no_alerts()).run
-    run.append(Kind.CARRIED, {"flow_run": "run-1"})
+    run.append(body_from_json(Kind.CARRIED, {"flow_run": "run-1"}))
     return run
 
 
@@ -96,7 +97,7 @@ def test_new_runs_that_make_no_progress_end_in_one_page(orphans: Orphans, run: O
         looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == NEW_RUNS
     assert sum("carried by nobody" in notice["title"] for notice in run.state.queued.values()) == 1
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     assert run.state.orphaned == 0, "progress earns new attempts"
 
 
@@ -117,9 +118,9 @@ def test_a_cancelled_run_holds_and_is_not_started_again_until_somebody_resumes(
 def test_a_gate_whose_run_sleeps_is_waited_for_and_one_whose_run_is_gone_is_not(
     orphans: Orphans, run: OpenRollout, server: Server
 ) -> None:
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     body = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": "run-1"}
-    run.append(Kind.GATE_OPENED, body, utc_now() - 2 * ORPHAN_AFTER)
+    run.append(body_from_json(Kind.GATE_OPENED, body), utc_now() - 2 * ORPHAN_AFTER)
     assert run.state.phase is Phase.GATE
     server.says = "PAUSED"
     looked(orphans, run, ORPHAN_AFTER)
@@ -130,7 +131,7 @@ def test_a_gate_whose_run_sleeps_is_waited_for_and_one_whose_run_is_gone_is_not(
 
 
 def test_what_needs_no_run_is_not_looked_into(orphans: Orphans, run: OpenRollout, server: Server) -> None:
-    run.append(Kind.CLOSED, {"reason": "over", "by": "test"})
+    run.append(body_from_json(Kind.CLOSED, {"reason": "over", "by": "test"}))
     looked(orphans, run, ORPHAN_AFTER)
     assert server.started == []
 
@@ -139,9 +140,9 @@ def test_what_needs_no_run_is_not_looked_into(orphans: Orphans, run: OpenRollout
 def test_a_run_that_was_just_woken_at_its_gate_is_given_until_the_next_look(
     orphans: Orphans, run: OpenRollout, server: Server, says: str
 ) -> None:
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     body = {"wave": 2, "attempt": 1, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": "run-1"}
-    run.append(Kind.GATE_OPENED, body, utc_now() - 2 * ORPHAN_AFTER)
+    run.append(body_from_json(Kind.GATE_OPENED, body), utc_now() - 2 * ORPHAN_AFTER)
     server.says = says
     looked(orphans, run, ORPHAN_AFTER)
     assert server.started == []

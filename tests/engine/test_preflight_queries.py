@@ -12,6 +12,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import DEAD, World, healthy, no_alerts
 from tests.tidegate.builders import STARTER
 from tidegate.criteria.highest_bucket import factor_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.verdict import Finding, Verdict
@@ -82,7 +83,7 @@ def test_a_value_that_never_was_is_listed_for_the_approvers(
     assert found.verdict is Verdict.PASS
     assert found.sentence.startswith("Not there yet: metrics.errors: no series of ")
     assert 'had outcome="crash" within 1 h' in found.sentence
-    world.run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": [found.to_json()]}, world.now)
+    world.run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": [found.to_json()]}), world.now)
     (listed,) = (f for f in entry_findings(world.run, 1, world.now) if f.criterion == "selects")
     assert 'outcome="crash"' in listed.sentence
 

@@ -11,6 +11,7 @@ from engine.rollout.session import utc_now
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
 from tests.tidegate.builders import ANN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.values.verdict import Verdict
 
@@ -25,7 +26,7 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
 def turned_back(world: World) -> None:
     roll_back(world.run, reason="bad", criterion="by hand", by=ANN)
     body = {"proven": True, "counter": 7, "last_request_at": None, "proven_at": None, "sentence": "still"}
-    world.run.append(Kind.PROVEN, body)
+    world.run.append(body_from_json(Kind.PROVEN, body))
 
 
 def drilled(world: World) -> None:

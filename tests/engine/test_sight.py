@@ -19,6 +19,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import World, absent, healthy, no_alerts, silent
 from tests.permits import put
 from tests.tidegate.builders import ANN
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 from tidegate.plan.model import Plan
@@ -101,13 +102,13 @@ def test_without_sight_beyond_the_limit_a_plan_may_turn_back(
 
 def raise_wave_two(world: World) -> None:
     run, exposure = world.run, world.plan.exposure_at(2)
-    run.append(Kind.SOAKED, {"wave": 1}, world.now)
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}), world.now)
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided, world.now)
+    run.append(body_from_json(Kind.GATE_DECIDED, decided), world.now)
     claim = run.keep_claim()
     revision = put(world.via.flags, run.flag, exposure, claim.epoch)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch, "revision": revision}
-    run.append(Kind.RAISED, body, world.now)
+    run.append(body_from_json(Kind.RAISED, body), world.now)
 
 
 def test_without_sight_beyond_the_limit_a_plan_may_go_one_wave_down_and_hold_there(
@@ -331,11 +332,14 @@ def test_after_a_step_back_thin_traffic_is_not_blamed_for_what_was_before_it(wor
     run = world.run
     world.pass_time(10 * MINUTE, lambda at: {**thin(at), "new_errors": 0.04}, guard=MINUTE)
     exposure = world.plan.exposure_at(1).to_json()
-    run.append(Kind.RAISED, {"wave": 2, "exposure": exposure, "epoch": 1, "revision": run.state.revision}, world.now)
+    run.append(
+        body_from_json(Kind.RAISED, {"wave": 2, "exposure": exposure, "epoch": 1, "revision": run.state.revision}),
+        world.now,
+    )
     world.scrape(world.now + 6 * MINUTE, thin_and_half_failing)
     world.now += 6 * MINUTE
     body = {"wave": 1, "before": 2, "exposure": exposure, "epoch": 1, "by": ANN, "reason": "errors"}
-    run.append(Kind.LOWERED, {**body, "revision": run.state.revision}, world.now)
+    run.append(body_from_json(Kind.LOWERED, {**body, "revision": run.state.revision}), world.now)
     world.pass_time(30 * MINUTE, thin, guard=MINUTE)
     assert run.state.rollback is None
 

@@ -17,6 +17,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
 from tests.permits import put, raise_without_evidence
 from tests.tidegate.builders import ANN, BOB
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import raised, soaked
@@ -28,13 +29,13 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
     """A rollout in wave 2 whose plan allows a step back."""
     made = World(tmp_path, prometheus_server, no_alerts({"rollback.step_back": True, "allow_others_of_service": True}))
     run, claim = made.run, made.run.keep_claim()
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     exposure = made.plan.exposure_at(2)
     body = {"wave": 2, "exposure": exposure.to_json(), "epoch": claim.epoch}
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided)
+    run.append(body_from_json(Kind.GATE_DECIDED, decided))
     revision = put(made.via.flags, run.flag, exposure, claim.epoch)
-    run.append(Kind.RAISED, {**body, "revision": revision})
+    run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}))
     return made
 
 
@@ -58,10 +59,10 @@ def test_a_wave_that_is_raised_again_after_a_step_back_is_announced_again(world:
     run = OpenRollout(world.via, world.run.rollout)
     notify(run, raised(run.plan, run.state))
     step_back(run, 1, by=BOB, reason="slow answers")
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     notify(run, soaked(run.plan, run.state, 1))
     decided = {"wave": 2, "attempt": 2, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided)
+    run.append(body_from_json(Kind.GATE_DECIDED, decided))
     raise_without_evidence(run, 2)
     notify(run, raised(run.plan, run.state))
     told = [event for event in run.state.queued if event.startswith(("raised", "soaked"))]
@@ -83,10 +84,10 @@ def test_over_a_step_back_that_was_begun_and_not_finished_nothing_is_raised(
     world = World(tmp_path, prometheus_server, no_alerts())
     run, before = world.run, world.plan.exposure_at(1)
     lower = Exposure(tuple(replace(layer, percent=1.0) for layer in before.layers), before.attribute)
-    run.append(Kind.SOAKED, {"wave": 1})
+    run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-    run.append(Kind.GATE_DECIDED, decided)
-    run.append(Kind.LOWERING, {"wave": 1, "before": 2, "exposure": lower.to_json(), "epoch": 1})
+    run.append(body_from_json(Kind.GATE_DECIDED, decided))
+    run.append(body_from_json(Kind.LOWERING, {"wave": 1, "before": 2, "exposure": lower.to_json(), "epoch": 1}))
     with pytest.raises(MayNotRaise, match="begun and not finished"):
         raise_exposure(run, 2)
     assert world.via.flags.read(run.flag).exposure == before

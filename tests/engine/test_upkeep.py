@@ -13,6 +13,7 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import DEAD, World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN, STARTER
 from tests.tidegate.test_costs import MODEL
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.upkeep import Work
 from tidegate.values.verdict import Verdict
@@ -39,7 +40,7 @@ def kept(tmp_path: Path, prometheus_server: PrometheusServer, monkeypatch: pytes
     raised: dict[str, Any] = {"wave": 2, "exposure": exposure, "epoch": 1, "revision": "r"}
     ended = ((Kind.SOAKED, {"wave": 1}), (Kind.RAISED, raised), (Kind.SOAKED, {"wave": 2}))
     for kind, body in (*ended, (Kind.FINISHED, {"reason": "stable"})):
-        run.append(kind, body, world.now)
+        run.append(body_from_json(kind, body), world.now)
     run.release_claim()
     return world
 

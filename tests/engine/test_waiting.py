@@ -19,6 +19,7 @@ from tests.engine.world import DEAD
 from tests.permits import put
 from tests.tidegate.builders import ANN, BOB, plan_of
 from tidegate.gates.approval import Answer, Choice, Outcome
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import HoldCause, Phase
 
@@ -44,13 +45,13 @@ class Waiting:
         )
         self.run = OpenRollout(self.via, "n-1")
         self.began = self.now = datetime.now(UTC) - timedelta(days=10)
-        self.run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, self.now)
+        self.run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), self.now)
         self.ask(1)
 
     def ask(self, attempt: int) -> None:
         """Open the gate, as a run would that has just started."""
         body = {"wave": 1, "attempt": attempt, "verdict": "PASS", "findings": [], "refusal": ""}
-        self.run.append(Kind.GATE_OPENED, {**body, "flow_run": f"run-{attempt}"}, self.now)
+        self.run.append(body_from_json(Kind.GATE_OPENED, {**body, "flow_run": f"run-{attempt}"}), self.now)
 
     def wait(self, span: timedelta, beat: timedelta = HOUR / 2) -> None:
         """Let time pass, looking at every beat, sending what is queued."""
@@ -116,7 +117,7 @@ def test_a_held_gate_needs_resume_and_then_waits_anew(waiting: Waiting) -> None:
     assert refused.outcome is Outcome.REFUSED
     assert "nobody answered" in refused.reason
     body = {"cause": "gate_timeout", "reason": "back from leave", "by": BOB}
-    waiting.run.append(Kind.RESUMED, body, waiting.now)
+    waiting.run.append(body_from_json(Kind.RESUMED, body), waiting.now)
     waiting.wait(9 * HOUR, HOUR)
     assert len(waiting.reminded) == 17 + 2
     assert not resume(waiting.run, HoldCause.GATE_TIMEOUT, BOB, "again"), "it is not held again"
@@ -137,7 +138,9 @@ def test_a_plan_may_turn_back_when_nobody_answers(tmp_path: Path, inbox: Inbox) 
 def test_an_answer_ends_the_reminders(waiting: Waiting) -> None:
     waiting.wait(5 * HOUR)
     answer = Answer(Choice.GO, BOB).to_json()
-    waiting.run.append(Kind.ANSWERED, {"wave": 1, "attempt": 1, "answer": answer, "via": "test"}, waiting.now)
+    waiting.run.append(
+        body_from_json(Kind.ANSWERED, {"wave": 1, "attempt": 1, "answer": answer, "via": "test"}), waiting.now
+    )
     waiting.wait(80 * HOUR, HOUR)
     assert len(waiting.reminded) == 1
     assert waiting.run.state.holds == {}
@@ -170,7 +173,7 @@ def test_the_waiting_gates_evidence_is_written_when_a_verdict_changes_and_only_t
 
 def test_a_hold_that_lasts_is_told_to_everybody_once(waiting: Waiting) -> None:
     body = {"cause": "operator", "reason": f"{ANN}: wait", "by": ANN}
-    waiting.run.append(Kind.HELD, body, waiting.now)
+    waiting.run.append(body_from_json(Kind.HELD, body), waiting.now)
     waiting.wait(23 * HOUR, HOUR)
     assert not any(event.startswith("hold-max") for event in waiting.run.state.queued)
     waiting.wait(20 * HOUR, HOUR)
@@ -179,7 +182,7 @@ def test_a_hold_that_lasts_is_told_to_everybody_once(waiting: Waiting) -> None:
     assert waiting.inbox.events("#alerts-critical") == told
     mailed = [m for m in waiting.inbox.store.all("mail") if "has been held" in str(m["subject"])]
     assert [m["recipients"] for m in mailed] == [["first@example.com", "second@example.com"]]
-    waiting.run.append(Kind.RESUMED, {"cause": "operator", "reason": "on", "by": ANN}, waiting.now)
+    waiting.run.append(body_from_json(Kind.RESUMED, {"cause": "operator", "reason": "on", "by": ANN}), waiting.now)
     waiting.wait(HOUR)
     (incident,) = waiting.inbox.store.all("pagerduty")
     assert (incident["dedup_key"], incident["status"]) == ("n-1/operator", "resolved")
@@ -194,7 +197,7 @@ def test_a_page_is_acknowledged_while_somebody_holds_and_resolved_when_it_is_ove
     (incident,) = waiting.inbox.store.all("pagerduty")
     assert incident["status"] == "acknowledged"
     for cause in ("gate_timeout", "operator"):
-        waiting.run.append(Kind.RESUMED, {"cause": cause, "reason": "on", "by": ANN}, waiting.now)
+        waiting.run.append(body_from_json(Kind.RESUMED, {"cause": cause, "reason": "on", "by": ANN}), waiting.now)
     waiting.wait(HOUR)
     (incident,) = waiting.inbox.store.all("pagerduty")
     assert incident["status"] == "resolved"

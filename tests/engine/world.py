@@ -20,6 +20,7 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import ANN, plan_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 
@@ -75,11 +76,11 @@ class World:
         run, claim = self.run, self.run.keep_claim()
         exposure = self.plan.exposure_at(1)
         decided = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
-        run.append(Kind.GATE_DECIDED, decided, self.now)
+        run.append(body_from_json(Kind.GATE_DECIDED, decided), self.now)
         body = {"wave": 1, "exposure": exposure.to_json(), "epoch": claim.epoch}
-        run.append(Kind.RAISING, body, self.now)
+        run.append(body_from_json(Kind.RAISING, body), self.now)
         revision = put(self.via.flags, run.flag, exposure, claim.epoch)
-        run.append(Kind.RAISED, {**body, "revision": revision}, self.now)
+        run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}), self.now)
 
     def scrape(self, until: datetime, traffic: Traffic) -> None:
         """Write what Prometheus would have scraped up to `until`; None for a value leaves its series out."""

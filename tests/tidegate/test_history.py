@@ -26,7 +26,7 @@ from tests.tidegate.builders import (
     reviews,
 )
 from tidegate.journal.entries import Entry, Kind, make_entry
-from tidegate.journal.fold import _APPLY, fold
+from tidegate.journal.fold import _REDUCERS, fold
 from tidegate.journal.state import HoldCause, Phase, RolloutState
 from tidegate.rollout.next_step import Ask, NextStep, Preflight, ProveRollback, Rest, RunWave, next_step
 from tidegate.values.exposure import ZERO
@@ -98,7 +98,7 @@ def test_no_gate_opens_after_a_preflight_that_did_not_pass(verdict: Verdict) -> 
 
 
 def test_every_kind_of_entry_is_folded() -> None:
-    assert set(_APPLY) == set(Kind)
+    assert set(_REDUCERS) == set(Kind)
 
 
 def test_the_opening_entry_is_remembered() -> None:

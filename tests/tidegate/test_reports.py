@@ -122,7 +122,8 @@ def two_days() -> Journal:
 def test_the_stand_up_holds_today_against_yesterday_and_the_baseline() -> None:
     journal = two_days()
     found = {"errors": {"value": 3.05, "n": 100.0}}
-    body = {"reference": 0, "end": journal.now.isoformat(), "window_seconds": 3600.0, "metrics": found}
+    body = {"reference": 0, "variant": "control", "start": journal.now.isoformat(), "end": journal.now.isoformat()}
+    body |= {"window_seconds": 3600.0, "metrics": found}
     journal.append(Kind.MEASURED, body)
     report = told(journal)
     [errors, latency, _] = report["health"]
@@ -585,7 +586,7 @@ def test_exposure_that_stays_has_no_end() -> None:
 def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
-    recorded = reported_body(report)
+    recorded = reported_body(report).to_json()
     assert recorded == {"report": "close-out", "form": 5, "sha256": sha256_of(report), "sequence": len(journal.entries)}
     journal.append(Kind.REPORTED, recorded)
     assert journal.state.reports["close-out"] == recorded

@@ -42,7 +42,8 @@ def accounts(draw: st.DrawFn) -> dict[str, float | None]:
 def courses(draw: st.DrawFn) -> Journal:
     """A rollout of one or two waves and the days after: reviewed, held, accounted for, stepped back, rolled back."""
     journal = opened(PAID)
-    body = {"reference": 0, "end": journal.now.isoformat(), "window_seconds": 3600.0}
+    at = journal.now.isoformat()
+    body = {"reference": 0, "variant": "control", "start": at, "end": at, "window_seconds": 3600.0}
     if draw(st.booleans()):
         journal.append(
             Kind.MEASURED,

@@ -23,6 +23,7 @@ from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import STARTER, Bench, bench_of, guard, rehearsal, tidied
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.loading.loader import load_plan
@@ -101,7 +102,7 @@ def carry_on(run: OpenRollout) -> bool:
     """One step of a rollout as its flow takes it; true when it has nothing more to do."""
     match next_step(run.refresh()):
         case Preflight():
-            run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, fenced=True)
+            run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), fenced=True)
         case Ask(wave) if _may_be_asked(run, wave):
             gate = open_gate(run, wave, "")
             answer = automatic_answer(run, wave)

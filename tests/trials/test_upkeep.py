@@ -13,6 +13,7 @@ from engine.rollout.open import open_rollout, plan_below
 from engine.rollout.session import OpenRollout
 from engine.rollout.start_or_resume import PLANS
 from tests.e2e.conftest import messages
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.upkeep import Work
@@ -30,7 +31,7 @@ def released(via: OpenConnections) -> OpenRollout:
         (Kind.SOAKED, {"wave": 4}),
         (Kind.FINISHED, {"reason": "stable"}),
     ):
-        run.append(kind, body)
+        run.append(body_from_json(kind, body))
     assert run.state.phase is Phase.FINISHED
     return run
 

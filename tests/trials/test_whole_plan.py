@@ -20,6 +20,7 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tests.permits import put
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Plan
@@ -138,12 +139,19 @@ def healthy(
 
 
 def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
-    run.append(Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}, at)
+    run.append(
+        body_from_json(
+            Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
+        ),
+        at,
+    )
     exposure = run.plan.exposure_at(wave)
     epoch = run.keep_claim().epoch
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}
-    run.append(Kind.RAISING, body, at)
-    run.append(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}, at)
+    run.append(body_from_json(Kind.RAISING, body), at)
+    run.append(
+        body_from_json(Kind.RAISED, {**body, "revision": put(run.connections.flags, run.flag, exposure, epoch)}), at
+    )
 
 
 def _said(findings: tuple[Finding, ...]) -> list[str]:
@@ -152,7 +160,7 @@ def _said(findings: tuple[Finding, ...]) -> list[str]:
 
 def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetime]) -> None:
     run, start = healthy
-    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, start - HOUR)
+    run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), start - HOUR)
     assert next_step(run.state) == MeasureBaseline()
     measure_baseline(run, start)
     baseline = run.state.references[0]
@@ -177,7 +185,7 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
         assert stuck == (), _said(stuck)
         if wave <= 4:
             measure_wave(run, wave, raised + lasts)
-            run.append(Kind.SOAKED, {"wave": wave}, raised + lasts)
+            run.append(body_from_json(Kind.SOAKED, {"wave": wave}), raised + lasts)
             summary = run.state.references[wave]
             assert summary["metrics"]["error_rate"]["value"] == pytest.approx(0.5, abs=0.05)
         if wave < 4:
@@ -211,7 +219,7 @@ def test_a_restart_a_gap_and_a_nan_roll_nothing_back(
         _raise(run, wave, start + BEGINS[wave - 1])
         if wave == 1:
             measure_wave(run, wave, start + LASTS[0])
-            run.append(Kind.SOAKED, {"wave": 1}, start + LASTS[0])
+            run.append(body_from_json(Kind.SOAKED, {"wave": 1}), start + LASTS[0])
     seen = measure_rollout(run, start + after).judged
     assert [f for f in (*seen.triggers, *seen.during) if f.verdict is Verdict.FAIL] == []
     # What has no value says so; it never passes for want of it.

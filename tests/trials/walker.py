@@ -32,6 +32,7 @@ from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, settle, utc_now
 from flows.rollout import rollout
 from tests.tidegate.builders import ANN, STARTER, plan_of
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 
@@ -147,7 +148,7 @@ def walk(folder: Path, prometheus: str, stop_at: str) -> None:
     steps = Steps(folder, stop_at)
     _watched(steps)
     run.wait_for_claim()
-    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}, unless=lambda s: s.goes_no_further)
+    run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), unless=lambda s: s.goes_no_further)
     ended = [rollout.fn("small", ANN, resume=NAME).name for _ in range(2)]
     guarded = OpenRollout(via, NAME)
     if guarded.state.phase.is_open:

@@ -26,6 +26,7 @@ from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
 from tests.permits import raise_without_evidence
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.in_force import steps
@@ -85,7 +86,7 @@ class Bench:
         measure_baseline(run)
         for wave in range(1, number + 1):
             body = {"wave": wave, "attempt": 1, "reason": "", "by": APPROVER, "extension_seconds": 0}
-            run.append(Kind.GATE_DECIDED, {**body, "outcome": "go"})
+            run.append(body_from_json(Kind.GATE_DECIDED, {**body, "outcome": "go"}))
             raise_without_evidence(run, wave)
             if wave < number:
                 self._soak(run, wave)
@@ -98,7 +99,7 @@ class Bench:
             wait_for(lambda: self.routed() > seen + 40, 60, "wave 1 has seen requests")
             wait_for(lambda: guard(run).seen.metrics[0].value is not None, 60, "and Prometheus has measured them")
         measure_wave(run, wave, utc_now())
-        run.append(Kind.SOAKED, {"wave": wave})
+        run.append(body_from_json(Kind.SOAKED, {"wave": wave}))
 
 
 @contextmanager

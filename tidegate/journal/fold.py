@@ -1,16 +1,28 @@
 """The fold: a rollout's state from its journal entries."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from tidegate.journal.body import Body, where
 from tidegate.journal.entries import Entry, Kind, broken_link, link_of
+from tidegate.journal.evidence_bodies import CountsNoted
 from tidegate.journal.fold_amendment import amended, proposed
-from tidegate.journal.fold_apply import Apply
+from tidegate.journal.fold_apply import Reducers, on, reducers
 from tidegate.journal.fold_evidence import EVIDENCE
-from tidegate.journal.fold_exposure import EXPOSURE
+from tidegate.journal.fold_exposure import EXPOSURE, rollback_not_understood
 from tidegate.journal.fold_gates import GATES
 from tidegate.journal.fold_holds import HOLDS
 from tidegate.journal.fold_people import PEOPLE
+from tidegate.journal.hold_bodies import RaisingFrozen, RaisingUnfrozen
+from tidegate.journal.lifecycle_bodies import (
+    AmendmentDecided,
+    AmendmentProposed,
+    Backtested,
+    Closed,
+    Finished,
+    NotUnderstood,
+    Opened,
+)
+from tidegate.journal.people_bodies import GuardedAgain, UnguardedPaged
 from tidegate.journal.state import Phase, RolloutState
 
 
@@ -48,66 +60,48 @@ def _apply_what_is_understood(state: RolloutState, entry: Entry) -> None:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         if entry.kind is Kind.OPENED:
             raise
-        where = f"{entry.rollout}: entry {entry.sequence} ({entry.kind.value})"
-        why = f"{where} is not understood by this release ({type(error).__name__}: {error})"
+        why = f"{where(entry)} is not understood by this release ({type(error).__name__}: {error})"
         state.not_understood = state.not_understood or why
+        if entry.kind is Kind.ROLLING_BACK:
+            rollback_not_understood(state, entry)
 
 
 def _apply(state: RolloutState, entry: Entry) -> None:
     if entry.version != 1:
         raise ValueError(f"{entry.kind.value} entry of version {entry.version} is not known to this release")
+    reducer, onward = _REDUCERS[entry.kind]
     # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
-    if not (entry.kind in _ONWARD and state.goes_no_further):
-        _APPLY[entry.kind](state, entry, entry.body)
+    if not (onward and state.goes_no_further):
+        reducer.apply(state, entry, reducer.body.from_json(entry.body))
     if "spill" in entry.body:
         state.spilled.add(entry.body["spill"])
 
 
-def _opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
-    state.opened_at, state.plan, state.plan_hash = entry.at, body["plan"], body["plan_hash"]
-    state.started_by, state.pace_seconds = body["started_by"], body["pace_seconds"]
-    state.connections, state.auto_approve = body["connections"], body["approve"] == "auto"
+def _opened(state: RolloutState, entry: Entry, body: Opened) -> None:
+    state.opened_at, state.plan, state.plan_hash = entry.at, body.plan, body.plan_hash
+    state.started_by, state.pace_seconds = body.started_by, body.pace_seconds
+    state.connections, state.auto_approve = body.connections, body.approve == "auto"
 
 
-def _finished(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
-    state.phase, state.end_reason = Phase.FINISHED, body["reason"]
-    state.production_grade = bool(body.get("production_grade"))
+def _finished(state: RolloutState, _: Entry, body: Finished) -> None:
+    state.phase, state.end_reason = Phase.FINISHED, body.reason
+    state.production_grade = body.production_grade
 
 
-def _closed(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
-    state.phase, state.end_reason = Phase.CLOSED, body["reason"]
+def _closed(state: RolloutState, _: Entry, body: Closed) -> None:
+    state.phase, state.end_reason = Phase.CLOSED, body.reason
 
 
-def _no_rollouts(_: RolloutState, __: Entry, ___: Mapping[str, Any]) -> None:
+def _no_rollouts(_: RolloutState, __: Entry, ___: Body) -> None:
     """No rollout's entry."""
 
 
-def already_counted(state: RolloutState, body: Mapping[str, Any]) -> bool:
+def already_counted(state: RolloutState, body: CountsNoted) -> bool:
     """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
-    wave = body["wave"]
-    before = all(wave in state.counts_before.get(series, {}) for series in body["before"])
-    known = {series: state.counts.get(series, {}).get(wave, {}) for series in body["rows"]}
-    return before and all(row[0] in known[series] for series, rows in body["rows"].items() for row in rows)
-
-
-_APPLY: Mapping[Kind, Apply] = {
-    Kind.OPENED: _opened,
-    Kind.FINISHED: _finished,
-    Kind.CLOSED: _closed,
-    Kind.BACKTESTED: _no_rollouts,
-    Kind.FROZEN: _no_rollouts,
-    Kind.UNFROZEN: _no_rollouts,
-    Kind.UNGUARDED: _no_rollouts,
-    Kind.GUARDED_AGAIN: _no_rollouts,
-    Kind.UNKNOWN: _no_rollouts,
-    Kind.AMENDMENT: proposed,
-    Kind.AMENDED: amended,
-    **EVIDENCE,
-    **EXPOSURE,
-    **GATES,
-    **HOLDS,
-    **PEOPLE,
-}
+    wave = body.wave
+    before = all(wave in state.counts_before.get(series, {}) for series in body.before)
+    known = {series: state.counts.get(series, {}).get(wave, {}) for series in body.rows}
+    return before and all(row[0] in known[series] for series, rows in body.rows.items() for row in rows)
 
 
 _ONWARD = frozenset(
@@ -124,3 +118,24 @@ _ONWARD = frozenset(
         Kind.AMENDED,
     }
 )
+_ALL: Reducers = {
+    **reducers(
+        on(Opened, _opened),
+        on(Finished, _finished),
+        on(Closed, _closed),
+        on(Backtested, _no_rollouts),
+        on(RaisingFrozen, _no_rollouts),
+        on(RaisingUnfrozen, _no_rollouts),
+        on(UnguardedPaged, _no_rollouts),
+        on(GuardedAgain, _no_rollouts),
+        on(NotUnderstood, _no_rollouts),
+        on(AmendmentProposed, proposed),
+        on(AmendmentDecided, amended),
+    ),
+    **EVIDENCE,
+    **EXPOSURE,
+    **GATES,
+    **HOLDS,
+    **PEOPLE,
+}
+_REDUCERS = {kind: (reducer, kind in _ONWARD) for kind, reducer in _ALL.items()}

@@ -1,34 +1,31 @@
 """The fold of a plan's change: proposed, counted, in force or rejected; what was approved before is asked anew."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from tidegate.gates.votes import reset
 from tidegate.journal.entries import Entry
+from tidegate.journal.lifecycle_bodies import AmendmentDecided, AmendmentProposed
 from tidegate.journal.state import Amendment, Phase, RolloutState
 
 AMENDED = "amended"
 
 
-def proposed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def proposed(state: RolloutState, entry: Entry, body: AmendmentProposed) -> None:
     """A newer proposal takes the place of one that waits, and of every yes it had."""
-    lines = tuple(body["changes"])
-    state.amendment = Amendment(body["plan"], body["plan_hash"], body["by"], body["reason"], lines, entry.at)
+    state.amendment = Amendment(body.plan, body.plan_hash, body.by, body.reason, body.changes, entry.at)
 
 
-def amended(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def amended(state: RolloutState, entry: Entry, body: AmendmentDecided) -> None:
     """Only a decision on the very change that waits counts."""
     amendment = state.amendment
-    if amendment is None or amendment.plan_hash != body["plan_hash"]:
+    if amendment is None or amendment.plan_hash != body.plan_hash:
         return
-    match body["outcome"]:
+    match body.outcome:
         case "counted":
-            if body["by"] not in amendment.approved_by:
-                amendment.approved_by.append(body["by"])
-            amendment.approved_at[body["by"]] = entry.at
+            if body.by not in amendment.approved_by:
+                amendment.approved_by.append(body.by)
+            amendment.approved_at[body.by] = entry.at
         case "amended":
             state.plan, state.plan_hash, state.amendment = amendment.plan, amendment.plan_hash, None
-            _ask_anew(state, entry, body["reason"])
+            _ask_anew(state, entry, body.reason)
         case _:
             state.amendment = None
 

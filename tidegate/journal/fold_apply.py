@@ -1,9 +1,30 @@
-"""What one entry does to a rollout's state."""
+"""What one entry does to a rollout's state: a reducer for each type of body."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from tidegate.journal.entries import Entry
+from tidegate.journal.body import Body
+from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.state import RolloutState
 
-Apply: TypeAlias = Callable[[RolloutState, Entry, Mapping[str, Any]], None]
+_B = TypeVar("_B", bound=Body)
+
+
+class Reducer(NamedTuple):
+    """How entries of one kind are read and applied."""
+
+    body: type[Body]
+    apply: Callable[[RolloutState, Entry, Any], None]
+
+
+Reducers: TypeAlias = Mapping[Kind, Reducer]
+
+
+def on(body: type[_B], apply: Callable[[RolloutState, Entry, _B], None]) -> Reducer:
+    """Entries with this body are applied so."""
+    return Reducer(body, apply)
+
+
+def reducers(*them: Reducer) -> Reducers:
+    """The reducers by kind."""
+    return {each.body.kind: each for each in them}

@@ -6,43 +6,43 @@ from typing import Any
 
 from tidegate.gates.binding import given_for
 from tidegate.gates.votes import count_go, reset, withdraw_approval
-from tidegate.journal.entries import Entry, Kind
-from tidegate.journal.fold_apply import Apply
+from tidegate.journal.entries import Entry
+from tidegate.journal.fold_apply import Reducers, on, reducers
+from tidegate.journal.gate_bodies import GateAnswered, GateDecided, GateEvidenceChanged, GateOpened
 from tidegate.journal.state import GateRecord, Phase, RolloutState
-from tidegate.values.verdict import Verdict
 
 
-def _gate_opened(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def _gate_opened(state: RolloutState, entry: Entry, body: GateOpened) -> None:
     state.phase, before = Phase.GATE, state.gate
-    bound = given_for(body["wave"], body["attempt"], state.plan_hash)
-    asked_on = before is not None and before.wave == body["wave"] and before.waits
+    bound = given_for(body.wave, body.attempt, state.plan_hash)
+    asked_on = before is not None and before.wave == body.wave and before.waits
     state.gate = GateRecord(
-        body["wave"],
-        body["attempt"],
+        body.wave,
+        body.attempt,
         entry.at,
-        Verdict(body["verdict"]),
-        body["findings"],
-        body["refusal"],
-        flow_run=body["flow_run"],
+        body.verdict,
+        body.findings,
+        body.refusal,
+        flow_run=body.flow_run,
         bound=bound if state.plan.get("approvals") == "codes" else "",
-        shown=body["findings"],
-        rolled_back_before=body.get("rolled_back_before", ""),
-        old_path=body.get("old_path", []),
+        shown=body.findings,
+        rolled_back_before=body.rolled_back_before,
+        old_path=body.old_path,
         since=before.since if asked_on and before is not None else entry.at,
     )
-    state.gate_attempts[body["wave"]] = body["attempt"]
+    state.gate_attempts[body.wave] = body.attempt
 
 
-def _answered(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def _answered(state: RolloutState, entry: Entry, body: GateAnswered) -> None:
     state.orphaned = 0
     gate = state.gate
-    if gate and (gate.wave, gate.attempt) == (body["wave"], body["attempt"]) and not gate.outcome:
-        more_cautious = gate.answer is None or _caution(body["answer"]) > _caution(gate.answer)
+    if gate and (gate.wave, gate.attempt) == (body.wave, body.attempt) and not gate.outcome:
+        more_cautious = gate.answer is None or _caution(body.answer) > _caution(gate.answer)
         if more_cautious:
-            gate.answer, gate.answered_at, gate.proof = body["answer"], entry.at, body.get("proof")
-        if body["answer"]["decision"] in _TAKES_BACK:
+            gate.answer, gate.answered_at, gate.proof = body.answer, entry.at, body.proof
+        if body.answer["decision"] in _TAKES_BACK:
             # Also where somebody else's hold is the one that will be ruled on.
-            withdraw_approval(state, body["wave"], str(body["answer"]["approver"]).lower())
+            withdraw_approval(state, body.wave, str(body.answer["approver"]).lower())
 
 
 _TAKES_BACK = ("hold", "rollback")
@@ -52,19 +52,19 @@ def _caution(answer: Mapping[str, Any]) -> int:
     return ("go", "extend", "hold", "rollback").index(answer["decision"])
 
 
-def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def _gate_decided(state: RolloutState, entry: Entry, body: GateDecided) -> None:
     if state.gate is not None:
-        state.gate.outcome, state.gate.reason = body["outcome"], body["reason"]
+        state.gate.outcome, state.gate.reason = body.outcome, body.reason
     if state.goes_no_further:
         return
-    wave = body["wave"]
-    if body["outcome"] in ("go", "counted"):
-        count_go(state, wave, (body["by"], body.get("second", "")), entry.at)
+    wave = body.wave
+    if body.outcome in ("go", "counted"):
+        count_go(state, wave, (body.by, body.second), entry.at)
         # Older entries say nothing of statements.
-        state.stated.setdefault(wave, {}).update(dict.fromkeys(body.get("stated", ()), body["by"]))
-        if body.get("second"):
-            state.broken_glass[wave] = f"{body['by']} and {body['second']}: {body['reason']}"
-    match body["outcome"]:
+        state.stated.setdefault(wave, {}).update(dict.fromkeys(body.stated or (), body.by))
+        if body.second:
+            state.broken_glass[wave] = f"{body.by} and {body.second}: {body.reason}"
+    match body.outcome:
         case "go":
             state.approved_wave = max(state.approved_wave, wave)
             state.approved_at = entry.at
@@ -72,7 +72,7 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
         case "extended":
             record = state.record
             if record is not None:
-                record.extension += timedelta(seconds=body["extension_seconds"])
+                record.extension += timedelta(seconds=body.extension_seconds)
                 record.soaked_at = None
                 record.last_review, record.unseen = entry.at, timedelta(0)
             reset(state, wave - 1)
@@ -83,21 +83,21 @@ def _gate_decided(state: RolloutState, entry: Entry, body: Mapping[str, Any]) ->
             reset(state, wave - 1)
         case "held" | "rollback":
             # The gate asks anew. A hold that stops a go has an entry of its own.
-            withdraw_approval(state, wave, body["by"])
+            withdraw_approval(state, wave, body.by)
         case _:
             # Counted or refused: the gate asks anew.
             pass
 
 
-def _gate_looked(state: RolloutState, _: Entry, body: Mapping[str, Any]) -> None:
+def _gate_looked(state: RolloutState, _: Entry, body: GateEvidenceChanged) -> None:
     gate = state.gate
-    if gate is not None and (gate.wave, gate.attempt) == (body["wave"], body["attempt"]):
-        gate.verdict, gate.findings = Verdict(body["verdict"]), body["findings"]
+    if gate is not None and (gate.wave, gate.attempt) == (body.wave, body.attempt):
+        gate.verdict, gate.findings = body.verdict, body.findings
 
 
-GATES: Mapping[Kind, Apply] = {
-    Kind.GATE_OPENED: _gate_opened,
-    Kind.ANSWERED: _answered,
-    Kind.GATE_DECIDED: _gate_decided,
-    Kind.GATE_LOOKED: _gate_looked,
-}
+GATES: Reducers = reducers(
+    on(GateOpened, _gate_opened),
+    on(GateAnswered, _answered),
+    on(GateDecided, _gate_decided),
+    on(GateEvidenceChanged, _gate_looked),
+)

@@ -1,26 +1,28 @@
 """Holds, which keep exposure where it is: their begin and their end."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
-from tidegate.journal.entries import Entry, Kind
-from tidegate.journal.fold_apply import Apply
+from tidegate.journal.entries import Entry
+from tidegate.journal.fold_apply import Reducers, on, reducers
+from tidegate.journal.hold_bodies import Held, Resumed
 from tidegate.journal.state import HoldCause, RolloutState
 
 
-def held(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
+def hold_begins(state: RolloutState, entry: Entry, cause: HoldCause, reason: str) -> None:
     """A hold of this cause begins; one that is there already keeps its beginning."""
-    cause = HoldCause(body["cause"])
-    state.holds[cause] = body["reason"]
+    state.holds[cause] = reason
     state.held_at.setdefault(cause, entry.at)
-    if cause is HoldCause.LEGACY:
-        state.fired_late = body.get("criterion", "")
-    state.cancelled_run = body.get("flow_run", state.cancelled_run)
 
 
-def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None:
-    cause = HoldCause(body["cause"])
+def _held(state: RolloutState, entry: Entry, body: Held) -> None:
+    hold_begins(state, entry, body.cause, body.reason)
+    if body.cause is HoldCause.LEGACY:
+        state.fired_late = body.criterion
+    state.cancelled_run = state.cancelled_run if body.flow_run is None else body.flow_run
+
+
+def _resumed(state: RolloutState, entry: Entry, body: Resumed) -> None:
+    cause = body.cause
     state.holds.pop(cause, None)
     state.held_at.pop(cause, None)
     if cause is HoldCause.LEGACY:
@@ -38,7 +40,7 @@ def _resumed(state: RolloutState, entry: Entry, body: Mapping[str, Any]) -> None
         record.last_review, record.unseen = entry.at, timedelta(0)
 
 
-HOLDS: Mapping[Kind, Apply] = {
-    Kind.HELD: held,
-    Kind.RESUMED: _resumed,
-}
+HOLDS: Reducers = reducers(
+    on(Held, _held),
+    on(Resumed, _resumed),
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tidegate.journal.evidence_bodies import Reviewed
 from tidegate.values.units import Unit, quantity_in
 
 
@@ -25,13 +26,13 @@ class SuccessTally:
     waves_measured: set[int] = field(default_factory=set)
 
 
-def gather(kept: dict[int, SuccessTally], plan: Mapping[str, Any], at: datetime, body: Mapping[str, Any]) -> None:
+def gather(kept: dict[int, SuccessTally], plan: Mapping[str, Any], at: datetime, body: Reviewed) -> None:
     """Add a `reviewed` entry's values to every criterion of the kind throughout; `plan` is the stored one."""
     for number, item in enumerate(plan.get("success", ()), start=1):
         if item["kind"] == "throughout":
-            line = next((x for x in body["metrics"] if x["name"] == item["metric"]), None)
+            line = next((x for x in body.metrics if x["name"] == item["metric"]), None)
             unit = Unit(plan["metrics"][item["metric"]]["unit"])
-            _add(kept.setdefault(number, SuccessTally()), item, unit, at, body["wave"], line)
+            _add(kept.setdefault(number, SuccessTally()), item, unit, at, body.wave, line)
 
 
 def _add(

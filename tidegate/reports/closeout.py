@@ -9,6 +9,7 @@ from typing import Any
 from tidegate.gates.statements import statements
 from tidegate.journal.entries import Entry, Kind, canonical
 from tidegate.journal.fold import fold
+from tidegate.journal.lifecycle_bodies import ReportWritten
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.notices.upkeep_due import open_tasks
@@ -75,14 +76,9 @@ def sha256_of(report: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(report).encode()).hexdigest()
 
 
-def reported_body(report: dict[str, Any]) -> dict[str, Any]:
+def reported_body(report: dict[str, Any]) -> ReportWritten:
     """What the journal keeps of a report."""
-    return {
-        "report": report["report"],
-        "form": report["form"],
-        "sha256": sha256_of(report),
-        "sequence": report["journal"]["entries"],
-    }
+    return ReportWritten(report["report"], report["form"], sha256_of(report), report["journal"]["entries"])
 
 
 def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[str, Any]) -> str:

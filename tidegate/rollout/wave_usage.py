@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from tidegate.criteria.cost_amounts import amount_in, cost_queries
 from tidegate.criteria.queries import joined_query, traffic_queries
+from tidegate.journal.evidence_bodies import WaveAccounted
 from tidegate.plan.model import Plan
 from tidegate.plan.success import Available, PathName
 from tidegate.values.samples import NoData, Reading, Sample
@@ -86,7 +86,7 @@ def up_key(metric: str, path: str) -> str:
 
 def account_body(
     wave: int, start: datetime, end: datetime, answers: Mapping[str, Reading], expected: Mapping[str, int]
-) -> dict[str, Any]:
+) -> WaveAccounted:
     """As journalled: each figure, or None with the reason why it is not known."""
     figures: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
@@ -97,14 +97,7 @@ def account_body(
             reasons[name] = found.detail or found.reason.value.replace("_", " ") if isinstance(found, NoData) else ""
         else:
             figures[name] = reading.value
-    return {
-        "wave": wave,
-        "start": start.isoformat(),
-        "end": end.isoformat(),
-        "figures": figures,
-        "reasons": reasons,
-        "expected": dict(expected),
-    }
+    return WaveAccounted(wave, start, end, figures, reasons, dict(expected))
 
 
 def _ms(span: timedelta) -> int:
