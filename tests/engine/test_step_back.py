@@ -87,7 +87,11 @@ def test_over_a_step_back_that_was_begun_and_not_finished_nothing_is_raised(
     run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     decided = {"wave": 2, "attempt": 1, "outcome": "go", "reason": "", "by": ANN, "extension_seconds": 0}
     run.append(body_from_json(Kind.GATE_DECIDED, decided))
-    run.append(body_from_json(Kind.LOWERING, {"wave": 1, "before": 2, "exposure": lower.to_json(), "epoch": 1}))
+    run.append(
+        body_from_json(
+            Kind.LOWERING, {"wave": 1, "before": 2, "exposure": lower.to_json(), "epoch": 1, "by": ANN, "reason": "r"}
+        )
+    )
     with pytest.raises(MayNotRaise, match="begun and not finished"):
         raise_exposure(run, 2)
     assert world.via.flags.read(run.flag).exposure == before

@@ -153,6 +153,13 @@ def broken_link(link: Link, sequence: int, head: str) -> str:
     return ""
 
 
+def broken_behind(entry: Entry, sequence: int, head: str) -> str:
+    """As `broken_link`, for an entry that was read from a journal."""
+    if entry.sequence == sequence + 1 and entry.previous == head and entry.hash == entry.stored:
+        return ""
+    return broken_link(link_of(entry), sequence, head)
+
+
 def broken_links(links: Iterable[Link]) -> Iterator[str]:
     """A sentence for every place where a rollout's chain does not hold."""
     previous, sequence = GENESIS, 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tidegate.journal.body import Body, where
-from tidegate.journal.entries import Entry, Kind, broken_link, link_of
+from tidegate.journal.entries import Entry, Kind, broken_behind
 from tidegate.journal.evidence_bodies import CountsNoted
 from tidegate.journal.fold_amendment import amended, proposed
 from tidegate.journal.fold_apply import Reducers, on, reducers
@@ -38,7 +38,7 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
         if (state.rollout and entry.rollout != state.rollout) or entry.sequence <= state.sequence:
             raise ValueError(f"entry {entry.sequence} of {entry.rollout} does not follow entry {state.sequence}")
         if entry.stored:
-            state.chain_broken = state.chain_broken or broken_link(link_of(entry), state.sequence, state.head)
+            state.chain_broken = state.chain_broken or broken_behind(entry, state.sequence, state.head)
             _apply_what_is_understood(state, entry)
         else:
             if entry.sequence != state.sequence + 1:

@@ -45,10 +45,12 @@ def _reviewed(state: RolloutState, entry: Entry, body: Reviewed) -> None:
             record.reviews.append((body.credit, body.healthy))
         record.last_review, record.unseen = entry.at, timedelta(0)
         record.looked += bool(body.metrics)
+        reported = record.reported
         for line in body.metrics:
             # A count that is too small for a verdict was measured all the same.
             there = line["value"] is not None or line["n"] is not None
-            record.reported[line["name"]] = record.reported.get(line["name"], 0) + there
+            name = line["name"]
+            reported[name] = reported.get(name, 0) + there
     state.last_findings = body.findings
 
 
