@@ -8,8 +8,8 @@ from engine.measuring.answer_ages import answers_at
 from engine.measuring.sources import gather
 from engine.notices.delivery import notify
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.evidence_bodies import ReferenceMeasured
 from tidegate.criteria.references import BASELINE, reference_body, reference_queries
+from tidegate.journal.evidence_bodies import ReferenceMeasured
 from tidegate.notices.texts import reference_incomplete
 from tidegate.plan.pace import SCRAPES_IN_A_WINDOW
 from tidegate.values.samples import NoData, NoDataReason, Reading

@@ -36,6 +36,7 @@ from tests.console.dashboards import browser
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer
 from tidegate.gates.statements import field_name, statements
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
@@ -97,7 +98,7 @@ def through_everything(world: World) -> OpenRollout:
     found = run_checks(checks)
     unlike = [f"{f.criterion}: {f.sentence}" for f in found if f.verdict.value not in ("PASS", "NOT_APPLICABLE")]
     assert [each for each in unlike if not each.startswith("cache: ")] == []
-    run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": [f.to_json() for f in found]})
+    run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": [f.to_json() for f in found]}))
     for broken in (True, False):
         world.way.broken = broken
         gate = open_gate(run, 1, "00000000-0000-0000-0000-000000000000")

@@ -18,6 +18,7 @@ from tests.e2e.waiting import wait_for
 from tests.flows.live_metrics import write_ahead
 from tests.tidegate.builders import STARTER
 from tests.trials.walker import connections_of, plan
+from tidegate.journal.bodies import body_from_json
 from tidegate.journal.entries import Kind
 from tidegate.plan.model import Plan
 
@@ -44,7 +45,7 @@ def opened(tmp_path: Path, prometheus_server: PrometheusServer, monkeypatch: pyt
         of, name = Plan.model_validate_json(text), f"f-{uuid4().hex[:6]}"
         run = open_rollout(via, of, name, started_by=STARTER, pace=None, auto_approve=True, connection_set="default")
         run.wait_for_claim()
-        run.append(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []})
+        run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}))
         run.release_claim()
         monkeypatch.setattr("engine.rollout.start_or_resume.connected", lambda _: via)
         monkeypatch.setattr("flows.waves.open_run", lambda _, rollout: OpenRollout(via, rollout))
