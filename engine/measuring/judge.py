@@ -36,6 +36,10 @@ def measure(seen: MetricSnapshot, item: InForce) -> Judgement:
     """The answer to one criterion."""
     try:
         finding, breach = item.criterion.judge(context_of(seen, item), LiveAnswers(seen, item.id))
+        if finding.criterion != item.id:
+            raise TypeError(f"the finding of {item.id} says that it is of {finding.criterion!r}")
+        if finding.verdict is not Verdict.NOT_APPLICABLE:
+            finding = on_dry_run(item.criterion, finding)  # whatever a kind forgets, a dry run decides nothing
         return _not_of_old_points(seen, item, finding), breach
     except Exception as error:  # noqa: BLE001 - whatever broke, this criterion has no evidence
         finding = Finding(item.id, item.criterion.text, Verdict.ERROR, not_judged(error))

@@ -17,6 +17,7 @@ from tidegate.criteria.coverage import Coverage
 from tidegate.criteria.earlier_waves import EarlierWaves
 from tidegate.criteria.go_evidence import GoEvidence
 from tidegate.criteria.human import Human
+from tidegate.criteria.installed import installed_kinds
 from tidegate.criteria.leak import Leak
 from tidegate.criteria.new_alerts import NewAlerts
 from tidegate.criteria.registration import kind_word, whole
@@ -50,6 +51,8 @@ BUILT_IN: tuple[type[BaseCriterion], ...] = (
     Breaker,
 )
 CRITERION_KINDS: dict[str, type[BaseCriterion]] = {kind_word(whole(kind)): kind for kind in BUILT_IN}
+_ADDED, REFUSED_KINDS = installed_kinds(CRITERION_KINDS)
+CRITERION_KINDS |= _ADDED
 
 if TYPE_CHECKING:
     Criterion: TypeAlias = BaseCriterion

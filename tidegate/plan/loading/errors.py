@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tidegate.criteria.kinds import REFUSED_KINDS
 from tidegate.plan.loading.json_schema import TAG_IF_ABSENT, TAGS, fragment_at, key_words, keys_of, words
 from tidegate.plan.loading.strict_yaml import Node, Problem
 from tidegate.values.model import ContradictionsError, FieldPath, did_you_mean, dotted
@@ -100,6 +101,8 @@ def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context
             tag = str(context["tag"])
             known = _tags(fragment)
             name = str(context["discriminator"]).strip("'")
+            if name == "kind" and tag in REFUSED_KINDS:
+                return f"found kind {tag!r}, which is not whole ({REFUSED_KINDS[tag]}), allowed are {', '.join(known)}"
             return f"found {name} {tag!r}, allowed are {', '.join(known)}{did_you_mean(tag, known)}"
         case "enum" | "literal_error":
             return f"found {shown(found)}, allowed is {words(fragment)}{did_you_mean(str(found), _enum(fragment))}"
