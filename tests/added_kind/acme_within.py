@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tidegate.criteria.base import BaseCriterion, Judgement, When
 from tidegate.criteria.context import Context
-from tidegate.criteria.findings import no_data_words
+from tidegate.criteria.findings import no_data_words, on_dry_run
 from tidegate.criteria.plan_checks import bound_words, unknown_metrics, wrong_unit
 from tidegate.criteria.requests import Answers, MetricNow, Request
 from tidegate.criteria.stances import EachLook, Stance
@@ -61,10 +61,11 @@ most: 800ms
         if isinstance(reading, NoData):
             verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
             sentence = f"{metric.title}: no data ({no_data_words(reading)})."
-            return Finding(at.id, self.text, verdict, sentence, bound=bound, n=reading.n), None
+            return on_dry_run(self, Finding(at.id, self.text, verdict, sentence, bound=bound, n=reading.n)), None
         verdict = Verdict.PASS if low <= reading.value <= high else Verdict.FAIL
         sentence = f"{metric.title} is {metric.unit.format(reading.value)}; must be {bound}."
-        return Finding(at.id, self.text, verdict, sentence, reading.value, bound, reading.n), None
+        finding = Finding(at.id, self.text, verdict, sentence, reading.value, bound, reading.n)
+        return on_dry_run(self, finding), None
 
     def sentence(self, plan: "Plan") -> str:
         """`P95 Latency between 1 ms and 800 ms`."""
