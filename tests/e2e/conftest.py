@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
@@ -16,8 +17,10 @@ from console.home import connections
 from console.local_stack.stack import Stack, down, up, use_server
 from demo.flag import FLAG
 from demo.prometheus import wait_for_samples
+from demo.provision import CHROMIUM, browser_environment, provide
 from engine.rollback.rollback import prove, roll_back
 from engine.rollout.session import OpenRollout
+from tests.e2e.prefect_ui import SECONDS, PrefectUi
 from tests.e2e.waiting import wait_for
 from tidegate.journal.entries import Entry, Kind
 from tidegate.journal.state import Phase
@@ -26,6 +29,14 @@ from tidegate.values.exposure import ZERO
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"
 TURNS = (Kind.GATE_DECIDED, Kind.RAISED, Kind.HELD, Kind.RESUMED, Kind.BLINDED, Kind.SIGHTED, Kind.ROLLING_BACK)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
 LAST, WIDEST = 15, 700  # what a failed test shows of a journal: entries, and characters of each
 WORKER_LINES = 60  # and of the log of the rollouts' worker
 
@@ -94,6 +105,21 @@ def _tidy(stack: Stack, via: OpenConnections) -> None:
         via.flags.zero(FLAG, None)
     wait_for(lambda: not firing(stack), 60, "no alert fires")
     httpx.delete(f"{stack.parts.inbox_url}/messages", timeout=10).raise_for_status()
+
+
+@pytest.fixture
+def ui(stack: Stack) -> Iterator[PrefectUi]:
+    chromium = provide(CHROMIUM)
+    os.environ.update(browser_environment())
+    expect.set_options(timeout=SECONDS * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=SECONDS * 1000)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(SECONDS * 1000)
+        try:
+            yield PrefectUi(page, stack.prefect_url)
+        finally:
+            browser.close()
 
 
 @pytest.hookimpl(wrapper=True)

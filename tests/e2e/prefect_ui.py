@@ -133,6 +133,10 @@ class PrefectUi:
         if folder := os.environ.get("TIDEGATE_SCREENSHOTS"):
             self.page.screenshot(path=Path(folder) / f"{name}.png")
 
+    def has(self, text: str) -> None:
+        """Wait until this can be read on the page, be it further down."""
+        expect(self.page.get_by_text(text).first).to_be_visible()
+
     def see(self, text: str) -> None:
         """Wait until this can be read on the screen (not merely in a box of no height)."""
         expect(self.page.get_by_text(text).first).to_be_in_viewport()

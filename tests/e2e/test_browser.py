@@ -1,16 +1,12 @@
 """What people click is clicked: Chromium starts, approves and rolls back a rollout in Prefect's UI."""
 
-import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
 
 from blocks.connections import OpenConnections
 from console.local_stack.stack import Stack
-from demo.provision import CHROMIUM, browser_environment, provide
 from engine.rollout.session import OpenRollout
 from tests.e2e.conftest import APPROVER, STARTER, reach
 from tests.e2e.prefect_ui import SECONDS, Form, PrefectUi
@@ -18,34 +14,12 @@ from tests.e2e.waiting import wait_for
 from tidegate.gates.statements import statements
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import GateRecord, Phase
+from tidegate.pages.wave_outcome import wave_name
 from tidegate.values.exposure import ZERO
 
 STRANGER = "stranger@company.com"
 # Nothing here waits for the soak, so it may be longer than a slow machine needs for all the clicks.
 PACE = "5m"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
-
-
-@pytest.fixture
-def ui(stack: Stack) -> Iterator[PrefectUi]:
-    chromium = provide(CHROMIUM)
-    os.environ.update(browser_environment())
-    expect.set_options(timeout=SECONDS * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=SECONDS * 1000)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(SECONDS * 1000)
-        try:
-            yield PrefectUi(page, stack.prefect_url)
-        finally:
-            browser.close()
 
 
 def runs_of(stack: Stack, deployment: str) -> list[dict[str, object]]:
@@ -78,12 +52,13 @@ def moved(stack: Stack, start: datetime, end: datetime) -> float:
     return sum(float(series["value"][1]) for series in answer.json()["data"]["result"])
 
 
-def state_name(stack: Stack, flow_run: str) -> str:
-    """The state of a run as the server has it."""
+def state(stack: Stack, flow_run: str) -> dict[str, str]:
+    """The state of a run as the server has it; a busy server has none."""
     answer = httpx.get(f"{stack.api}/flow_runs/{flow_run}", timeout=SECONDS)
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        return ""
-    return str(answer.raise_for_status().json()["state"]["name"])
+        return {"name": "", "message": ""}
+    found: dict[str, str] = answer.raise_for_status().json()["state"]
+    return found
 
 
 def start(ui: PrefectUi, via: OpenConnections) -> OpenRollout:
@@ -141,7 +116,7 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     assert "clicked in the browser" in go["reason"]
     ui.run_page(flow_run)
     ui.open_tab("Subflow Runs")
-    ui.see(run.plan.waves[0].title)
+    ui.see(wave_name(run.plan, 1))
     wait_for(lambda: run.refresh().waves[1].reviews, SECONDS, "a review of wave 1")
 
     earlier = {r["id"] for r in runs_of(stack, "rollback")}
@@ -149,9 +124,12 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     reach(run, Phase.ROLLED_BACK, seconds=SECONDS)
     check_way_back(stack, via, run)
     # An open page does not always notice on a busy server that its run has ended.
-    wait_for(lambda: state_name(stack, flow_run) == "RolloutRolledBack", SECONDS, "the rollout's run has ended")
+    wait_for(lambda: state(stack, flow_run)["name"] == "RolloutRolledBack", SECONDS, "the rollout's run has ended")
     ui.run_page(flow_run)
     ui.see("RolloutRolledBack")
+    said = wait_for(lambda: state(stack, flow_run)["message"], SECONDS, "the state of the rollout's run")
+    assert said.startswith(f"Rolled back in {wave_name(run.plan, 1)} (by "), said
+    ui.picture("prefect-rolled-back")
 
     def ended() -> list[dict[str, object]]:
         runs = [r for r in runs_of(stack, "rollback") if r["id"] not in earlier]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -14,9 +15,11 @@ from console.local_stack.stack import Stack
 from demo.load import users
 from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.conftest import APPROVER, begin, reach, titles
+from tests.e2e.prefect_ui import SECONDS, PrefectUi
 from tests.e2e.waiting import wait_for
 from tidegate.journal.entries import Kind
 from tidegate.journal.state import Phase
+from tidegate.pages.wave_outcome import wave_name
 
 
 def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -100,3 +103,52 @@ def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: O
     shown = json.loads(tidegate("status", run.rollout, "--json").stdout)
     assert shown["phase"] == "finished"
     assert [w["status"] for w in shown["waves"]] == ["done"] * 5
+
+
+STEPS = ("verify entry criteria", "scale the flag", "monitor", "go / no-go", "notify")
+
+
+def finished(via: OpenConnections) -> OpenRollout:
+    """The newest rehearsal that went through; where there is none, one that answers its gates by itself."""
+    for row in via.journal.rollouts():
+        run = OpenRollout(via, row.rollout)
+        if run.state.phase is Phase.FINISHED and len(run.state.waves) >= 4:
+            return run
+    return reach(begin(via), Phase.FINISHED, seconds=300)
+
+
+def shown(stack: Stack, what: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Prefect's API has, in the order in which it began; a busy server is asked again."""
+
+    def answered() -> list[dict[str, Any]]:
+        answer = httpx.post(f"{stack.api}/{what}/filter", json=asked, timeout=SECONDS)
+        return [] if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer.raise_for_status().json()
+
+    return sorted(wait_for(answered, 30, f"Prefect shows {what}"), key=lambda run: str(run["start_time"]))
+
+
+@pytest.mark.timeout(590)
+def test_the_pages_of_a_finished_rehearsal_read_like_the_runbook(
+    stack: Stack, via: OpenConnections, ui: PrefectUi
+) -> None:
+    run = finished(via)
+    names = [wave_name(run.plan, number) for number in range(1, 5)]
+    carried = [e.body["flow_run"] for e in via.journal.entries(run.rollout) if e.kind is Kind.CARRIED][-1]
+    subflows = shown(stack, "flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [carried]}}})
+    # A go that no longer holds as the flag is to be raised leaves a wave that was not raised.
+    waves = [wave for wave in subflows if wave["state_name"] == "Completed"]
+    assert [wave["name"] for wave in waves] == names, subflows
+    ui.run_page(carried)
+    ui.open_tab("Subflow Runs")
+    for name in names:
+        ui.has(name)
+    ui.picture("prefect-rollout")
+    for wave in waves:
+        runs = shown(stack, "task_runs", {"flow_runs": {"id": {"any_": [wave["id"]]}}})
+        steps = [f"{wave['name']}: {step}" for step in STEPS]
+        assert [task["name"] for task in runs if ": review " not in task["name"]] == steps, runs
+        ui.run_page(wave["id"])
+        ui.open_tab("Task Runs")
+        for step in steps:
+            ui.has(step)
+    ui.picture("prefect-wave")
