@@ -12,10 +12,11 @@ from engine.notices.delivery import notify
 from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, start_run
 from engine.prefect_api.work_pools import ROLLOUT_POOL
 from engine.rollout.evaluation import resume
+from engine.rollout.identity import INSTANCE_ID
 from engine.rollout.session import OpenRollout
 from tidegate.journal.hold_bodies import Held
 from tidegate.journal.lifecycle_bodies import Orphaned
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.state import HoldCause, Phase, RolloutState
 from tidegate.notices.texts import abandoned, held
 
 ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout
@@ -79,7 +80,7 @@ class Orphans:
     def mend(self, run: OpenRollout) -> None:
         """Hold a rollout whose run was cancelled; start a new run for one whose run is lost; page after some."""
         state = run.state
-        carrier = state.gate.flow_run if state.phase is Phase.GATE and state.gate else state.flow_run
+        carrier = _carrier(state)
         found = self._state_of(carrier)
         coming = self._coming.pop(run.rollout, "")
         if found == _ASLEEP and state.phase is Phase.GATE:
@@ -105,10 +106,15 @@ class Orphans:
         if state.orphaned >= NEW_RUNS:
             notify(run, abandoned(run.plan, run.state))
             return
-        attempt, sequence = run.state.orphaned + 1, run.state.sequence
-        reason = f"nobody carries it (its run is {found.lower()})"
-        # Whatever was written meanwhile, somebody is there.
-        if run.append(Orphaned(carrier, attempt, reason), unless=lambda s: s.sequence != sequence) is None:
+        if self._is_taken(run):
+            return
+        attempt, reason = state.orphaned + 1, f"nobody carries it (its run is {found.lower()})"
+
+        def is_carried(now: RolloutState) -> bool:
+            # The watch itself goes on writing reviews meanwhile; they say nothing of the run.
+            return now.phase not in _NEEDS_A_RUN or (_carrier(now), now.orphaned) != (carrier, attempt - 1)
+
+        if run.append(Orphaned(carrier, attempt, reason), unless=is_carried) is None:
             return
         parameters = {"plan": run.plan.name, "started_by": state.started_by, "resume": run.rollout}
         try:
@@ -116,9 +122,19 @@ class Orphans:
         except Unreachable as fault:
             _log.warning("no new run for %s: %s", run.rollout, fault)
 
+    def _is_taken(self, run: OpenRollout) -> bool:
+        """Whether another process has claimed it since, as a run does that was started again under its old id."""
+        current = run.connections.journal.current_claim(run.flag)
+        return current is not None and current[1] > 0 and current[0].holder != INSTANCE_ID
+
     def _is_scheduled(self, run: OpenRollout) -> bool:
         """Whether a run for this rollout waits for a worker: it was started, and has not said so in the journal yet."""
         return any(seen.parameters.get("resume") == run.rollout for seen in self._starting("rollout", ROLLOUT_POOL))
+
+
+def _carrier(state: RolloutState) -> str:
+    """The run in Prefect that has to go on: the one that asks at the gate, else the one that said so last."""
+    return state.gate.flow_run if state.phase is Phase.GATE and state.gate else state.flow_run
 
 
 def _hold_for_a_worker(run: OpenRollout) -> None:

@@ -92,6 +92,34 @@ def test_a_lost_run_is_followed_by_a_new_one(orphans: Orphans, run: OpenRollout,
     assert run.state.orphaned == 1
 
 
+def test_what_the_watch_writes_meanwhile_keeps_no_lost_run_from_being_followed(
+    run: OpenRollout, server: Server
+) -> None:
+    server.says = "CRASHED"
+
+    def asked(_: str) -> str:
+        # While the server is asked, which takes seconds, the watch reviews and notes what it sees.
+        run.append(body_from_json(Kind.BLINDED, {"reason": "unreachable"}))
+        return "CRASHED"
+
+    looked(Orphans(asked, server.start, server.starting), run, ORPHAN_AFTER)
+    assert [started["resume"] for started in server.started] == [run.rollout]
+
+
+def test_a_rollout_that_another_process_has_claimed_meanwhile_is_left_to_it(
+    run: OpenRollout, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.keep_claim()
+
+    def asked(_: str) -> str:
+        monkeypatch.setattr("engine.watch.orphans.INSTANCE_ID", "the-watch")
+        return "RUNNING"
+
+    looked(Orphans(asked, server.start, server.starting), run, ORPHAN_AFTER)
+    assert server.started == []
+    assert run.state.orphaned == 0
+
+
 def test_new_runs_that_make_no_progress_end_in_one_page(orphans: Orphans, run: OpenRollout, server: Server) -> None:
     for _ in range(NEW_RUNS + 2):
         looked(orphans, run, ORPHAN_AFTER)
