@@ -53,7 +53,8 @@ def at_the_last_gate(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollou
     for wave in (1, 2, 3):
         run.append(
             body_from_json(
-                Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
+                Kind.GATE_DECIDED,
+                {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0},
             )
         )
         exposure = run.plan.exposure_at(wave)
@@ -118,7 +119,11 @@ def answered_automatically(run: OpenRollout) -> list[str]:
         )
         assert ruling.outcome in (Outcome.COUNTED, Outcome.GO), ruling
         body = {"wave": 1, "outcome": ruling.outcome.value, "reason": "", "by": answer.approver}
-        run.append(body_from_json(Kind.GATE_DECIDED, {**body, "extension_seconds": 0, "stated": list(ruling.stated)}))
+        run.append(
+            body_from_json(
+                Kind.GATE_DECIDED, {**body, "attempt": 1, "extension_seconds": 0, "stated": list(ruling.stated)}
+            )
+        )
         people.append(answer.approver)
     return people
 
@@ -141,5 +146,5 @@ def test_a_form_asks_only_for_what_nobody_has_signed_yet(tmp_path: Path, prometh
     before = {s.key for s in boxes(run, 1)}
     assert before == {s.key for s in statements(run.plan, 1)}
     body = {"wave": 1, "outcome": "counted", "reason": "", "by": "commander@company.com", "extension_seconds": 0}
-    run.append(body_from_json(Kind.GATE_DECIDED, {**body, "stated": ["sign-off.2"]}))
+    run.append(body_from_json(Kind.GATE_DECIDED, {**body, "attempt": 1, "stated": ["sign-off.2"]}))
     assert before - {s.key for s in boxes(run, 1)} == {"sign-off.2"}

@@ -97,7 +97,7 @@ def _opened(server: PrometheusServer, tmp_path: Path) -> OpenRollout:
 
 
 def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
-    ruling = {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
+    ruling = {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
     run.append(body_from_json(Kind.GATE_DECIDED, ruling), at)
     exposure, epoch = run.plan.exposure_at(wave), run.keep_claim().epoch
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": epoch}

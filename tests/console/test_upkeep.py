@@ -38,7 +38,8 @@ def test_what_people_have_to_do_stands_in_the_list_on_the_page_and_on_the_dashbo
     for wave in (2, 3, 4):
         run.append(
             body_from_json(
-                Kind.RAISED, {"wave": wave, "exposure": run.plan.exposure_at(wave).to_json(), "revision": "r"}
+                Kind.RAISED,
+                {"wave": wave, "exposure": run.plan.exposure_at(wave).to_json(), "revision": "r", "epoch": 1},
             )
         )
     run.append(body_from_json(Kind.SOAKED, {"wave": 4}))

@@ -109,7 +109,7 @@ def test_the_form_shows_what_is_journalled_of_its_attempt_and_worse_is_judged_ag
     assert gate is not None
     assert [f["verdict"] for f in gate.findings] == ["PASS"]
     # Measured once: what people see and what the journal has of it is one thing, however often the form is made.
-    assert "| No alert | PASS |" in form_of(measured)
+    assert "**PASS** No alert:" in form_of(measured)
     ruling = judge_answer(measured, 1, Answer(Choice.GO, BOB))
     assert (ruling.outcome, ruling.reason[:44]) == (Outcome.REFUSED, "worse than when you were asked: No alert: ER")
 
@@ -120,5 +120,5 @@ def test_what_was_seen_later_does_not_change_what_people_were_shown(measured: Op
     worse = [{**gate.findings[0], "verdict": "ERROR", "sentence": "Gone."}]
     body = {"wave": 1, "attempt": gate.attempt, "verdict": "ERROR", "findings": worse}
     measured.append(body_from_json(Kind.GATE_LOOKED, body))
-    assert "| No alert | PASS |" in form_of(measured)
+    assert "**PASS** No alert:" in form_of(measured)
     assert judge_answer(measured, 1, Answer(Choice.GO, ANN)).reason.startswith("worse than when you were asked")

@@ -36,7 +36,8 @@ def drilled(world: World) -> None:
     opened |= {"connections": "default", "approve": "ask", "environment": "production"}
     journal = world.via.journal
     first = journal.open_rollout(name, flag, opened, utc_now())
-    body = {"flag": flag, "by": ANN, "proven": True, "proven_at": at, "seconds": 12.0, "sentence": "proven"}
+    body = {"flag": flag, "by": ANN, "ordered_at": at, "zero_at": at, "proven": True, "proven_at": at, "seconds": 12.0}
+    body |= {"requests": 900, "sentence": "proven"}
     second = journal.append(name, Kind.DRILLED, body, utc_now(), 2, first.hash)
     journal.append(name, Kind.CLOSED, {"reason": "drill", "by": ANN}, utc_now(), 3, second.hash)
 
