@@ -141,7 +141,8 @@ def healthy(
 def _raise(run: OpenRollout, wave: int, at: datetime) -> None:
     run.append(
         body_from_json(
-            Kind.GATE_DECIDED, {"wave": wave, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0}
+            Kind.GATE_DECIDED,
+            {"wave": wave, "attempt": 1, "outcome": "go", "reason": "", "by": WHO, "extension_seconds": 0},
         ),
         at,
     )
