@@ -22,7 +22,7 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 	@$(BIN)/python -m demo.provision prometheus
 	@$(BIN)/tidegate demo $(ARGS)
 
-test: setup ## Check style, types and imports, then run the tests; about ten minutes
+test: setup ## Check style, types and imports, then run the tests; about half an hour
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
