@@ -73,6 +73,26 @@ def test_a_damaged_row_of_this_flags_own_opening_does_not_stop_zero(kit: Path, r
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("words", [("--flag",), (), ("NAME",)], ids=["flag", "nothing", "name"])
+def test_a_plan_with_a_kind_of_criterion_whose_package_is_gone_does_not_stop_zero(
+    kit: Path, run: Run, words: tuple[str, ...]
+) -> None:
+    opened = raised(kit)
+    opened.release_claim()
+    with sqlite3.connect(kit.parent / "journal.db") as base:
+        [body] = base.execute(
+            "SELECT body FROM entries WHERE rollout = ? AND sequence = 1", (opened.rollout,)
+        ).fetchone()
+        assert '"kind": "alerts"' in body or '"kind":"alerts"' in body
+        gone = body.replace('"kind": "alerts"', '"kind": "gone"').replace('"kind":"alerts"', '"kind":"gone"')
+        base.execute("UPDATE entries SET body = ? WHERE rollout = ? AND sequence = 1", (gone, opened.rollout))
+    typed = {("--flag",): ("--flag", opened.flag), (): (), ("NAME",): (opened.rollout,)}[words]
+    code, out, err = run("rollback", *typed, "--as", "me")
+    assert exposure(kit, opened.flag) == ZERO, out + err
+    assert code == 3
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_row_of_another_flags_past_does_not_end_the_watch(kit: Path, change: str) -> None:
     damage(kit, closed_long_ago(kit), change)
