@@ -20,6 +20,8 @@ _TEXT = "Workers stand by for rollouts, rollbacks and the watch"
 # A worker is heard of every 30 s; on a busy server three times may be lost, after which it counts as offline.
 PATIENCE_SECONDS, _BETWEEN_SECONDS = 45.0, 3.0
 
+_LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
+
 
 class NobodyCarries(Unreachable):
     """A work pool from which no run would be taken."""
@@ -40,20 +42,24 @@ def pool_problems(pools: Iterable[str] = tuple(CARRIES), *, patience: float = PA
         try:
             with server_client() as client:
                 found = {pool: _problem(client, pool) for pool in pools}
-        except httpx.HTTPStatusError as error:
-            busy = error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
-            if not busy or time.monotonic() >= until:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not _may_pass(error) or time.monotonic() >= until:
                 raise does_not_answer(error) from error
             threading.Event().wait(_BETWEEN_SECONDS)
             continue
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise does_not_answer(error) from error
         sentences = tuple(sentence for sentence, _ in found.values() if sentence)
         may_come = all(can_come for sentence, can_come in found.values() if sentence)
         if not sentences or not may_come or time.monotonic() >= until:
             return sentences
         # When a worker is heard of is announced by nothing.
         threading.Event().wait(_BETWEEN_SECONDS)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a busy server says so, or has lost an answer on the way; one that takes no connection is away."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, _LOST)
 
 
 def must_be_polled(pools: Iterable[str] = tuple(CARRIES)) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,28 @@ def test_a_page_says_that_nobody_carries_it(rehearsing: Path, pools: None, run: 
         client.update_work_pool("tidegate", WorkPoolUpdate(is_paused=False))
     assert "The work pool tidegate is paused" in shown.html
     assert "The work pool tidegate is paused" in shown.headline
+
+
+def test_an_answer_that_is_lost_on_the_way_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.prefect_api.work_pools._BETWEEN_SECONDS", 0.05)
+    lost = []
+
+    class LosesTheFirst(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not lost:
+                lost.append(self.path)
+                self.close_connection = True
+                return
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), LosesTheFirst) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+            [problem] = pool_problems(("tidegate",), patience=20)
+        server.shutdown()
+    assert lost
+    assert problem.startswith("There is no work pool tidegate")
