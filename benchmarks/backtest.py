@@ -12,9 +12,9 @@ from typing import Any
 
 from figures import peak_megabytes
 
-from tidegate.backtest.past import Asked, Grid, Past
+from tidegate.backtest.replay.backtest_data import Harm
+from tidegate.backtest.replay.past import Asked, Grid, Past
 from tidegate.backtest.run import BacktestPlan, course, judge
-from tidegate.backtest.scene import Harm
 from tidegate.plan.model import Plan
 
 METRICS = 10

@@ -1,172 +1,116 @@
-"""How often each method turns a healthy rollout back, and how soon it finds harm: `python benchmarks/inference.py`.
+"""How often each method stops a healthy release, and how soon it finds harm: `python benchmarks/inference.py`.
 
-Seeded streams (see streams.py) at 5-minute ticks, 48 hours, the canary 10 % = 200 requests a tick, 0.5 % errors.
+Seeded streams (see compared/streams.py), 48 hours in a wave whose canary is 10 % = 200 requests in five minutes,
+0.5 % errors. In each cell of a healthy row the share of runs that were stopped, in percent; in one of harm the median
+delay in minutes; in brackets the 95 % interval.
 """
 
 import argparse
-import math
+import json
 import os
-import random
+import resource
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from itertools import starmap
 
-from rival_methods import (
-    ALPHA,
-    Looks,
-    absolute_threshold,
-    mann_whitney,
-    median,
-    relative_threshold,
-    sequential_interval,
-    tidegate,
-    z_test,
-)
-from streams import BOUNDS, DAY_TICKS, TICK, service, slow_ticks
+import numpy as np
+from compared.aims import aims
+from compared.figures_of import Figures, figures_of
+from compared.first_fires import METHODS, first_fires
+from compared.scenarios import ROWS, Scenario
+from compared.streams import Array
 
-from tidegate.statistics.cohorts import UNKNOWN_NOTHING, Cohorts, cohorts_of
-from tidegate.statistics.sequential import Counts, Evidence, Question, bound, log_sum
-
-WAVE_TICKS = 576  # 48 hours
-BEST = "told ratio, onset and clusters"  # no test that is right 99 times of 100 is sooner
-METHODS = ("plan: > 10 % for 5 min", "plan: + 5 % as relative", "z-test each tick", "Mann-Whitney (Kayenta)",
-           "GrowthBook, one-sided", "Tidegate", BEST)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One row of the table; `ratio` 1 is a healthy release."""
-
-    name: str
-    ratio: float = 1.0
-    runs: int = 200
-    onset: int = 0
-    cluster: int = 1
-    ramp: tuple[float, ...] = (10,)
-
-
-SCENARIOS = (
-    Scenario("healthy, 48 h"),
-    Scenario("healthy, errors in clusters of 5", cluster=5),
-    Scenario("healthy, ramp 10/25/50, 6 days", runs=40, ramp=(10, 25, 50)),
-    Scenario("twofold errors from the start", ratio=2, runs=100),
-    Scenario("twofold errors after 24 h", ratio=2, onset=288, runs=80),
-    Scenario("fivefold errors from the start", ratio=5, runs=100),
-    Scenario("twofold errors in clusters of 5", ratio=2, cluster=5, runs=60),
-)
-
-
-def first_fires(scenario: Scenario, seed: int) -> dict[str, float]:
-    """Minutes from the onset until each method fired; infinite for never, negative for before."""
-    chance = random.Random(f"{scenario.name}/{seed}")
-    made = service(chance, scenario.cluster)
-    found = dict.fromkeys(METHODS, math.inf)
-    ours, last_wave = Evidence(), len(scenario.ramp) - 1
-    if scenario.ratio == 1 or scenario.onset:
-        del found[BEST]
-    for number, percent in enumerate(scenario.ramp):
-        began = number * (DAY_TICKS + WAVE_TICKS)
-        day = list(made.ticks(chance, began, DAY_TICKS, percent, 1.0))
-        methods = _methods(day)
-        cohorts = cohorts_of(day) or UNKNOWN_NOTHING
-        ours.begin_wave(cohorts)
-        if last_wave:
-            methods["Tidegate"] = lambda row: ours.add(row) >= bound(ALPHA)
-        else:
-            methods["Tidegate"] = tidegate(cohorts)
-        told = Cohorts(math.log(made.theta), 0.0, float(scenario.cluster))
-        methods[BEST] = tidegate(told, Question((scenario.ratio,), restarts=False))
-        methods = {name: looks for name, looks in methods.items() if math.isinf(found.get(name, 0.0))}
-        wave = made.ticks(chance, began + DAY_TICKS, WAVE_TICKS, percent, scenario.ratio, scenario.onset)
-        for tick, row in enumerate(wave, start=1):
-            for name in [name for name, looks in methods.items() if looks(row)]:
-                found[name] = (number * WAVE_TICKS + tick - scenario.onset) * TICK / 60
-                del methods[name]
-    return found
-
-
-def _methods(day: Sequence[Counts]) -> dict[str, Looks]:
-    share = sum(r.bad_canary for r in day) / max(sum(r.n_canary for r in day), 1)
-    made = (absolute_threshold(), relative_threshold(share), z_test(), mann_whitney(), sequential_interval())
-    return dict(zip(METHODS, made, strict=False))
-
-
-def latency_fires(factor: float, ticks: int, seed: int) -> dict[str, float]:
-    """Minutes until the averaged evidence of the buckets fires, all durations of the canary times `factor`."""
-    chance = random.Random(f"latency {factor}/{seed}")
-    day = list(slow_ticks(chance, 0, DAY_TICKS, 10, 1.0))
-    columns = [[row[place] for row in day] for place in range(len(BOUNDS))]
-    chosen = [place for place, column in enumerate(columns) if 0.002 <= _slow_share(column) <= 0.30][-8:]
-    tests = [Evidence() for _ in chosen]
-    for test, place in zip(tests, chosen, strict=True):
-        test.begin_wave(cohorts_of(columns[place]) or UNKNOWN_NOTHING)
-    for tick, rows in enumerate(slow_ticks(chance, DAY_TICKS, ticks, 10, factor), start=1):
-        logs = [test.add(rows[place]) for test, place in zip(tests, chosen, strict=True)]
-        if log_sum(logs) - math.log(len(logs)) >= bound(ALPHA):
-            return {"Tidegate": tick * TICK / 60}
-    return {"Tidegate": math.inf}
-
-
-def _slow_share(column: Iterable[Counts]) -> float:
-    rows = list(column)
-    return sum(r.bad_canary + r.bad_control for r in rows) / sum(r.n_canary + r.n_control for r in rows)
-
-
-def interval(hits: int, runs: int) -> str:
-    """A share in percent with its 95 % interval (Wilson 1927)."""
-    z, share = 1.96, hits / runs
-    middle, width = share + z * z / 2 / runs, z * math.sqrt(share * (1 - share) / runs + z * z / 4 / runs / runs)
-    low, high = (max(0.0, (middle + sign * width) / (1 + z * z / runs)) for sign in (-1, 1))
-    return f"{100 * share:.1f} ({100 * low:.1f}-{100 * high:.1f})"
-
-
-def row_of(name: str, method: str, ratio: float, found: Sequence[float]) -> str:
-    """A line of the table: false rollbacks, or power and delay."""
-    early = sum(minutes <= 0 for minutes in found)
-    if ratio == 1:
-        fired = sum(math.isfinite(minutes) for minutes in found)
-        return f"| {name} | {method} | {interval(fired, len(found))} | | | {len(found)} |"
-    late = [minutes for minutes in found if minutes > 0]
-    hits = sum(math.isfinite(minutes) for minutes in late)
-    delay = median(late) if late else math.inf
-    shown = "never" if math.isinf(delay) else f"{delay:.0f}"
-    false = interval(early, len(found)) if early else ""
-    power = interval(hits, len(late)) if late else "none left"
-    return f"| {name} | {method} | {false} | {power} | {shown} | {len(found)} |"
+AT_ONCE = 125  # runs in one batch
+Part = dict[str, Array]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python benchmarks/inference.py", description=__doc__)
     parser.add_argument("--seed", type=int, default=7, help="another seed, other streams")
-    parser.add_argument("--scale", type=float, default=1.0, help="runs, as a multiple of what is written here")
+    parser.add_argument("--runs", type=int, help="in each row; as written there if left out")
+    parser.add_argument("--rows", default="", help="only those whose name has one of these words, with commas between")
+    parser.add_argument("--json", action="store_true", help="the figures for a program")
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     options = parser.parse_args()
-    began = time.monotonic()
-    print("| stream | method | rolled back though healthy, % | found, % | median delay, min | runs |")
-    print("| --- | --- | --: | --: | --: | --: |")
+    words = [word.strip() for word in options.rows.split(",")]
+    rows = [row for row in ROWS if any(word in row.name for word in words)]
+    if not rows or (options.runs is not None and options.runs < 1):
+        names = "\n".join(row.name for row in ROWS)
+        parser.error(f"found --rows {options.rows!r} --runs {options.runs}, allowed are 1 run or more of:\n{names}")
+    began, found = time.monotonic(), list[Figures]()
     with ProcessPoolExecutor(options.processes) as pool:
-        for scenario in SCENARIOS:
-            seeds = _seeds(options.seed, scenario.runs, options.scale)
-            found = list(pool.map(partial(first_fires, scenario), seeds, chunksize=4))
-            for method in found[0]:
-                print(row_of(scenario.name, method, scenario.ratio, [f[method] for f in found]), flush=True)
-        for factor, ticks, runs in ((1.0, WAVE_TICKS, 30), (1.1, WAVE_TICKS, 60)):
-            seeds = _seeds(options.seed, runs, options.scale)
-            late = list(pool.map(partial(latency_fires, factor, ticks), seeds, chunksize=2))
-            name = "latency, healthy, 48 h" if factor == 1 else f"all latencies {100 * factor - 100:+.0f} %"
-            print(row_of(name, "Tidegate", factor, _of(late, "Tidegate")), flush=True)
-    print(f"\nSeed {options.seed}, {time.monotonic() - began:.0f} s on {options.processes} processes.")
+        for row, figures in measured(pool, rows, options.runs, options.seed):
+            found += figures
+            done = time.monotonic() - began
+            print(f"{done:4.0f} s  {len({f.row for f in found})} of {len(rows)} rows: {row.name}", file=sys.stderr)
+    seconds, used = time.monotonic() - began, processor_seconds()
+    if options.json:
+        cells = [one.to_json() for one in found]
+        about = {"seed": options.seed, "seconds": round(seconds), "processor_seconds": round(used)}
+        print(json.dumps({**about, "cells": cells, "aims": list(aims(found))}))
+        return
+    for title, healthy in (("Stopped though healthy, %", True), ("Minutes until harm is found", False)):
+        print("\n".join(table(title, [one for one in found if one.healthy == healthy])), end="\n\n")
+    print("\n".join(aims(found)))
+    print(f"\nSeed {options.seed}, {seconds:.0f} s on {options.processes} processes, {used:.0f} s of processor time.")
 
 
-def _seeds(seed: int, runs: int, scale: float) -> list[int]:
-    return [seed * 100_000 + number for number in range(max(4, round(runs * scale)))]
+def processor_seconds() -> float:
+    """Of this process and of those that have ended."""
+    both = (resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in both)
 
 
-def _of(found: Sequence[Mapping[str, float]], method: str) -> list[float]:
-    return [f[method] for f in found]
+def measured(
+    pool: ProcessPoolExecutor, rows: Sequence[Scenario], runs: int | None, seed: int
+) -> Iterator[tuple[Scenario, list[Figures]]]:
+    """Row by row, all batches of all rows side by side."""
+    batches = {row.name: list(batch_sizes(runs or row.runs)) for row in rows}
+    waiting = [
+        (
+            row,
+            [
+                pool.submit(first_fires, row, 1000 * seed + number, size)
+                for number, size in enumerate(batches[row.name])
+            ],
+        )
+        for row in rows
+    ]
+    for row, futures in waiting:
+        parts: list[Part] = [future.result() for future in futures]
+        together = {method: np.concatenate([part[method] for part in parts]) for method in parts[0]}
+        yield row, [figures_of(row, method, minutes) for method, minutes in together.items()]
+
+
+def batch_sizes(runs: int) -> Iterator[int]:
+    """125 at once, and the rest."""
+    while runs > 0:
+        yield min(AT_ONCE, runs)
+        runs -= AT_ONCE
+
+
+def table(title: str, found: Sequence[Figures]) -> Iterator[str]:
+    """A line for each row, a column for each method."""
+    if not found:
+        return
+    cells = {(one.row, one.method): one for one in found}
+    runs = {one.row: one.runs for one in found}
+    lines = [[title, "runs", *METHODS]]
+    lines += [
+        [row, str(n), *(cells[row, method].cell if (row, method) in cells else "-" for method in METHODS)]
+        for row, n in runs.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    yield _joined(lines[0], widths)
+    yield _joined(["-" * width for width in widths], widths)
+    yield from (_joined(line, widths) for line in lines[1:])
+
+
+def _joined(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return f"| {' | '.join(starmap(str.ljust, zip(cells, widths, strict=True)))} |"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from figures import Figure
 from pydantic import SecretStr
 
 from blocks.journal.block import Journal
-from tidegate.journal.entries import GENESIS, Entry, Kind, make_entry
+from tidegate.journal.entries import GENESIS, Entry, make_entry
 from tidegate.journal.fold import fold
+from tidegate.journal.kinds import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.values.exposure import ZERO
 
@@ -100,10 +101,10 @@ def folding(bodies: Bodies, folder: Path, times: int = 20) -> list[Figure]:
     if state.sequence != len(entries) or state.exposure == ZERO:
         raise RuntimeError("the fold missed entries")
     journal = Journal(url=SecretStr(f"sqlite:///{folder / 'long.db'}"))
-    last = journal.open_rollout("benchmark", "benchmark-flag", entries[0].body, BEGAN)
+    last = journal.open_rollout("benchmark", "benchmark-flag", entries[0].json, BEGAN)
     claim = journal.claim("benchmark-flag", "benchmark", "benchmark", _LEASE)
     for entry in entries[1:]:
-        last = journal.append("benchmark", entry.kind, entry.body, entry.at, last.sequence + 1, last.hash, claim)
+        last = journal.append("benchmark", entry.kind, entry.json, entry.at, last.sequence + 1, last.hash, claim)
     for _ in range(max(3, times // 4)):
         began = time.perf_counter()
         fold(journal.entries("benchmark"))

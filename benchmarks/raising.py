@@ -4,8 +4,8 @@ import time
 
 from blocks.flags.backend import FlagBackend
 from engine.rollout.session import OpenRollout
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
 

@@ -93,9 +93,9 @@ def _raised(via: "OpenConnections"):  # type: ignore[no-untyped-def]  # noqa: F8
     from benchmarks.raising import raise_at_once
     from console.commands.plan_commands import plan_from
     from engine.rollout.open import open_rollout
-    from tidegate.journal.bodies import body_from_json
-    from tidegate.journal.entries import Kind
-    from tidegate.journal.evidence_bodies import Soaked
+    from tidegate.journal.bodies.body_registry import body_from_json
+    from tidegate.journal.bodies.evidence_bodies import Soaked
+    from tidegate.journal.kinds import Kind
 
     plan, who = plan_from("rehearsal.yaml"), "benchmark@company.com"
     name = f"bench-{uuid4().hex[:6]}"

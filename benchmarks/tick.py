@@ -25,8 +25,8 @@ from engine.measuring.references import measure_baseline
 from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.loading.loader import load_plan
 from tidegate.values.verdict import Verdict
@@ -145,7 +145,7 @@ def measure(count: int = 200, warm_up: int = 20) -> tuple[list[Figure], list[dic
         queries = len(measure_rollout(run, utc_now()).raw)
         figures.append(Figure("queries answered by one tick", "count", (queries,), "", "beside the alerts' two"))
         entries = run.connections.journal.entries(run.rollout)
-        bodies = [dict(entry.body) for entry in entries if entry.kind is Kind.REVIEWED]
+        bodies = [dict(entry.json) for entry in entries if entry.kind is Kind.REVIEWED]
         size = statistics.median(len(json.dumps(body)) for body in bodies)
         figures.append(Figure("size of a review's entry", "bytes", (size,)))
     return figures, bodies

@@ -1,4 +1,4 @@
-"""The connections: one outside system a file, each a Prefect block; `prefect block register -m blocks` takes all.
+"""The connections: one outside system a file. The Prefect block of each is made of it (`blocks.prefect_blocks`).
 
 Each name is imported when it is asked for: what needs no Prefect must not wait for its import.
 """
@@ -6,52 +6,54 @@ Each name is imported when it is asked for: what needs no Prefect must not wait 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from blocks.parts import block_types
+
 if TYPE_CHECKING:
+    from blocks.balancers.haproxy_split import HaproxySplit
+    from blocks.balancers.nginx_split import NginxSplit
     from blocks.cache import Cache
     from blocks.calls.running import CommandResult
     from blocks.channels.mail import Mail
     from blocks.channels.pagerduty import PagerDuty
     from blocks.channels.slack import Slack
     from blocks.channels.status_page import StatusPage
+    from blocks.channels.teams import Teams
+    from blocks.channels.webhook import Webhook
     from blocks.commands import Commands
-    from blocks.connections import Connections, OpenConnections, load_connections
+    from blocks.connections import OpenConnections
     from blocks.evidence import Evidence, FileSeen
     from blocks.flags.backend import FlagBackend, FlagReading
     from blocks.flags.command_flag import CommandFlag
-    from blocks.flags.flagd_file import FlagdFile
+    from blocks.flags.flagd.flagd_file import FlagdFile
+    from blocks.flags.growthbook.growthbook import GrowthBook
+    from blocks.flags.http.http_flag import HttpFlag
+    from blocks.flags.launchdarkly.launchdarkly import LaunchDarkly
+    from blocks.flags.splits.haproxy_flag import HaproxyFlag
+    from blocks.flags.splits.nginx_flag import NginxFlag
+    from blocks.flags.unleash.unleash import Unleash
     from blocks.journal.block import Claim, Journal, RolloutRow
-    from blocks.kit import KitError, read_kit, register_kit, write_kit
-    from blocks.nginx_split import NginxSplit
+    from blocks.kit import KitError, read_kit, write_kit
+    from blocks.ofrep import Ofrep
+    from blocks.plans import Plans
+    from blocks.prefect_blocks.connections_block import Connections, load_connections
+    from blocks.prefect_blocks.register_kit import register_kit
     from blocks.prometheus.block import Prometheus
     from blocks.web import Web, WebAnswer
 
-_HOME = {
-    "Cache": "blocks.cache",
+_HOME = {name: module for module, _, name in (found.home.partition(":") for found in block_types())} | {
     "Claim": "blocks.journal.block",
-    "CommandFlag": "blocks.flags.command_flag",
     "CommandResult": "blocks.calls.running",
-    "Commands": "blocks.commands",
-    "Connections": "blocks.connections",
-    "Evidence": "blocks.evidence",
+    "Connections": "blocks.prefect_blocks.connections_block",
     "FileSeen": "blocks.evidence",
     "FlagBackend": "blocks.flags.backend",
     "FlagReading": "blocks.flags.backend",
-    "FlagdFile": "blocks.flags.flagd_file",
-    "Journal": "blocks.journal.block",
     "KitError": "blocks.kit",
-    "Mail": "blocks.channels.mail",
-    "NginxSplit": "blocks.nginx_split",
     "OpenConnections": "blocks.connections",
-    "PagerDuty": "blocks.channels.pagerduty",
-    "Prometheus": "blocks.prometheus.block",
     "RolloutRow": "blocks.journal.block",
-    "Slack": "blocks.channels.slack",
-    "StatusPage": "blocks.channels.status_page",
-    "Web": "blocks.web",
     "WebAnswer": "blocks.web",
-    "load_connections": "blocks.connections",
+    "load_connections": "blocks.prefect_blocks.connections_block",
     "read_kit": "blocks.kit",
-    "register_kit": "blocks.kit",
+    "register_kit": "blocks.prefect_blocks.register_kit",
     "write_kit": "blocks.kit",
 }
 
@@ -67,18 +69,29 @@ __all__ = [
     "FlagBackend",
     "FlagReading",
     "FlagdFile",
+    "GrowthBook",
+    "HaproxyFlag",
+    "HaproxySplit",
+    "HttpFlag",
     "Journal",
     "KitError",
+    "LaunchDarkly",
     "Mail",
+    "NginxFlag",
     "NginxSplit",
+    "Ofrep",
     "OpenConnections",
     "PagerDuty",
+    "Plans",
     "Prometheus",
     "RolloutRow",
     "Slack",
     "StatusPage",
+    "Teams",
+    "Unleash",
     "Web",
     "WebAnswer",
+    "Webhook",
     "load_connections",
     "read_kit",
     "register_kit",

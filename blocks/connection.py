@@ -1,15 +1,14 @@
-"""What every connection has in common."""
+"""What every connection has in common. Needs no Prefect: a block is made of each (`blocks/prefect_blocks/`)."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Literal
 
-from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 Environment = Literal["rehearsal", "production"]
 
 
-class Connection(Block):
+class Connection(BaseModel, ABC):
     """An outside system that Tidegate uses, usable with and without a Prefect server."""
 
     environment: Environment = Field(

@@ -25,12 +25,16 @@ class Unreachable(ConnectionFault):
     """No answer, or none in time; asking again may help."""
 
 
+class ChangedMeanwhile(Unreachable):
+    """Somebody else changed what is there between our reading and our writing: nothing was written, look again."""
+
+
 class Refused(ConnectionFault):
     """The other side understood and said no; asking again will not help."""
 
 
 class RecipientsRefused(Refused):
-    """A mail server refused some recipients; the others, who are told apart, have the message."""
+    """A mail server refused some recipients; the others, who are distinguished, have the message."""
 
     def __init__(self, reached: tuple[str, ...], refused: Mapping[str, str]) -> None:
         said = "; ".join(f"{address} ({why})" for address, why in sorted(refused.items()))

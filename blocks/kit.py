@@ -1,4 +1,4 @@
-"""The kit file: the same connections with all their values, for when Prefect's server cannot be asked."""
+"""The kit file: the same connections with all their values, for when Prefect's server cannot be asked. No Prefect."""
 
 import os
 import uuid
@@ -7,46 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import ValidationError
 
-from blocks.cache import Cache
 from blocks.calls.addresses import without_userinfo
-from blocks.channels.mail import Mail
-from blocks.channels.pagerduty import PagerDuty
-from blocks.channels.slack import Slack
-from blocks.channels.status_page import StatusPage
-from blocks.commands import Commands
 from blocks.connection import Connection
-from blocks.connections import PARTS, REQUIRED, Connections, OpenConnections, must_be
+from blocks.connection_types import connection_type
+from blocks.connections import OpenConnections, must_be
 from blocks.errors import Refused
-from blocks.evidence import Evidence
-from blocks.flags.command_flag import CommandFlag
-from blocks.flags.flagd_fence import sync_folder
-from blocks.flags.flagd_file import FlagdFile
-from blocks.journal.block import Journal
+from blocks.flags.flagd.flagd_fence import sync_folder
 from blocks.kit_values import TYPE_KEY, KitError, kit_values
-from blocks.nginx_split import NginxSplit
-from blocks.prometheus.block import Prometheus
-from blocks.web import Web
+from blocks.parts import PARTS, REQUIRED
 from tidegate.plan.loading.strict_yaml import reads_as_text
 
-__all__ = ["KitError", "read_kit", "register_kit", "write_kit"]
-
-_USUAL: dict[str, type[Connection]] = {
-    "journal": Journal,
-    "flags": FlagdFile,
-    "prometheus": Prometheus,
-    "slack": Slack,
-    "pagerduty": PagerDuty,
-    "mail": Mail,
-    "commands": Commands,
-    "web": Web,
-    "evidence": Evidence,
-    "load_balancer": NginxSplit,
-    "cache": Cache,
-    "status_page": StatusPage,
-}
+__all__ = ["KitError", "read_kit", "write_kit"]
 
 
 def read_kit(path: str | os.PathLike[str]) -> OpenConnections:
@@ -72,20 +45,6 @@ def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, An
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise KitError(f"{path}: it cannot be written ({error.strerror})") from error
-
-
-def register_kit(path: str | os.PathLike[str], name: str = "default") -> OpenConnections:
-    """Save a kit's connections as Prefect blocks of that name, and register every block type; raises KitError."""
-    connections = read_kit(path)
-    kinds: list[type[Block]] = [*_USUAL.values(), CommandFlag, Connections]
-    for kind in kinds:
-        kind.register_type_and_schema(_sync=True)  # type: ignore[call-arg]
-    references = {}
-    for part, connection in connections.present():
-        connection.save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
-        references[part] = f"{connection.get_block_type_slug()}/{name}"
-    Connections(**references).save(name, overwrite=True, _sync=True)  # type: ignore[call-arg]
-    return connections
 
 
 class _Quoting(yaml.SafeDumper):
@@ -117,7 +76,7 @@ def _opened(path: str, values: object) -> OpenConnections:
 def _connection(path: str, part: str, fields: object) -> Any:
     if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
         raise KitError(f"{path}: {part}: found {_kind(fields)}, allowed are names with values")
-    kind = _block_type(path, part, fields.get(TYPE_KEY))
+    kind = _type(path, part, fields.get(TYPE_KEY))
     given = {key: value for key, value in fields.items() if key != TYPE_KEY}
     known = kind.model_fields
     for key in given:
@@ -131,19 +90,19 @@ def _connection(path: str, part: str, fields: object) -> Any:
         raise KitError(str(error)) from None
 
 
-def _block_type(path: str, part: str, slug: object) -> type[Block]:
+def _type(path: str, part: str, slug: object) -> type[Connection]:
+    usual: type[Connection] = PARTS[part].usual.connection
     if slug is None:
-        return _USUAL[part]
+        return usual
     try:
-        return Block.get_block_class_from_key(str(slug))
-    except UnknownBlockType:
-        usual = _USUAL[part].get_block_type_slug()
-        raise KitError(
-            f"{path}: {part}.{TYPE_KEY}: found {slug!r}, allowed is {usual} or another imported block type"
-        ) from None
+        return connection_type(str(slug))
+    except Refused as why:
+        own = " or ".join(found.slug for found in PARTS[part].types)
+        allowed = f"{own} or another package's; {why}" if PARTS[part].is_any else f"{own} or another imported type"
+        raise KitError(f"{path}: {part}.{TYPE_KEY}: found {slug!r}, allowed is {allowed}") from None
 
 
-def _first_problem(kind: type[Block], error: ValidationError) -> str:
+def _first_problem(kind: type[Connection], error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     secret = field not in kind.model_fields or "SecretStr" in str(kind.model_fields[field].annotation)

@@ -10,18 +10,12 @@ from typing import Any, cast
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.flags.backend import FlagBackend
-from blocks.flags.command_store import CommandStore
-from blocks.flags.flagd_store import FlagdStore
+from blocks.flags.installed import installed_backend
 from blocks.journal.store import JournalStore
+from blocks.parts import PARTS, known_type
 from tidegate.plan.loading.strict_yaml import MAX_BYTES, PlanError, read_mapping
 
 TYPE_KEY = "block"  # a part's block type, where it is not the usual one
-_JOURNAL = "tidegate-journal"
-_FLAGS: dict[str | None, type[BaseModel]] = {
-    None: FlagdStore,
-    "tidegate-flagd-file": FlagdStore,
-    "tidegate-command-flag": CommandStore,
-}
 
 
 class KitError(ValueError):
@@ -67,17 +61,22 @@ def zero_kit(path: str | os.PathLike[str]) -> ZeroKit | None:
     journal = _journal(path)
     try:
         flags = dict(kit_values(path, ("flags",))["flags"])
-        kind = _FLAGS[flags.pop(TYPE_KEY, None)]
-        found = kind.model_validate(flags)
-    except (KitError, KeyError, TypeError, ValueError, ValidationError):
+        found = _flags(flags.pop(TYPE_KEY, None)).model_validate(flags)
+    except Exception:  # noqa: BLE001 - whatever it is, also in another package: the whole reading tells it
         return None
     return None if journal is None else ZeroKit(journal, cast(FlagBackend, found))
 
 
+def _flags(slug: str | None) -> type[BaseModel]:
+    """The verbs of this type; other packages are asked for what is none of ours, and for nothing else."""
+    own = PARTS["flags"].usual if slug is None else known_type(slug)
+    return installed_backend(str(slug)) if own is None else own.verbs
+
+
 def _journal(path: str | os.PathLike[str]) -> JournalStore | None:
+    usual = PARTS["journal"].usual.slug
     try:
         journal = dict(kit_values(path, ("journal",))["journal"])
-        usual = journal.pop(TYPE_KEY, _JOURNAL) == _JOURNAL
-        return JournalStore.model_validate(journal) if usual else None
+        return JournalStore.model_validate(journal) if journal.pop(TYPE_KEY, usual) == usual else None
     except (KitError, KeyError, TypeError, ValueError, ValidationError):
         return JournalStore(url=SecretStr("the kit file's, which is not understood"))

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 from blocks.errors import Refused, Unreachable
 from engine.gates.authorize import Given, record_refusal
 from engine.gates.gate import boxes, decide_gate, give_answer, given_to_prefect, judge_answer
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import SAFE
 from tidegate.gates.approval import Answer, Outcome
 from tidegate.gates.statements import field_name
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.gate_bodies import GateDecided
 from tidegate.journal.state import GateRecord, Phase
 from tidegate.notices.texts import glass_broken
 from tidegate.values.units import format_duration
@@ -138,8 +138,8 @@ def ruling_after(run: OpenRollout, gate: GateRecord, read: int, patience: timede
     while True:
         for entry in run.connections.journal.entries(run.rollout, after=read):
             read, body = entry.sequence, entry.body
-            if entry.kind is Kind.GATE_DECIDED and (body["wave"], body["attempt"]) == (gate.wave, gate.attempt):
-                return Outcome(body["outcome"]), str(body["reason"])
+            if isinstance(body, GateDecided) and (body.wave, body.attempt) == (gate.wave, gate.attempt):
+                return Outcome(body.outcome), body.reason
         if monotonic() > until:
             waited = format_duration(patience)
             raise Unreachable(

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from blocks.errors import Unreachable
-from engine.rollout.open import NotAllowed, NotPermitted
+from engine.rollout.open import NotAllowed, NotAuthorized
 from engine.rollout.session import OpenRollout
 from tidegate.plan.model import Approvals
 from tidegate.values.units import format_duration
@@ -30,7 +30,7 @@ def asked_code() -> str:
 
 
 def ordered(deployment: str, run: OpenRollout, patience: timedelta = PATIENCE, **parameters: Any) -> str:
-    """Start the steering deployment of this name and return what it says; raises NotPermitted for its refusal.
+    """Start the steering deployment of this name and return what it says; raises NotAuthorized for its refusal.
 
     Raises Unreachable where no worker takes it in time.
     """
@@ -47,7 +47,7 @@ def ordered(deployment: str, run: OpenRollout, patience: timedelta = PATIENCE, *
         threading.Event().wait(0.3)
     good, said = ended
     if not good:
-        raise NotPermitted(said)
+        raise NotAuthorized(said)
     return said
 
 

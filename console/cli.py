@@ -1,54 +1,32 @@
 """The `tidegate` command: exit codes 0 done, 1 no-go or rolled back, 2 bad input, 3 a part is unreachable.
 
-A rollback is typed when seconds count: for it nothing else is imported than what writes zero.
+A command imports what it needs when it is typed, and nothing for its help: `rollback` is typed when seconds count.
 """
 
+import os
 import sys
-from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from console.rollback import rollback_command
-
-_OTHERS = (
-    "commands.plan_commands",
-    "commands.amend_commands",
-    "commands.rollout_commands",
-    "rollback.drill_command",
-    "commands.backtest_command",
-    "commands.explain_command",
-    "commands.gate_commands",
-    "commands.steering_commands",
-    "commands.approver_commands",
-    "commands.codes_command",
-    "commands.graduation_commands",
-    "live.watch_commands",
-    "commands.report_commands",
-    "commands.upkeep_command",
-    "commands.dashboard_commands",
-    "commands.journal_commands",
-    "local_stack.stack_commands",
-    "local_stack.demo_commands",
-)
+from console.command_table import COMMANDS
+from console.lazy_group import group_of
 
 
-def make_app(*, rollback_alone: bool = False) -> typer.Typer:
-    """The command with all its commands, or with `rollback` alone."""
+def make_app() -> typer.Typer:
+    """The command with all its commands, none of them imported yet."""
     app = typer.Typer(
         name="tidegate",
         help="Run a production rollout the way its release plan describes it. Exit codes: 0 done, 1 no-go or rolled "
         "back, 2 bad input (nothing changed), 3 a part is unreachable.",
+        cls=group_of(COMMANDS),
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    # Without this, an app of one command would not expect the command's name.
     app.callback()(_common)
-    rollback_command.add_to(app)
-    for name in () if rollback_alone else _OTHERS:
-        import_module(f"console.{name}").add_to(app)
     return app
 
 
@@ -61,10 +39,27 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _use_plans(folder: Path | None) -> None:
+    if folder is not None:
+        # What else this command starts looks for plans there, too.
+        os.environ["TIDEGATE_PLANS"] = str(folder.absolute())
+
+
 def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    plans: Annotated[
+        Path | None,
+        typer.Option(
+            "--plans",
+            metavar="FOLDER",
+            callback=_use_plans,
+            file_okay=False,
+            exists=True,
+            help="Where plans are looked for by their name (else TIDEGATE_PLANS, else the kit's).",
+        ),
+    ] = None,
 ) -> None:
     pass
 
@@ -72,14 +67,19 @@ def _common(
 def main() -> None:
     """Run the command; what goes wrong is one sentence and an exit code, never a traceback for bad input."""
     try:
-        result = make_app(rollback_alone=sys.argv[1:2] == ["rollback"])(standalone_mode=True)
+        if "_TIDEGATE_COMPLETE" in os.environ:
+            # A shell asks; the app's own options for that are one command here, `tidegate completion`.
+            from typer._completion_classes import completion_init
+
+            completion_init()
+        result = make_app()(prog_name="tidegate", standalone_mode=True)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        from console.exits import explain
+        from console.exits import sentence_and_exit
 
-        explained = explain(error)
+        explained = sentence_and_exit(error)
         if explained is None:
             raise
         sentence, code = explained

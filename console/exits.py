@@ -1,22 +1,8 @@
-"""Which sentence and which exit code an error becomes."""
+"""Which sentence and which exit code an error becomes. An error is known by its name: none is imported for it."""
 
+import sys
+from collections.abc import Iterable
 from enum import IntEnum
-
-import httpx
-
-from blocks.errors import ClaimHeld, ConnectionFault, FlagBusy, Refused
-from blocks.kit import KitError
-from console.home import NotFound
-from demo.processes import PartFailed
-from demo.provision import PartMissing
-from engine.gates.code_service import ServiceError
-from engine.gates.totp_seeds import ApproversError
-from engine.rollback.rollback_possible import RollbackImpossible
-from engine.rollback.unknown_flag import UnknownFlag
-from engine.rollout.open import NotAllowed, NotPermitted
-from engine.rollout.resolve_rollout import NotOne
-from engine.rollout.session import UnknownRollout
-from tidegate.plan.loading.loader import PlanError
 
 
 class Exit(IntEnum):
@@ -29,31 +15,48 @@ class Exit(IntEnum):
     STOPPED = 130
 
 
+_CLAIM_HELD = ("blocks.errors:ClaimHeld",)
+_NOT_AUTHORIZED = ("engine.rollout.not_allowed:NotAuthorized",)
 _BAD_INPUT = (
-    PlanError,
-    KitError,
-    NotAllowed,
-    UnknownRollout,
-    NotOne,
-    FlagBusy,
-    Refused,
-    NotFound,
-    ApproversError,
-    ServiceError,
-    RollbackImpossible,
-    UnknownFlag,
+    "tidegate.plan.loading.strict_yaml:PlanError",
+    "blocks.kit_values:KitError",
+    "engine.rollout.not_allowed:NotAllowed",
+    "engine.rollout.session:UnknownRollout",
+    "engine.rollout.resolve_rollout:NotOne",
+    "blocks.errors:FlagBusy",
+    "blocks.errors:Refused",
+    "console.home:NotFound",
+    "engine.gates.totp_seeds:ApproversError",
+    "engine.gates.code_service:ServiceError",
+    "engine.rollback.rollback_possible:RollbackImpossible",
+    "engine.rollback.unknown_flag:UnknownFlag",
 )
-_UNREACHABLE = (ConnectionFault, httpx.HTTPError, PartFailed, PartMissing)
+_UNREACHABLE = (
+    "blocks.errors:ConnectionFault",
+    "httpx:HTTPError",
+    "demo.processes:PartFailed",
+    "demo.provision:PartMissing",
+)
 
 
-def explain(error: Exception) -> tuple[str, Exit] | None:
+def sentence_and_exit(error: Exception) -> tuple[str, Exit] | None:
     """The sentence for people and the code for scripts; None for an error that is ours to mend."""
-    if isinstance(error, ClaimHeld):
+    if _is_one(error, _CLAIM_HELD):
         return f"somebody else holds the claim: {error}", Exit.UNREACHABLE
-    if isinstance(error, NotPermitted):
+    if _is_one(error, _NOT_AUTHORIZED):
         return str(error), Exit.NO_GO
-    if isinstance(error, _BAD_INPUT):
+    if _is_one(error, _BAD_INPUT):
         return str(error), Exit.BAD_INPUT
-    if isinstance(error, _UNREACHABLE):
+    if _is_one(error, _UNREACHABLE):
         return str(error) or type(error).__name__, Exit.UNREACHABLE
     return None
+
+
+def _is_one(error: Exception, kinds: Iterable[str]) -> bool:
+    """Whether it is of one of these kinds; one whose module nobody has imported cannot have been raised."""
+    for place in kinds:
+        module, _, name = place.partition(":")
+        found = sys.modules.get(module)
+        if found is not None and isinstance(error, getattr(found, name, ())):
+            return True
+    return False

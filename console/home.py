@@ -1,4 +1,4 @@
-"""Where the local stack keeps its files, and which connections the command line uses."""
+"""Where the local stack keeps its files and is reached, and which connections the command line uses."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from blocks.connections import OpenConnections
 
 PROJECT = Path(__file__).resolve().parent.parent
+# A wheel brings no pyproject.toml: see tidegate_app.
+INSTALLED = not (PROJECT / "pyproject.toml").exists()
 PLANS = PROJECT / "plans"
+DASHBOARD_PORT = 8600
 
 
 class NotFound(Exception):
@@ -25,9 +28,19 @@ def kit_path() -> Path:
     return Path(os.environ.get("TIDEGATE_KIT") or home() / "kit.yaml").absolute()
 
 
+def plans_folder() -> Path:
+    """Where plans are looked for by name: --plans, TIDEGATE_PLANS, the kit's folder, else the one beside the code."""
+    from engine.rollout.plans_folder import VARIABLE
+    from engine.rollout.plans_folder import plans_folder as folder_of
+
+    if VARIABLE in os.environ or not kit_path().exists():
+        return folder_of(None)
+    return folder_of(connections())
+
+
 def connections() -> "OpenConnections":
     """The kit file's connections, which need no Prefect server; raises NotFound or KitError."""
-    from blocks.kit import read_kit  # with Prefect, whose import the rollback does not wait for
+    from blocks.kit import read_kit
 
     path = kit_path()
     if not path.exists():

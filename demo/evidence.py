@@ -3,7 +3,6 @@
 import argparse
 import json
 import random
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree as ET
 
-from demo.patches import (
+from demo.batch_patches.patches import (
     KNOWN_REQUESTS,
     OPERATIONS,
     Patch,
@@ -26,8 +25,8 @@ RANDOM_REQUESTS = 60
 _FIELDS = tuple("abcdefgh")
 
 
-def write_evidence(folder: Path, flag_file: Path) -> None:
-    """Write everything below `folder`; the tests are run and the benchmark is measured here and now."""
+def write_evidence(folder: Path, flags: bytes) -> None:
+    """Write everything below `folder`, `flags` as the backup; tests and benchmark are run here and now."""
     reports, backups = folder / "reports", folder / "backups"
     for place in (reports, backups):
         place.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,7 @@ def write_evidence(folder: Path, flag_file: Path) -> None:
     (folder / "README.md").write_text(_README, encoding="utf-8")
     (folder / "API_REFERENCE.md").write_text(_API_REFERENCE, encoding="utf-8")
     # A copy of the one thing that the demo stores.
-    shutil.copyfile(flag_file, backups / f"flags-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
+    (backups / f"flags-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json").write_bytes(flags)
 
 
 def run_tests() -> bytes:
@@ -45,7 +44,7 @@ def run_tests() -> bytes:
     suite = ET.Element("testsuite", name="batch-patches", timestamp=datetime.now(UTC).isoformat())
     failed = 0
     for name, passes in _cases():
-        case = ET.SubElement(suite, "testcase", classname="demo.patches", name=name)
+        case = ET.SubElement(suite, "testcase", classname="demo.batch_patches.patches", name=name)
         started = time.perf_counter()
         if not passes():
             failed += 1
@@ -134,7 +133,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--flags", type=Path, required=True, help="flagd flag file to back up")
     options = parser.parse_args()
-    write_evidence(options.folder, options.flags)
+    write_evidence(options.folder, options.flags.read_bytes())
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from demo.cohorts import BY_NAME, NAMES, FirstSeen, cohort_of
-from demo.flag import Flag
+from demo.batch_patches.cohorts import BY_NAME, NAMES, FirstSeen
+from demo.batch_patches.flag import ServiceFlag
 
 LABELS = ("flag", "path", "group", "cohort")
 BOUNDS = (0.04, 0.05, 0.06, 0.1)
@@ -35,7 +35,7 @@ class Tally:
 class IdleFlags(Collector):
     """Counts each request once for each flag, under the path that this flag would have chosen."""
 
-    def __init__(self, flag: Flag, keys: Sequence[str], registry: CollectorRegistry) -> None:
+    def __init__(self, flag: ServiceFlag, keys: Sequence[str], registry: CollectorRegistry) -> None:
         self._flag = flag
         self._first = {key: FirstSeen() for key in keys}
         groups = sorted(set(GROUPS.values()))
@@ -69,7 +69,7 @@ class IdleFlags(Collector):
     def _of(self, key: str, user: str, group: str) -> Tally:
         assigned = self._flag.assign(user, group, key)
         path = "new" if assigned.on else "legacy"
-        tally = self._tallies[key, path, GROUPS[group], cohort_of(key, user, group)]
+        tally = self._tallies[key, path, GROUPS[group], self._flag.cohort(user, group, key)]
         tally.users += self._first[key].is_first(user, assigned.exposure)
         return tally
 

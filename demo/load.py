@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, start_http_server
 
+from demo.batch_patches.patches import KNOWN_REQUESTS, KnownRequest
 from demo.http_client import HttpClient, NoAnswer
-from demo.patches import KNOWN_REQUESTS, KnownRequest
 
 Result: TypeAlias = Literal["right", "wrong", "no_answer"]
 RESULTS: tuple[Result, ...] = ("right", "wrong", "no_answer")
@@ -23,7 +23,7 @@ USERS = 10_000
 GROUPS = ("internal",) * 3 + ("staging",) + ("beta",) * 2 + ("general",) * 4
 SYNTHETIC_PER_SECOND = 2.0
 CURVE = 0.2
-# Longer than the slowest answer that still comes, so that slowness and silence are told apart.
+# Longer than the slowest answer that still comes, so that slowness and silence are distinguished.
 TIMEOUT_SECONDS = 2.0
 MAX_IN_FLIGHT = 500
 TARGET_DEADLINE_SECONDS = 60.0

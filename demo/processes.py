@@ -16,7 +16,7 @@ from pathlib import Path
 TOKEN = "TIDEGATE_PART"
 _PROC = Path("/proc")
 _POLL_SECONDS = 0.05
-# A program is loaded within milliseconds; a starved machine may take far longer.
+# A program is loaded within milliseconds; a busy machine may take far longer.
 _EXEC_SECONDS = 2.0
 _EXEC_POLL_SECONDS = 0.001
 _children: dict[int, subprocess.Popen[bytes]] = {}

@@ -1,4 +1,4 @@
-"""Finds or fetches the real parts that no Python package brings: Prometheus and Chromium."""
+"""Finds or fetches the real parts that no Python package brings: Prometheus, Chromium, nginx, Redis, Unleash."""
 
 import argparse
 import ctypes
@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from demo.debian import AptFailed, has_apt, install, unpack, unpack_with_libraries
@@ -54,6 +55,13 @@ NGINX = Part(
     debian="nginx",
     macos="brew install nginx",
 )
+HAPROXY = Part(
+    name="haproxy",
+    commands=("haproxy",),
+    places=("/usr/sbin/haproxy", "/opt/homebrew/bin/haproxy", "/usr/local/bin/haproxy"),
+    debian="haproxy",
+    macos="brew install haproxy",
+)
 REDIS = Part(
     name="redis",
     commands=("redis-server",),
@@ -62,10 +70,13 @@ REDIS = Part(
     macos="brew install redis",
 )
 # What the packages need besides, where they are unpacked and not installed.
-_BESIDE: Mapping[str, tuple[str, ...]] = {"redis": ("redis-tools", "libjemalloc2", "liblzf1")}
+_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "redis": ("redis-tools", "libjemalloc2", "liblzf1"),
+    "haproxy": ("liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
+}
 # Playwright's driver, which clicks in the tests, is linked against it, and a bare Debian has none.
 DRIVER_LIBRARY, DRIVER_PACKAGE = "libatomic.so.1", "libatomic1"
-PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM, NGINX, REDIS)}
+PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM, NGINX, HAPROXY, REDIS)}
 
 
 def cache_folder() -> Path:
@@ -178,14 +189,17 @@ def _advice(part: Part) -> str:
 
 def main() -> None:
     """Provide the named parts and print where each is; exit 1 if one cannot be had."""
+    from demo.unleash_program import provide_unleash
+
+    named = {name: partial(provide, part) for name, part in PARTS.items()}
+    providers: Mapping[str, Callable[[], object]] = named | {"unleash": lambda: provide_unleash().server}
     parser = argparse.ArgumentParser(prog="python -m demo.provision", description=__doc__)
-    parser.add_argument("parts", nargs="+", choices=sorted(PARTS))
+    parser.add_argument("parts", nargs="+", choices=sorted(providers))
     missing = False
     for name in dict.fromkeys(parser.parse_args().parts):
-        part = PARTS[name]
         try:
             started = time.monotonic()
-            path = provide(part)
+            path = providers[name]()
             seconds = time.monotonic() - started
             print(f"{name}: {path}" + (f" ({seconds:.0f} s)" if seconds > 2 else ""), flush=True)
         except (PartMissing, subprocess.SubprocessError, OSError) as error:

@@ -7,6 +7,7 @@ rollouts; routing, answers, violations, hangs and leaked memory are real.
 import argparse
 import asyncio
 import json
+import os
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,13 +20,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from demo.cohorts import FirstSeen, cohort_of
-from demo.faults import KINDS, Faults, Kind
-from demo.flag import FLAG, Assignment, Flag
-from demo.idle_flags import IdleFlags, idle_flags
-from demo.metrics import GROUPS, VERSIONS, ServiceMetrics, Track
-from demo.metrics import Path as RequestPath
-from demo.patches import (
+from demo.batch_patches.cohorts import FirstSeen
+from demo.batch_patches.faults import KINDS, Faults, Kind
+from demo.batch_patches.flag import UNLEASH_TOKEN, Assignment, Flag, ServiceFlag
+from demo.batch_patches.metrics import GROUPS, VERSIONS, ServiceMetrics, Track
+from demo.batch_patches.metrics import Path as RequestPath
+from demo.batch_patches.patches import (
     KNOWN_REQUESTS,
     Answer,
     InvalidPatch,
@@ -36,6 +36,7 @@ from demo.patches import (
     keeps_invariant,
     parse_request,
 )
+from demo.idle_flags import IdleFlags, idle_flags
 
 HEALTHY_ERROR_RATE = 0.001
 FASTEST_SECONDS, SLOWEST_SECONDS = 0.010, 0.060
@@ -52,7 +53,7 @@ class Service:
 
     def __init__(
         self,
-        flag: Flag,
+        flag: ServiceFlag,
         metrics: ServiceMetrics,
         faults: Faults,
         *,
@@ -85,7 +86,7 @@ class Service:
         group = group if group in GROUPS else "general"
         assigned = self.flag.assign(user, group)
         path = self._path(user, assigned)
-        track = self.metrics.track(path, group, cohort_of(FLAG, user, group))
+        track = self.metrics.track(path, group, self.flag.cohort(user, group))
         track.routed.inc()
         if self._users.is_first(user, assigned.exposure):
             track.users.inc()
@@ -149,7 +150,8 @@ class Service:
         """Say which path a user would get now, without counting it."""
         user, group = http.path_params["user"], http.query_params.get("group", "general")
         path = self._path(user, self.flag.assign(user, group))
-        return JSONResponse({"user": user, "group": group, "path": path, "cohort": cohort_of(FLAG, user, group)})
+        cohort = self.flag.cohort(user, group)
+        return JSONResponse({"user": user, "group": group, "path": path, "cohort": cohort})
 
     async def health(self, _: HttpRequest) -> Response:
         """Say that the legacy path stands ready; no fault touches it."""
@@ -218,11 +220,22 @@ def create_app(service: Service) -> Starlette:
     )
 
 
+def _flag(options: argparse.Namespace) -> ServiceFlag:
+    if options.flags is not None:
+        return Flag(options.flags)
+    from demo.unleash.flag import UnleashFlag
+
+    return UnleashFlag(options.unleash, os.environ[UNLEASH_TOKEN], options.environment)
+
+
 def main() -> None:
     """Run the service until it is told to end."""
     parser = argparse.ArgumentParser(prog="python -m demo.service", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--flags", type=Path, required=True, help="flagd flag file")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--flags", type=Path, help="flagd flag file")
+    where.add_argument("--unleash", help=f"address of an Unleash server; the SDK's token in {UNLEASH_TOKEN}")
+    parser.add_argument("--environment", default="development", help="the environment in Unleash")
     parser.add_argument("--new-version", default=VERSIONS["new"], help="version shown for the new path")
     parser.add_argument(
         "--error-rate", type=float, default=HEALTHY_ERROR_RATE, help="share of requests that fail on either path"
@@ -230,7 +243,7 @@ def main() -> None:
     parser.add_argument("--idle-flags", type=int, default=0, help="how many flags that do nothing are counted as well")
     options = parser.parse_args()
     service = Service(
-        Flag(options.flags),
+        _flag(options),
         ServiceMetrics(options.new_version),
         Faults(),
         error_rate=options.error_rate,

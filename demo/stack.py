@@ -1,18 +1,23 @@
 """The demo's parts, started side by side on free loopback ports: service, load, Prometheus and inbox."""
 
+import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
+from demo.batch_patches.flag import FLAG, UNLEASH_TOKEN, write_initial_flag
 from demo.evidence import write_evidence
-from demo.flag import FLAG, write_initial_flag
 from demo.processes import PartFailed, Process, free_ports, start_process, stop_processes, wait_ready
 from demo.prometheus import prometheus_argv, rule_test_argv, write_config
 from demo.provision import find_prometheus
+from demo.unleash.server import ENVIRONMENT, UnleashPart, start_unleash
+from demo.unleash.split import served_flag
 
 READY_SECONDS = 30.0
+FlagSystem: TypeAlias = Literal["flagd", "unleash"]
+FLAG_SYSTEMS: tuple[FlagSystem, ...] = get_args(FlagSystem)
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Parts:
     """What runs and where it answers; JSON-serialisable, so that another process can end it."""
 
     processes: tuple[Process, ...]
-    flag_file: str
+    flag_file: str  # empty where the flag is in Unleash
     service_url: str
     load_url: str
     prometheus_url: str
@@ -30,6 +35,12 @@ class Parts:
     smtp_host: str
     smtp_port: int
     evidence: str = ""
+    unleash: UnleashPart | None = None
+
+    @property
+    def flag_system(self) -> FlagSystem:
+        """Which system has the flag."""
+        return "unleash" if self.unleash else "flagd"
 
     def to_json(self) -> dict[str, Any]:
         """Return the parts as plain data."""
@@ -38,7 +49,12 @@ class Parts:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Parts":
         """Return the parts from plain data."""
-        return cls(**{**data, "processes": tuple(Process(**process) for process in data["processes"])})
+        unleash = data.get("unleash")
+        own = {
+            "processes": tuple(Process(**process) for process in data["processes"]),
+            "unleash": UnleashPart(**unleash) if unleash else None,
+        }
+        return cls(**{**data, **own})
 
 
 def start_parts(
@@ -50,19 +66,59 @@ def start_parts(
     rate: float = 160.0,
     service_options: Sequence[object] = (),
     load_options: Sequence[object] = (),
+    flag_system: FlagSystem = "flagd",
 ) -> Parts:
-    """Start the parts and return when all are ready; if one fails, end the others and raise PartFailed."""
+    """Start the parts and return when all are ready; if one fails, end the others and raise PartFailed.
+
+    With Unleash, no flag file is written or read.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    write_initial_flag(flag_file)
+    if flag_system == "flagd":
+        write_initial_flag(flag_file)
+        evaluated = _Evaluated(("--flags", flag_file.absolute()), {}, flag_file.read_bytes())
+        found = _start_parts(home, evaluated, prometheus, (day_seconds, rate), service_options, load_options)
+        return replace(found, flag_file=str(flag_file.absolute()))
+    unleash, processes = start_unleash(home)
+    try:
+        token = unleash.sdk_token
+        options = ("--unleash", unleash.url, "--environment", ENVIRONMENT)
+        backup = json.dumps(served_flag(unleash.url, token, FLAG)).encode()
+        evaluated = _Evaluated(options, {UNLEASH_TOKEN: token}, backup)
+        found = _start_parts(home, evaluated, prometheus, (day_seconds, rate), service_options, load_options)
+    except BaseException:
+        stop_processes(processes)
+        raise
+    # The server before its database, and both after whoever asks them.
+    return replace(found, unleash=unleash, processes=(*found.processes, *reversed(processes)))
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """How the service is told where its flag is, and what is backed up of it."""
+
+    arguments: tuple[object, ...]
+    env: Mapping[str, str]
+    backup: bytes
+
+
+def _start_parts(
+    home: Path,
+    flag: _Evaluated,
+    prometheus: Path,
+    load_curve: tuple[float, float],
+    service_options: Sequence[object],
+    load_options: Sequence[object],
+) -> Parts:
+    day_seconds, rate = load_curve
     evidence = home.absolute() / "evidence"
-    write_evidence(evidence, flag_file)
+    write_evidence(evidence, flag.backup)
     service, load, metrics, inbox, smtp = free_ports(5)
     local = "http://127.0.0.1"
     folder = home / "prometheus"
     write_config(folder, {"batch-patches": f"127.0.0.1:{service}", "load": f"127.0.0.1:{load}"})
     commands: dict[str, tuple[Sequence[str], str]] = {
         "service": (
-            _module("service", "--port", service, "--flags", flag_file.absolute(), *service_options),
+            _module("service", "--port", service, *flag.arguments, *service_options),
             f"{local}:{service}/health",
         ),
         "load": (
@@ -81,7 +137,9 @@ def start_parts(
     processes: list[Process] = []
     try:
         for name, (argv, _) in commands.items():
-            processes.append(start_process(name, argv, None, home / "logs" / f"{name}.log"))
+            processes.append(
+                start_process(name, argv, flag.env if name == "service" else None, home / "logs" / f"{name}.log")
+            )
         for process in processes:
             wait_ready(commands[process.name][1], READY_SECONDS, process)
     except BaseException:
@@ -89,7 +147,7 @@ def start_parts(
         raise
     return Parts(
         processes=tuple(processes),
-        flag_file=str(flag_file.absolute()),
+        flag_file="",
         service_url=f"{local}:{service}",
         load_url=f"{local}:{load}",
         prometheus_url=f"{local}:{metrics}",
@@ -104,10 +162,12 @@ def start_parts(
 
 def named_commands(parts: Parts) -> dict[str, list[str]]:
     """The commands that the rehearsal names; they run in the folder the parts were started in."""
+    unleash = parts.unleash
+    split = ("audit", "split", parts.flag_file) if unleash is None else ("unleash.split", unleash.url, unleash.secrets)
     return {
         "alert-rule-tests": rule_test_argv(find_prometheus(), Path("prometheus")),
         "security-audit": _module("audit", "security"),
-        "check-split": _module("audit", "split", parts.flag_file, FLAG),
+        "check-split": _module(*split, FLAG),
         # The service has both paths in one process: there is nothing to stop or restore but a note of it.
         "stop-new-service": ["echo", "stopped {service} (rehearsed)"],
         "print-snapshot": ["date", "-u", "+%Y-%m-%dT%H:%M:%S+00:00"],
@@ -138,4 +198,13 @@ def _module(name: object, *arguments: object) -> list[str]:
     return [sys.executable, "-P", "-m", f"demo.{name}", *map(str, arguments)]
 
 
-__all__ = ["PartFailed", "Parts", "named_commands", "named_sources", "start_parts", "stop_parts"]
+__all__ = [
+    "FLAG_SYSTEMS",
+    "FlagSystem",
+    "PartFailed",
+    "Parts",
+    "named_commands",
+    "named_sources",
+    "start_parts",
+    "stop_parts",
+]

@@ -12,18 +12,18 @@ from engine.notices.reporter import reporter_for
 from engine.rollback.rollback import has_ended_at_zero, record_rollback, roll_back
 from engine.rollback.zero import Zeroed
 from engine.rollout.connections import connected, open_run
-from engine.rollout.resolve_rollout import may_turn_back
+from engine.rollout.resolve_rollout import may_roll_back
 from engine.rollout.session import OpenRollout, utc_now
 from tasks.prove_rollback import proven, proven_again
 from tasks.rollback_steps import take_steps
 from tasks.zero_flag import zero
-from tidegate.pages.tables import seconds_between
+from tidegate.values.units import seconds_between
 
 
-def turn_back(connections: str, name: str, zeroed: Zeroed | None, *, by: str, reason: str, full: bool) -> State:
+def record_and_prove(connections: str, name: str, zeroed: Zeroed | None, *, by: str, reason: str, full: bool) -> State:
     """Record and prove what was zeroed; without, zero a rollout that has ended exposed, or say that all is done."""
     run = open_run(connections, name)
-    if not may_turn_back(run, full=full):
+    if not may_roll_back(run, full=full):
         return Completed(message=f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     reporter = reporter_for(run)
     again = has_ended_at_zero(run.state)

@@ -3,8 +3,8 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from engine.rollout.amending import approve
-from engine.rollout.commands import close
+from engine.steering.amending import approve
+from engine.steering.orders import close
 from flows.ordering import Code, Person, ended, given, meant, run_name
 
 

@@ -6,16 +6,17 @@ from typing import Annotated
 from prefect import flow, get_run_logger
 from pydantic import Field
 
-from engine.measuring.backtest import backtest as replay
-from engine.measuring.backtest import record
-from engine.prefect_api.artifacts import show_page, shown
+from engine.past.backtest import backtest as replay
+from engine.past.backtest import record
+from engine.prefect_api.artifacts import artifact_key, artifacts_made, show_page
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
-from engine.rollout.start_or_resume import PLANS
-from flows.forms import EMAIL
+from engine.rollout.plans_folder import plans_folder
+from flows.forms.text_fields import EMAIL
+from tidegate.backtest.replay.backtest_data import parse_harm
 from tidegate.backtest.run import course
-from tidegate.backtest.scene import parse_harm
 from tidegate.backtest.words import backtest_markdown
+from tidegate.values.names import slug
 
 
 @flow(name="backtest", flow_run_name="backtest {plan}")
@@ -38,14 +39,15 @@ def backtest(
         connections: The name of the connections block.
 
     """
-    loaded, via, log = plan_below(PLANS, plan), connected(connections), get_run_logger()
+    via, log = connected(connections), get_run_logger()
+    loaded = plan_below(plans_folder(via), plan)
     what = course(loaded, _utc(start), _utc(end), harms=[parse_harm(text) for text in inject or []])
     log.info("%d questions over %d looks", len(what.questions), what.grid.count)
     result = replay(via.prometheus, what)
     name = record(via.journal, loaded, result, by)
-    key = f"backtest-{loaded.flag.key}"
+    key = artifact_key("backtest", slug(loaded.flag.key))
     show_page(backtest_markdown(result), key=key, description=f"Back-test of {loaded.name}")
-    shown()
+    artifacts_made()
     log.info("recorded as %s; at worst rolled back in %s", name, result.worst.words)
     return name
 

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
-from engine.rollout.start_or_resume import PLANS
-from flows.forms import EMAIL
+from engine.rollout.plans_folder import plans_folder
+from flows.forms.text_fields import EMAIL
 from flows.outcome import like
 from tasks.drill import Practice, drill_rollback
 
@@ -30,4 +30,5 @@ def drill(
         connections: The name of the connections block.
 
     """
-    return like(drill_rollback(Practice(connected(connections), plan_below(PLANS, plan), by=by, full=full)))
+    via = connected(connections)
+    return like(drill_rollback(Practice(via, plan_below(plans_folder(via), plan), by=by, full=full)))

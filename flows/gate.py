@@ -14,11 +14,10 @@ from engine.notices.reporter import Reporter
 from engine.prefect_api.runs import answered_at
 from engine.rollout.monitoring import guard_once, guard_until, guard_while_frozen
 from engine.rollout.session import OpenRollout, utc_now
-from flows.gate_form import asking_form
-from tasks.go_no_go import GateAnswer, decide_answer
+from flows.forms.gate_form import asking_form
+from tasks.go_no_go import GateAnswer, decide_gate_answer
 from tasks.wave_step import WaveStep
 from tidegate.gates.approval import Answer
-from tidegate.values.verdict import Verdict
 
 _WAIT = timedelta(days=30)
 
@@ -42,14 +41,12 @@ def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     if run.state.gate is not None and run.state.gate.answer is not None:
         run.wait_for_claim()
         answer = Answer.from_json(run.state.gate.answer)
-        decide_answer(GateAnswer(WaveStep(run, reporter, wave), gate.attempt, answer))
+        decide_gate_answer(GateAnswer(WaveStep(run, reporter, wave), gate.attempt, answer))
 
 
 def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
     """An automatic answer waits until the measured criteria allow it, guarding meanwhile."""
-    while run.state.phase.is_open and any(
-        f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) for f in entry_findings(run, wave, utc_now())
-    ):
+    while run.state.phase.is_open and any(not f.verdict.allows for f in entry_findings(run, wave, utc_now())):
         if not guard_once(run, reporter, run.state.phase):
             return
 

@@ -14,7 +14,7 @@ from engine.rollout.connections import connected, open_run
 from engine.rollout.open import NotAllowed
 from engine.rollout.resolve_rollout import the_open_rollout
 from engine.rollout.session import OpenRollout
-from flows.forms import EMAIL
+from flows.forms.text_fields import EMAIL
 
 Person = Annotated[str, Field(pattern=EMAIL)]
 Code = Annotated[str, Field(pattern=r"^(\d{6})?$")]

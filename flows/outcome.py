@@ -5,7 +5,7 @@ from prefect.states import Completed, Failed
 
 from engine.rollout.session import OpenRollout
 from tidegate.journal.state import Phase
-from tidegate.pages.wave_outcome import rollback_words, where
+from tidegate.pages.wave_outcome import rollback_words, where_in_plan
 
 
 def outcome_of(run: OpenRollout) -> State:
@@ -22,7 +22,9 @@ def outcome_of(run: OpenRollout) -> State:
         case Phase.CLOSED:
             return Failed(name="NoGo", message=state.end_reason)
         case _:
-            return Failed(message=f"Ended {where(run.plan, state)} while {state.phase.value.replace('_', ' ')}.")
+            return Failed(
+                message=f"Ended {where_in_plan(run.plan, state)} while {state.phase.value.replace('_', ' ')}."
+            )
 
 
 def like(step: State) -> State:

@@ -10,9 +10,9 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
 from blocks.connections import OpenConnections
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.notices.reporter import Reporter
-from engine.prefect_api.artifacts import show_page, show_table, shown
+from engine.prefect_api.artifacts import artifact_key, artifacts_made, show_page, show_table
 from engine.prefect_api.work_pools import workers_check
 from engine.preflight.approvals import approval_checks
 from engine.preflight.checks import Check, preflight_checks
@@ -20,17 +20,18 @@ from engine.preflight.reuse import reuse_check
 from engine.preflight.rollback_steps import snapshot_json, way_back_checks
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
+from engine.rollout.plans_folder import plans_folder
 from engine.rollout.session import OpenRollout, utc_now
-from engine.rollout.start_or_resume import PLANS
-from flows.forms import DURATION, EMAIL
+from flows.forms.text_fields import DURATION, EMAIL
 from tasks.verify_checklist import verify_checklist
 from tidegate.checklist.judge import checklist_rows
-from tidegate.journal.evidence_bodies import PreflightDone
-from tidegate.journal.lifecycle_bodies import Closed
+from tidegate.journal.bodies.evidence_bodies import PreflightDone
+from tidegate.journal.bodies.lifecycle_bodies import Closed
 from tidegate.notices.texts import closed
 from tidegate.pages.tables import evidence_table, section_table
 from tidegate.plan.model import Plan, parse_pace
 from tidegate.plan.pace import Pace, Timing
+from tidegate.values.names import slug
 from tidegate.values.verdict import Finding, Verdict, worst
 
 # Enough to wait for many answers at once, and few enough that no connection is asked too much.
@@ -53,8 +54,8 @@ def preflight(
         connections: The name of the connections block.
 
     """
-    loaded = plan_below(PLANS, plan)
     via, now = connected(connections), utc_now()
+    loaded = plan_below(plans_folder(via), plan)
     timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
     checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
     findings = verify_checklist((*checks, *_way_back(via, loaded, now), *_on_this_worker(loaded)))
@@ -94,8 +95,7 @@ def _on_this_worker(plan: Plan) -> tuple[Check, ...]:
 
 
 def _why(findings: tuple[Finding, ...]) -> str:
-    good = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-    return " ".join(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings if f.verdict not in good)
+    return " ".join(f"{f.text}: {f.verdict.value}. {f.sentence}" for f in findings if not f.verdict.allows)
 
 
 def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
@@ -104,8 +104,8 @@ def _show(plan: Plan, findings: tuple[Finding, ...]) -> Verdict:
     page = (
         f"# Preflight of {plan.title}: {verdict.value}\n\n{section_table(plan, findings)}\n\n{evidence_table(findings)}"
     )
-    show_page(page, key=f"preflight-{plan.flag.key}", description=f"Preflight of {plan.name}")
+    show_page(page, key=artifact_key("preflight", slug(plan.flag.key)), description=f"Preflight of {plan.name}")
     if rows := checklist_rows(plan, findings):
-        show_table(rows, key=f"checklist-{plan.flag.key}", description=f"Checklist of {plan.name}")
-    shown()
+        show_table(rows, key=artifact_key("checklist", slug(plan.flag.key)), description=f"Checklist of {plan.name}")
+    artifacts_made()
     return verdict

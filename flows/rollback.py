@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import Field
 
-from blocks.zero_blocks import load_zero_parts
+from blocks.prefect_blocks.zero_blocks import load_zero_parts
 from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
 from engine.rollback.zero import zero_open_flag
 from engine.rollout.resolve_rollout import NotOne, the_open_rollout
@@ -65,6 +65,6 @@ def rollback(
         return Failed(message=str(late))
     zeroed = zero(name, lambda: zero_open_flag(via, name))
 
-    from flows.after_zero import turn_back
+    from flows.after_zero import record_and_prove
 
-    return turn_back(connections, name, zeroed, by=by, reason=reason, full=full)
+    return record_and_prove(connections, name, zeroed, by=by, reason=reason, full=full)

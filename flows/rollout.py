@@ -10,13 +10,13 @@ from pydantic import Field
 
 from blocks.errors import ClaimHeld, Fenced
 from engine.notices.reporter import reporter_for
-from engine.rollout.session import PROOF_PATIENCE, settle, utc_now
+from engine.rollout.session import PROOF_PATIENCE, await_winner, utc_now
 from engine.rollout.start_or_resume import begin
-from flows.forms import DURATION, EMAIL
+from flows.forms.text_fields import DURATION, EMAIL
 from flows.gate import ask
 from flows.outcome import outcome_of
 from flows.preflight import SIDE_BY_SIDE, look_before
-from flows.waves import carry_out
+from flows.waves import run_wave
 from tasks.baseline import measure_baseline
 from tasks.prove_rollback import proven
 from tasks.wave_step import InHand
@@ -24,7 +24,7 @@ from tidegate.rollout.next_step import Ask, MeasureBaseline, Preflight, ProveRol
 
 
 def _run_name() -> str:
-    """`new-path-1a2b3c: batch-patches-v1.yaml by ann@company.com`; two rollouts of a plan are told apart by it."""
+    """`new-path-1a2b3c: batch-patches-v1.yaml by ann@company.com`; two rollouts of a plan are distinguished by it."""
     given = flow_run.parameters
     return f"{given.get('resume') or str(flow_run.id)[-6:]}: {given['plan']} by {given['started_by']}"
 
@@ -62,7 +62,7 @@ def rollout(
                 case Ask(number):
                     ask(run, reporter, number)
                 case RunWave(number):
-                    carry_out(run, number, connections)
+                    run_wave(run, number, connections)
                 case ProveRollback():
                     run.wait_for_claim(PROOF_PATIENCE)
                     reporter.update(run, utc_now())
@@ -73,7 +73,7 @@ def rollout(
                     run.release_claim()
                     return outcome_of(run)
         except Fenced:
-            settle(run)
+            await_winner(run)
         except ClaimHeld as held:
             # Another process executes this rollout; ending without a state of our own leaves the shared run to it.
             get_run_logger().warning("left to the holder of the claim: %s", held)

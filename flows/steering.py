@@ -6,9 +6,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from engine.rollout.commands import end_holds, extend_soak
 from engine.rollout.evaluation import hold as hold_exposure
-from flows.forms import DURATION, NAME
+from engine.steering.orders import end_holds, extend_soak
+from flows.forms.text_fields import DURATION, NAME
 from flows.ordering import Code, Person, ended, given, meant, run_name
 from tidegate.values.units import format_duration, parse_duration
 

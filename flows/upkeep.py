@@ -5,11 +5,11 @@ from typing import Literal
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from engine.prefect_api.artifacts import show_page, shown
+from engine.prefect_api.artifacts import artifacts_made, show_page
 from engine.rollout.connections import connected
 from flows.outcome import like
 from tasks.reports import Reports, make_reports
-from tidegate.plan.upkeep import Work
+from tidegate.plan.fields.upkeep import Work
 
 
 @flow(name="upkeep", flow_run_name="upkeep {work}")
@@ -27,5 +27,5 @@ def upkeep(
     found: State = make_reports(reports)
     for report in reports.done:
         show_page(report.page, key=f"upkeep-{work}", description=f"{work} of {report.rollout}")
-    shown()
+    artifacts_made()
     return like(found)

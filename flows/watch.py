@@ -8,11 +8,12 @@ from engine.rollback.journal_fallback import keep_room
 from engine.rollout.connections import connected
 from engine.rollout.session import utc_now
 from engine.watch.leader_election import acquire_or_stand_by
+from engine.watch.lost_runs import LostRuns, watch_run_name
 from engine.watch.prune_runs import prune_runs
 from engine.watch.supervisor import watch_until
 
 
-@flow(name="watch", flow_run_name="watch")
+@flow(name="watch", flow_run_name=watch_run_name)
 def watch(minutes: int = 15, connections: str = "default") -> str:
     """Guard every open rollout that nobody else guards. One run watches, one stands by, any other ends at once.
 
@@ -26,7 +27,14 @@ def watch(minutes: int = 15, connections: str = "default") -> str:
     if claim is None:
         return "another watch is alive"
     get_run_logger().info(keep_room())
+    lost = LostRuns(via.journal)
+    lost.look()
     guards = watch_until(via, claim, utc_now() + turn, utc_now() + 2 * turn)
-    pruned = prune_runs(utc_now())
-    get_run_logger().info("%d guards; %d finished runs of earlier watches deleted", guards, pruned)
+    pruned, crashed = prune_runs(utc_now()), lost.look()
+    get_run_logger().info(
+        "%d guards; %d finished runs of earlier watches deleted, %d lost ones marked as crashed",
+        guards,
+        pruned,
+        crashed,
+    )
     return f"{guards} guards"

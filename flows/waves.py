@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from blocks.errors import Fenced
 from engine.notices.reporter import reporter_for
 from engine.rollout.connections import open_run
-from engine.rollout.session import OpenRollout, settle
+from engine.rollout.session import OpenRollout, await_winner
 from tasks.go_no_go import go_no_go
 from tasks.monitor_wave import monitor_wave
 from tasks.notify import notify_wave
@@ -21,7 +21,7 @@ from tidegate.pages.wave_outcome import wave_name, wave_outcome
 from tidegate.rollout.next_step import RunWave, next_step
 
 
-def carry_out(run: OpenRollout, number: int, connections: str) -> None:
+def run_wave(run: OpenRollout, number: int, connections: str) -> None:
     """Run the wave as a subflow of the rollout; whether it ran, and how it ended, only the journal says."""
     name, before = wave_name(run.plan, number), run.state.sequence
     ended: State[Any] = wave_flow(number)(run.rollout, name, connections, return_state=True)
@@ -59,5 +59,5 @@ def _steps(rollout: str, number: int, connections: str) -> State[Any]:
         go_no_go(at)
         notify_wave(at)
     except Fenced:
-        settle(run)
+        await_winner(run)
     return as_state(wave_outcome(run.plan, run.refresh(), number))

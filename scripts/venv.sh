@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Makes the virtual environment with the locked dependencies and this project, or brings it up to date.
+# Makes the virtual environment with the locked dependencies and this project, or brings it up to date:
+#   scripts/venv.sh FOLDER              the checkout itself, with what its tests need
+#   scripts/venv.sh FOLDER installed    a wheel of it and no more: the checkout may go afterwards (deploy/Dockerfile)
 set -euo pipefail
 
-venv=$1
+venv=$1 how=${2:-checkout}
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 cache=${TIDEGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidegate}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -64,8 +67,8 @@ make_venv() {
 install_locked() {
   # uv takes a fifth of pip's time; where it cannot be had or cannot reach the index, pip does the same.
   if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt &&
-    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r requirements.lock &&
-    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .; then
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r requirements.lock &&
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .; then
     return
   fi
   say 'uv did not do it; using pip ...'
@@ -73,13 +76,32 @@ install_locked() {
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 }
 
+# The wheel brings its own bounds; what is taken within them is what the lock holds, by its hashes.
+install_wheel() {
+  local wheels
+  wheels=$(mktemp -d)
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt &&
+    "$venv/bin/uv" build --quiet --wheel --build-constraints requirements.lock --out-dir "$wheels" . &&
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode --constraints requirements.lock \
+      --reinstall-package tidegate "$(compgen -G "$wheels/tidegate-*.whl")[demo]" &&
+    rm -rf "$wheels" || { rm -rf "$wheels"; return 1; }
+  # One name for units and images, wherever this Python keeps its packages.
+  ln -sfn "$("$venv/bin/python" -I -c 'import tidegate_app; print(tidegate_app.FOLDER)')" "$venv/packages"
+}
+
 if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   python=$(find_python)
   say "making $venv with $python ..."
   make_venv
 fi
+if [ "$how" = installed ]; then
+  say 'building the wheel and installing it with the locked dependencies ...'
+  install_wheel
+  say "done: $venv/bin/tidegate"
+  exit
+fi
 say 'installing the locked dependencies ...'
 install_locked
 # Where Python may write no bytecode, every process would compile some megabytes of source anew: a rollback included.
-"$venv/bin/python" -m compileall -q tidegate blocks engine tasks flows console demo || true
+"$venv/bin/python" -m compileall -q tidegate blocks engine tasks flows console demo tidegate_app || true
 say "done: $venv/bin/tidegate"

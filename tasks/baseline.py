@@ -7,7 +7,7 @@ from prefect.states import Completed
 
 from engine.measuring.references import measure_baseline as measure
 from tasks.wave_step import InHand
-from tidegate.criteria.references import BASELINE
+from tidegate.criteria.metrics.references import BASELINE
 
 
 @task(
@@ -21,5 +21,5 @@ from tidegate.criteria.references import BASELINE
 def measure_baseline(of: InHand) -> State:
     """What was recorded; what could not be measured is recorded as such, and named."""
     measure(of.run)
-    metrics = of.run.state.references.get(BASELINE, {})
-    return Completed(message=f"The old path is recorded: {len(metrics)} metrics.")
+    baseline = of.run.state.evidence.references.get(BASELINE)
+    return Completed(message=f"The old path is recorded: {len(baseline.metrics) if baseline else 0} metrics.")

@@ -34,6 +34,6 @@ def drill_rollback(of: Practice) -> State:
     """The measured times; failed where the rollback was not proven."""
     run = drill(of.via, of.plan, by=of.by, full=of.full)
     message = f"{run.rollout}: {run.state.end_reason}"
-    if run.state.drilled is None or not run.state.drilled["proven"]:
+    if run.state.recovery.drilled is None or not run.state.recovery.drilled.proven:
         return Failed(name="NotProven", message=message)
     return Completed(message=message)

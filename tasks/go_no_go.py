@@ -48,7 +48,7 @@ class GateAnswer:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def decide_answer(given: GateAnswer) -> State:
+def decide_gate_answer(given: GateAnswer) -> State:
     """The decision and its reason; a refusal is not green."""
     made = decide_gate(given.at.run, given.at.wave, given.attempt, given.answer)
     message = f"{given.answer.approver}: {given.answer.decision.value}. {made.reason}"

@@ -2,7 +2,6 @@
 
 import contextvars
 import logging
-import re
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -16,9 +15,10 @@ from prefect.states import Completed
 
 from blocks.errors import Fenced
 from engine.notices.background_worker import BackgroundWorker
+from engine.prefect_api.artifacts import artifact_key
 from engine.rollout.evaluation import Evaluation
 from engine.rollout.monitoring import monitor, review
-from engine.rollout.session import OpenRollout, settle
+from engine.rollout.session import OpenRollout, await_winner
 from tasks.wave_step import WaveStep, as_state
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import review_line
@@ -55,7 +55,7 @@ def monitor_wave(at: WaveStep) -> State:
         monitor(at.run, at.reporter, at.wave, reviewed)
     except Fenced:
         # Somebody has taken the claim, as a rollback by hand does; what they did is what this run shows.
-        settle(at.run)
+        await_winner(at.run)
     progress.update()
     outcome = wave_outcome(at.run.plan, at.run.state, at.wave)
     # Not failed: Prefect would then call every review that stands below it rolled back.
@@ -103,7 +103,7 @@ class _Progress:
         self._at = at
         self._context = contextvars.copy_context()
         self._artifact: UUID | None = None
-        self._told = -1.0
+        self._shown = -1.0
 
     def update(self) -> None:
         """Ask for the newest figure to be shown; returns at once."""
@@ -115,14 +115,14 @@ class _Progress:
         collected, _ = record.soaked(soak, tolerance)
         whole = (soak + record.extension).total_seconds()
         percent = round(100 * collected.total_seconds() / whole, 1) if whole > 0 else 100.0
-        if percent != self._told:
-            self._told = percent
+        if percent != self._shown:
+            self._shown = percent
             show = partial(self._context.copy().run, self._show, percent)
             _SHOWING.do(f"progress of {self._at.run.rollout} {wave}", show)
 
     def _show(self, percent: float) -> None:
         if self._artifact is None:
-            key = f"wave-{self._at.wave}-" + re.sub(r"[^a-z0-9]+", "-", self._at.run.rollout.lower())
+            key = artifact_key(f"wave-{self._at.wave}", self._at.run.rollout)
             about = f"Soak of {self._at.name}, rollout {self._at.run.rollout}"
             made = create_progress_artifact(percent, key=key, description=about)
             self._artifact = made if isinstance(made, UUID) else None

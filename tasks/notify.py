@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from engine.notices.delivery import undelivered
+from engine.notices.delivery import undelivered_messages
 from engine.rollout.session import utc_now
 from tasks.wave_step import WaveStep
 from tidegate.journal.state import Phase
@@ -26,7 +26,7 @@ def notify_wave(at: WaveStep) -> State:
     if run.state.phase is not Phase.ROLLING_BACK:
         at.reporter.hand_over(run)
     run.refresh()
-    waiting = len(undelivered(run))
+    waiting = len(undelivered_messages(run))
     left = "none waits" if not waiting else f"{waiting} messages wait and are tried again"
-    titles = [str(notice["title"]) for notice in list(run.state.queued.values())[-3:]]
-    return Completed(message=f"{len(run.state.queued)} notices so far, {left}. The newest: {'; '.join(titles)}")
+    titles = [str(notice["title"]) for notice in list(run.state.notices.queued.values())[-3:]]
+    return Completed(message=f"{len(run.state.notices.queued)} notices so far, {left}. The newest: {'; '.join(titles)}")

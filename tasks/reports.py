@@ -7,8 +7,8 @@ from prefect.states import Completed, Failed
 
 from blocks.connections import OpenConnections
 from engine.rollout.session import utc_now
-from engine.rollout.upkeep import UpkeepCheck, keep_up
-from tidegate.plan.upkeep import Work
+from engine.steering.upkeep import UpkeepCheck, keep_up
+from tidegate.plan.fields.upkeep import Work
 from tidegate.values.verdict import Verdict
 
 

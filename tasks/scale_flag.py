@@ -8,7 +8,7 @@ from prefect.states import Completed
 from blocks.errors import NotTaken, Refused, Unreachable
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.gates.gate import revoke_approval
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.session import Superseded
 from tasks.wave_step import WaveStep, as_state
 from tidegate.notices.texts import raised

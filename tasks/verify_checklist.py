@@ -45,6 +45,6 @@ def verify_item(item: _Item) -> State:
     """What was found, in a sentence."""
     item.finding = finding = run_check(item.check)
     message = f"{finding.verdict.value}. {finding.sentence}"
-    if finding.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+    if finding.verdict.allows:
         return Completed(message=message)
     return Failed(name=finding.verdict.value.title(), message=message)

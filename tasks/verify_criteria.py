@@ -13,9 +13,6 @@ from tasks.wave_step import WaveStep, as_state
 from tidegate.journal.state import Phase
 from tidegate.pages.tables import evidence_text
 from tidegate.pages.wave_outcome import wave_outcome
-from tidegate.values.verdict import Verdict
-
-_GOOD = (Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
 @task(
@@ -34,7 +31,7 @@ def verify_entry_criteria(at: WaveStep) -> State:
         return as_state(wave_outcome(run.plan, run.state, at.wave))
     findings = entry_findings(run, at.wave, utc_now())
     seen = evidence_text(findings) if findings else "Nothing is measured to enter this wave."
-    if bad := [f for f in findings if f.verdict not in _GOOD]:
+    if bad := [f for f in findings if not f.verdict.allows]:
         revoke_approval(run, at.wave, f"not raised: {bad[0].text}: {bad[0].verdict.value}. {bad[0].sentence}")
         return Failed(name="NotVerified", message=f"{len(bad)} of {len(findings)} criteria do not hold.\n{seen}")
     return Completed(message=f"{len(findings)} criteria hold.\n{seen}")

@@ -4,10 +4,12 @@ import time
 from datetime import datetime
 
 from blocks.flags.backend import FlagBackend, Leasing
-from engine.rollout.session import OpenRollout
+from engine.exposure.lease import write_exposure
+from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.statements import may_state, people_of, statements
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.exposure_bodies import Raised
+from tidegate.journal.kinds import Kind
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
 
@@ -32,8 +34,9 @@ def raise_without_evidence(run: OpenRollout, wave: int) -> None:
     exposure, claim = run.plan.exposure_at(wave), run.keep_claim()
     body = {"wave": wave, "exposure": exposure.to_json(), "epoch": claim.epoch}
     run.append(body_from_json(Kind.RAISING, body))
-    revision = put(run.connections.flags, run.flag, exposure, claim.epoch)
-    run.append(body_from_json(Kind.RAISED, {**body, "revision": revision}))
+    permit = lasting(run.flag, exposure, claim.epoch)
+    revision, until = write_exposure(run, exposure, claim.epoch, utc_now(), permit)
+    run.append(Raised(wave, exposure, claim.epoch, revision, until))
 
 
 def approve_wave(run: OpenRollout, wave: int, by: str, at: datetime | None = None) -> None:

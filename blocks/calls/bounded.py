@@ -1,4 +1,7 @@
-"""A call that is given up after a time, whatever it hangs on: the one deadline that every outside call has."""
+"""A call that is given up after a time, whatever it hangs on: the one deadline that every outside call has.
+
+What may hang again and again is called apart from all else: bounded in how many of its calls may hang at once, too.
+"""
 
 import contextlib
 import threading
@@ -7,13 +10,27 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import TypeVar
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from blocks.errors import Unreachable
 
+
+class _Store(Protocol):
+    path: str
+    timeout_seconds: float
+
+
 T = TypeVar("T")
-SPARE_SECONDS = 0.5  # longer than a library's own time-out for one read, so that a plain silence is told by it
+P = ParamSpec("P")
+S = TypeVar("S", bound=_Store)
+SPARE_SECONDS = 0.5  # longer than a library's own time-out for one read, so that a plain silence is reported by it
 MOST_GIVEN_UP = 8  # calls that hang at one place, before no more are begun
+MOST_HANGING = 12  # calls of one thing that is called apart: some seven minutes of trying; each is a thread
+MOST_IN_PROCESS = 100
+_LONGEST_PAUSE = 60.0
+_started: dict[str, float] = {}
+_ABANDONED: ContextVar[threading.Event | None] = ContextVar("abandoned", default=None)
 _ENDS: ContextVar[float | None] = ContextVar("ends", default=None)
 _given_up: Counter[str] = Counter()
 _counting = threading.Lock()
@@ -90,3 +107,50 @@ def seconds_left(most: float) -> float:
     """`most`, or less where everything around it must be done sooner."""
     ends = _ENDS.get()
     return most if ends is None else min(most, ends - time.monotonic())
+
+
+def apart(call: Callable[[], T], seconds: float, whom: str) -> T:
+    """The call's result or exception; raises Unreachable when neither came within `seconds`.
+
+    While earlier calls of this `whom` hang it is asked again after longer and longer pauses only, and at once refused
+    between them: whoever asks on and on finds out soon after it answers again, and threads do not pile up.
+    """
+    hanging, in_process = given_up(whom)
+    if hanging:
+        waited = time.monotonic() - _started.get(whom, 0.0)
+        if hanging >= MOST_HANGING or in_process >= MOST_IN_PROCESS or waited < min(2.0**hanging, _LONGEST_PAUSE):
+            raise Unreachable(f"{whom}: {hanging} earlier calls still hang there")
+    _started[whom] = time.monotonic()
+    ended = threading.Event()
+
+    def run() -> T:
+        _ABANDONED.set(ended)
+        return call()
+
+    return bounded(run, seconds, whom, give_up=ended.set)
+
+
+def each_flag_apart(
+    what: str, more_seconds: float = 1.0
+) -> Callable[[Callable[Concatenate[S, str, P], T]], Callable[Concatenate[S, str, P], T]]:
+    """A method whose first argument is a flag, called apart for each flag and each `what`.
+
+    It has its store's `timeout_seconds`, and some more; what one flag hangs on holds up no other flag, and no zero
+    waits behind a read.
+    """
+
+    def decorate(method: Callable[Concatenate[S, str, P], T]) -> Callable[Concatenate[S, str, P], T]:
+        @wraps(method)
+        def bounded_method(store: S, flag: str, /, *arguments: P.args, **named: P.kwargs) -> T:
+            whom = f"{store.path}: {what} of flag {flag}"
+            return apart(lambda: method(store, flag, *arguments, **named), store.timeout_seconds + more_seconds, whom)
+
+        return bounded_method
+
+    return decorate
+
+
+def is_abandoned() -> bool:
+    """Whether nobody waits any more for the call that this runs in: what it was to raise may no longer be wanted."""
+    ended = _ABANDONED.get()
+    return ended is not None and ended.is_set()

@@ -18,7 +18,7 @@ class _WithoutQueries(logging.Filter):
 
 
 class _WithoutContents(logging.Filter):
-    """Headers and whole answers are logged, as sent or as told by a server that repeats them."""
+    """Headers and whole answers are logged, as sent or as repeated by a server that repeats them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Every record, cut off where they begin."""

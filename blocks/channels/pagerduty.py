@@ -28,7 +28,7 @@ _ID = re.compile(r"[A-Z0-9]{6,20}")
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSeen:
+class PagedService:
     """A PagerDuty service: its id, its status in PagerDuty's word, and the id of its escalation policy."""
 
     id: str
@@ -102,6 +102,7 @@ class PagerDuty(HttpAccess, Connection):
                 "class": notice.problem,
                 "custom_details": {"event": notice.event, "rollout": notice.rollout, "body": _cut(notice.body)},
             },
+            **({"links": [{"href": notice.link, "text": "Open on the dashboard"}]} if notice.link else {}),
         )
 
     def acknowledge(self, notice: Notice) -> str:
@@ -112,7 +113,7 @@ class PagerDuty(HttpAccess, Connection):
         """Resolve the problem's incident and return its key; raises Unreachable or Refused."""
         return self._send("resolve", dedup_key(notice))
 
-    def service(self, name: str) -> ServiceSeen | None:
+    def service(self, name: str) -> PagedService | None:
         """The service of this name or id, or None; raises Unreachable or Refused."""
         for service in self._page("services", {"query": name, "limit": _PAGE}).get("services") or ():
             if name in (service.get("name"), service.get("id")):
@@ -189,7 +190,7 @@ class PagerDuty(HttpAccess, Connection):
         return bounded(call, seconds, f"PagerDuty at {shown_address(url)}", most_given_up=MOST_GIVEN_UP)
 
     def _fault(self, error: Any, url: str) -> ConnectionFault:
-        """Whether asking again may help; a page is told apart by its key, so a lost answer may be asked for again."""
+        """Whether asking again may help; a page has a key, so a lost answer may be asked for again."""
         response, where = getattr(error, "response", None), f"PagerDuty at {shown_address(url)}"
         if response is None:
             cause = error.__cause__ or error
@@ -221,9 +222,9 @@ def _cut(text: str) -> str:
     return text[:fits] + _CUT
 
 
-def _service(body: dict[str, Any]) -> ServiceSeen:
+def _service(body: dict[str, Any]) -> PagedService:
     policy = body.get("escalation_policy") or {}
-    return ServiceSeen(str(body.get("id")), str(body.get("status")), str(policy.get("id") or ""))
+    return PagedService(str(body.get("id")), str(body.get("status")), str(policy.get("id") or ""))
 
 
 def _shift(body: dict[str, Any]) -> ShiftSeen:

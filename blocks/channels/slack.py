@@ -24,6 +24,7 @@ _MOST_PAGES = 50
 _EVENT = "tidegate_notice"
 _LONGEST = 39_000  # Slack cuts a text off at 40,000 characters
 _LONGEST_WORD = 200
+_SECTION, _MOST_SECTIONS = 3_000, 48  # Slack's bounds, the button left out
 _PASSES = {  # Slack's words for what may go well the next time
     "ratelimited",
     "rate_limited",
@@ -81,6 +82,7 @@ class Slack(HttpAccess, Connection):
         return {
             "channel": channel,
             "text": text,
+            **({"blocks": _blocks(text, notice.link)} if notice.link else {}),
             "unfurl_links": False,
             "metadata": {
                 "event_type": _EVENT,
@@ -108,6 +110,8 @@ class Slack(HttpAccess, Connection):
         return ""
 
     def _channel_id(self, channel: str) -> str:
+        if not channel.startswith("#"):
+            return channel
         asked = {"exclude_archived": "true", "limit": 1000, "types": "public_channel,private_channel"}
         for seen in self._paged("conversations.list", asked, "channels"):
             if seen.get("name") == channel.removeprefix("#"):
@@ -129,7 +133,7 @@ class Slack(HttpAccess, Connection):
         raise Refused(f"Slack {method}: found over {_MOST_PAGES} pages, allowed are fewer")
 
     def channels(self, names: Collection[str]) -> dict[str, ChannelSeen | None]:
-        """Each of the channels (`#name`) as Slack lists it, or None; raises Unreachable or Refused.
+        """Each of the channels (`#name`, or its id) as Slack lists it, or None; raises Unreachable or Refused.
 
         Needs the scope channels:read, and groups:read for private channels.
         """
@@ -140,9 +144,9 @@ class Slack(HttpAccess, Connection):
             body = {"exclude_archived": "false", "limit": 1000, "types": "public_channel,private_channel"}
             answer = self._call("conversations.list", {**body, **({"cursor": cursor} if cursor else {})}, form=True)
             for channel in answer.get("channels") or ():
-                if channel.get("name") in wanted:
+                for name in {channel.get("name"), channel.get("id")} & wanted.keys():
                     seen = ChannelSeen(bool(channel.get("is_member")), bool(channel.get("is_archived")))
-                    found[wanted[channel["name"]]] = seen
+                    found[wanted[name]] = seen
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor or None not in found.values():
                 return found
@@ -197,6 +201,21 @@ class Slack(HttpAccess, Connection):
         if status == 429 or status >= 500 or word in _PASSES:
             return Unreachable(f"Slack {method}: {word} (HTTP {status})")
         return Refused(f"Slack {method}: {word}")
+
+
+def _blocks(text: str, link: str) -> list[dict[str, Any]]:
+    """The text in sections as long as Slack takes them, and a button to where the notice says to look."""
+    pieces: list[str] = []
+    for line in text.splitlines(keepends=True):
+        for piece in (line[i : i + _SECTION] for i in range(0, len(line), _SECTION)):
+            if pieces and len(pieces[-1]) + len(piece) <= _SECTION:
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+    label = "Open the gate" if link.endswith("/gate") else "Open the rollout"
+    button = {"type": "button", "text": {"type": "plain_text", "text": label}, "url": link}
+    sections = [{"type": "section", "text": {"type": "mrkdwn", "text": piece}} for piece in pieces if piece.strip()]
+    return [*sections[:_MOST_SECTIONS], {"type": "actions", "elements": [button]}]
 
 
 def _escaped(text: str) -> str:

@@ -1,12 +1,13 @@
 """What Tidegate asks of a feature-flag system."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from blocks.errors import NotPermitted
-from tidegate.values.exposure import Exposure
+from tidegate.values.exposure import ZERO, Exposure
 
 if TYPE_CHECKING:
     from blocks.connection import Environment
@@ -22,6 +23,14 @@ class FlagReading:
     description: str
     lease_until: datetime | None = None  # when it ends by itself
     expired: bool = False  # it has ended by itself
+    everybody: str = ""  # the one variant that everybody is served, where that is not ours
+
+
+def as_planned(seen: FlagReading, variants: tuple[str, str] | None) -> FlagReading:
+    """The reading, as zero where everybody is served the variant that the plan calls the old path."""
+    if seen.exposure is not None or variants is None or seen.everybody != variants[1]:
+        return seen
+    return replace(seen, exposure=ZERO, description=f"everybody is served {seen.everybody}")
 
 
 def must_be_permitted(
@@ -80,8 +89,40 @@ class FlagBackend(Protocol):
 class Questioned(Protocol):
     """A flag backend that knows before a rollout what a raise would run into."""
 
-    def question(self, flag: str) -> str:
-        """What people have to answer before this flag is raised, empty for nothing; raises Refused, Unreachable."""
+    def question(self, flag: str, wanted: Exposure | None = None) -> str:
+        """What people have to answer before this flag is raised so far, empty for nothing; raises Refused, Unreachable.
+
+        `wanted` is the exposure of the last wave.
+        """
+
+
+@runtime_checkable
+class Evaluating(Protocol):
+    """A flag backend that knows, by the flag system's own SDK, what would be served, without writing it."""
+
+    def evaluate(
+        self, flag: str, exposure: Exposure, users: Sequence[tuple[str, str]], default: bool
+    ) -> Sequence[bool]:
+        """What each user (key, group) would be answered, were this written and `default` the code's own default.
+
+        Raises Refused, also for what cannot be said in this flag system, or Unreachable.
+        """
+
+
+MOST_OF_A_LIMIT = 0.2  # of what the other side takes: the rest is for raises, zeros, and everybody else
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A flag backend whose other side counts calls."""
+
+    @property
+    def rate_limit(self) -> str:
+        """How many calls the other side takes, in words."""
+
+    @property
+    def most_an_hour(self) -> int | None:
+        """The same as a number, None where the other side says none."""
 
 
 @runtime_checkable

@@ -1,10 +1,11 @@
 """Which flags a source has, where that can be known for certain."""
 
-import json
 from pathlib import Path
 
 from blocks.flags.backend import FlagBackend
-from blocks.flags.flagd_store import FlagdStore
+from blocks.flags.flagd.flagd_source import NotAFlagFile
+from blocks.flags.flagd.flagd_store import FlagdStore
+from blocks.flags.flagd.flagd_writer import FlagdWriter
 
 
 def keys_of(backend: FlagBackend) -> frozenset[str] | None:
@@ -16,8 +17,7 @@ def keys_of(backend: FlagBackend) -> frozenset[str] | None:
     if not isinstance(backend, FlagdStore):
         return None
     try:
-        document = json.loads(Path(backend.path).read_bytes())
-        flags = document["flags"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        source = FlagdWriter(backend.path).parse(Path(backend.path).read_bytes())
+    except (OSError, NotAFlagFile):
         return None
-    return frozenset(flags) if isinstance(flags, dict) else None
+    return None if source.foreign_damage else frozenset(member.name for member in source.flags)

@@ -7,9 +7,10 @@ from sqlalchemy import bindparam, select, text
 
 from blocks.journal.rows import RolloutRow, claims_row, link_of_row, opening_row, rollout_row
 from blocks.journal.tables import CLAIMS, ENTRIES, HEADS
-from tidegate.journal.entries import Entry, Kind, Link, broken_links
+from tidegate.journal.bodies.hold_bodies import ends_distrust
+from tidegate.journal.entries import Entry, Link, broken_links
+from tidegate.journal.kinds import Kind
 
-_JOURNAL = "journal"  # the cause of that hold, whose module a rollback does not wait for
 _HEAD = select(HEADS.c.sequence, HEADS.c.hash).where(HEADS.c.rollout == bindparam("rollout"))
 _HASH = select(ENTRIES.c.hash).where(
     ENTRIES.c.rollout == bindparam("rollout"), ENTRIES.c.sequence == bindparam("sequence")
@@ -38,7 +39,7 @@ _MADE = text(
 
 def write_head(session: Session, entry: Entry) -> None:
     """Note where the chain ends with this entry; where its noted end is gone, only what accepts that counts anew."""
-    accepts = entry.kind is Kind.UNFROZEN or (entry.kind is Kind.RESUMED and entry.body.get("cause") == _JOURNAL)
+    accepts = entry.kind is Kind.UNFROZEN or (entry.kind is Kind.RESUMED and ends_distrust(entry.body))
     end = {"rollout": entry.rollout, "sequence": entry.sequence, "hash": entry.hash, "anew": int(accepts)}
     session.execute(_HEAD_WRITTEN, end)
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from blocks.errors import ConnectionFault, Refused
 from blocks.journal.lists import append_to_list
 from blocks.journal.store import JournalStore
-from tidegate.journal.entries import GENESIS, Entry, Kind, broken_link, link_of
-from tidegate.journal.hold_bodies import RaisingFrozen, RaisingUnfrozen
+from tidegate.journal.bodies.hold_bodies import RaisingFrozen, RaisingUnfrozen
+from tidegate.journal.entries import GENESIS, Entry, broken_link, link_of
+from tidegate.journal.kinds import Kind
 from tidegate.rollout.freeze import FREEZE, Freeze, freeze_in_force
 
 

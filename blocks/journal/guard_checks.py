@@ -1,4 +1,4 @@
-"""When each exposed rollout was guarded last, by the database's clock: what a dead man's switch is told by.
+"""When each exposed rollout was guarded last, by the database's clock: what a dead man's switch reads.
 
 It is no evidence and no part of the journal's chain: one row for each rollout, written over.
 """

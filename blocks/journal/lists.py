@@ -5,7 +5,7 @@ from datetime import datetime
 
 from blocks.errors import Conflict
 from blocks.journal.store import JournalStore
-from tidegate.journal.body import Body
+from tidegate.journal.bodies.body import Body
 from tidegate.journal.entries import Entry
 
 _ATTEMPTS = 8

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Session
-from sqlalchemy import Float, Label, RowMapping, bindparam, literal_column, select, text
+from sqlalchemy import Float, Label, RowMapping, Select, bindparam, literal_column, select, text
 
 from blocks.errors import Conflict, Fenced, Refused
 from blocks.journal.tables import CLAIMS, ENTRIES, NOW
-from tidegate.journal.entries import Entry, Kind, Link, canonical, entry_hash, stamp
+from tidegate.journal.bodies.lifecycle_bodies import flag_and_starter
+from tidegate.journal.entries import Entry, Link, canonical, entry_hash, stamp
+from tidegate.journal.kinds import Kind
 
 OLDEST = datetime.min.replace(tzinfo=UTC)  # of an opening whose instant cannot be read
 
@@ -95,7 +97,7 @@ def insert_entry(session: Session, entry: Entry) -> None:
         "at": stamp(entry.at),
         "kind": entry.kind.value,
         "version": entry.version,
-        "body": canonical(entry.body),
+        "body": canonical(entry.json),
         "previous": entry.previous,
         "hash": entry.hash,
     }
@@ -124,9 +126,14 @@ def _left(now: str) -> Label[float]:
     return literal_column(f"until - {now}", Float).label("seconds_left")
 
 
-_CLAIM = {name: select(CLAIMS, _left(now)).where(CLAIMS.c.flag == bindparam("flag")) for name, now in NOW.items()}
+def claims_of(dialect: str) -> Select[Any]:
+    """The claims with the seconds left of each lease, by that database's clock."""
+    return select(CLAIMS, _left(NOW[dialect]))
+
+
+_CLAIM = {name: claims_of(name).where(CLAIMS.c.flag == bindparam("flag")) for name in NOW}
 _CLAIM_HELD = {name: query.with_for_update() for name, query in _CLAIM.items()}
-_CLAIM_TAKEN = {
+CLAIM_TAKEN = {
     name: text(
         f"UPDATE claims SET rollout = :rollout, epoch = :epoch, holder = :holder, until = {now} + :lease"  # noqa: S608
         " WHERE flag = :flag"
@@ -143,16 +150,13 @@ def opening_row(session: Session, rollout: str) -> RowMapping | None:
 def started_by(session: Session, rollout: str) -> str:
     """Who started the rollout, as far as its opening entry can be read."""
     row = opening_row(session, rollout)
-    return str(_body(row).get("started_by", "")) if row is not None else ""
+    return flag_and_starter(_body(row))[1] if row is not None else ""
 
 
 def rollout_row(row: RowMapping) -> RolloutRow:
     """One line of a list from an opening entry joined with the flag that the rollout still owns, whatever it holds."""
-    body = _body(row)
-    flag = row["owned"] or str(body.get("flag", ""))
-    return RolloutRow(
-        row["rollout"], flag, _instant(row["at"]), str(body.get("started_by", "")), row["owned"] is not None
-    )
+    flag, starter = flag_and_starter(_body(row))
+    return RolloutRow(row["rollout"], row["owned"] or flag, _instant(row["at"]), starter, row["owned"] is not None)
 
 
 # A damaged opening entry must neither hide the other rollouts from a list nor stop a rollback; `verify` names it.
@@ -200,5 +204,5 @@ def must_hold(session: Session, claim: Claim) -> None:
 
 def take_claim(session: Session, claim: Claim, lease: timedelta) -> Claim:
     """Write the claim with a fresh lease."""
-    session.execute(_CLAIM_TAKEN[session.dialect.name], {**claim.columns, "lease": lease.total_seconds()})
+    session.execute(CLAIM_TAKEN[session.dialect.name], {**claim.columns, "lease": lease.total_seconds()})
     return claim

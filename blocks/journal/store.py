@@ -33,7 +33,10 @@ from blocks.journal.rows import (
 )
 from blocks.journal.tables import CLAIMS, ENTRIES, NOW, dispose, engine_for, transaction
 from blocks.prometheus.server_clock import ServerClock
-from tidegate.journal.entries import GENESIS, Entry, Kind, make_entry, stamp
+from tidegate.journal.bodies.exposure_bodies import is_proof
+from tidegate.journal.bodies.lifecycle_bodies import flag_and_starter
+from tidegate.journal.entries import GENESIS, Entry, make_entry, stamp
+from tidegate.journal.kinds import Kind
 
 _OPENING = (ENTRIES.c.sequence == 1, ENTRIES.c.kind == Kind.OPENED.value)
 _ENDING = (Kind.FINISHED, Kind.CLOSED)
@@ -55,6 +58,8 @@ _OPEN = (
     .where(CLAIMS.c.owner != "")
 )
 _ENDED = select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, null().label("owned")).where(*_OPENING)
+_CLOCK_GOOD_FOR_SECONDS = 5.0
+_clocks: dict[str, tuple[ServerClock, float]] = {}  # by database: its clock, and when it was asked last
 _RELEASED = text("UPDATE claims SET until = 0 WHERE flag = :flag AND epoch = :epoch AND holder = :holder")
 
 
@@ -77,8 +82,8 @@ class JournalStore(BaseModel):
             first = opening_row(session, rollout)
             if first is not None:
                 entry = entry_of(first)
-                if entry.body.get("flag") != flag:
-                    raise Conflict(f"rollout {rollout} was opened for flag {entry.body.get('flag')}, not for {flag}")
+                if (theirs := flag_and_starter(entry.json)[0]) != flag:
+                    raise Conflict(f"rollout {rollout} was opened for flag {theirs}, not for {flag}")
                 return entry
             if owner:
                 raise FlagBusy(flag, owner, started_by(session, owner))
@@ -148,7 +153,7 @@ class JournalStore(BaseModel):
             if (last.sequence + 1, last.hash) != (sequence, previous):
                 raise Conflict(f"entry {sequence} of {rollout} cannot follow: the last one is {last.sequence}")
             # Claims come before heads, as where a claim is asked for: two writers never wait for each other.
-            if kind in _ENDING or (kind is Kind.PROVEN and body.get("proven") is True):
+            if kind in _ENDING or (kind is Kind.PROVEN and is_proof(entry.body)):
                 session.execute(update(CLAIMS).where(CLAIMS.c.owner == rollout).values(owner=""))
             elif kind is Kind.ROLLING_BACK:
                 free = (CLAIMS.c.rollout == rollout, CLAIMS.c.owner == "")
@@ -160,7 +165,7 @@ class JournalStore(BaseModel):
     def rollouts(self, flag: str | None = None, *, open_only: bool = False) -> list[RolloutRow]:
         """The rollouts, newest first; what cannot be read of one hides neither it nor the others.
 
-        Which are open is told by the claims alone, so that a rollout without a readable opening is still one.
+        Which are open is read from the claims alone, so that a rollout without a readable opening is still one.
         """
         with self._read() as session:
             found = [rollout_row(row) for row in session.execute(_OPEN).mappings()]
@@ -257,10 +262,14 @@ class JournalStore(BaseModel):
         """How far the database's clock is ahead of ours; a SQLite file has ours. Raises Unreachable or Refused."""
         if engine_for(self.url.get_secret_value(), self.timeout_seconds).dialect.name == "sqlite":
             return timedelta(0)
-        with self._read() as session:
-            clock, sent = ServerClock(), time.monotonic()
-            said: float = session.execute(select(literal_column(NOW[session.dialect.name]))).scalar_one()
-            clock.read(float(said), sent, time.monotonic())
+        clock, asked = _clocks.get(self.url.get_secret_value(), (ServerClock(), -_CLOCK_GOOD_FOR_SECONDS))
+        # A step of ours shows at once all the same: what is kept is held against the monotonic clock.
+        if time.monotonic() - asked >= _CLOCK_GOOD_FOR_SECONDS:
+            with self._read() as session:
+                clock, sent = ServerClock(), time.monotonic()
+                said: float = session.execute(select(literal_column(NOW[session.dialect.name]))).scalar_one()
+                clock.read(float(said), sent, time.monotonic())
+            _clocks[self.url.get_secret_value()] = clock, sent
         return clock.skew()
 
     def verify(self, rollout: str | None = None) -> list[str]:

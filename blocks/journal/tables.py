@@ -48,7 +48,7 @@ ENTRIES = Table(
 CLAIMS = Table(
     "claims",
     METADATA,
-    Column("flag", String(200), primary_key=True),
+    Column("flag", String(255), primary_key=True),
     Column("rollout", String(200), nullable=False),  # whom the holder works for
     Column("owner", String(200), nullable=False),  # the open rollout of this flag, or empty
     Column("epoch", Integer, nullable=False),

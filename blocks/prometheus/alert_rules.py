@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.criteria.alerts import AlertRules
+from tidegate.criteria.alerting.alert_rules import AlertRules
 from tidegate.values.units import parse_duration
 
 _LATE_AT_LEAST = timedelta(seconds=60)
@@ -49,9 +49,9 @@ class AlertRule:
         if label in self.labels:
             stated = self.labels[label]
             return stated == value or "{{" in stated
-        told = [(how, text) for name, how, text in _MATCHER.findall(self.query) if name == label and how[0] == "="]
-        if told:
-            return any(_matches(how, text, value) for how, text in told)
+        matchers = [(how, text) for name, how, text in _MATCHER.findall(self.query) if name == label and how[0] == "="]
+        if matchers:
+            return any(_matches(how, text, value) for how, text in matchers)
         if any(label in re.split(r"[\s,]+", names) for names in _KEPT.findall(self.query)):
             return True
         return label in _TARGET_LABELS and _AGGREGATORS.search(self.query) is None

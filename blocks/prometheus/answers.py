@@ -94,7 +94,7 @@ def samples_of(answer: MetricAnswer, at: datetime, *, infinite: bool = False) ->
 
 
 def values_of(answer: MetricAnswer, at: datetime) -> dict[int, float] | NoData:
-    """Every point of an answer's one series by Unix milliseconds, NaN included; or why it cannot be told."""
+    """Every point of an answer's one series by Unix milliseconds, NaN included; or why it cannot be determined."""
     if answer.problem is not None:
         return answer.problem
     if answer.warnings:

@@ -18,8 +18,8 @@ from blocks.errors import Refused, Unreachable
 from blocks.prometheus.alert_rules import alert_rules, firing_alerts, healthy_rules
 from blocks.prometheus.answers import MetricAnswer, firing_names, reading_of, samples_of, split_by_label, values_of
 from blocks.prometheus.client import Asking
-from tidegate.criteria.alerts import AlertRules
-from tidegate.criteria.alerts import firing_alerts as firing_query
+from tidegate.criteria.alerting.alert_rules import AlertRules
+from tidegate.criteria.alerting.alerts import firing_alerts_query as firing_query
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 _ID_LABEL = "tidegate_query"
@@ -79,7 +79,7 @@ class Prometheus(HttpLogin, Connection):
         }
 
     def label_values(self, query: str, label: str, at: datetime) -> frozenset[str] | NoData:
-        """The values of a label over the query's series, or why they cannot be told."""
+        """The values of a label over the query's series, or why they cannot be determined."""
         answer = self.get_client().query(query, at)
         if answer.problem is not None:
             return answer.problem
@@ -114,7 +114,7 @@ class Prometheus(HttpLogin, Connection):
     def alerts(self, labels: Mapping[str, str], at: datetime, named: AlertRules | None = None) -> AlertReading:
         """The firing alerts with these labels, and how many of their rules (or those named) are healthy by now.
 
-        What fires is told also where the rest of the answers is missing, odd or partial.
+        What fires counts also where the rest of the answers is missing, odd or partial.
         """
         wrong = [name for name in labels if _LABEL_NAME.fullmatch(name) is None]
         if wrong:

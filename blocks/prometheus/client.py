@@ -66,7 +66,7 @@ class Asking:
             url, session=self._session, retry=Retry(total=0), timeout=timeout_seconds, method="POST"
         )
         # A look asks everything at once: as many connections are kept as there are questions. An answer that does not
-        # come in time is told as such, and not as a retry that was used up.
+        # come in time is named as such, and not as a retry that was used up.
         self._session.mount(url, DeadlineAdapter(max_retries=Retry(total=0, read=False), pool_maxsize=_KEPT))
         # Proxies, certificates and logins of the environment are read once, not from disk at each request.
         found = self._session.merge_environment_settings(url, {}, None, None, None)
@@ -204,7 +204,8 @@ class Noted:
         said = str(body.get("error", ""))
         if response.is_redirect:
             said = f"it leads to {shown_address(response.headers['location'])}, which is not followed"
-        error = access.hidden(said) or f"HTTP {response.status_code}"
+        # Most answers say nothing, and looking for secrets costs more than all the rest of reading them.
+        error = (access.hidden(said) if said else "") or f"HTTP {response.status_code}"
         warnings = tuple(map(access.hidden, incomplete(body)))
         return cls(response.status_code, str(body.get("errorType", "")), error, warnings)
 

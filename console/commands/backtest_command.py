@@ -4,25 +4,22 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from blocks.calls.addresses import without_userinfo
 from blocks.prometheus.block import Prometheus
-from console.commands.plan_commands import PlanPath, plan_from
+from console.commands.plan_commands import plan_from
 from console.home import connections, kit_path
-from console.options import Json
-from engine.measuring.backtest import backtest as replay
-from engine.measuring.backtest import record
+from engine.past.backtest import backtest as replay
+from engine.past.backtest import record
 from engine.rollout.open import NotAllowed
 from tidegate.backtest.picture import backtest_picture
+from tidegate.backtest.replay.backtest_data import parse_harm
 from tidegate.backtest.result import BacktestResult
 from tidegate.backtest.run import BacktestPlan, course
-from tidegate.backtest.scene import parse_harm
 from tidegate.backtest.words import cells
 from tidegate.plan.model import Plan
 from tidegate.values.units import parse_duration
@@ -33,25 +30,18 @@ _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%
 _QUIET_SECONDS = 2.0
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(backtest)
-
-
 def backtest(
-    plan: PlanPath,
-    start: Annotated[datetime, typer.Option("--from", formats=_FORMATS, help="Where the past begins, in UTC.")],
-    end: Annotated[datetime, typer.Option("--to", formats=_FORMATS, help="Where it ends, in UTC.")],
-    prometheus: Annotated[str, typer.Option(metavar="URL", help="Ask this Prometheus instead of the kit's.")] = "",
-    inject: Annotated[
-        list[str] | None, typer.Option(metavar="METRIC=FACTOR", help="Also with this metric so many times as large.")
-    ] = None,
-    wave: Annotated[list[int] | None, typer.Option(help="Only this wave; may be given again.")] = None,
-    step: Annotated[str, typer.Option(help="Between two looks (1m).")] = "",
-    every: Annotated[str, typer.Option(help="Between two starts (6h).")] = "",
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw it into this file.")] = None,
-    who: Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who made it, for the journal.")] = "",
-    as_json: Json = False,
+    plan: str,
+    start: datetime,
+    end: datetime,
+    prometheus: str = "",
+    inject: list[str] | None = None,
+    wave: list[int] | None = None,
+    step: str = "",
+    every: str = "",
+    picture: Path | None = None,
+    who: str = "",
+    as_json: bool = False,
 ) -> None:
     """Try a plan on the past: how often its criteria would have fired on what was healthy, and how soon on harm.
 
@@ -117,16 +107,16 @@ class BacktestProgress:
 
 def _show(result: BacktestResult) -> None:
     for wave in result.waves:
-        title = f"{wave.title}: rolled back in {wave.turned_back.words}"
+        title = f"{wave.title}: rolled back in {wave.rolled_back.words}"
         table = Table(title=escape(title), title_justify="left", title_style="bold")
-        for heading in ("Criterion", "Decides", "Fired", "Blind", "Unsure", "Harm put in"):
+        for heading in ("Criterion", "Decides", "Fired", "No data", "Unsure", "Harm put in"):
             table.add_column(heading)
         for row in (row for row in result.criteria if row.wave == wave.wave):
             decides = f"{row.when}{', dry run' if row.dry_run else ''}"
             table.add_row(*(escape(cell) for cell in (row.text, decides, *cells(row))))
         out.print(table)
-        if wave.held_blind:
-            out.print(f"Held without sight in {wave.held_blind} more.", markup=False)
+        if wave.held_without_data:
+            out.print(f"Held without data in {wave.held_without_data} more.", markup=False)
     for words in result.left_out:
         out.print(f"Not replayed: {words}.", markup=False)
     out.print("In brackets the 95 % interval, for which waves that overlap count once.", markup=False)

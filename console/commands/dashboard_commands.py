@@ -2,39 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
-from console.home import connections, home
+from console.home import DASHBOARD_PORT, connections, home
 
-PORT = 8600
 log = Console(stderr=True, highlight=False)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the dashboard command."""
-    app.command()(dashboard)
-
-
 def dashboard(
-    port: Annotated[int, typer.Option(help="Where to listen.", min=1, max=65535)] = PORT,
-    host: Annotated[str, typer.Option(help="The address; beyond this machine only with a password or a proxy.")] = (
-        "127.0.0.1"
-    ),
-    name: Annotated[
-        list[str] | None, typer.Option(metavar="HOST[:PORT]", help="A name under which people reach it; repeatable.")
-    ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="A file of mode 0600 with the password (else TIDEGATE_DASHBOARD_PASSWORD).")
-    ] = None,
-    identity_header: Annotated[
-        str, typer.Option(help="The header in which a reverse proxy says who asks, e.g. X-Forwarded-Email.")
-    ] = "",
-    proxy: Annotated[
-        list[str] | None, typer.Option(metavar="ADDRESS", help="The proxy's address; left out: this machine.")
-    ] = None,
+    port: int = DASHBOARD_PORT,
+    host: str = "127.0.0.1",
+    name: list[str] | None = None,
+    password_file: Path | None = None,
+    identity_header: str = "",
+    proxy: list[str] | None = None,
 ) -> None:
     """Serve every rollout's page: status, metrics, charts, decisions, and the buttons CONTINUE, PAUSE, ROLLBACK."""
     from console.dashboard.access import configured_access, read_password

@@ -2,41 +2,28 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from console.commands.rollout_commands import Rollout
 from console.exits import Exit
 from console.home import connections
-from console.options import Json
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.explain.chart import chart_lines
-from tidegate.explain.decision import Explained, explain
+from tidegate.explain.decision import Explained, explain_entry
 from tidegate.explain.picture import explanation_picture
 
 out = Console(highlight=False, soft_wrap=True)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("explain")(explain_decision)
-
-
 def explain_decision(
-    rollout: Rollout,
-    tick: Annotated[
-        int | None, typer.Argument(help="The journal entry that decided; without, the rollback or the last review.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the curves into this file.")] = None,
-    as_json: Json = False,
+    rollout: str, entry: int | None = None, picture: Path | None = None, as_json: bool = False
 ) -> None:
     """Judge a decision again from the journal's rows. Exit code 1 if anything comes out otherwise than recorded."""
     run = OpenRollout(connections(), rollout)
     try:
-        found = explain(run.connections.journal.entries(rollout), run.plan, run.timing, tick)
+        found = explain_entry(run.connections.journal.entries(rollout), run.plan, run.timing, entry)
     except ValueError as error:
         raise NotAllowed(str(error)) from None
     if picture is not None:

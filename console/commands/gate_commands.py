@@ -1,7 +1,6 @@
 """The command that answers a gate: judged here where approvals are open, by the worker where they need codes."""
 
 import sys
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -9,9 +8,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.answers import PATIENCE, hand_over, record_answer, ruling_after, waiting_gate, wake
 from console.authorize import asked_code
-from console.commands.rollout_commands import Name, Rollout, email, some_name
 from console.exits import Exit
 from console.home import connections
+from console.who import email, some_name
 from engine.gates.gate import boxes
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
@@ -28,25 +27,16 @@ log = Console(stderr=True, highlight=False)
 VIA = "command line"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(approve)
-
-
 def approve(
-    rollout: Rollout,
-    who: Name,
-    decision: Annotated[Choice, typer.Option(help="go, extend, hold or rollback.")],
-    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
-    extension: Annotated[str | None, typer.Option(help="With extend: how long, e.g. 12h.")] = None,
-    confirm: Annotated[
-        bool, typer.Option("--confirm/--ask", help="State everything that the gate asks of you.")
-    ] = False,
-    code: Annotated[str, typer.Option(help="Your one-time code, where the plan asks for one; left out, asked.")] = "",
-    break_glass: Annotated[
-        bool, typer.Option("--break-glass", help="Go without a code; needs --with and --note, and pages everybody.")
-    ] = False,
-    second: Annotated[str, typer.Option("--with", metavar="EMAIL", help="The other person, of another role.")] = "",
+    rollout: str,
+    who: str,
+    decision: Choice,
+    note: str = "",
+    extension: str | None = None,
+    confirm: bool = False,
+    code: str = "",
+    break_glass: bool = False,
+    second: str = "",
 ) -> None:
     """Answer the gate that waits. Only go and extend need an approver; hold and rollback need a name."""
     if break_glass != bool(second):

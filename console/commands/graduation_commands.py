@@ -1,35 +1,22 @@
 """The command with which people say that a finished rollout is production-grade."""
 
-from typing import Annotated
-
-import typer
 from rich.console import Console
 
-from console.commands.rollout_commands import As, Rollout, email
 from console.home import connections
+from console.who import email
 from engine.gates.authorize import Given
 from engine.rollback.stable_readiness import retire
 from engine.rollout.evaluation import hold
-from engine.rollout.graduation import state_readiness
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
+from engine.steering.graduation import state_readiness
 from tidegate.rollout.graduation import readiness_key, statements_for
 
 out = Console(highlight=False)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(graduate)
-    app.command("retire")(retire_old_path)
-
-
 def graduate(
-    rollout: Rollout,
-    who: As,
-    state: Annotated[list[int] | None, typer.Option(help="The number of a statement; may be given again.")] = None,
-    not_ready: Annotated[str | None, typer.Option("--not-ready", metavar="REASON", help="Hold it instead.")] = None,
-    note: Annotated[str, typer.Option(help="A sentence for the record.")] = "",
+    rollout: str, who: str, state: list[int] | None = None, not_ready: str | None = None, note: str = ""
 ) -> None:
     """State that a rollout is production-grade after its post-rollout days; without --state, show what is asked."""
     run, person = OpenRollout(connections(), rollout), email(who)
@@ -57,12 +44,7 @@ def graduate(
             out.print(f"{finding['text']}: {finding['verdict']}. {finding['sentence']}", markup=False)
 
 
-def retire_old_path(
-    rollout: Rollout,
-    who: As,
-    reason: Annotated[str, typer.Option(help="Why, e.g. which change removed the old code.")],
-    code: Annotated[str, typer.Option(help="Your one-time code, where the plan asks for one; on the worker.")] = "",
-) -> None:
+def retire_old_path(rollout: str, who: str, reason: str, code: str = "") -> None:
     """Record that the old path's code is gone: from then on a rollback is refused. Approvers only."""
     run = OpenRollout(connections(), rollout)
     retire(run, email(who), reason, Given(code=code))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -10,7 +10,6 @@ from rich.console import Console
 from blocks.journal.store import JournalStore
 from console.exits import Exit
 from console.home import connections
-from console.options import Json
 from engine.rollout.open import NotAllowed
 from tidegate.journal.entries import Entry
 from tidegate.pages.journal_lines import entry_words
@@ -19,24 +18,13 @@ out = Console(highlight=False)
 _SHORTEST_HEAD = 8
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the journal command."""
-    app.command("journal")(journal)
-
-
 def journal(
-    rollout: Annotated[str, typer.Argument(help="A rollout's name, or the word verify.")],
-    name: Annotated[str | None, typer.Argument(metavar="[ROLLOUT]", help="With verify: one rollout only.")] = None,
-    told: Annotated[
-        str, typer.Option("--told", metavar="HEAD", help="With verify: a head that people were told, as in a notice.")
-    ] = "",
-    as_json: Json = False,
-    reviews: Annotated[bool, typer.Option(help="Show every review, not only the changes.")] = False,
+    rollout: str, name: str | None = None, head: str = "", as_json: bool = False, reviews: bool = False
 ) -> None:
     """Print a rollout's journal in plain words, or `journal verify`: check the chain of hashes of every entry."""
     store = connections().journal
     if rollout == "verify":
-        problems = [*store.verify(name), *_not_there(store, name, told)]
+        problems = [*store.verify(name), *_not_there(store, name, head)]
         if as_json:
             print(json.dumps({"intact": not problems, "problems": problems}))
         else:
@@ -59,16 +47,16 @@ def journal(
             out.print(f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.kind.value:<13} {words}", markup=False, soft_wrap=True)
 
 
-def _not_there(store: JournalStore, rollout: str | None, told: str) -> list[str]:
+def _not_there(store: JournalStore, rollout: str | None, head: str) -> list[str]:
     """A head that stands in people's messages and not in the chain: whoever wrote it anew could not change those."""
-    if not told:
+    if not head:
         return []
-    if rollout is None or len(told) < _SHORTEST_HEAD:
+    if rollout is None or len(head) < _SHORTEST_HEAD:
         allowed = f"at least {_SHORTEST_HEAD} letters of it, with the name of its rollout"
-        raise NotAllowed(f"--told: found {told!r}, allowed are {allowed}")
-    if any(entry.hash.startswith(told.lower()) for entry in store.entries(rollout)):
+        raise NotAllowed(f"--head: found {head!r}, allowed are {allowed}")
+    if any(entry.hash.startswith(head.lower()) for entry in store.entries(rollout)):
         return []
-    return [f"{rollout}: people were told of the head {told}, and no entry has it: the journal was written anew"]
+    return [f"{rollout}: people were given the head {head}, and no entry has it: the journal was written anew"]
 
 
 def _json(entry: Entry) -> Mapping[str, Any]:
@@ -76,7 +64,7 @@ def _json(entry: Entry) -> Mapping[str, Any]:
         "sequence": entry.sequence,
         "at": entry.at.isoformat(),
         "kind": entry.kind.value,
-        "body": entry.body,
+        "body": entry.json,
         "previous": entry.previous,
         "hash": entry.hash,
     }

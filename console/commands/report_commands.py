@@ -2,19 +2,16 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from console.commands.rollout_commands import Rollout
 from console.exits import Exit
 from console.home import connections
-from console.options import Json
 from engine.measuring.wave_usage import account
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.reports.closeout import NAME as CLOSEOUT
 from tidegate.reports.closeout import closeout, reported_body, why_not_the_recorded
 from tidegate.reports.closeout_page import closeout_markdown
@@ -23,11 +20,12 @@ from tidegate.reports.costs import cost_report
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.reports.postmortem import postmortem
 from tidegate.reports.standup import standup, standup_markdown
+from tidegate.views.status import status_json
 
 log = Console(stderr=True, highlight=False)
 
 
-class Report(StrEnum):
+class ReportKind(StrEnum):
     """Which report."""
 
     STANDUP = "standup"
@@ -35,29 +33,16 @@ class Report(StrEnum):
     COSTS = COSTS
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(report)
-    app.command("postmortem")(write_postmortem)
-
-
-def report(
-    rollout: Rollout,
-    which: Annotated[Report, typer.Argument(help="standup, costs, or close-out once the rollout has ended.")],
-    as_json: Json = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Close-out: does the journal still give the report whose hash it keeps?")
-    ] = False,
-) -> None:
+def report(rollout: str, which: ReportKind, as_json: bool = False, verify: bool = False) -> None:
     """Print a report in Markdown. The hash of a close-out is written to the journal."""
-    if verify and which is not Report.CLOSEOUT:
+    if verify and which is not ReportKind.CLOSEOUT:
         raise NotAllowed(f"--verify: found with {which.value}, allowed with {CLOSEOUT}, whose hash the journal keeps")
     run = OpenRollout(connections(), rollout)
-    if which is Report.STANDUP:
+    if which is ReportKind.STANDUP:
         entries = run.connections.journal.entries(rollout)[: run.state.sequence]
         body = standup(run.plan, run.state, run.timing, utc_now(), entries)
         print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else standup_markdown(body, run.plan))
-    elif which is Report.COSTS:
+    elif which is ReportKind.COSTS:
         _costs(run, as_json=as_json)
     elif verify:
         _verify(run)
@@ -84,10 +69,10 @@ def _close_out(run: OpenRollout, *, as_json: bool) -> None:
     entries = run.connections.journal.entries(run.rollout)
     recorded = run.state.reports.get(CLOSEOUT)
     # What was recorded is shown again, unless something has happened since.
-    since = entries[recorded["sequence"] :] if recorded else []
-    told = recorded is not None and all(entry.kind is Kind.REPORTED for entry in since)
-    body = closeout(run.plan, entries[: recorded["sequence"]] if told and recorded else entries)
-    if not told or recorded is None or recorded["sha256"] != reported_body(body).sha256:
+    since = entries[recorded.sequence :] if recorded else []
+    unchanged = recorded is not None and all(entry.kind is Kind.REPORTED for entry in since)
+    body = closeout(run.plan, entries[: recorded.sequence] if unchanged and recorded else entries)
+    if not unchanged or recorded is None or recorded.sha256 != reported_body(body).sha256:
         run.append(reported_body(body))
         log.print(f"its SHA-256 {reported_body(body).sha256} stands in the journal", markup=False)
     print(json.dumps(body, indent=1, ensure_ascii=False) if as_json else closeout_markdown(body))
@@ -100,18 +85,23 @@ def _verify(run: OpenRollout) -> None:
             f"no close-out of {run.rollout} has been written yet: `tidegate report {run.rollout} {CLOSEOUT}`"
         )
     broken = run.connections.journal.verify(run.rollout)
-    why = why_not_the_recorded(run.plan, run.connections.journal.entries(run.rollout), dict(recorded))
+    why = why_not_the_recorded(run.plan, run.connections.journal.entries(run.rollout), recorded)
     for problem in [*broken, *([f"the close-out: {why}"] if why else [])]:
         log.print(problem, markup=False)
     if broken or why:
         raise typer.Exit(Exit.NO_GO)
-    print(f"intact: SHA-256 {recorded['sha256']}")
+    print(f"intact: SHA-256 {recorded.sha256}")
 
 
-def write_postmortem(rollout: Annotated[str, typer.Argument(help="A rollout that was rolled back.")]) -> None:
-    """Print the draft of a post-mortem in Markdown, from the journal alone."""
+def write_postmortem(rollout: str, as_json: bool = False) -> None:
+    """Print the draft of a post-mortem in Markdown, or with what is known of the rollback, from the journal alone."""
     run = OpenRollout(connections(), rollout)
     try:
-        print(postmortem(run.connections.journal.entries(rollout)), end="")
+        draft = postmortem(run.connections.journal.entries(rollout))
     except ValueError as error:
         raise NotAllowed(str(error)) from None
+    if as_json:
+        known = status_json(run.plan, run.state, run.timing)["rollback"]
+        print(json.dumps({"rollout": rollout, "rollback": known, "markdown": draft}, indent=1, ensure_ascii=False))
+    else:
+        print(draft, end="")

@@ -1,10 +1,8 @@
 """Commands that start, look at and roll back a rollout."""
 
 import json
-import re
 from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -17,18 +15,19 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Refused, Unreachable
 from blocks.journal.block import RolloutRow
 from blocks.journal.freezes import why_frozen
-from console.commands.plan_commands import PlanPath, plan_from
+from console.commands.plan_commands import plan_from
 from console.exits import Exit
 from console.home import connections
-from console.options import Json
+from console.who import email
 from engine.preflight.checks import Check, preflight_checks, run_checks
 from engine.preflight.reuse import reuse_check
 from engine.preflight.rollback_steps import way_back_checks
 from engine.rollback.journal_fallback import keep_room
 from engine.rollout.open import NotAllowed, must_be_free, new_rollout_name, open_rollout, refusal
 from engine.rollout.session import OpenRollout, UnknownRollout, utc_now, why_unread
+from engine.rollout.who_guards import why_unguarded
 from tidegate.checklist.judge import section_verdicts
-from tidegate.journal.lifecycle_bodies import Closed
+from tidegate.journal.bodies.lifecycle_bodies import Closed
 from tidegate.notices.upkeep_due import open_words
 from tidegate.pages.progress_page import progress_page
 from tidegate.pages.tables import MARKS
@@ -38,36 +37,8 @@ from tidegate.values.exposure import ZERO
 from tidegate.values.verdict import Finding, Verdict, worst
 from tidegate.views.status import status_json
 
-_EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
-
-As = Annotated[str, typer.Option("--as", metavar="EMAIL", help="Who you are.")]
-Name = Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are; any name will do.")]
-PaceOption = Annotated[str | None, typer.Option(help="Rehearsals only: how long one plan day takes, e.g. 15s.")]
-Rollout = Annotated[str, typer.Argument(help="The rollout's name, as `tidegate status` shows it.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the rollout commands."""
-    app.command()(preflight)
-    app.command()(start)
-    app.command()(status)
-
-
-def email(text: str, option: str = "--as") -> str:
-    """The address, in lower case; raises NotAllowed for anything else."""
-    if _EMAIL.fullmatch(text) is None:
-        raise NotAllowed(f"{option}: found {text!r}, allowed is an e-mail address")
-    return text.lower()
-
-
-def some_name(text: str, option: str = "--as") -> str:
-    """The name on one line; raises NotAllowed for none at all."""
-    name = " ".join(text.split())[:200]
-    if not name:
-        raise NotAllowed(f"{option}: found nothing, allowed is a name")
-    return name
 
 
 def _pace(text: str | None) -> timedelta | None:
@@ -88,10 +59,7 @@ def show_findings(findings: tuple[Finding, ...]) -> None:
 
 
 def preflight(
-    plan: PlanPath,
-    started_by: As = "preflight@localhost.localdomain",
-    pace: PaceOption = None,
-    as_json: Json = False,
+    plan: str, started_by: str = "preflight@localhost.localdomain", pace: str | None = None, as_json: bool = False
 ) -> None:
     """Check connections, flag, queries, alert rules and gates of a plan. Changes nothing."""
     loaded, via, now = plan_from(plan), connections(), utc_now()
@@ -140,15 +108,13 @@ def _workers_check() -> Check:
 
 
 def start(
-    started_by: As,
-    plan: Annotated[str | None, typer.Argument(help="The plan's file, e.g. rehearsal.yaml.")] = None,
-    pace: PaceOption = None,
-    approve: Annotated[str, typer.Option(help="ask, or auto (rehearsals only).")] = "ask",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
-    resume: Annotated[
-        str | None, typer.Option(metavar="ROLLOUT", help="Go on with an open rollout whose run was lost or cancelled.")
-    ] = None,
-    as_json: Json = False,
+    started_by: str,
+    plan: str | None = None,
+    pace: str | None = None,
+    approve: str = "ask",
+    dry_run: bool = False,
+    resume: str | None = None,
+    as_json: bool = False,
 ) -> None:
     """Open a rollout of this plan and start its run; with --resume, a new run for an open rollout."""
     if (plan is None) == (resume is None):
@@ -246,17 +212,17 @@ def _close_unstarted(via: OpenConnections, name: str, by: str, error: BaseExcept
         log.print(f"{name} is closed again; nobody was exposed", soft_wrap=True)
 
 
-def status(
-    rollout: Annotated[str | None, typer.Argument(help="One rollout; left out: all of them.")] = None,
-    as_json: Json = False,
-) -> None:
+def status(rollout: str | None = None, as_json: bool = False) -> None:
     """Show one rollout (waves, soak, last evidence, rollback), or list them all."""
     via = connections()
     if rollout is not None:
         run = OpenRollout(via, rollout)
+        unguarded = why_unguarded(run)
         if as_json:
-            print(json.dumps(status_json(run.plan, run.state, run.timing), indent=1))
+            print(json.dumps(status_json(run.plan, run.state, run.timing) | {"unguarded": unguarded}, indent=1))
         else:
+            if unguarded:
+                out.print(unguarded, markup=False, soft_wrap=True)
             out.print(Markdown(progress_page(run.plan, run.state, run.timing, utc_now())))
         return
     runs: list[OpenRollout] = []
@@ -281,6 +247,9 @@ def status(
     if not runs and not unreadable:
         out.print("no rollouts yet")
         return
+    for run in runs:
+        if unguarded := why_unguarded(run):
+            out.print(f"{run.rollout}: {unguarded}", markup=False, soft_wrap=True)
     now = utc_now()
     upkeep = [open_words(run.plan, run.state, run.timing, now) for run in runs]
     asked = any(upkeep)
@@ -296,4 +265,4 @@ def status(
     out.print(table)
 
 
-__all__ = ["UnknownRollout", "add_to", "email", "start_rollout"]
+__all__ = ["UnknownRollout", "start_rollout"]

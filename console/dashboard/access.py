@@ -33,6 +33,10 @@ class Denied(Exception):
         self.status, self.sentence, self.retry_seconds = status, sentence, retry_seconds
 
 
+class StaleForm(Denied):
+    """A form of the dashboard's own page whose key is gone: it is shown again, for one more press of its button."""
+
+
 @dataclass(frozen=True)
 class Access:
     """The rules for one running dashboard; the key of its form tokens lives as long as the process."""
@@ -105,7 +109,12 @@ class Access:
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise Denied(403, "Orders are taken from the dashboard's own pages only.")
         if not cookie or not hmac.compare_digest(token.encode(), self.token(cookie).encode()):
-            raise Denied(403, "This page is too old, or not yours: load it again.")
+            raise StaleForm(403, "This page is from before the dashboard was started anew. Nothing was done.")
+
+    @property
+    def instance(self) -> str:
+        """Which process serves: pages of an earlier one fetch their forms anew. Tells nothing of the key."""
+        return hmac.new(self.key, b"instance", sha256).hexdigest()[:12]
 
     def token(self, session: str) -> str:
         """The form token of a session."""

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -16,10 +17,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from console.dashboard import orders
-from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, Access, Denied
+from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, Access, Denied, StaleForm
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
 from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
-from console.exits import explain
+from console.exits import sentence_and_exit
 from console.live.rollout_cache import Board
 from engine.rollout.session import UnknownRollout
 
@@ -40,11 +41,12 @@ _HEADERS = {
 }
 _SESSION = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
+_PARTS = ("orders", "decide", "gate")  # pages of a rollout by the names of what renders them
 Order = Callable[[Board, str, str, Mapping[str, str]], orders.FormOutcome]
 _ORDERS: dict[str, Order] = {
     "pause": orders.pause,
     "continue": orders.resume,
-    "rollback": orders.turn_back,
+    "rollback": orders.roll_back_at_once,
     "answer": orders.answer,
 }
 
@@ -56,24 +58,26 @@ class Dashboard:
         self.access, self.board = access, Board(connections)
         self.pages = Pages(self.board)
         self.streams = 0
-        self._told: OrderedDict[str, orders.FormOutcome] = OrderedDict()
+        self._outcomes: OrderedDict[str, orders.FormOutcome] = OrderedDict()
 
     def session(self, request: Request) -> dict[str, Any]:
-        """What a page needs of the session: its id, form token, who the proxy says it is, and what it is told."""
+        """What a page needs of the session: its id, form token, who the proxy says it is, and its last outcome."""
         given = request.cookies.get(COOKIE, "")
         own = given if _SESSION.fullmatch(given) else secrets.token_hex(16)
         return {
             "session": own,
             "token": self.access.token(own),
             "person": self.access.person(request.headers),
-            "told": self._told.pop(own, None),
+            "instance": self.access.instance,
+            "outcome": (outcome := self._outcomes.pop(own, None)),
+            "kept": outcome.typed if outcome else {},
         }
 
     def tell(self, session: str, said: orders.FormOutcome) -> None:
         """Keep what the session's next page says."""
-        self._told[session] = said
-        while len(self._told) > _MOST_SESSIONS:
-            self._told.popitem(last=False)
+        self._outcomes[session] = said
+        while len(self._outcomes) > _MOST_SESSIONS:
+            self._outcomes.popitem(last=False)
 
 
 def make_app(connections: OpenConnections, access: Access) -> FastAPI:
@@ -115,15 +119,15 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
         session = board.session(request)
         return _page(await run_in_threadpool(board.pages.rollouts, **session), session, request)
 
+    @app.get("/doctor")
+    async def doctor(request: Request) -> Response:
+        session = board.session(request)
+        return _page(await run_in_threadpool(board.pages.doctor, **session), session, request)
+
     @app.get("/rollouts/{name}")
     async def rollout(name: str, request: Request) -> Response:
         session = board.session(request)
         return _page(await run_in_threadpool(board.pages.rollout, name, **session), session, request)
-
-    @app.get("/rollouts/{name}/orders")
-    async def forms(name: str, request: Request) -> Response:
-        session = board.session(request)
-        return _page(await run_in_threadpool(board.pages.orders, name, **session), session, request)
 
     @app.get("/rollouts/{name}/json")
     async def data(name: str) -> Response:
@@ -138,14 +142,28 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     async def changes(name: str, request: Request) -> Response:
         return await _stream(board, name, request)
 
+    @app.get("/rollouts/{name}/{part}")
+    async def part(name: str, part: str, request: Request) -> Response:
+        if part not in _PARTS:
+            raise Denied(404, "There is no such page.")
+        session = board.session(request)
+        return _page(await run_in_threadpool(getattr(board.pages, part), name, **session), session, request)
+
     @app.post("/rollouts/{name}/{order}")
     async def order(name: str, order: str, request: Request) -> Response:
-        form, session = await _form(request), request.cookies.get(COOKIE, "")
-        board.access.must_be_own(request.headers, session, form.get("token", ""))
         if order not in _ORDERS:
             raise Denied(404, "There is no such order.")
+        form: dict[str, str] = {}
+        try:
+            form, session = await _form(request), request.cookies.get(COOKIE, "")
+            board.access.must_be_own(request.headers, session, form.get("token", ""))
+        except StaleForm as stale:
+            return _once_more(board, stale, name, order, form, request)
+        except Denied as denied:
+            return HTMLResponse(board.pages.message("Not done", denied.sentence, name), denied.status)
         who = board.access.person(request.headers) or form.get("name", "")
-        board.tell(session, await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form))
+        said = await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form)
+        board.tell(session, said if said.good else replace(said, typed={**_typed(form), "order": order}))
         board.pages.renew(name)
         return RedirectResponse(f"/rollouts/{quote(name, safe='')}", 303)
 
@@ -169,10 +187,25 @@ def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, st
     except UnknownRollout:
         raise
     except Exception as error:
-        explained = explain(error)
+        explained = sentence_and_exit(error)
         if explained is None:
             raise
         return orders.FormOutcome(f"Not done: {explained[0]}", good=False)
+
+
+def _once_more(
+    board: Dashboard, stale: StaleForm, name: str, order: str, form: Mapping[str, str], request: Request
+) -> Response:
+    """The form that came too late, as it was typed; whoever typed it sends it once more, or copies the command."""
+    session = board.session(request)
+    response = _page(board.pages.once_more(stale.sentence, name, order, _typed(form), **session), session, request)
+    response.status_code = stale.status
+    return response
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, str]:
+    """What a person wrote into a form, but for what is good once."""
+    return {key: value for key, value in form.items() if key not in ("token", "code") and value}
 
 
 async def _denied(denied: Denied, board: Dashboard) -> Response:
@@ -226,6 +259,7 @@ async def _stream(board: Dashboard, name: str, request: Request) -> Response:
                 # What changed is sent at once; clocks and ages that go on, every ten seconds.
                 if live.key != sent or quiet + LOOK_SECONDS >= REFRESH_SECONDS:
                     body = {"html": live.html, "more": live.more, "headline": live.headline, "orders": live.orders}
+                    body |= {"title": live.title, "tone": live.tone, "instance": board.access.instance}
                     yield f"data: {json.dumps(body)}\n\n"
                     sent, quiet = live.key, 0.0
                 await asyncio.sleep(LOOK_SECONDS)

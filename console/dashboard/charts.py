@@ -4,27 +4,43 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from tidegate.criteria.metric_levels import Level
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.kinds import Kind
 from tidegate.values.units import Unit
-from tidegate.views.course import Point
+from tidegate.views.course import Event, Point
 from tidegate.views.metrics import SYMBOLS, MetricView
 
 _WIDTH, _HEIGHT = 320, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 6, 92, 10, 20
 _MOST = 120
 _LABEL_GAP = 12.0
+_LEAST_RANGE, _PAD, _FAR = 0.1, 0.08, 1.5
+_MARKED = {
+    Kind.RAISED: "▲",
+    Kind.GATE_OPENED: "◆",
+    Kind.HELD: "▮▮",
+    Kind.ROLLING_BACK: "↩",
+    Kind.LOWERED: "▼",
+}
 
 
-def chart(metric: MetricView) -> str:
-    """The SVG's markup, everything in it escaped; empty while nothing was measured."""
+def chart(metric: MetricView, events: Sequence[Event] = ()) -> str:
+    """The SVG's markup, everything in it escaped; empty while nothing was measured.
+
+    What was seen sets the scale, so that a regression shows; a bound far off is named at the edge, and how far.
+    """
     points = _sparse(metric.points)
     values = [p.value for p in points if p.value is not None]
     if not values:
         return ""
     controls = [p.control for p in points if p.control is not None]
-    bounds = [bound.value for bound in metric.bounds if bound.value is not None]
-    low, high = min((*values, *controls, *bounds)), max((*values, *controls, *bounds))
-    pad = (high - low) * 0.06 or max(abs(high), 1.0) * 0.1
+    seen = [*values, *controls, *([metric.baseline_value] if metric.baseline_value is not None else [])]
+    low, high = min(seen), max(seen)
+    # A line that hardly moves is not blown up to the noise in it.
+    reach = max(high - low, abs(high) * _LEAST_RANGE, abs(low) * _LEAST_RANGE) or 1.0
+    near = [b.value for b in metric.bounds if b.value is not None and low - reach <= b.value <= high + reach]
+    low, high = min((low, *near)), max((high, *near))
+    pad = max(reach * _PAD, (reach - (high - low)) / 2)
     scale = _Scale(points[0].at, points[-1].at, low - pad, high + pad)
     unit = Unit(metric.unit)
     span = f"{points[0].at:%b %d %H:%M} to {points[-1].at:%b %d %H:%M} UTC"
@@ -34,7 +50,9 @@ def chart(metric: MetricView) -> str:
     )
     parts = [
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">',
+        *_events(events, points, scale),
         *_bounds(metric, scale, points[-1]),
+        *_baseline(metric, scale),
         *_line([(p.at, p.control) for p in points], scale, "control"),
         *_line([(p.at, p.value) for p in points], scale, "value"),
         *_marks(points, scale),
@@ -58,14 +76,28 @@ class _Scale:
         height = _HEIGHT - _TOP - _BOTTOM
         return round(_TOP + height * (1 - (value - self._low) / self._range), 1)
 
+    def edge(self, value: float) -> int:
+        """1 above what is drawn, -1 below it, 0 inside."""
+        return (value > self._low + self._range) - (value < self._low)
+
 
 def _bounds(metric: MetricView, scale: _Scale, last: Point) -> Iterator[str]:
     # A change from the baseline is too long for the margin; the words stand above the chart in full.
-    labels = [
-        (scale.y(b.value), b.name, f"{b.name} {b.words.split(' from ')[0]}")
-        for b in metric.bounds
-        if b.value is not None
-    ]
+    labels: list[tuple[float, str, str]] = []
+    chips = {1: 0, -1: 0}
+    for b in metric.bounds:
+        if b.value is None:
+            continue
+        words = f"{b.name} {b.words.split(' from ')[0]}"
+        if edge := scale.edge(b.value):
+            chips[edge] += 1
+            y = _TOP + chips[1] * _LABEL_GAP if edge > 0 else _HEIGHT - _BOTTOM - (chips[-1] - 1) * _LABEL_GAP
+            now = last.value or 0.0
+            far = f", {b.value / now:.0f} times" if edge > 0 and now > 0 and b.value / now >= _FAR else ""
+            arrow = "↑" if edge > 0 else "↓"
+            yield f'<text class="chip {b.name}" x="{_LEFT}" y="{y}">{arrow} {escape(words + far)}</text>'
+            continue
+        labels.append((scale.y(b.value), b.name, words))
     for y, name, _ in labels:
         yield f'<line class="bound {name}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
     if last.control is not None:
@@ -75,6 +107,27 @@ def _bounds(metric: MetricView, scale: _Scale, last: Point) -> Iterator[str]:
         # Labels that would lie on each other move down.
         below = max(y + 3, below + _LABEL_GAP)
         yield f'<text class="label {name}" x="{_WIDTH - _RIGHT + 4}" y="{round(below, 1)}">{escape(words)}</text>'
+
+
+def _baseline(metric: MetricView, scale: "_Scale") -> Iterator[str]:
+    if metric.baseline_value is not None:
+        y = scale.y(metric.baseline_value)
+        yield f'<line class="baseline" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="label baseline" x="{_LEFT + 2}" y="{y - 2}">baseline</text>'
+
+
+def _events(events: Sequence[Event], points: Sequence[Point], scale: "_Scale") -> Iterator[str]:
+    """Where the rollout moved: a line with its symbol, and the words for whoever points at it."""
+    for event in events:
+        symbol = _MARKED.get(event.kind)
+        if symbol is None or not points[0].at <= event.at <= points[-1].at:
+            continue
+        x = scale.x(event.at)
+        yield (
+            f'<g class="event"><title>{escape(f"{event.at:%b %d %H:%M} UTC: {event.words}")}</title>'
+            f'<line x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+            f'<text x="{x}" y="{_TOP - 2}" text-anchor="middle">{symbol}</text></g>'
+        )
 
 
 def _line(points: Sequence[tuple[datetime, float | None]], scale: _Scale, name: str) -> Iterator[str]:
@@ -101,7 +154,7 @@ def _marks(points: Sequence[Point], scale: _Scale) -> Iterator[str]:
 
 
 def _sparse(points: Sequence[Point]) -> list[Point]:
-    """At most so many points as can be told apart; beyond their number the worst of each group stands for it."""
+    """At most so many points as can be distinguished; beyond their number the worst of each group stands for it."""
     size = -(-len(points) // _MOST)
     rank = {level.value: number for number, level in enumerate(Level)}
     groups = (points[i : i + size] for i in range(0, len(points), max(size, 1)))

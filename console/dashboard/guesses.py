@@ -63,7 +63,7 @@ class Guesses:
         self._save()
 
     def mark(self) -> str:
-        """What a browser shows later to be told from strangers at the same address: that it once knew the password."""
+        """What a browser shows later, unlike strangers at the same address: that it once knew the password."""
         name = secrets.token_hex(16)
         return f"{name}.{self._signed(name)}"
 

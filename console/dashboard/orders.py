@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from blocks.errors import ConnectionFault, Unreachable
@@ -19,25 +19,25 @@ from console.answers import (
     wake,
 )
 from console.authorize import asks_for_code, ordered
-from console.commands.rollout_commands import email
 from console.live.rollout_cache import Board
+from console.who import email
 from engine.gates.authorize import Given
 from engine.gates.gate import boxes
 from engine.notices.delivery import deliver
 from engine.rollback.rollback import has_ended_at_zero, prove, prove_again, roll_back
 from engine.rollback.rollback_possible import RollbackImpossible, check_rollback_possible
-from engine.rollout.commands import end_holds
 from engine.rollout.evaluation import hold
 from engine.rollout.open import NotAllowed
-from engine.rollout.resolve_rollout import may_turn_back
+from engine.rollout.resolve_rollout import may_roll_back
 from engine.rollout.session import OpenRollout
-from tidegate.gates.answer import needs_code, shown
+from engine.steering.orders import end_holds
+from tidegate.gates.answer import needs_code, shown_without_codes
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import field_name
 from tidegate.journal.state import GateRecord
-from tidegate.pages.tables import one_line, seconds_between
-from tidegate.values.units import parse_duration
+from tidegate.pages.tables import one_line
+from tidegate.values.units import parse_duration, seconds_between
 
 VIA = "dashboard"
 _LONGEST = 2_000
@@ -48,10 +48,17 @@ _log = logging.getLogger("tidegate.dashboard")
 
 @dataclass(frozen=True, slots=True)
 class FormOutcome:
-    """What became of an order, in a sentence."""
+    """What became of an order, in a sentence; `waits` where it counts and nothing begins yet."""
 
     sentence: str
     good: bool = True
+    waits: bool = False
+    typed: Mapping[str, str] = field(default_factory=dict)  # the form that was not taken, to be shown again
+
+    @property
+    def tone(self) -> str:
+        """How it is shown: done, waiting for others, or not done."""
+        return "warn" if self.waits else "good" if self.good else "bad"
 
 
 def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
@@ -74,12 +81,12 @@ def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
     return FormOutcome(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
 
 
-def turn_back(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
+def roll_back_at_once(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
     """Flag to zero for everybody before this returns; the proof follows in another thread. Needs a name."""
     name = _name(who)
     try:
         run = OpenRollout(board.connections, rollout)
-        if not may_turn_back(run):
+        if not may_roll_back(run):
             return FormOutcome(f"It is {run.state.phase.value.replace('_', ' ')} already; nothing to do.")
     except ConnectionFault:
         # The rollback never waits for the journal: what was read before is enough to write zero.
@@ -133,12 +140,12 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
     said = form.get("decision", "")
     if said == Choice.ROLLBACK:
         # Not by way of the run that waits: zero is written by this process, now, and whether or not a gate waits.
-        return turn_back(board, rollout, who, {"reason": form.get("note", "")})
+        return roll_back_at_once(board, rollout, who, {"reason": form.get("note", "")})
     if said == Choice.HOLD and not is_asked(run):
         return pause(board, rollout, who, {"reason": form.get("note", "")})
     gate = waiting_gate(run, _name(who), said if said in list(Choice) else "an answer", VIA)
     if said not in list(Choice):
-        why = f"decision: found {shown(one_line(said) or None)}, allowed are {', '.join(Choice)}"
+        why = f"decision: found {shown_without_codes(one_line(said) or None)}, allowed are {', '.join(Choice)}"
         refuse_answer(run, gate, _name(who), "an answer", VIA, why)
     choice = Choice(said)
     person = _name(who).lower() if choice is Choice.HOLD else email(who, "name")
@@ -159,7 +166,7 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
     if outcome is Outcome.REFUSED:
         return FormOutcome(f"Refused: {reason}", good=False)
     threading.Thread(target=_wake, args=(run,), name=f"wake {rollout}", daemon=True).start()
-    return FormOutcome(f"{outcome.value.capitalize()}: {reason}")
+    return _decided(outcome, reason)
 
 
 def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, code: str) -> FormOutcome:
@@ -173,8 +180,13 @@ def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, cod
         outcome, reason = ruling_after(run, gate, read, _PATIENCE)
     except Unreachable:
         return FormOutcome("Handed over; this page shows what the worker makes of it.")
-    refused = outcome is Outcome.REFUSED
-    return FormOutcome(f"{outcome.value.capitalize()}: {reason}", good=not refused)
+    return _decided(outcome, reason)
+
+
+def _decided(outcome: Outcome, reason: str) -> FormOutcome:
+    if outcome is Outcome.COUNTED:
+        return FormOutcome(f"Counted, and the wave does not begin yet: {reason}", waits=True)
+    return FormOutcome(f"{outcome.value.capitalize()}: {reason}", good=outcome is not Outcome.REFUSED)
 
 
 def _wake(run: OpenRollout) -> None:

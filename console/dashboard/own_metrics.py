@@ -12,11 +12,12 @@ from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
 from console.live.rollout_cache import Board, CachedRollout
 from engine.rollout.session import utc_now
-from tidegate.journal.state import HoldCause
+from engine.watch.watch_places import WatchPlaces, watch_places
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.values.exposure import ZERO
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-_ENDED_FOR = timedelta(days=1)  # a rollout that ended is told of this long
+_ENDED_FOR = timedelta(days=1)  # a rollout that ended is shown this long
 _MOST_ENDED = 50
 
 
@@ -34,19 +35,30 @@ class _Rollouts(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, from one look at the board."""
         now, seen = utc_now(), self._board.newest(_MOST_ENDED)
-        told = [s for s in seen if s.view.is_open or now - (s.run.state.updated_at or now) < _ENDED_FOR]
+        shown = [s for s in seen if s.view.is_open or now - (s.run.state.updated_at or now) < _ENDED_FOR]
         answers = self._board.stale_since is None and all(s.stale_since is None for s in seen)
         yield _one("tidegate_journal_up", "1 while the journal answers the dashboard.", float(answers))
         yield _one("tidegate_rollouts_open", "Rollouts that own their flag.", float(sum(s.view.is_open for s in seen)))
         unreadable = float(len(self._board.unreadable))
         yield _one("tidegate_rollouts_unreadable", "Rollouts that this release cannot read.", unreadable)
+        if (places := self._places()) is not None:
+            hosts = (
+                "Machines on which a watch runs or stands by: with one, its loss leaves nobody who guards for 100 s."
+            )
+            yield _one("tidegate_watch_hosts", hosts, float(places.hosts))
         per = _Families()
         for row in self._board.unreadable_open():
             per.unreadable.add_metric([row.rollout, row.flag], 1.0)
         ages = self._ages()
-        for each in told:
+        for each in shown:
             per.add(each, now, ages.get(each.view.rollout))
         yield from per.families
+
+    def _places(self) -> WatchPlaces | None:
+        try:
+            return watch_places(self._board.connections.journal)
+        except ConnectionFault:
+            return None
 
     def _ages(self) -> Mapping[str, float]:
         """By rollout: since its last guard. Where the journal cannot tell there is no age, which is an alarm, too."""

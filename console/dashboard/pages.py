@@ -1,8 +1,9 @@
 """The pages as HTML, rendered here and escaped throughout; the changing part of a page is rendered once for all."""
 
+import shlex
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from console.dashboard.charts import chart
+from console.dashboard.doctor_page import DoctorPage
+from console.dashboard.ratio_chart import ratio_chart
 from console.dashboard.workers import Workers
 from console.live.rollout_cache import FRESH_SECONDS, Board
 from tidegate.gates.statements import field_name
+from tidegate.journal.kinds import Kind
 from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.pages.tables import MARKS
 from tidegate.values.verdict import Verdict
+from tidegate.views.course import Event
+from tidegate.views.view import RolloutView
 
 HERE = Path(__file__).parent
 MOST_ENDED = 50
@@ -34,13 +40,16 @@ class Live:
     headline: str
     orders: str
     key: str
+    title: str
+    tone: str
 
 
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    made.filters["chart"] = lambda metric: Markup(chart(metric))  # noqa: S704 - the chart escapes its texts
+    made.filters["ratio_chart"] = lambda one: Markup(ratio_chart(one))  # noqa: S704 - as the chart
+    made.filters["chart"] = lambda metric, events=(): Markup(chart(metric, events))  # noqa: S704 - the chart escapes its texts
     made.filters["field_name"] = field_name
     made.filters["mark"] = lambda verdict: MARKS[Verdict(verdict)]
     made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
@@ -55,6 +64,7 @@ class Pages:
         self, board: Board, clock: Callable[[], float] = time.monotonic, workers: Workers | None = None
     ) -> None:
         self.board, self._workers = board, workers or Workers()
+        self._doctor = DoctorPage()
         self._environment = _environment()
         self._clock, self._lock = clock, threading.Lock()
         self._live: dict[str, tuple[float, Live]] = {}
@@ -74,9 +84,35 @@ class Pages:
         """The list of all rollouts."""
         return self._render("rollouts.html", live=self.live(""), **session)
 
-    def message(self, title: str, sentence: str) -> str:
-        """A page that says one thing."""
-        return self._render("message.html", title=title, sentence=sentence, person="")
+    def decide(self, name: str, **session: Any) -> str:
+        """The forms alone, on a page that never loads itself anew: for browsers without scripts."""
+        return self._render("decide.html", view=self.board.of(name).view, **session)
+
+    def gate(self, name: str, **session: Any) -> str:
+        """The gate that waits, with its evidence open, as notices link it."""
+        view = self.board.of(name).view
+        return self._render("gate.html", view=view, since=_since_the_last_gate(view)[:MOST_EVENTS], **session)
+
+    def doctor(self, **session: Any) -> str:
+        """What would stop a rollout, each with its remedy."""
+        lines = self._doctor.lines()
+        return self._render("doctor.html", lines=lines, stops=sum(x.state == "stops" for x in lines), **session)
+
+    def message(self, title: str, sentence: str, rollout: str = "") -> str:
+        """A page that says one thing, with the command that needs no page where an order for a rollout was refused."""
+        return self._render("message.html", title=title, sentence=sentence, rollout=rollout, person="")
+
+    def once_more(self, sentence: str, rollout: str, order: str, typed: Mapping[str, str], **session: Any) -> str:
+        """A form that was not taken, with all that was typed into it, to be sent once more."""
+        return self._render(
+            "once_more.html",
+            sentence=sentence,
+            rollout=rollout,
+            order=order,
+            typed=typed,
+            command=_by_hand(rollout, typed),
+            **session,
+        )
 
     def live(self, name: str) -> Live:
         """The changing part of a rollout's page, or of the list for an empty name."""
@@ -99,7 +135,7 @@ class Pages:
         seen = self.board.of(name)
         view, stale = seen.view, _stale(seen.stale_since)
         allowed, gate = view.allowed, view.gate
-        asked = f"{gate.wave}.{gate.attempt}.{len(gate.statements)}" if gate else "-"
+        asked = f"{gate.wave}.{gate.attempt}.{sum(not s.by for s in gate.statements)}" if gate else "-"
         orders = f"{allowed.resume}{allowed.hold}{allowed.rollback}{allowed.decide}{asked}"
         workers = self._workers.problems() if view.is_open else ""
         headline = f"{view.status.word}. Wave {view.wave_words}. Exposure {view.exposure}. {stale} {workers}".strip()
@@ -109,6 +145,8 @@ class Pages:
             headline,
             orders,
             f"{seen.course.sequence} {headline} {orders}",
+            f"{view.status.symbol} {view.status.word} - {view.rollout}",
+            view.status.tone.value,
         )
 
     def _list(self) -> Live:
@@ -121,10 +159,35 @@ class Pages:
         )
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
         key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale + workers
-        return Live(html, "", f"{said}. {stale} {workers}".strip(), "", key)
+        return Live(html, "", f"{said}. {stale} {workers}".strip(), "", key, "Tidegate", _worst_tone(views))
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)
+
+
+def _since_the_last_gate(view: RolloutView) -> tuple[Event, ...]:
+    """What happened after the gate before this one was asked, newest first; before the first, since the beginning."""
+    found: list[Event] = []
+    waves = 0
+    for event in view.timeline:
+        if event.kind is Kind.RAISED:
+            waves += 1
+        if event.kind is Kind.GATE_OPENED and waves:
+            break
+        if event.kind is not Kind.GATE_OPENED:
+            found.append(event)
+    return tuple(found)
+
+
+def _by_hand(rollout: str, typed: Mapping[str, str]) -> str:
+    """The rollback as a line to paste: it needs neither this page nor Prefect's server."""
+    said = {"--as": typed.get("name", ""), "--reason": typed.get("reason", "") or typed.get("note", "")}
+    return shlex.join(["tidegate", "rollback", rollout, *(x for pair in said.items() if pair[1] for x in pair)])
+
+
+def _worst_tone(views: Iterable[RolloutView]) -> str:
+    tones = {view.status.tone.value for view in views if view.is_open}
+    return next((tone for tone in ("bad", "warn", "good") if tone in tones), "idle")
 
 
 def _stale(since: datetime | None) -> str:

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.criteria.metric_levels import Level
+from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.values.units import format_percent
 from tidegate.views.health import Tone
 from tidegate.views.metrics import MetricView
@@ -25,7 +25,10 @@ def rollout_box(view: RolloutView, stale: str = "") -> RenderableType:
     parts: list[RenderableType] = []
     if stale:
         parts.append(Text(stale, style="bold red"))
-    parts += [_head(view), Rule(style="dim"), _metrics(view), Rule(style="dim"), _troubles(view)]
+    parts += [_head(view), Rule(style="dim"), _metrics(view), Rule(style="dim")]
+    if view.comparisons:
+        parts += [_comparisons(view), Rule(style="dim")]
+    parts.append(_troubles(view))
     if view.timeline:
         parts += [Rule(style="dim"), _timeline(view)]
     parts += [Rule(style="dim"), Text("\n".join(what_to_do(view)))]
@@ -57,6 +60,15 @@ def _metrics(view: RolloutView) -> Table:
     return table
 
 
+def _comparisons(view: RolloutView) -> Text:
+    """What the two paths show side by side."""
+    text = Text()
+    for number, one in enumerate(view.comparisons):
+        text.append("\n" if number else "")
+        text.append(f"{one.symbol} {one.text}: {one.head}", style="yellow" if one.stands_out else "")
+    return text
+
+
 def _cells(row: MetricView) -> Iterator[str]:
     yield row.title
     yield f"{row.shown} (old path {row.control})" if row.control else row.shown
@@ -67,7 +79,8 @@ def _cells(row: MetricView) -> Iterator[str]:
 
 def _troubles(view: RolloutView) -> Text:
     issue = view.last_issue
-    last = f"{issue.at:%Y-%m-%d %H:%M} UTC, {issue.words}" if issue else "None"
+    over = f" (over since {view.issue_over_at:%H:%M} UTC)" if view.issue_over_at else ""
+    last = f"{issue.at:%Y-%m-%d %H:%M} UTC, {issue.words}{over}" if issue else "None"
     return Text(f"Incidents: {view.incidents_words}\nAlerts: {view.alerts_words}\nLast issue: {last}")
 
 

@@ -20,7 +20,7 @@ from console.local_stack.demo_summary import Shares, share_of_wave
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import Choice, Outcome, approvers_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import wave_words
 from tidegate.pages.journal_lines import entry_words
@@ -141,7 +141,7 @@ class Viewer:
                 self._live.start()
 
 
-def follow(run: OpenRollout, viewer: Viewer, *, fault: str | None, service: str, deadline: timedelta) -> Shares:
+def follow_live(run: OpenRollout, viewer: Viewer, *, fault: str | None, service: str, deadline: timedelta) -> Shares:
     """Show the rollout until it ends; with a fault, release it once wave 1 runs. Returns the measured shares."""
     shares: Shares = {}
     until, broken = monotonic() + deadline.total_seconds(), False

@@ -10,9 +10,9 @@ from datetime import datetime
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from blocks.journal.block import RolloutRow
-from engine.notices.delivery import undelivered
+from engine.notices.delivery import undelivered_messages
 from engine.rollout.session import OpenRollout, utc_now, why_unread
-from tidegate.views.course import Course, follow
+from tidegate.views.course import Course, follow_course
 from tidegate.views.view import RolloutView, rollout_view
 
 FRESH_SECONDS = 1.0
@@ -35,7 +35,7 @@ class Followed:
 
     def __init__(self, connections: OpenConnections, rollout: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._run = OpenRollout(connections, rollout)
-        self._course = follow(connections.journal.entries(rollout))
+        self._course = follow_course(connections.journal.entries(rollout))
         self._clock, self._lock = clock, threading.Lock()
         self._read_at = clock()
         self._stale_since: datetime | None = None
@@ -65,7 +65,7 @@ class Followed:
         except (ConnectionFault, ValueError):
             self._stale_since = self._stale_since or utc_now()
         else:
-            follow(new, self._course)
+            follow_course(new, self._course)
             self._stale_since = None
 
     def _draw(self) -> CachedRollout:
@@ -76,10 +76,10 @@ class Followed:
 
 def _unsent(run: OpenRollout) -> int:
     try:
-        return len(undelivered(run))
+        return len(undelivered_messages(run))
     except (ValueError, TypeError, KeyError):
         # Queued by a newer release, in words that this one does not know: all of it counts as unsent.
-        return len(run.state.queued)
+        return len(run.state.notices.queued)
 
 
 class Board:

@@ -2,33 +2,22 @@
 
 import json
 import threading
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from console.commands.rollout_commands import Rollout
 from console.exits import Exit
 from console.home import connections
 from console.live.dashboard_panel import rollout_box
 from console.live.rollout_cache import CachedRollout, Followed
-from console.options import Json
+from engine.rollout.who_guards import why_unguarded
 
 REFRESH_SECONDS = 2.0
 out = Console(highlight=False)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the watch command."""
-    app.command()(watch)
-
-
-def watch(
-    rollout: Rollout,
-    once: Annotated[bool, typer.Option("--once", help="Print it once, as plain text, and end.")] = False,
-    as_json: Json = False,
-) -> None:
+def watch(rollout: str, once: bool = False, as_json: bool = False) -> None:
     """Show one rollout as the plan's dashboard does: wave, soak, metrics against bounds, issues. Ctrl-C ends it."""
     followed = Followed(connections(), rollout)
     seen = followed.latest()
@@ -55,5 +44,5 @@ def _keep_showing(followed: Followed, seen: CachedRollout) -> None:
 
 def _stale(seen: CachedRollout) -> str:
     if seen.stale_since is None:
-        return ""
+        return why_unguarded(seen.run)
     return f"The journal does not answer since {seen.stale_since:%H:%M:%S} UTC: what stands here is old."

@@ -23,7 +23,7 @@ def automations(watch: UUID) -> tuple[AutomationCore, ...]:
     return (
         AutomationCore(
             name="Tidegate: a rollout's run is silent",
-            description="No heartbeat for three beats: the watch looks who carries the rollout. No state is changed.",
+            description="Three heartbeats missing: the watch looks who carries the rollout. No state is changed.",
             trigger=EventTrigger(
                 match=runs,
                 match_related=rollouts,

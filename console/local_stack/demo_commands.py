@@ -5,19 +5,18 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
 import httpx
-import typer
 from rich.console import Console
 
 from console.commands.rollout_commands import start_rollout
 from console.exits import Exit
 from console.home import connections
-from console.live.live_view import Viewer, follow
+from console.live.live_view import Viewer, follow_live
 from console.local_stack.demo_summary import show_summary
-from console.local_stack.stack_commands import say, show_urls
-from demo.faults import BLUNT as FAULT_KINDS
+from console.local_stack.stack_commands import flag_system, say, show_urls
+from demo.batch_patches.faults import BLUNT as FAULT_KINDS
+from demo.unleash.server import ADMINISTRATOR
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.journal.state import Phase
@@ -28,19 +27,13 @@ STARTED_BY = "release-engineer@company.com"
 _LONGEST = timedelta(minutes=15)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the demo command."""
-    app.command()(demo)
-
-
 def demo(
-    fault: Annotated[str | None, typer.Option(help=f"Release a bad build: {', '.join(FAULT_KINDS)}.")] = None,
-    approve: Annotated[str, typer.Option(help="ask at every gate (here or in the UI), or auto.")] = "ask",
-    plan: Annotated[str, typer.Option(help="The plan to rehearse.")] = "rehearsal.yaml",
-    pace: Annotated[str | None, typer.Option(help="How long one plan day takes; left out: the plan's own.")] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything running; end it with `tidegate down`.")
-    ] = False,
+    fault: str | None = None,
+    approve: str = "ask",
+    plan: str = "rehearsal.yaml",
+    pace: str | None = None,
+    keep: bool = False,
+    flags: str = "flagd",
 ) -> None:
     """Roll a real service out to 100 % in four waves, or see a bad release rolled back automatically."""
     from console.local_stack.stack import down, running_stack, up
@@ -49,6 +42,7 @@ def demo(
         raise NotAllowed(f"--fault: found {fault!r}, allowed are {', '.join(FAULT_KINDS)}")
     if approve not in ("ask", "auto"):
         raise NotAllowed(f"--approve: found {approve!r}, allowed are ask, auto")
+    system = flag_system(flags)
     try:
         day = parse_pace(pace) if pace else timedelta(seconds=15)
     except ValueError as error:
@@ -60,8 +54,12 @@ def demo(
     started_here = running_stack() is None
     as_expected = False
     try:
-        stack = up(day.total_seconds(), say)
+        stack = up(day.total_seconds(), say, system)
         show_urls(stack.urls())
+        if stack.parts.unleash is not None:
+            out.print(
+                f"Unleash: log in as {ADMINISTRATOR}; the password is in {stack.parts.unleash.secrets}", soft_wrap=True
+            )
         httpx.delete(f"{stack.parts.service_url}/faults", timeout=30).raise_for_status()
         name = start_rollout(plan, STARTED_BY, pace, approve)
         where = f"TIDEGATE_HOME={os.environ['TIDEGATE_HOME']} " if "TIDEGATE_HOME" in os.environ else ""
@@ -69,7 +67,7 @@ def demo(
         out.print(f"  {where}tidegate status {name}", soft_wrap=True)
         run = OpenRollout(connections(), name)
         viewer = Viewer(run, stack.prefect_url, ask=approve == "ask")
-        shares = follow(run, viewer, fault=fault, service=stack.parts.service_url, deadline=_LONGEST)
+        shares = follow_live(run, viewer, fault=fault, service=stack.parts.service_url, deadline=_LONGEST)
         as_expected = run.state.phase is (Phase.ROLLED_BACK if fault else Phase.FINISHED)
         show_summary(run, shares, stack.parts.inbox_url, fault)
     finally:

@@ -7,10 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.rollout.session import OpenRollout
-from tidegate.pages.tables import seconds_between
 from tidegate.values.promql_template import selector
 from tidegate.values.samples import Sample
-from tidegate.values.units import format_percent
+from tidegate.values.units import format_percent, seconds_between
 
 Shares = dict[int, tuple[float, float]]
 out = Console(highlight=False)

@@ -1,5 +1,6 @@
 """Putting Tidegate on a Prefect server: work pools, blocks and deployments, in one repeatable go."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,13 +13,17 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
 from blocks.errors import ConnectionFault
-from blocks.kit import register_kit
-from console.home import PROJECT
+from blocks.prefect_blocks.register_kit import register_kit
+from console.home import INSTALLED, PROJECT
 from console.local_stack.automations import set_up_automations
 from engine.prefect_api.work_pools import CARRIES
 
 _PATIENCE_SECONDS = 900.0
 _SAY_EVERY_SECONDS = 15.0
+ANYWHERE = """
+pull:
+  - prefect.deployments.steps.set_working_directory: {directory: .}
+"""
 
 
 class DeployFailed(ConnectionFault):
@@ -39,10 +44,13 @@ def deploy(
                 client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
             except ObjectAlreadyExists:
                 continue
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+    with (
+        tempfile.TemporaryDirectory(prefix="tidegate-deploy-") as folder,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
+    ):
         flows = subprocess.Popen(
             [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-            cwd=PROJECT,
+            cwd=_declared(Path(folder)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -62,6 +70,37 @@ def deploy(
         say("setting up automations")
         with get_client(sync_client=True) as client:
             set_up_automations(client)
+
+
+def automations_wanted(asked: bool | None) -> tuple[bool, str]:
+    """Whether automations are to be set up, and what is said where nobody asked and they are left out.
+
+    Prefect's server tells nobody which database it has, so its own variable has to stand here, too.
+    """
+    if asked is not None:
+        return asked, ""
+    named = os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "")
+    if named.startswith("postgresql"):
+        return True, ""
+    found = "SQLite" if named.startswith("sqlite") else "not known here"
+    return False, (
+        f"; automations are left out, since the database of Prefect's server is {found} (on SQLite they make it "
+        "stall). A lost run is found by the watch's schedule within a minute. On PostgreSQL: "
+        "`tidegate deploy --automations`"
+    )
+
+
+def _declared(folder: Path) -> Path:
+    """Where the deployments are declared: the checkout, or this folder with what the wheel brings.
+
+    From a checkout runs begin where it lies, so that what is in it counts. Installed, they begin wherever their worker
+    puts them: each machine has its own place for site-packages.
+    """
+    if not INSTALLED:
+        return PROJECT
+    text = (PROJECT / "prefect.yaml").read_text(encoding="utf-8")
+    (folder / "prefect.yaml").write_text(text + ANYWHERE, encoding="utf-8")
+    return folder
 
 
 def _wait(flows: subprocess.Popen[bytes], say: Callable[[str], None], alive: Callable[[], bool]) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 
 from blocks.errors import ConnectionFault
-from console.commands.dashboard_commands import PORT
-from console.home import NotFound, home, kit_path
+from console.home import DASHBOARD_PORT, NotFound, home, kit_path
 from console.local_stack.deploying import deploy
 from console.local_stack.stack_kit import write_demo_kit
 from console.local_stack.stack_processes import (
@@ -25,7 +24,7 @@ from console.local_stack.stack_processes import (
 )
 from demo.processes import PartFailed, Process, ended_early, free_port, free_port_or, is_running, stop_processes
 from demo.provision import find_prometheus
-from demo.stack import Parts, start_parts, stop_parts
+from demo.stack import FlagSystem, Parts, start_parts, stop_parts
 from engine.prefect_api.work_pools import CARRIES, pool_problems
 
 # A busy machine needs far longer than the usual eleven seconds; what lives and is merely slow is waited for.
@@ -53,12 +52,14 @@ class Stack:
 
     def urls(self) -> dict[str, str]:
         """Every page a person may open."""
+        unleash = self.parts.unleash
         return {
             "Dashboard": self.dashboard_url,
             "Prefect": self.prefect_url,
             "Prometheus": self.parts.prometheus_url,
             "Inbox": self.parts.inbox_url,
             "Service": self.parts.service_url,
+            **({"Unleash": unleash.url} if unleash else {}),
         }
 
     @property
@@ -106,17 +107,23 @@ def the_stack() -> Stack:
     return stack
 
 
-def up(day_seconds: float, say: Say) -> Stack:
+def up(day_seconds: float, say: Say, flag_system: FlagSystem = "flagd") -> Stack:
     """Start everything and return when all answers; what is up already is kept, and gone on with.
 
-    Raises PartFailed or ConnectionFault. Once the server answers, what is up stays for the next `up`, or for `down`.
+    Raises PartFailed, also where the flag of what is up is in another system, or ConnectionFault.
+    Once the server answers, what is up stays for the next `up`, or for `down`.
     """
     stack = running_stack()
     if stack is not None and not stack.is_running:
         down(say)
         stack = None
     if stack is None:
-        stack = _noted(_base(day_seconds, say))
+        stack = _noted(_base(day_seconds, say, flag_system))
+    if stack.parts.flag_system != flag_system:
+        raise PartFailed(
+            f"found a stack whose flag is in {stack.parts.flag_system}, wanted is {flag_system}: "
+            "end it first with `tidegate down`"
+        )
     if stack.is_whole:
         return stack
     try:
@@ -126,21 +133,28 @@ def up(day_seconds: float, say: Say) -> Stack:
         raise
 
 
-def _base(day_seconds: float, say: Say) -> Stack:
+def _base(day_seconds: float, say: Say, flag_system: FlagSystem) -> Stack:
     """The server and the demo's parts, or, when one of them fails, nothing."""
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     # The rehearsal's pages link the dashboard at its usual port.
-    port, dashboard_port = free_port(), free_port_or(PORT)
+    port, dashboard_port = free_port(), free_port_or(DASHBOARD_PORT)
     url = f"http://127.0.0.1:{port}"
     server: Process | None = None
     parts: Parts | None = None
     try:
         with ThreadPoolExecutor(max_workers=2) as side_by_side:
             say("starting Prefect's server, the service, its load, Prometheus and the inbox")
+            if flag_system == "unleash":
+                say("starting Unleash and its PostgreSQL, which takes up to two minutes: it makes its tables")
             waiting = side_by_side.submit(
-                start_parts, folder, folder / "flags.json", prometheus=find_prometheus(), day_seconds=day_seconds
+                start_parts,
+                folder,
+                folder / "flags.json",
+                prometheus=find_prometheus(),
+                day_seconds=day_seconds,
+                flag_system=flag_system,
             )
             server = start_server(port, prefect_environment(f"{url}/api"))
             try:
@@ -158,7 +172,7 @@ def _base(day_seconds: float, say: Say) -> Stack:
 
 
 def _completed(stack: Stack, say: Say) -> Stack:
-    from console.prefect_runs import start_run
+    from engine.prefect_api.runs import start_run
 
     environment = prefect_environment(stack.api)
     use_settings(environment)

@@ -1,24 +1,19 @@
 """`tidegate up`, `down` and `deploy`: the local stack, and a Prefect server of your own."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from console.home import kit_path
-from console.options import Json
+from engine.rollout.not_allowed import NotAllowed
+
+if TYPE_CHECKING:
+    from demo.stack import FlagSystem
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the stack commands."""
-    app.command()(up)
-    app.command()(down)
-    app.command()(deploy)
 
 
 def say(text: str) -> None:
@@ -34,14 +29,21 @@ def show_urls(urls: dict[str, str]) -> None:
     out.print(table)
 
 
-def up(
-    day: Annotated[float, typer.Option(help="Seconds that one day of the load's daily curve takes.")] = 15.0,
-    as_json: Json = False,
-) -> None:
+def flag_system(flags: str) -> "FlagSystem":
+    """Which flag system `--flags` names; raises NotAllowed."""
+    from demo.stack import FLAG_SYSTEMS
+
+    for known in FLAG_SYSTEMS:
+        if flags == known:
+            return known
+    raise NotAllowed(f"--flags: found {flags!r}, allowed are {', '.join(FLAG_SYSTEMS)}")
+
+
+def up(day: float = 15.0, as_json: bool = False, flags: str = "flagd") -> None:
     """Start the local stack (Prefect server, workers, dashboard, Prometheus, demo service, load, inbox)."""
     from console.local_stack.stack import up as start_stack
 
-    stack = start_stack(day, say)
+    stack = start_stack(day, say, flag_system(flags))
     if as_json:
         print(json.dumps(stack.urls()))
         return
@@ -58,18 +60,16 @@ def down() -> None:
     out.print("stopped" if stop_stack(say) else "nothing was running")
 
 
-def deploy(
-    automations: Annotated[
-        bool, typer.Option(help="Let missing heartbeats and crashes start the watch at once (not on SQLite).")
-    ] = True,
-) -> None:
+def deploy(automations: bool | None = None) -> None:
     """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
 
     Run it again after every change; nothing is there twice.
     """
+    from console.local_stack.deploying import automations_wanted
     from console.local_stack.deploying import deploy as put
     from console.prefect_runs import use_named_server
 
     use_named_server()
-    put(kit_path(), say, automations=automations)
-    out.print("deployed")
+    wanted, why = automations_wanted(automations)
+    put(kit_path(), say, automations=wanted)
+    out.print(f"deployed{why}")

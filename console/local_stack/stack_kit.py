@@ -1,10 +1,12 @@
 """The kit file of the local stack: every part's connection, all of them for rehearsals."""
 
 from pathlib import Path
+from typing import Any
 
 from blocks.kit import write_kit
 from console.home import kit_path
 from demo.stack import Parts, named_commands, named_sources
+from demo.unleash.server import ENVIRONMENT, UnleashPart
 
 
 def write_demo_kit(folder: Path, parts: Parts) -> None:
@@ -14,7 +16,7 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
         kit_path(),
         {
             "journal": {"url": f"sqlite:///{folder / 'journal.db'}", **rehearsal},
-            "flags": {"path": parts.flag_file, **rehearsal},
+            "flags": {**(_unleash(parts.unleash) if parts.unleash else {"path": parts.flag_file}), **rehearsal},
             "prometheus": {"url": parts.prometheus_url, **rehearsal},
             "slack": {"token": "xoxb-demo", "base_url": parts.slack_url, **rehearsal},
             "pagerduty": {
@@ -37,3 +39,15 @@ def write_demo_kit(folder: Path, parts: Parts) -> None:
             "evidence": {"folder": parts.evidence, **rehearsal},
         },
     )
+
+
+def _unleash(part: UnleashPart) -> dict[str, Any]:
+    return {
+        "block": "tidegate-unleash",
+        "url": part.url,
+        "environment_name": ENVIRONMENT,
+        "token": part.tidegate_token,
+        # The demo's service asks each second; the server itself takes up to one to notice a change.
+        "propagation_seconds": 3,
+        "timeout_seconds": 5,
+    }

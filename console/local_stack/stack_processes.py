@@ -25,7 +25,7 @@ def prefect_environment(api: str) -> dict[str, str]:
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        # In the V2 UI of 3.9.1 a gate's form does not show which statement a switch stands for; the V1 UI does.
+        # In the V2 UI of 3.9.1 a gate's evidence is raw Markdown; in the V1 UI it is a page.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_CLI_PROMPT": "false",

@@ -19,7 +19,7 @@ from engine.exposure.step_back import step_back
 from engine.notices.background_worker import BackgroundWorker
 from engine.notices.delivery import deliver
 from engine.rollback.full_rollback import full_rollback
-from engine.rollback.journal_fallback import merge_quietly, spill, what_is_kept
+from engine.rollback.journal_fallback import merge_quietly, what_is_kept, write_fallback
 from engine.rollback.rollback import (
     has_ended_at_zero,
     prove,
@@ -30,11 +30,11 @@ from engine.rollback.rollback import (
 )
 from engine.rollback.unknown_flag import must_be_known
 from engine.rollback.zero import Zeroed, zero_flag
-from engine.rollout.resolve_rollout import NotOne, may_turn_back, the_last_rollout, the_open_rollout
+from engine.rollout.resolve_rollout import NotOne, may_roll_back, the_last_rollout, the_open_rollout
 from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, UnknownRollout, utc_now, why_unread
-from tidegate.journal.exposure_bodies import RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
 from tidegate.notices.rollback_texts import step_lines
-from tidegate.pages.tables import seconds_between
+from tidegate.values.units import seconds_between
 from tidegate.views.status import status_json
 
 out = Console(highlight=False)
@@ -55,7 +55,7 @@ class Order:
     create: bool = False
 
 
-def turn_back(order: Order, early: EarlyZero | None) -> None:
+def roll_back_by_command(order: Order, early: EarlyZero | None) -> None:
     """Record and prove what was zeroed already, or find out what is meant and zero it; ends with the exit code."""
     if early is not None:
         _say(early.flag, early.zeroed)
@@ -78,7 +78,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         run = OpenRollout(via, name or _meant(via, order.flag, zeroed))
         merge_quietly(run)
         if zeroed is None:
-            if not may_turn_back(run, full=order.full):
+            if not may_roll_back(run, full=order.full):
                 out.print(f"{run.rollout} is {run.state.phase.value.replace('_', ' ')} already; nothing to do")
                 return
             zeroed = _zero(via, run.flag, run.rollout)
@@ -87,7 +87,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
             raise
         log.print(f"{key}: {unknown_rollout}. Look at the key's spelling; nothing is proven.", markup=False)
         raise typer.Exit(Exit.NO_GO) from None
-    except Exception as fault:  # a zero that was written is told and kept, whatever the journal holds
+    except Exception as fault:  # a zero that was written is reported and kept, whatever the journal holds
         if zeroed is None:
             raise
         _keep_without_journal(key, name, zeroed, order, f"The journal cannot be read ({why_unread(fault)})")
@@ -97,7 +97,7 @@ def turn_back(order: Order, early: EarlyZero | None) -> None:
         raise
     except Exception as fault:  # noqa: BLE001 - as above
         if run.state.rollback is None:
-            spill(run.rollout, run.flag, _body(zeroed, order))
+            write_fallback(run.rollout, run.flag, _body(zeroed, order))
         log.print(f"NOT proven: what follows zero failed ({why_unread(fault)}).", markup=False)
         raise typer.Exit(Exit.UNREACHABLE) from None
 
@@ -129,7 +129,7 @@ def lower(rollout: str | None, flag: str | None, wave: int, *, who: str, reason:
 
 
 def _keep_without_journal(key: str, name: str, zeroed: Zeroed, order: Order, why: str) -> NoReturn:
-    spill(name, key, _body(zeroed, order))
+    write_fallback(name, key, _body(zeroed, order))
     kept = what_is_kept(key, zeroed.ordered_at)
     log.print(f"{why}. {kept}. NOT proven: the plan's counter is not known without the journal.", markup=False)
     raise typer.Exit(Exit.UNREACHABLE) from None
@@ -161,7 +161,7 @@ def _after_zero(run: OpenRollout, zeroed: Zeroed, order: Order) -> None:
     beside.do("notices", lambda: _deliver(run))
     if order.full:
         full_rollback(run, by=order.who, confirmed=order.confirmed)
-        for line in step_lines(run.state.steps.values()):
+        for line in step_lines(run.state.recovery.steps.values()):
             log.print(line, markup=False)
     log.print("proving ...")
     proof = prove_again(run, zeroed, by=order.who) if again else prove(run)
@@ -194,7 +194,7 @@ def complete(row: RolloutRow, zeroed: Zeroed, *, who: str, reason: str) -> tuple
         run = OpenRollout(connections(), row.rollout)
     except Exception as fault:  # noqa: BLE001 - a zero that was written is kept, whatever else is wrong
         body = rollback_body(zeroed, reason=reason, criterion="by hand", by=who)
-        spill(row.rollout, row.flag, body)
+        write_fallback(row.rollout, row.flag, body)
         return (
             False,
             f"Not proven: it cannot be read ({why_unread(fault)}). {what_is_kept(row.flag, zeroed.ordered_at)}.",

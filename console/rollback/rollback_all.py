@@ -30,7 +30,7 @@ log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FlagOutcome:
     """What became of one open rollout: its flag at zero and when, proven, and the sentence that says so."""
 
     row: RolloutRow
@@ -83,24 +83,26 @@ def _confirm(rows: Iterable[RolloutRow], yes: bool) -> None:
         raise NotAllowed("--all was not confirmed; nothing was changed")
 
 
-def _zero(via: ZeroParts, row: RolloutRow, anyway: bool) -> Outcome:
+def _zero(via: ZeroParts, row: RolloutRow, anyway: bool) -> FlagOutcome:
     try:
         check_rollback_possible(via.journal, rollout=row.rollout, anyway=anyway)
     except RollbackImpossible as late:
-        return Outcome(row, None, False, False, f"NOT at zero: {late}")
+        return FlagOutcome(row, None, False, False, f"NOT at zero: {late}")
     zeroed = zero_flag(via, row.flag, row.rollout, utc_now())
     if zeroed.zero_at is None:
-        return Outcome(row, zeroed, False, False, f"NOT at zero: {zeroed.problem}")
+        return FlagOutcome(row, zeroed, False, False, f"NOT at zero: {zeroed.problem}")
     took = (zeroed.zero_at - zeroed.ordered_at).total_seconds()
-    return Outcome(row, zeroed, True, False, f"at zero after {took:.1f} s")
+    return FlagOutcome(row, zeroed, True, False, f"at zero after {took:.1f} s")
 
 
-def _not_in_time(row: RolloutRow) -> Outcome:
+def _not_in_time(row: RolloutRow) -> FlagOutcome:
     waited = f"{ZERO_PATIENCE.total_seconds():g} s"
-    return Outcome(row, None, False, False, f"NOT at zero: no answer within {waited}; it is not known what it serves")
+    return FlagOutcome(
+        row, None, False, False, f"NOT at zero: no answer within {waited}; it is not known what it serves"
+    )
 
 
-def _follow(outcome: Outcome, who: str, reason: str) -> Outcome:
+def _follow(outcome: FlagOutcome, who: str, reason: str) -> FlagOutcome:
     """Record and prove; whatever fails there, the zero stands, and is kept for the journal."""
     from console.rollback.complete_rollback import complete
 
@@ -115,12 +117,12 @@ def _follow(outcome: Outcome, who: str, reason: str) -> Outcome:
 
 def _side_by_side(
     rows: tuple[RolloutRow, ...],
-    job: Callable[[RolloutRow], Outcome],
+    job: Callable[[RolloutRow], FlagOutcome],
     patience: timedelta,
-    late: Callable[[RolloutRow], Outcome],
-) -> list[Outcome]:
+    late: Callable[[RolloutRow], FlagOutcome],
+) -> list[FlagOutcome]:
     """The job for each row, in threads that hold up neither each other nor the end of the process."""
-    found: dict[RolloutRow, Outcome] = {}
+    found: dict[RolloutRow, FlagOutcome] = {}
 
     def one(row: RolloutRow) -> None:
         try:
@@ -137,7 +139,7 @@ def _side_by_side(
     return [found.get(row) or late(row) for row in rows]
 
 
-def _print(outcomes: list[Outcome], as_json: bool) -> None:
+def _print(outcomes: list[FlagOutcome], as_json: bool) -> None:
     if as_json:
         listed = [
             {"rollout": o.row.rollout, "flag": o.row.flag, "at_zero": o.at_zero, "proven": o.proven, "said": o.sentence}

@@ -6,18 +6,16 @@ from typing import Annotated
 
 import typer
 
+from console.completing import open_rollouts, waves
 from console.options import Json
 
 STEPS = ("load_balancer", "stop_service", "flush_cache", "restore")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(rollback)
-
-
 def rollback(
-    rollout: Annotated[str | None, typer.Argument(help="The rollout; left out: the open one.")] = None,
+    rollout: Annotated[
+        str | None, typer.Argument(help="The rollout; left out: the open one.", autocompletion=open_rollouts)
+    ] = None,
     flag: Annotated[str | None, typer.Option(help="The flag's key; enough even while the journal is away.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "Ordered on the command line.",
     who: Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are.")] = "somebody on the command line",
@@ -27,7 +25,7 @@ def rollback(
     ] = None,
     to_wave: Annotated[
         int | None,
-        typer.Option(help="Lower to this earlier wave instead, where the plan allows it."),
+        typer.Option(help="Lower to this earlier wave instead, where the plan allows it.", autocompletion=waves),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Although legacy is not ready to take all back.")] = False,
     create: Annotated[
@@ -68,9 +66,9 @@ def rollback(
 
     early = zero_early(rollout, flag, anyway=anyway, create=create)
 
-    from console.rollback.complete_rollback import Order, turn_back
+    from console.rollback.complete_rollback import Order, roll_back_by_command
 
-    turn_back(Order(rollout, flag, reason, who, full, confirmed, as_json, create), early)
+    roll_back_by_command(Order(rollout, flag, reason, who, full, confirmed, as_json, create), early)
 
 
 def _go_first() -> None:

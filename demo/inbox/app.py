@@ -16,6 +16,7 @@ from demo.inbox.pagerduty import PagerDuty
 from demo.inbox.slack import Slack
 from demo.inbox.status_page import StatusPage
 from demo.inbox.store import KINDS, Store
+from demo.inbox.webhook import Webhook
 
 
 def create_app(store: Store, smtp_port: int) -> Starlette:
@@ -69,5 +70,6 @@ def create_app(store: Store, smtp_port: int) -> Starlette:
             *Slack(store).routes(),
             *PagerDuty(store).routes(),
             *StatusPage(store).routes(),
+            *Webhook(store).routes(),
         ],
     )

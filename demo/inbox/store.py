@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["slack", "pagerduty", "mail", "status"]
+Kind: TypeAlias = Literal["slack", "pagerduty", "mail", "status", "webhook", "teams"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Message: TypeAlias = dict[str, Any]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from blocks.errors import ConnectionFault, Refused
 from blocks.flags.backend import Leasing
 from engine.rollout.session import OpenRollout
-from tidegate.journal.exposure_bodies import LeaseRenewed
+from tidegate.journal.bodies.exposure_bodies import LeaseRenewed
 from tidegate.rollout.lease import lease_end, renewal_due
 from tidegate.rollout.permit import Permit
 from tidegate.values.exposure import Exposure
@@ -32,6 +32,8 @@ def write_exposure(
 def renew_lease(run: OpenRollout, now: datetime) -> None:
     """Put the end of the exposure off, when enough of its time is used up; what fails is tried at the next look."""
     backend, claim, state = run.connections.flags, run.claim, run.state
+    if state.lease_until is None:
+        return
     until = lease_end(run.plan, state.exposure, now)
     if claim is None or until is None or state.goes_no_further or not isinstance(backend, Leasing):
         return

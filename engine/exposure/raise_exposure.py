@@ -10,7 +10,7 @@ from engine.exposure.lease import write_exposure
 from engine.exposure.permits import MayNotRaise, permit_to_raise
 from engine.exposure.revert_raise import revert_raise
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.exposure_bodies import RaiseBegun, Raised
+from tidegate.journal.bodies.exposure_bodies import RaiseBegun, Raised
 from tidegate.journal.state import RolloutState
 from tidegate.rollout.permit import Permit, forbids_raising
 from tidegate.values.exposure import Exposure
@@ -44,7 +44,7 @@ def raise_exposure(run: OpenRollout, wave: int) -> bool:
     try:
         revision, lease = _written(run, wave, permit)
         at: datetime = utc_now()
-        # What was written meanwhile, a hold above all, was told to people: the raise must not come behind it.
+        # What was written meanwhile, a hold above all, people were notified of: the raise must not come behind it.
         if (
             run.append(Raised(wave, permit.exposure, permit.epoch, revision, lease), at, unless=forbidden, fenced=True)
             is None

@@ -5,9 +5,9 @@ import logging
 from blocks.errors import ConnectionFault
 from engine.exposure.lease import write_exposure
 from engine.exposure.seize_claim import seize_flag
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.exposure_bodies import RaiseReverted
+from tidegate.journal.bodies.exposure_bodies import RaiseReverted
 from tidegate.notices.raise_texts import raise_reverted
 
 _log = logging.getLogger("tidegate.exposure")
@@ -48,7 +48,7 @@ def revert_unfinished(run: OpenRollout) -> None:
 
 
 def stop_raise(run: OpenRollout, reason: str) -> None:
-    """Where a raise is under way: shut its writer out and lower what it wrote, so that what people are told holds.
+    """Where a raise is under way: shut its writer out and lower what it wrote, so that what people know holds.
 
     What cannot be done now is done at the next guard check; nobody is kept waiting for it.
     """

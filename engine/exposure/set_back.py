@@ -3,9 +3,9 @@
 import logging
 
 from blocks.flags.backend import FlagReading, SettingBack
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.session import OpenRollout
-from tidegate.notices.raise_texts import newer_than_journal, set_back
+from tidegate.notices.raise_texts import set_back
 from tidegate.values.exposure import Exposure
 
 _log = logging.getLogger("tidegate.exposure")
@@ -14,7 +14,7 @@ _log = logging.getLogger("tidegate.exposure")
 def read_settled(run: OpenRollout, allowed: Exposure, epoch: int | None) -> FlagReading:
     """What is served, once a value of an epoch before `epoch` that exposes more than `allowed` was set back.
 
-    People are told; what cannot be told stops nothing. Raises what the flag's backend raises.
+    People are notified; a notice that cannot be queued stops nothing. Raises what the flag's backend raises.
     """
     backend = run.connections.flags
     if epoch is None or not isinstance(backend, SettingBack):
@@ -24,11 +24,6 @@ def read_settled(run: OpenRollout, allowed: Exposure, epoch: int | None) -> Flag
         _log.error("%s was %s by a late writer and is set back to %s", run.flag, was.description, seen.description)
         try:
             notify(run, set_back(run.plan, run.state, was.description, was.revision, seen.description))
-        except Exception as fault:  # noqa: BLE001 - the flag is where it belongs, told or not
-            _log.error("that %s was set back is not told: %s", run.flag, fault)
+        except Exception as fault:  # noqa: BLE001 - the flag is where it belongs, reported or not
+            _log.error("that %s was set back is not reported: %s", run.flag, fault)
     return seen
-
-
-def tell_newer(run: OpenRollout, reason: str) -> None:
-    """Page that a flag was written by somebody of whom the journal knows nothing."""
-    notify(run, newer_than_journal(run.plan, run.state, reason))

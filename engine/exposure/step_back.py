@@ -6,11 +6,12 @@ from blocks.errors import NotTaken
 from engine.exposure.lease import write_exposure
 from engine.exposure.seize_claim import seize_flag
 from engine.measuring.measure import drift_of
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.exposure_bodies import Lowered, LoweringBegun
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.bodies.exposure_bodies import Lowered, LoweringBegun
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import RolloutState
 from tidegate.notices.texts import lowered
 from tidegate.rollout.step_back import forbids_stepping_back
 from tidegate.values.exposure import ZERO

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NoReturn
 
 from engine.gates.verify_code import alone, proof_of
-from engine.rollout.open import NotPermitted
+from engine.rollout.open import NotAuthorized
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import approvers_of
-from tidegate.journal.people_bodies import OrderGiven
-from tidegate.journal.refusals import Refused, is_news
+from tidegate.journal.bodies.people_bodies import OrderGiven
+from tidegate.journal.refusals import RefusedOrder, is_news
 from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Approvals
 
@@ -33,7 +33,7 @@ def approvers_of_any_gate(run: OpenRollout) -> tuple[str, ...]:
 def must_be_allowed(
     run: OpenRollout, person: str, what: str, given: Given, people: Sequence[str] | None = None
 ) -> None:
-    """Raises NotPermitted for anybody but these approvers, or without the code that the plan asks for.
+    """Raises NotAuthorized for anybody but these approvers, or without the code that the plan asks for.
 
     Either way it stands in the journal; a code is spent by it.
     """
@@ -50,24 +50,24 @@ def must_be_allowed(
         weighs = proof.step is not None or proof.wrong
 
         def known(state: RolloutState) -> bool:
-            return not weighs and not is_news(state.refusals, Refused(utc_now(), what, person, problem))
+            return not weighs and not is_news(state.refusals, RefusedOrder(utc_now(), what, person, problem))
 
         run.append(body, unless=known, under=claim)
     if problem:
-        raise NotPermitted(problem)
+        raise NotAuthorized(problem)
 
 
 def refuse(run: OpenRollout, person: str, what: str, given: Given, why: str) -> NoReturn:
-    """Write down that the order was refused, and raise NotPermitted; nothing else changes."""
+    """Write down that the order was refused, and raise NotAuthorized; nothing else changes."""
     record_refusal(run, person, what, given, why)
-    raise NotPermitted(why)
+    raise NotAuthorized(why)
 
 
 def record_refusal(run: OpenRollout, person: str, what: str, given: Given, why: str) -> None:
     """Write down that the order was refused and why: once, and not without end."""
 
     def known(state: RolloutState) -> bool:
-        return not is_news(state.refusals, Refused(utc_now(), what, person, why))
+        return not is_news(state.refusals, RefusedOrder(utc_now(), what, person, why))
 
     run.append(OrderGiven(what, person, given.via, why), unless=known)
 

@@ -9,7 +9,7 @@ from engine.gates.code_memory import code_memory
 from engine.gates.private_json import PrivateFileError
 from engine.gates.totp_seeds import ApproversError, approvers_path, read_seeds
 from engine.rollout.identity import utc_now
-from tidegate.gates.codes import CodeProof, prove
+from tidegate.gates.codes import CodeProof, prove_code
 
 
 class CodeJudge(Protocol):
@@ -34,11 +34,11 @@ class SeedsCodeJudge:
         try:
             seed = read_seeds(self._seeds).get(person)
             if seed is None:
-                return prove(person, None, code, given_at, ())
+                return prove_code(person, None, code, given_at, ())
             with code_memory(self._seeds) as memory:
                 if (before := memory.answered(person, use)) is not None:
                     return before
-                proof = prove(person, seed, code, given_at, memory.of(person))
+                proof = prove_code(person, seed, code, given_at, memory.of(person))
                 if proof.step is not None or proof.wrong:
                     memory.add(person, proof, use, utc_now())
                 return proof

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from blocks.journal.freezes import why_frozen
-from engine.gates.gate_context import old_path_now, rollback_words
+from engine.gates.gate_context import earlier_rollback_words, old_path_now
 from engine.measuring.measure import entry_findings
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.session import OpenRollout, utc_now
+from tidegate.gates.answer import rejection
 from tidegate.gates.approval import (
     MAX_NOTE,
     Answer,
@@ -21,7 +22,6 @@ from tidegate.gates.approval import (
     human_findings,
 )
 from tidegate.gates.binding import worse_than_shown
-from tidegate.gates.rejection import rejection
 from tidegate.gates.statements import (
     Statement,
     field_name,
@@ -32,14 +32,14 @@ from tidegate.gates.statements import (
     statements_of,
 )
 from tidegate.gates.votes import active_approvals
-from tidegate.journal.fold_amendment import AMENDED
-from tidegate.journal.gate_bodies import GateAnswered, GateDecided, GateOpened
+from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided, GateOpened
+from tidegate.journal.reducers.fold_amendment import AMENDED
 from tidegate.journal.state import GateRecord, Phase, RolloutState
 from tidegate.notices.texts import gate_waiting
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.values.verdict import Finding, worst
 
-_TOLD = (Outcome.REFUSED.value, "withdrawn", AMENDED)
+_SHOWN_AGAIN = (Outcome.REFUSED.value, "withdrawn", AMENDED)
 
 
 def evidence(run: OpenRollout, wave: int) -> tuple[Finding, ...]:
@@ -54,7 +54,7 @@ def stated_so_far(run: OpenRollout, wave: int, now: datetime) -> dict[str, str]:
 
 
 def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
-    """The gate that waits for an answer; opened, and people told, only if this run has not opened it yet.
+    """The gate that waits for an answer; opened, and people notified, only if this run has not opened it yet.
 
     A gate that waits in another run (cancelled, lost) is opened anew, so that an answer wakes the run that asks now.
     """
@@ -62,17 +62,17 @@ def open_gate(run: OpenRollout, wave: int, flow_run: str) -> GateRecord:
     if gate is not None and _is_asked(run.state, wave, flow_run):
         return gate
     # Counted approvals and holds stand in the form by themselves; only a refusal has to be explained.
-    refused = gate is not None and gate.wave == wave and gate.outcome in _TOLD
+    refused = gate is not None and gate.wave == wave and gate.outcome in _SHOWN_AGAIN
     refusal = gate.reason if gate is not None and refused else ""
     findings, now = evidence(run, wave), utc_now()
     body = GateOpened(
         wave=wave,
-        attempt=run.state.gate_attempts.get(wave, 0) + 1,
+        attempt=run.state.votes.attempts.get(wave, 0) + 1,
         verdict=worst(f.verdict for f in findings),
         findings=[f.to_json() for f in findings],
         refusal=refusal,
         flow_run=flow_run,
-        rolled_back_before=rollback_words(run, wave),
+        rolled_back_before=earlier_rollback_words(run, wave),
         old_path=[{"title": x.title, "shown": x.shown, "level": x.level.value} for x in old_path_now(run, wave, now)],
     )
     run.append(body, unless=lambda s: not _may_ask(s, wave, flow_run), fenced=True)

@@ -6,8 +6,8 @@ from blocks.connections import OpenConnections
 from engine.measuring.answer_ages import answers_at
 from engine.rollout.resolve_rollout import drill_prefix
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.metric_levels import MetricLine, metric_line
-from tidegate.criteria.queries import metric_queries, metric_reading
+from tidegate.criteria.metrics.metric_levels import MetricLine, metric_line
+from tidegate.criteria.metrics.queries import metric_queries, metric_reading
 from tidegate.gates.approval import measured_entry
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.pages.tables import sentence
@@ -22,7 +22,7 @@ def rolled_back_before(connections: OpenConnections, flag: str) -> RolloutState 
     return before if before is not None and before.phase is Phase.ROLLED_BACK else None
 
 
-def rollback_words(run: OpenRollout, wave: int) -> str:
+def earlier_rollback_words(run: OpenRollout, wave: int) -> str:
     """That this rollout follows a rollback, when and why, for the gates before anybody was exposed; or empty."""
     before = rolled_back_before(run.connections, run.flag) if run.state.wave == 0 and wave == 1 else None
     if before is None or before.rollback is None:

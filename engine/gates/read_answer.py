@@ -11,8 +11,8 @@ from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import needs_code, read_answer
 from tidegate.gates.approval import Answer
 from tidegate.gates.codes import CodeProof
+from tidegate.journal.bodies.gate_bodies import GateAnswered
 from tidegate.journal.entries import canonical
-from tidegate.journal.gate_bodies import GateAnswered
 
 
 def take_answer(run: OpenRollout, wave: int, attempt: int, given: Mapping[str, Any], given_at: datetime) -> None:

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from blocks.connections import OpenConnections
-from blocks.errors import ClaimHeld, Unreachable
+from blocks.errors import ClaimHeld, Refused, Unreachable
 from blocks.journal.block import Claim
 from engine.gates.code_judge import code_judge
 from engine.rollout.session import INSTANCE_ID, utc_now
 from tidegate.gates.codes import REMEMBERED, CodeProof, locked, unused
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.gate_bodies import GateAnswered
+from tidegate.journal.bodies.lifecycle_bodies import NotUnderstood
+from tidegate.journal.bodies.people_bodies import OrderGiven
+from tidegate.journal.kinds import Kind
 
 CODES = "~codes"  # whoever judges a code holds this claim; no flag's key can begin so
 CLOCKS = timedelta(seconds=30)  # how far the clocks of Prefect's server and of the worker may differ
@@ -40,9 +43,14 @@ def _earlier(connections: OpenConnections, person: str, given_at: datetime) -> l
     since, found = given_at - REMEMBERED - CLOCKS, []
     for kind in (Kind.ANSWERED, Kind.ORDERED):
         for entry in connections.journal.recent(kind, since):
-            who = entry.body["answer"]["approver"] if kind is Kind.ANSWERED else entry.body["by"]
-            if who == person and entry.body.get("proof"):
-                found.append(CodeProof.from_json(entry.body["proof"]))
+            match entry.body:
+                case GateAnswered(answer=answer, proof=proof) if answer["approver"] == person and proof:
+                    found.append(CodeProof.from_json(proof))
+                case OrderGiven(by=by, proof=proof) if by == person and proof:
+                    found.append(CodeProof.from_json(proof))
+                case NotUnderstood(why=why):
+                    # It may be the very use of a code that is not to be used again.
+                    raise Refused(why)
     return found
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.alarm_test import AlarmTest, alarm_notice, outcome, still_counts
-from tidegate.journal.evidence_bodies import AlarmTested
-from tidegate.journal.state import TestRecord
+from tidegate.criteria.alerting.alarm_test import outcome, still_counts
+from tidegate.criteria.requests import AlarmSent
+from tidegate.journal.bodies.evidence_bodies import AlarmTested
+from tidegate.journal.evidence_records import TestRecord
+from tidegate.notices.alarm_test_text import alarm_notice
 from tidegate.notices.notice import Notice
 from tidegate.values.verdict import Verdict
 
@@ -17,28 +19,28 @@ _one_at_a_time = threading.Lock()
 Step = tuple[Verdict, str]
 
 
-def newest_test(seen: MetricSnapshot, id_: str, criterion: AlarmTest) -> TestRecord | None:
+def newest_test(seen: MetricSnapshot, id_: str, asked: AlarmSent) -> TestRecord | None:
     """The newest recorded test, or a test made now and recorded when there is none that counts."""
-    record = seen.run.state.tested.get(id_)
-    if not still_counts(record, criterion.fresh, seen.now):
+    record = seen.run.state.evidence.tested.get(id_)
+    if not still_counts(record, asked.fresh, seen.now):
         with _one_at_a_time:
             # Its own copy of the rollout, read afresh: another look may just have tested, here or elsewhere.
             run = seen.run.again()
-            if not still_counts(run.state.tested.get(id_), criterion.fresh, seen.now):
-                found = outcome(send_test(run, id_, criterion, seen))
+            if not still_counts(run.state.evidence.tested.get(id_), asked.fresh, seen.now):
+                found = outcome(send_test(run, id_, asked, seen))
                 run.append(AlarmTested.from_json({"criterion": id_, **found}), seen.now)
-            record = run.state.tested.get(id_)
+            record = run.state.evidence.tested.get(id_)
     return record
 
 
-def send_test(run: OpenRollout, id_: str, criterion: AlarmTest, seen: MetricSnapshot) -> dict[str, Step]:
+def send_test(run: OpenRollout, id_: str, asked: AlarmSent, seen: MetricSnapshot) -> dict[str, Step]:
     """What became of the rules' tests and of the alarm on each way; nobody is alarmed while the rules are broken."""
-    rules = _stepped(lambda: _rules(run, criterion.rules))
+    rules = _stepped(lambda: _rules(run, asked.rules))
     if rules[0] is not Verdict.PASS:
-        return {"rules": rules, **{way: (Verdict.INCONCLUSIVE, f"No test by {way}.") for way in criterion.reaches}}
+        return {"rules": rules, **{way: (Verdict.INCONCLUSIVE, f"No test by {way}.") for way in asked.reaches}}
     notice = alarm_notice(run.plan, run.rollout, id_, seen.now)
     ways = {"slack": lambda: _slack(run, notice), "pagerduty": lambda: _pagerduty(run, notice)}
-    return {"rules": rules, **{way: _stepped(ways[way]) for way in criterion.reaches}}
+    return {"rules": rules, **{way: _stepped(ways[way]) for way in asked.reaches}}
 
 
 def _stepped(step: Callable[[], Step]) -> Step:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from engine.measuring.shared_answers import shared
 from engine.rollout.session import OpenRollout
 from tidegate.values.freshness import (
     JUST_BEHIND,
@@ -24,7 +25,7 @@ _STEPS = 60  # in the window of a series that ended
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AgedQuery:
     """Queries that make one value, and how old its newest point may be; None: as its own series' interval tells."""
 
     queries: Mapping[str, str]
@@ -37,7 +38,7 @@ class Ages:
     def __init__(self, run: OpenRollout, now: datetime) -> None:
         self._run, self._now = run, now
 
-    def answers(self, questions: Iterable[Question]) -> dict[str, Reading]:
+    def answers(self, questions: Iterable[AgedQuery]) -> dict[str, Reading]:
         """What each query answers, with its newest point; NoData(stale) where that is too old to be evidence."""
         asked = [(question, ages_asked(tuple(question.queries.values()))) for question in questions]
         queries: dict[str, str] = {}
@@ -100,7 +101,8 @@ class Ages:
 
 def answers_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
     """What each query answers at that instant; trouble is NoData."""
+    prometheus = run.connections.prometheus
     try:
-        return run.connections.prometheus.instant(queries, now)
+        return shared(run.shared, (*queries.items(), now), lambda: prometheus.instant(queries, now))
     except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
         return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, now, type(error).__name__))

@@ -8,11 +8,12 @@ from engine.measuring.figures import figure
 from engine.measuring.sources import MetricSnapshot
 from engine.measuring.synthetic import probed
 from tidegate.criteria import requests
-from tidegate.criteria.counts import Counted, bounds_watched, of_present_stay
-from tidegate.criteria.queries import Widened, metric_queries, metric_reading, windowed_query
-from tidegate.criteria.references import reference_reading, zero_where_absent
-from tidegate.criteria.synthetic import Probed
-from tidegate.journal.state import TestRecord, WaveRecord
+from tidegate.criteria.comparisons.counts import Counted, bounds_watched, of_present_stay
+from tidegate.criteria.external.known_requests import Probed
+from tidegate.criteria.metrics.queries import Widened, metric_queries, metric_reading, windowed_query
+from tidegate.criteria.metrics.references import reference_reading, zero_where_absent
+from tidegate.journal.evidence_records import TestRecord
+from tidegate.journal.state import WaveRecord
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
 
@@ -83,13 +84,13 @@ class LiveAnswers(requests.Answers):
         return of_present_stay(found, self._seen.run.state.stays) if request.present_stay else found
 
     def counts_of_bounds(self, request: requests.CountsOfBounds) -> Sequence[Counted]:
-        """At the bounds that the day before the first wave chose, for good; until it is known, at every one."""
-        chosen = bounds_watched(request.series, self._seen.run.state.counts_before)
+        """At the bounds that the week before the first wave chose, for good; until it is known, at every one."""
+        chosen = bounds_watched(request.series, self._seen.run.state.evidence.counts_before)
         return [counted(self._seen, series) for series in (request.series if chosen is None else chosen)]
 
     def reference(self, request: requests.Reference) -> Reading | None:
         """As journalled."""
-        return reference_reading(self._seen.run.state.references, request.number, request.metric)
+        return reference_reading(self._seen.run.state.evidence.references, request.number, request.metric)
 
     def reviews(self, request: requests.Reviews) -> WaveRecord | None:
         """As journalled."""
@@ -101,4 +102,4 @@ class LiveAnswers(requests.Answers):
 
     def alarm_sent(self, request: requests.AlarmSent) -> TestRecord | None:
         """The newest recorded one, or one sent and recorded now."""
-        return newest_test(self._seen, self._id, request.asked)
+        return newest_test(self._seen, self._id, request)

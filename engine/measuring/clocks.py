@@ -17,14 +17,14 @@ def clocks_apart(connections: OpenConnections, *, already: bool = False) -> str:
 
 
 def clocks_ahead(connections: OpenConnections) -> dict[str, timedelta | None]:
-    """How far each clock is ahead of ours; None for one that cannot be told, as where nobody answers."""
+    """How far each clock is ahead of ours; None for one that cannot be determined, as where nobody answers."""
     return {
-        PROMETHEUS: _told(connections.prometheus.skew),
-        DATABASE: _told(connections.journal.skew),
+        PROMETHEUS: _skew_or_none(connections.prometheus.skew),
+        DATABASE: _skew_or_none(connections.journal.skew),
     }
 
 
-def _told(skew: Callable[[], timedelta | None]) -> timedelta | None:
+def _skew_or_none(skew: Callable[[], timedelta | None]) -> timedelta | None:
     with suppress(ConnectionFault):
         return skew()
     return None

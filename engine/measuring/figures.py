@@ -6,7 +6,7 @@ from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from engine.measuring.sources import MetricSnapshot
-from tidegate.criteria.figures import figure_in
+from tidegate.criteria.external.figures import figure_in
 from tidegate.values.samples import NoData, NoDataReason, Reading
 
 LONGEST = timedelta(seconds=3)
@@ -23,7 +23,7 @@ def web_of(seen: MetricSnapshot, source: str) -> Web:
 
 
 def figure(seen: MetricSnapshot, source: str, pointer: str) -> Reading:
-    """Given up well before the guard's next beat, whatever the source hangs on."""
+    """Given up well before the next guard check, whatever the source hangs on."""
     patience = LONGEST.total_seconds()
     try:
         web = web_of(seen, source)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from blocks.prometheus.block import Prometheus
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.highest_bucket import bucket_selector, factor_of, highest_finite
+from tidegate.plan.highest_bucket import bucket_selector, factor_of, highest_finite
 from tidegate.plan.model import Plan
 from tidegate.values.freshness import LOOKBACK
 from tidegate.values.promql_template import render
@@ -45,5 +45,5 @@ def told_as_least(run: OpenRollout, name: str, reading: Reading, now: datetime) 
 def _highest(run: OpenRollout, name: str, now: datetime) -> float | NoData | None:
     try:
         return highest_value(run.connections.prometheus, run.plan, name, now)
-    except Exception:  # noqa: BLE001 - only how a value is told depends on it
+    except Exception:  # noqa: BLE001 - only how a value is worded depends on it
         return None

@@ -9,7 +9,7 @@ from engine.measuring.sources import MetricSnapshot
 from tidegate.criteria.base import Judgement
 from tidegate.criteria.context import Context
 from tidegate.criteria.findings import no_data_words, on_dry_run
-from tidegate.criteria.queries import starvation, starvation_reading
+from tidegate.criteria.metrics.queries import canary_traffic_reading, no_canary_traffic_breach
 from tidegate.plan.in_force import InForce
 from tidegate.values.samples import NoData, NoDataReason
 from tidegate.values.verdict import Finding, Verdict
@@ -36,6 +36,8 @@ def measure(seen: MetricSnapshot, item: InForce) -> Judgement:
     """The answer to one criterion."""
     try:
         finding, breach = item.criterion.judge(context_of(seen, item), LiveAnswers(seen, item.id))
+        if not isinstance(finding.verdict, Verdict):
+            raise TypeError(f"the verdict of {item.id} is {finding.verdict!r}, which is none")
         if finding.criterion != item.id:
             raise TypeError(f"the finding of {item.id} says that it is of {finding.criterion!r}")
         if finding.verdict is not Verdict.NOT_APPLICABLE:
@@ -70,20 +72,24 @@ def _not_of_old_points(seen: MetricSnapshot, item: InForce, finding: Finding) ->
     return finding
 
 
-def starved(seen: MetricSnapshot) -> list[Judgement]:
+def canary_traffic(seen: MetricSnapshot) -> list[Judgement]:
     """Whether the new path completes the requests that its exposure implies; nothing where there is no control."""
-    breach = starvation(seen.run.plan, seen.wave, seen.run.timing)
+    breach = no_canary_traffic_breach(seen.run.plan, seen.wave, seen.run.timing)
     if breach is None:
         return []
-    reading = starvation_reading(seen.run.plan, seen.wave, seen.raw)
+    reading = canary_traffic_reading(seen.run.plan, seen.wave, seen.raw)
     text = "The new path completes the requests that its exposure implies"
     if isinstance(reading, NoData):
-        verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
+        verdict = Verdict.ERROR if reading.reason.spends_no_data_budget else Verdict.INCONCLUSIVE
         sentence = f"Too little traffic to tell ({reading.detail or reading.reason.value})."
-        return [(Finding("starved", text, verdict, sentence, bound=breach.words, query=breach.query), None)]
+        return [(Finding("no_canary_traffic", text, verdict, sentence, bound=breach.words, query=breach.query), None)]
     verdict = Verdict.FAIL if breach.holds(reading.value) else Verdict.PASS
-    sentence = f"The new path completes {reading.value:.1f}% of its audience's requests; starved when {breach.words}."
+    sentence = (
+        f"The new path completes {reading.value:.1f}% of its audience's requests; too little when {breach.words}."
+    )
     if isinstance(ended := seen.raw["traffic_canary"], NoData):
         sentence = f"The new path's requests are counted no more, the old path's are: {ended.detail}."
-    finding = Finding("starved", text, verdict, sentence, reading.value, breach.words, reading.n, breach.query)
+    finding = Finding(
+        "no_canary_traffic", text, verdict, sentence, reading.value, breach.words, reading.n, breach.query
+    )
     return [(finding, breach)]

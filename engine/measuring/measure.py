@@ -5,26 +5,29 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
+from blocks.flags.backend import as_planned
 from engine.exposure.set_back import read_settled
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.counts import counting_wave
-from engine.measuring.fresh_past import of_fresh_points
-from engine.measuring.judge import measure, not_judged, starved
+from engine.measuring.judge import canary_traffic, measure, not_judged
+from engine.measuring.shared_answers import shared
 from engine.measuring.sources import VERSIONS, MetricSnapshot, exposed_since, gather, start_queries
-from engine.measuring.unseen_past import judged_with_the_past
+from engine.past.unseen_past import judged_with_the_past, of_fresh_points
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.base import Judgement
 from tidegate.criteria.findings import no_data_words
-from tidegate.criteria.metric_levels import MetricLine, metric_line
-from tidegate.criteria.queries import Breach, points_apart, sustained
-from tidegate.criteria.references import BASELINE
-from tidegate.criteria.selected_series import SELECTS
+from tidegate.criteria.metrics.metric_levels import MetricLine, metric_line
+from tidegate.criteria.metrics.queries import Breach, points_apart, sustained
+from tidegate.criteria.metrics.references import BASELINE
 from tidegate.gates.approval import measured_entry
-from tidegate.journal.evidence_bodies import CountsNoted
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.evidence_bodies import CountsNoted
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase
 from tidegate.plan.in_force import InForce, in_force
 from tidegate.plan.model import When
+from tidegate.plan.selected_series import SELECTS
 from tidegate.rollout.decision import Drift, Judged
 from tidegate.values.exposure import ZERO
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
@@ -60,7 +63,7 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
     judged = Judged(
         now,
-        _judged_triggers(seen, triggers, [*found[len(during) :], *starved(seen)]),
+        _judged_triggers(seen, triggers, [*found[len(during) :], *canary_traffic(seen)]),
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
@@ -83,7 +86,10 @@ def _versions(seen: MetricSnapshot) -> Future[frozenset[str] | NoData] | None:
 
     def ask() -> frozenset[str] | NoData:
         with seen.in_time():
-            return prometheus.label_values(version.query, version.label, seen.now)
+            asked = ("values", version.query, version.label, seen.now)
+            return shared(
+                seen.run.shared, asked, lambda: prometheus.label_values(version.query, version.label, seen.now)
+            )
 
     return seen.ask(ask)
 
@@ -94,16 +100,22 @@ def _unknown_build(seen: MetricSnapshot, versions: Future[frozenset[str] | NoDat
         return ""
     for found in (versions.result(), seen.raw[VERSIONS]):
         if isinstance(found, NoData):
-            return f"Which version the new path runs cannot be told: no data ({no_data_words(found)})."
+            return f"Which version the new path runs cannot be determined: no data ({no_data_words(found)})."
     return ""
 
 
 def _counts_body(seen: MetricSnapshot) -> CountsNoted | None:
     """The raw counts that this look added, as one entry of the journal; None for none."""
-    body = CountsNoted(counting_wave(seen), before={}, rows={})
-    for which, series, rows in sorted(seen.noted):
-        (body.before if which == "before" else body.rows)[series] = rows
-    return body if seen.noted else None
+    if not seen.noted:
+        return None
+    present = counting_wave(seen)
+    rows: dict[str, Any] = {}
+    before: dict[str, Any] = {}
+    later: dict[str, Any] = {}
+    for which, wave, series, found in sorted(seen.noted):
+        place = rows if which == "rows" else before if wave == present else later.setdefault(str(wave), {})
+        place[series] = found
+    return CountsNoted(present, before, rows, later or None)
 
 
 def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding, ...]:
@@ -116,7 +128,8 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     standing = measure_rollout(run, now).judged
     apart = standing.skew or clocks_apart(run.connections)
     skewed = (Finding("clocks", "The clocks agree", Verdict.ERROR, apart),) if apart else ()
-    bad = tuple(f for f in standing.triggers if f.verdict in (Verdict.ERROR, Verdict.FAIL))
+    unmet = (Verdict.ERROR, Verdict.FAIL)
+    bad = tuple(f for f in standing.triggers if f.verdict in unmet or (f.required and not f.verdict.allows))
     flag = "the flag is as the journal has it"
     unlike = standing.unreadable or (f"It is {standing.drift.now}." if standing.drift else "")
     drifted = (Finding("flag", flag, Verdict.ERROR, unlike),) if unlike else ()
@@ -136,9 +149,10 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     state = run.state
     try:
         allowed = ZERO if state.phase is Phase.ROLLING_BACK else state.exposure
-        seen = read_settled(run, allowed, run.claim.epoch if run.claim is not None else None)
+        found = read_settled(run, allowed, run.claim.epoch if run.claim is not None else None)
     except Exception as error:  # noqa: BLE001 - whatever a backend raises, a flag that cannot be read is no drift
         return None, f"The flag cannot be read ({type(error).__name__}: {error})."
+    seen = as_planned(found, run.plan.flag.variants)
     as_written = seen.revision == state.revision if state.revision else seen.exposure == ZERO
     intended = state.intended is not None and seen.exposure == state.intended
     # A definition that was written anew and means the same is no drift either.
@@ -155,30 +169,30 @@ def _judged_triggers(seen: MetricSnapshot, items: Sequence[InForce], found: list
 def _lasting(seen: MetricSnapshot, found: list[Judgement]) -> Iterable[Finding]:
     """A breached trigger is asked for its past; it fires once the breach has lasted, and is unsure until then.
 
-    A past that cannot be read is blindness: nobody knows then whether the breach lasts.
+    A past that cannot be read spends the no-data budget: nobody knows then whether the breach lasts.
     """
     for finding, breach in found:
         if finding.verdict is not Verdict.FAIL or breach is None or breach.lasting == timedelta(0):
             yield finding
             continue
         try:
-            points = _past(seen, breach, starved=finding.criterion == "starved")
+            points = _past(seen, breach, no_traffic=finding.criterion == "no_canary_traffic")
         except Exception as error:  # noqa: BLE001 - trouble is a finding, and the other triggers are judged
             yield replace(finding, verdict=Verdict.ERROR, sentence=f"{finding.sentence} {not_judged(error)}")
             continue
         fires, why = sustained(breach, points)
-        blind = isinstance(points, NoData) and points.reason.is_blindness
-        verdict = Verdict.FAIL if fires else Verdict.ERROR if blind else Verdict.INCONCLUSIVE
+        no_data = isinstance(points, NoData) and points.reason.spends_no_data_budget
+        verdict = Verdict.FAIL if fires else Verdict.ERROR if no_data else Verdict.INCONCLUSIVE
         yield replace(finding, verdict=verdict, sentence=f"{finding.sentence} Now {why}.")
 
 
-def _past(seen: MetricSnapshot, breach: Breach, *, starved: bool) -> list[Sample] | NoData:
+def _past(seen: MetricSnapshot, breach: Breach, *, no_traffic: bool) -> list[Sample] | NoData:
     """The breach's query over twice the time that it must last, as far back as the new path had users."""
     state, now, needed = seen.run.state, seen.now, breach.needed
     step = points_apart(needed, seen.run.timing)
     if breach.span is not None:
         since, reach = exposed_since(state) or now, breach.span
-    elif starved:
+    elif no_traffic:
         since, reach = state.record.raised_at if state.record else now, breach.window
     else:
         since, reach = state.first_raise_at or now, timedelta(0)
@@ -189,7 +203,7 @@ def _past(seen: MetricSnapshot, breach: Breach, *, starved: bool) -> list[Sample
     points = seen.past(breach.query, start, step, infinite=True)
     if isinstance(points, NoData) and points.points and breach.adds:
         points = list(points.points)  # the rest of a partial answer could only be worse
-    elif not starved:
+    elif not no_traffic:
         points = of_fresh_points(seen, breach, points, start, step)
     # Until the points may look back as far as the reading did, they may well see too few events.
     none_yet = young and isinstance(points, NoData) and points.reason is NoDataReason.NO_SERIES

@@ -6,10 +6,10 @@ from functools import partial
 
 from engine.measuring.answer_ages import answers_at
 from engine.measuring.sources import gather
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.criteria.references import BASELINE, reference_body, reference_queries
-from tidegate.journal.evidence_bodies import ReferenceMeasured
+from tidegate.criteria.metrics.references import BASELINE, reference_body, reference_queries
+from tidegate.journal.bodies.evidence_bodies import ReferenceMeasured
 from tidegate.notices.texts import reference_incomplete
 from tidegate.plan.pace import SCRAPES_IN_A_WINDOW
 from tidegate.values.samples import NoData, NoDataReason, Reading
@@ -33,11 +33,11 @@ def measure_wave(run: OpenRollout, wave: int, now: datetime) -> None:
 
 
 def _measure(run: OpenRollout, number: int, window: timedelta, now: datetime) -> None:
-    if number in run.state.references:
+    if number in run.state.evidence.references:
         return
     answers = _asked(run, number, window, now)
     body = ReferenceMeasured.from_json(reference_body(run.plan, number, now - window, now, answers))
-    written = run.append(body, now, unless=lambda s: number in s.references, fenced=True)
+    written = run.append(body, now, unless=lambda s: number in s.evidence.references, fenced=True)
     lost = [name for name, found in body.metrics.items() if found["value"] is None]
     if written and lost:
         notify(run, reference_incomplete(run.plan, run.state, number, lost))
@@ -46,7 +46,7 @@ def _measure(run: OpenRollout, number: int, window: timedelta, now: datetime) ->
 def _asked(run: OpenRollout, number: int, window: timedelta, now: datetime) -> dict[str, Reading]:
     """What each query answers, each metric asked for itself, since so long a window may be slow for some.
 
-    The baseline is asked for again while Prometheus does not answer; a wave is summed up on the path of a tick,
+    The baseline is asked for again while Prometheus does not answer; a wave is summed up in an evaluation,
     which must not wait.
     """
     answers: dict[str, Reading] = {}

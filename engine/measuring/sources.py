@@ -13,13 +13,14 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from blocks.calls.bounded import all_within
-from engine.measuring.answer_ages import Ages, Question, answers_at
+from engine.measuring.answer_ages import AgedQuery, Ages, answers_at
 from engine.measuring.highest_bucket import told_as_least
+from engine.measuring.shared_answers import shared
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.alerts import AlertRules
+from tidegate.criteria.alerting.alert_rules import AlertRules
 from tidegate.criteria.control import has_control
-from tidegate.criteria.queries import Widened, metric_queries, metric_reading, traffic_queries
-from tidegate.criteria.references import reference_reading
+from tidegate.criteria.metrics.queries import Widened, metric_queries, metric_reading, traffic_queries
+from tidegate.criteria.metrics.references import reference_reading
 from tidegate.journal.state import RolloutState
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
@@ -50,7 +51,7 @@ class MetricSnapshot:
     wave: int
     now: datetime
     read: Future[Read]
-    noted: list[tuple[str, str, list[list[float]]]] = field(
+    noted: list[tuple[str, int, str, list[list[float]]]] = field(
         default_factory=list
     )  # counts that are not in the journal yet
     until: float = math.inf  # by the monotonic clock: Prometheus is asked no longer than that
@@ -102,18 +103,20 @@ class MetricSnapshot:
     def _alerts(self, labels: dict[str, str], rules: AlertRules | None) -> AlertReading:
         try:
             with self.in_time():
-                return self.run.connections.prometheus.alerts(labels, self.now, rules)
+                prometheus = self.run.connections.prometheus
+                asked = ("alerts", frozenset(labels.items()), rules and rules.words, self.now)
+                return shared(self.run.shared, asked, lambda: prometheus.alerts(labels, self.now, rules))
         except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
             return AlertReading(self.now, (), 0, _unreachable(error, self.now))
 
     def reference(self, number: int, metric: str) -> Reading | None:
         """What was journalled of this metric as a reference (0: the baseline); None where it was not measured."""
-        return reference_reading(self.run.state.references, number, metric)
+        return reference_reading(self.run.state.evidence.references, number, metric)
 
     def instant(self, queries: Mapping[str, str], stale_after: timedelta | None = None) -> Mapping[str, Reading]:
         """What each query answers at `now`; NoData(stale) where what it was made from is old."""
         with self.in_time():
-            return Ages(self.run, self.now).answers([Question(queries, stale_after)])
+            return Ages(self.run, self.now).answers([AgedQuery(queries, stale_after)])
 
     def events(self, query: str) -> Reading:
         """What a query about events answers at `now`, whose series end when the event does."""
@@ -128,8 +131,10 @@ class MetricSnapshot:
         count = int((self.now - start) / step)
         try:
             with self.in_time():
-                return self.run.connections.prometheus.range(
-                    query, self.now - step * count, self.now, step, infinite=infinite
+                prometheus, first = self.run.connections.prometheus, self.now - step * count
+                asked = ("past", query, first, self.now, step, infinite)
+                return shared(
+                    self.run.shared, asked, lambda: prometheus.range(query, first, self.now, step, infinite=infinite)
                 )
         except Exception as error:  # noqa: BLE001 - as above
             return _unreachable(error, self.now)
@@ -157,17 +162,17 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     """Every metric of the plan in one round trip, and once more over a longer time where events are too few."""
     plan, timing, ages = run.plan, run.timing, Ages(run, now)
 
-    def question(name: str, span: timedelta) -> Question:
-        return Question(metric_queries(plan, name, wave, span), plan.metrics[name].stale_after)
+    def question(name: str, span: timedelta) -> AgedQuery:
+        return AgedQuery(metric_queries(plan, name, wave, span), plan.metrics[name].stale_after)
 
     traffic = traffic_queries(plan, wave, timing.window(plan.traffic.window))
-    asked = [Question({path: query}) for path, query in traffic.items()]
+    asked = [AgedQuery({path: query}) for path, query in traffic.items()]
     if plan.version is not None:
-        asked.append(Question({VERSIONS: f"count({plan.version.query})"}))
+        asked.append(AgedQuery({VERSIONS: f"count({plan.version.query})"}))
     raw = ages.answers([*asked, *(question(name, timing.window(m.window)) for name, m in plan.metrics.items())])
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
-    wider: list[Question] = []
+    wider: list[AgedQuery] = []
     widened: dict[str, Widened] = {}
     exposed = now - (exposed_since(run.state) or now)
     for name in few:
@@ -189,14 +194,14 @@ def _ended_alone(run: OpenRollout, wave: int, ages: Ages, metrics: Mapping[str, 
     stale = {n: r for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.STALE}
     if not stale or not has_control(plan, wave):
         return metrics
-    told = dict(metrics)
+    explained = dict(metrics)
     for name, reading in stale.items():
         metric = plan.metrics[name]
         asked = metric_queries(plan, name, wave, run.timing.window(metric.window), plan.variants.control)
-        control = ages.answers([Question(asked, metric.stale_after)])
+        control = ages.answers([AgedQuery(asked, metric.stale_after)])
         if any(isinstance(found, Sample) and found.newest is not None for found in control.values()):
-            told[name] = replace(reading, detail=f"{reading.detail}; on the old path it goes on")
-    return told
+            explained[name] = replace(reading, detail=f"{reading.detail}; on the old path it goes on")
+    return explained
 
 
 def exposed_since(state: RolloutState) -> datetime | None:

@@ -26,6 +26,6 @@ def account(run: OpenRollout, wave: int, now: datetime) -> None:
 
 def settle_accounts(run: OpenRollout) -> None:
     """Account for the wave before until the raise that ended it: its gate belongs to it."""
-    record, before = run.state.record, run.state.accounts.get(run.state.wave - 1)
-    if record is not None and before is not None and datetime.fromisoformat(before["end"]) < record.raised_at:
+    record, before = run.state.record, run.state.evidence.accounts.get(run.state.wave - 1)
+    if record is not None and before is not None and before.end < record.raised_at:
         account(run, run.state.wave - 1, record.raised_at)

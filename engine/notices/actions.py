@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from blocks.calls.bounded import bounded
 from blocks.errors import ConnectionFault
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.notices.report_files import keep_report
 from engine.rollout.session import OpenRollout
 from tidegate.notices.actions_due import due_notices, due_standbys, standby_notice
 from tidegate.notices.notice import Notice
-from tidegate.plan.actions import Report
+from tidegate.plan.fields.actions import Report
 from tidegate.reports.retrospective import retrospective_markdown
 from tidegate.reports.standup import standup, standup_markdown
 

@@ -1,4 +1,4 @@
-"""Notices: queued in the journal, sent beside the loop, told apart by their event id."""
+"""Notices: queued in the journal, sent beside the loop, distinguished by their event id."""
 
 import logging
 import threading
@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from blocks.errors import AmbiguousResult, ClaimHeld, ConnectionFault, RecipientsRefused, Refused
+from engine.notices.queueing import notify
 from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout, utc_now
-from tidegate.journal.people_bodies import DeliveryRefused, NoticeAttempted, NoticeQueued, NoticeSent
+from tidegate.journal.bodies.people_bodies import DeliveryRefused, NoticeAttempted, NoticeSent
 from tidegate.journal.state import RolloutState
 from tidegate.notices.footer import ended_page
 from tidegate.notices.notice import Notice
@@ -17,6 +18,8 @@ from tidegate.notices.routing import (
     PAGERDUTY,
     SLACK,
     STATUS,
+    TEAMS,
+    WEBHOOK,
     Due,
     messages_of,
     silent_channels,
@@ -27,19 +30,16 @@ from tidegate.notices.routing import undelivered as due_messages
 from tidegate.notices.texts import channel_silent, delivery_given_up
 
 SENDING = "~notices"  # no flag's key can begin so; who has this claim sends for rollouts that own no flag any more
+_BY_URGENCY = (PAGERDUTY, SLACK, TEAMS, WEBHOOK, MAIL)
 _CLOCKS_APART = timedelta(minutes=2)
 _log = logging.getLogger("tidegate.notices")
 
 
-def notify(run: OpenRollout, notice: Notice) -> None:
-    """Queue the notice, once for its event id; `deliver` sends it."""
-    whole = ended_page(run.plan, run.state, notice)
-    run.append(NoticeQueued(whole.to_json()), unless=lambda state: notice.event in state.queued)
-
-
-def undelivered(run: OpenRollout, now: datetime | None = None) -> list[Due]:
+def undelivered_messages(run: OpenRollout, now: datetime | None = None) -> list[Due]:
     """Every message of a queued notice that was not sent yet."""
-    return due_messages(run.plan, run.state, _parts(run), now or utc_now())
+    due = due_messages(run.plan, run.state, _parts(run), now or utc_now())
+    webhook = run.connections.webhook
+    return [one for one in due if one.channel != WEBHOOK or webhook is None or webhook.takes(one.notice)]
 
 
 def deliver(run: OpenRollout, now: datetime | None = None) -> int:
@@ -48,7 +48,7 @@ def deliver(run: OpenRollout, now: datetime | None = None) -> int:
     Only the process that holds the flag's claim sends, so that nothing is announced twice. Returns how many wait.
     """
     run.refresh()
-    if not undelivered(run, now):
+    if not undelivered_messages(run, now):
         return 0
     with _one_at_a_time(run) as alone, _right_to_send(run) as mine:
         if alone and mine:
@@ -56,9 +56,9 @@ def deliver(run: OpenRollout, now: datetime | None = None) -> int:
             _send_all(run, now)
             _tell_given_up(run)
             _tell_silent(run, now or utc_now())
-            # What was just told is sent at once.
+            # What was just queued is sent at once.
             _send_all(run, now)
-    return len(undelivered(run, now))
+    return len(undelivered_messages(run, now))
 
 
 _locks: dict[str, threading.Lock] = {}
@@ -99,7 +99,7 @@ def _right_to_send(run: OpenRollout) -> Iterator[bool]:
 
 def _send_all(run: OpenRollout, now: datetime | None) -> None:
     silent: set[str] = set()
-    for due in undelivered(run, now):
+    for due in undelivered_messages(run, now):
         # An older message goes first: a problem's page before its end, a thread's beginning before the rest.
         lane = f"{due.part}/{due.notice.problem}" if due.part == PAGERDUTY else due.part
         if silent & {due.part, lane}:
@@ -120,12 +120,12 @@ def _send_all(run: OpenRollout, now: datetime | None) -> None:
             continue
         if reference is not None:
             body = NoticeSent(due.notice.event, due.channel, reference)
-            run.append(body, unless=lambda state, key=due.key: key in state.sent)  # type: ignore[misc]
+            run.append(body, unless=lambda state, key=due.key: key in state.notices.sent)  # type: ignore[misc]
 
 
 def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datetime) -> None:
     """Write down who has the message and who refused it: nobody gets it again, and nobody is asked without end."""
-    before = run.state.delivery_refusals.get(due.key)
+    before = run.state.notices.refused.get(due.key)
     count = before.count + 1 if before else 1
     wait = wait_after(count)
     reached = (before.reached if before else frozenset()) | (
@@ -142,7 +142,7 @@ def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datet
     )
 
     def known(state: RolloutState) -> bool:
-        there = state.delivery_refusals.get(due.key)
+        there = state.notices.refused.get(due.key)
         return there is not None and there.count >= count
 
     run.append(body, now, unless=known)
@@ -150,8 +150,8 @@ def _note_refused(run: OpenRollout, due: Due, fault: ConnectionFault, now: datet
 
 def _tell_given_up(run: OpenRollout) -> None:
     """Tell, by what is left, whom messages do not reach."""
-    for key, refusal in tuple(run.state.delivery_refusals.items()):
-        body = run.state.queued.get(key.rpartition("/")[0])
+    for key, refusal in tuple(run.state.notices.refused.items()):
+        body = run.state.notices.queued.get(key.rpartition("/")[0])
         if refusal.until is None and body is not None:
             title = Notice.from_json(body).title
             notify(run, delivery_given_up(run.plan, run.state, refusal.refused, refusal.reason, title))
@@ -160,7 +160,7 @@ def _tell_given_up(run: OpenRollout) -> None:
 def _tell_silent(run: OpenRollout, now: datetime) -> None:
     """Tell, by what is left, which channel takes nothing any more."""
     silent = silent_channels(run.plan, run.state, _parts(run), now)
-    others = [part for part in (PAGERDUTY, SLACK, MAIL) if part in _parts(run) and part not in silent]
+    others = [part for part in _BY_URGENCY if part in _parts(run) and part not in silent]
     for part, since in silent.items():
         notify(run, channel_silent(run.plan, run.state, part, since, others))
 
@@ -169,7 +169,7 @@ def _sent(run: OpenRollout, due: Due, now: datetime) -> str | None:
     """The reference of the message, sent now or by an earlier try whose answer was lost; None: left to another."""
     via, notice = run.connections, due.notice
     thread = thread_of(run.plan, run.state) if due.in_thread else ""
-    earlier = run.state.attempts.get(due.key)
+    earlier = run.state.notices.attempts.get(due.key)
     if earlier is None:
         body = NoticeAttempted(notice.event, due.channel, INSTANCE_ID)
         if run.append(body, now, unless=lambda state: _is_tried(state, due)) is None:
@@ -197,6 +197,10 @@ def _send(run: OpenRollout, due: Due, thread: str = "") -> str | None:
         return via.pagerduty.resolve(notice) if notice.resolves else via.pagerduty.page(notice)
     if due.channel == STATUS and via.status_page is not None:
         return via.status_page.resolve(notice) if notice.resolves else via.status_page.open(notice)
+    if due.channel == TEAMS and via.teams is not None:
+        return via.teams.send(notice)
+    if due.channel == WEBHOOK and via.webhook is not None:
+        return via.webhook.send(notice)
     if due.channel == MAIL and via.mail is not None:
         return via.mail.send(due.to, notice)
     return None
@@ -209,7 +213,7 @@ def page_now(run: OpenRollout, notice: Notice) -> str:
     """
     whole = ended_page(run.plan, run.state, notice)
     ways = {due.channel: due for due in messages_of(run.plan, whole, _parts(run))}
-    for channel in (PAGERDUTY, SLACK, MAIL):
+    for channel in _BY_URGENCY:
         if (due := ways.get(channel)) is None:
             continue
         try:
@@ -222,7 +226,7 @@ def page_now(run: OpenRollout, notice: Notice) -> str:
 
 
 def _is_tried(state: RolloutState, due: Due) -> bool:
-    return due.key in state.attempts or due.key in state.sent
+    return due.key in state.notices.attempts or due.key in state.notices.sent
 
 
 def _parts(run: OpenRollout) -> frozenset[str]:

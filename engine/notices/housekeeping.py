@@ -4,17 +4,17 @@ from datetime import datetime, timedelta
 
 from engine.gates.gate import stated_so_far
 from engine.measuring.measure import Measurement, entry_findings
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.session import OpenRollout
-from engine.watch.rate_limit import RateLimiter
 from tidegate.gates.approval import asked_people, human_findings
 from tidegate.gates.timeouts import gate_due
-from tidegate.journal.evidence_bodies import BuildSeen
-from tidegate.journal.gate_bodies import GateEvidenceChanged
-from tidegate.journal.hold_bodies import Held
-from tidegate.journal.state import GateRecord, HoldCause, Phase, RolloutState
+from tidegate.journal.bodies.evidence_bodies import BuildSeen
+from tidegate.journal.bodies.gate_bodies import GateEvidenceChanged
+from tidegate.journal.bodies.hold_bodies import Held, HoldCause
+from tidegate.journal.state import GateRecord, Phase, RolloutState
 from tidegate.notices.incidents import settled_pages, taken_pages
+from tidegate.notices.journal_trust_texts import journal_not_understood
 from tidegate.notices.reminder_texts import (
     drift_gone,
     drift_moved,
@@ -34,6 +34,37 @@ from tidegate.values.verdict import worst
 LOOK_AGAIN = timedelta(minutes=1)  # a gate's evidence is measured anew so often while it waits
 LOOKS_APART = timedelta(seconds=3)  # where more than twenty wait in one process, less often: guarding comes first
 LOOK_AT_LATEST = timedelta(minutes=10)  # within the life of a run of the watch
+
+
+class RateLimiter:
+    """A turn for each rollout `every` so often; less often where that would bring two closer together than `apart`.
+
+    The first that come have their turn at once, those behind them one after the other. Nobody waits longer than
+    `at_most`, however many there are.
+    """
+
+    def __init__(self, every: timedelta, apart: timedelta, at_most: timedelta) -> None:
+        self._every, self._apart, self._at_most = every, apart, at_most
+        self._due: dict[str, datetime] = {}
+
+    def has_come(self, rollout: str, now: datetime) -> bool:
+        """Whether it is this rollout's turn, which is over by asking."""
+        every = min(self._at_most, max(self._every, self._apart * len(self._due)))
+        if rollout not in self._due:
+            before_it = len(self._due) + 1 - self._every // self._apart
+            self._due[rollout] = now + self._apart * max(0, before_it) % self._at_most
+        if now < self._due[rollout]:
+            # A clock that was set back does not put it off for long.
+            self._due[rollout] = min(self._due[rollout], now + every)
+            return False
+        self._due[rollout] = now + every
+        return True
+
+    def forget(self, rollout: str) -> None:
+        """It needs no turns any more."""
+        self._due.pop(rollout, None)
+
+
 _looks = RateLimiter(LOOK_AGAIN, LOOKS_APART, LOOK_AT_LATEST)
 
 
@@ -47,7 +78,13 @@ def mind_people(run: OpenRollout, judged: Judged, now: datetime) -> None:
     for cause, since in list(run.state.held_at.items()):
         if cause in run.state.holds and now - since >= run.plan.hold_max:
             notify(run, held_long(run.plan, run.state, cause, since))
-    settle(run)
+    settle_pages(run)
+
+
+def mind_journal(run: OpenRollout) -> None:
+    """Notify people, once, that this release cannot read all of the journal: then it never raises or credits."""
+    if run.state.not_understood:
+        notify(run, journal_not_understood(run.plan, run.state))
 
 
 def leave(rollout: str) -> None:
@@ -55,7 +92,7 @@ def leave(rollout: str) -> None:
     _looks.forget(rollout)
 
 
-def settle(run: OpenRollout) -> None:
+def settle_pages(run: OpenRollout) -> None:
     """Resolve the incidents of problems that are over, and acknowledge those that somebody has taken in hand."""
     for page in list(taken_pages(run.state)):
         notify(run, problem_taken(run.state, page))
@@ -128,20 +165,20 @@ def _mind_drift(run: OpenRollout, judged: Judged) -> None:
 
 
 def mind_build(run: OpenRollout, look: Measurement, now: datetime) -> None:
-    """See which versions the new path runs; what was not there before holds, begins the soak anew, or is told."""
+    """See which versions the new path runs; what was not there before holds, begins the soak anew, or is reported."""
     version, state = run.plan.version, run.state
     if version is None or look.versions is None or state.wave == 0 or state.goes_no_further:
         return
     seen = look.versions.result()
     if isinstance(seen, NoData):
-        return  # no data, which the look has told already
+        return  # no data, which the look has reported already
     versions, before = tuple(sorted(seen)), state.versions
     if versions == before:
         return
     soaks = state.phase in SOAKING
     anew = bool(before) and version.on_new_build is OnNewBuild.RESTART_SOAK and soaks
     asks = version.on_new_build is OnNewBuild.ASK or (version.on_new_build is OnNewBuild.RESTART_SOAK and not soaks)
-    counted = any(wave > max(state.wave, state.approved_wave) for wave in state.approvals)
+    counted = any(wave > max(state.wave, state.votes.approved_wave) for wave in state.votes.approvals)
     paged = bool(before) and asks and _hold_for_build(run, before, versions, now)
     body = BuildSeen(versions, before, soak_anew=anew)
     written = run.append(body, now, unless=lambda s: s.versions == versions, fenced=True)

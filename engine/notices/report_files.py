@@ -1,17 +1,20 @@
-"""Reports as files: beside the kit file, else in the local stack's home, a folder for each rollout."""
+"""Reports as files, a folder for each rollout: below TIDEGATE_REPORTS, else beside the kit file."""
 
 import logging
+import os
 import re
 from pathlib import Path
 
-from engine.rollback.journal_fallback import spill_path
+from engine.rollback.journal_fallback import fallback_path
 
 _log = logging.getLogger("tidegate.reports")
 
 
 def reports_folder(rollout: str) -> Path:
-    """Where a rollout's reports lie."""
-    return spill_path().parent / "reports" / re.sub(r"[^A-Za-z0-9._-]+", "-", rollout)
+    """Where a rollout's reports lie: on a folder that all machines have, where one is named, else on this machine."""
+    named = os.environ.get("TIDEGATE_REPORTS")
+    folder = Path(named).absolute() if named else fallback_path().parent / "reports"
+    return folder / re.sub(r"[^A-Za-z0-9._-]+", "-", rollout)
 
 
 def keep_report(rollout: str, name: str, text: str) -> Path | None:

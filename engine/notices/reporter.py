@@ -1,7 +1,6 @@
 """What people see while a rollout runs: notices sent and a progress page kept fresh, both beside the loop."""
 
 import contextvars
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,7 +8,8 @@ from functools import partial
 from prefect.artifacts import create_markdown_artifact
 
 from engine.notices.background_worker import BackgroundWorker
-from engine.notices.delivery import deliver, undelivered
+from engine.notices.delivery import deliver, undelivered_messages
+from engine.prefect_api.artifacts import artifact_key
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.journal.state import Phase
 from tidegate.pages.progress_page import progress_page
@@ -38,8 +38,8 @@ class Reporter:
 
     def update(self, run: OpenRollout, now: datetime) -> None:
         """Ask for what is due; returns at once."""
-        if len(run.state.queued) != self._queued:
-            self._queued = len(run.state.queued)
+        if len(run.state.notices.queued) != self._queued:
+            self._queued = len(run.state.notices.queued)
             self._sending.do("notices", self._deliver)
             self._show_soon("report", self._show_report)
         state = run.state
@@ -66,7 +66,7 @@ class Reporter:
 
     def hand_over(self, run: OpenRollout) -> None:
         """Before the claim goes, without which nobody may send: send what is queued, for at most ten seconds."""
-        if undelivered(run):
+        if undelivered_messages(run):
             self._sending.do("notices", self._deliver)
             self._sending.flush()
 
@@ -90,17 +90,17 @@ class Reporter:
 
     def _show(self) -> None:
         run = self._latest("showing")
-        key = "rollout-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+        key = artifact_key("rollout", run.rollout)
         page = progress_page(run.plan, run.state, run.timing, utc_now())
         create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
 
     def _show_report(self) -> None:
         """The newest meeting's report as an artifact of its own; a later one replaces it."""
         run = self._latest("showing")
-        told = [notice for notice in run.state.queued.values() if notice.get("report")]
-        if told and told[-1]["event"] != self._reported:
-            newest = told[-1]
-            key = f"{newest['report']}-" + re.sub(r"[^a-z0-9]+", "-", run.rollout.lower())
+        reports = [notice for notice in run.state.notices.queued.values() if notice.get("report")]
+        if reports and reports[-1]["event"] != self._reported:
+            newest = reports[-1]
+            key = artifact_key(newest["report"], run.rollout)
             create_markdown_artifact(newest["body"], key=key, description=newest["title"])
             self._reported = newest["event"]
 

@@ -1,7 +1,10 @@
 """The Prefect server that is meant: one that somebody named, never a temporary one that Prefect starts in silence."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -9,6 +12,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from blocks.errors import Refused, Unreachable
 
+T = TypeVar("T")
+_LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
+_BETWEEN_SECONDS = 3.0
 NOT_NAMED = (
     "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "
     "for example http://127.0.0.1:4200/api; `tidegate up` starts a local one"
@@ -27,7 +33,7 @@ def server_address() -> str:
 def server_client(*, retries: bool = False) -> Iterator[SyncPrefectClient]:
     """A client of the named server; raises Refused where none is named.
 
-    Without `retries` a busy or absent server is told at once: the client's own would go on for minutes.
+    Without `retries` a busy or absent server is reported at once: the client's own would go on for minutes.
     """
     server_address()
     if retries:
@@ -38,6 +44,26 @@ def server_client(*, retries: bool = False) -> Iterator[SyncPrefectClient]:
         yield client
 
 
+def asked_until(until: float, ask: Callable[[], T]) -> T:
+    """What `ask` gives, asked again until this monotonic instant while a busy server says so or its answer is lost.
+
+    A server that takes no connection is away, and is not waited for. Raises what `ask` raised last.
+    """
+    while True:
+        try:
+            return ask()
+        except httpx.HTTPError as error:
+            if not _may_pass(error) or time.monotonic() >= until:
+                raise
+        threading.Event().wait(_BETWEEN_SECONDS)
+
+
+def _may_pass(error: httpx.HTTPError) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, _LOST)
+
+
 def does_not_answer(error: Exception) -> Unreachable:
-    """What is told of a server that does not answer: its address and what happened."""
+    """What is said of a server that does not answer: its address and what happened."""
     return Unreachable(f"Prefect's server at {server_address()} does not answer ({type(error).__name__})")

@@ -10,7 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConnectionFault, Unreachable
-from engine.prefect_api.server import does_not_answer, server_client
+from engine.prefect_api.server import asked_until, does_not_answer, server_client
 from engine.preflight.checks import Check
 from tidegate.values.verdict import Finding, Verdict
 
@@ -19,8 +19,6 @@ CARRIES = {ROLLOUT_POOL: "rollouts", ROLLBACK_POOL: "rollbacks", WATCH_POOL: "th
 _TEXT = "Workers stand by for rollouts, rollbacks and the watch"
 # A worker is heard of every 30 s; on a busy server three times may be lost, after which it counts as offline.
 PATIENCE_SECONDS, _BETWEEN_SECONDS = 45.0, 3.0
-
-_LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 
 
 class NobodyCarries(Unreachable):
@@ -40,26 +38,15 @@ def pool_problems(pools: Iterable[str] = tuple(CARRIES), *, patience: float = PA
     until = time.monotonic() + patience
     while True:
         try:
-            with server_client() as client:
-                found = {pool: _problem(client, pool) for pool in pools}
+            found = asked_until(until, lambda: _problems(pools))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if not _may_pass(error) or time.monotonic() >= until:
-                raise does_not_answer(error) from error
-            threading.Event().wait(_BETWEEN_SECONDS)
-            continue
+            raise does_not_answer(error) from error
         sentences = tuple(sentence for sentence, _ in found.values() if sentence)
         may_come = all(can_come for sentence, can_come in found.values() if sentence)
         if not sentences or not may_come or time.monotonic() >= until:
             return sentences
         # When a worker is heard of is announced by nothing.
         threading.Event().wait(_BETWEEN_SECONDS)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether a busy server says so, or has lost an answer on the way; one that takes no connection is away."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
-    return isinstance(error, _LOST)
 
 
 def must_be_polled(pools: Iterable[str] = tuple(CARRIES)) -> None:
@@ -76,6 +63,11 @@ def _look() -> Finding:
     if problems:
         return Finding("workers", _TEXT, Verdict.FAIL, " ".join(problems))
     return Finding("workers", _TEXT, Verdict.PASS, f"One is online in each of {', '.join(CARRIES)}.")
+
+
+def _problems(pools: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    with server_client() as client:
+        return {pool: _problem(client, pool) for pool in pools}
 
 
 def _problem(client: SyncPrefectClient, pool: str) -> tuple[str, bool]:
@@ -102,5 +94,5 @@ def _problem(client: SyncPrefectClient, pool: str) -> tuple[str, bool]:
     ).json()
     if any(worker.get("status") == "ONLINE" for worker in workers):
         return "", False
-    fix = f"start one: prefect worker start --pool {pool}"
+    fix = f"start one: tidegate worker {pool}"
     return f"No worker is online in the work pool {pool}, so nobody carries {CARRIES[pool]}; {fix}.", bool(workers)

@@ -1,6 +1,7 @@
 """Preflight where approvals need codes: whether everybody who is asked has a seed, and Prefect's API wants a log-in."""
 
 import os
+import time
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import httpx
 from blocks.calls.addresses import without_userinfo
 from engine.gates.code_client import NoCodeService, SocketCodeJudge, codes_socket
 from engine.gates.totp_seeds import ApproversError, approvers_path, read_seeds
+from engine.prefect_api.server import asked_until
 from engine.preflight.checks import Check
 from tidegate.gates.approval import asked_people
 from tidegate.plan.model import Approvals, Plan
@@ -17,6 +19,7 @@ from tidegate.values.verdict import Finding, Verdict
 _SEEDS = "Every approver has a one-time code on this worker"
 _LOG_IN = "Prefect's API wants a log-in"
 _WAIT_SECONDS = 5.0
+_PATIENCE_SECONDS = 15.0  # with a busy server
 
 
 def approval_checks(plan: Plan, api: str | None) -> tuple[Check, ...]:
@@ -72,8 +75,7 @@ def log_in_finding(api: str | None) -> Finding:
         why = "PREFECT_API_URL is not set, so Prefect serves itself here, without a log-in."
         return Finding("prefect_log_in", _LOG_IN, Verdict.FAIL, why)
     try:
-        # Without Prefect's client and the address's own log-in: both would bring this worker's credentials.
-        answer = httpx.post(f"{without_userinfo(api).rstrip('/')}/flow_runs/count", json={}, timeout=_WAIT_SECONDS)
+        answer = asked_until(time.monotonic() + _PATIENCE_SECONDS, lambda: _of_a_stranger(api))
     except httpx.HTTPError as error:
         return Finding("prefect_log_in", _LOG_IN, Verdict.ERROR, f"It does not answer ({type(error).__name__}).")
     status = answer.status_code
@@ -85,3 +87,11 @@ def log_in_finding(api: str | None) -> Finding:
     return Finding(
         "prefect_log_in", _LOG_IN, Verdict.ERROR, f"It answered {status} to a stranger, allowed is 401 or 403."
     )
+
+
+def _of_a_stranger(api: str) -> httpx.Response:
+    # Without Prefect's client and the address's own log-in: both would bring this worker's credentials.
+    answer = httpx.post(f"{without_userinfo(api).rstrip('/')}/flow_runs/count", json={}, timeout=_WAIT_SECONDS)
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        answer.raise_for_status()
+    return answer

@@ -3,7 +3,7 @@
 from blocks.connection import Connection
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from tidegate.notices.routing import MAIL, PAGERDUTY, PART_NAMES, SLACK
+from tidegate.notices.routing import MAIL, PAGERDUTY, PART_NAMES, SLACK, TEAMS, WEBHOOK
 from tidegate.plan.model import Contact, Plan
 from tidegate.values.verdict import Finding, Verdict
 
@@ -19,18 +19,26 @@ _MEND = (
 def paged_reachable(connections: OpenConnections, plan: Plan) -> Finding:
     """PASS where each role that is paged has a connection whose check passed; nothing is sent.
 
-    A page goes to PagerDuty and to Slack for everybody, and by mail to the contacts, each at their own address.
+    A page goes to PagerDuty, Slack, Teams and the webhook for everybody, and by mail to each contact's own address.
     """
     if plan.channels.silent:
         nobody = "Nobody is notified of anything: the plan says `channels: none`."
         return Finding(CHANNELS, CHANNELS_TEXT, Verdict.NOT_APPLICABLE, nobody)
-    parts = {PAGERDUTY: connections.pagerduty, SLACK: connections.slack, MAIL: connections.mail}
+    parts: dict[str, Connection | None] = {
+        PAGERDUTY: connections.pagerduty,
+        SLACK: connections.slack,
+        TEAMS: connections.teams,
+        WEBHOOK: connections.webhook,
+        MAIL: connections.mail,
+    }
+    # What few have is not missed.
+    parts = {part: found for part, found in parts.items() if found is not None or part not in (TEAMS, WEBHOOK)}
     problems: list[str] = []
     ways = [part for part, connection in parts.items() if _works(part, connection, problems)]
     mailed = _mailed(connections, plan, problems) if MAIL in ways else []
     if not mailed and MAIL in ways:
         ways.remove(MAIL)
-    everybody = any(part in ways for part in (PAGERDUTY, SLACK))
+    everybody = any(part in ways for part in (PAGERDUTY, SLACK, TEAMS, WEBHOOK))
     unreached = [] if everybody else [contact for contact in plan.contacts if contact not in mailed]
     if unreached or not ways:
         said = " ".join([f"Nothing reaches {_roles(unreached)}.", *problems, _MEND])
@@ -52,7 +60,7 @@ def _works(part: str, connection: Connection | None, problems: list[str]) -> boo
 
 
 def _mailed(connections: OpenConnections, plan: Plan, problems: list[str]) -> list[Contact]:
-    """The contacts whom mail reaches; none where that cannot be told."""
+    """The contacts whom mail reaches; none where that cannot be determined."""
     if connections.mail is None or not plan.contacts:
         problems.append("Mail has nobody to go to: the plan has no `contacts`.")
         return []

@@ -11,8 +11,16 @@ from typing import TypeVar
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Unreachable
-from engine.measuring.backtest import newest_backtest
-from engine.preflight.evidence import Missing, commands_of, content_of, evidence_of, file_content, newest_backup, web_of
+from engine.past.backtest import newest_backtest
+from engine.preflight.evidence import (
+    Missing,
+    commands_of,
+    content_of,
+    evidence_of,
+    file_content,
+    kit_web,
+    newest_backup,
+)
 from engine.rollback.drills import last_drill
 from tidegate.backtest.proof import judge_backtest
 from tidegate.checklist.items import (
@@ -152,7 +160,7 @@ def _judged(scene: ChecklistSources, item: BaseProof, limit: float) -> Finding:
             done = commands_of(via).run(item.command, timeout=limit)
             return judge_command(item, done.code, done.output)
         case HttpProof():
-            answer = web_of(via).ask(item.source, path=item.path, timeout=limit)
+            answer = kit_web(via).ask(item.source, path=item.path, timeout=limit)
             return judge_http(item, answer.status, answer.body)
         case PrometheusProof():
             return judge_prometheus(item, via.prometheus.instant({"proof": item.query}, now)["proof"])

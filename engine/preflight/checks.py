@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from blocks.connections import OpenConnections
+from blocks.flags.backend import Evaluating, as_planned
 from engine.measuring.clocks import clocks_ahead
 from engine.preflight.channels import CHANNELS, CHANNELS_TEXT, paged_reachable
 from engine.preflight.checklist import ChecklistSources, line_looks
 from engine.preflight.external_sources import outside_looks
 from engine.preflight.flag_questions import TEXT, flag_source
 from engine.preflight.queries import query_looks
+from engine.preflight.served_as_planned import SERVED, SERVED_TEXT, served_as_planned
+from engine.preflight.served_now import SERVED_NOW, SERVED_NOW_TEXT, served_now
 from engine.rollout.flag_in_use import why_in_use
-from tidegate.criteria.alerts import no_healthy_rule
+from tidegate.criteria.alerting.alerts import no_healthy_rule
 from tidegate.criteria.context import Context
-from tidegate.criteria.queries import metric_queries, traffic_queries
+from tidegate.criteria.metrics.queries import metric_queries, traffic_queries
 from tidegate.criteria.requests import AlertsNow
 from tidegate.gates.approval import unsatisfiable
 from tidegate.journal.state import FLAG_QUESTION
@@ -47,6 +50,10 @@ def preflight_checks(
     checks = [_connection(name, block) for name, block in connections.present()]
     checks.append(Check("flag", f"{plan.flag.key} is at zero", lambda: _flag_at_zero(connections, plan)))
     checks.append(Check(FLAG_QUESTION, TEXT, lambda: flag_source(connections, plan, timing, now)))
+    if isinstance(connections.flags, Evaluating):
+        checks.append(Check(SERVED, SERVED_TEXT, lambda: served_as_planned(connections, plan)))
+    if connections.ofrep is not None:
+        checks.append(Check(SERVED_NOW, SERVED_NOW_TEXT, lambda: served_now(connections, plan)))
     checks.append(Check("gates", "Every gate can be passed by somebody", lambda: _gates(plan, started_by)))
     checks.append(Check(CHANNELS, CHANNELS_TEXT, lambda: paged_reachable(connections, plan)))
     checks.append(Check("clocks", _CLOCKS, lambda: _clocks(connections)))
@@ -81,7 +88,7 @@ def run_check(check: Check) -> Finding:
 
 
 def run_checks(checks: tuple[Check, ...], done: Callable[[Finding], None] = lambda _: None) -> tuple[Finding, ...]:
-    """Every check's finding, in the order given; `done` is told of each as it is known."""
+    """Every check's finding, in the order given; `done` is called with each as it is known."""
 
     def one(check: Check) -> Finding:
         finding = run_check(check)
@@ -101,7 +108,7 @@ def _connection(name: str, block: object) -> Check:
 
 def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
     text = f"{plan.flag.key} is at zero"
-    seen = connections.flags.read(plan.flag.key)
+    seen = as_planned(connections.flags.read(plan.flag.key), plan.flag.variants)
     why = why_in_use(plan.flag.key, seen)
     if not why:
         return Finding("flag", text, Verdict.PASS, f"Nobody is exposed: {seen.description}.")

@@ -24,7 +24,7 @@ def commands_of(via: OpenConnections) -> Commands:
     return via.commands
 
 
-def web_of(via: OpenConnections) -> Web:
+def kit_web(via: OpenConnections) -> Web:
     """The kit's web sources; raises Missing."""
     if via.web is None:
         raise Missing("No web source can be asked: add a part web, with the addresses by name, to the kit.")
@@ -56,7 +56,7 @@ def content_of(
             said = " ".join(done.output.split())[-300:]
             return NoContent(item.command, f"ended with exit code {done.code}: {said or '-'}", broken=True)
         return Content(f"the output of {item.command}", done.printed)
-    answer = web_of(via).ask(item.source or "", timeout=limit)
+    answer = kit_web(via).ask(item.source or "", timeout=limit)
     if answer.status != 200:
         return NoContent(item.source or "", f"answered HTTP {answer.status}", broken=True)
     return Content(item.source or "", answer.body)

@@ -10,11 +10,11 @@ from blocks.errors import Refused
 from blocks.web import Web
 from engine.measuring.figures import LONGEST
 from engine.rollout.session import utc_now
-from tidegate.criteria.alarm_test import AlarmTest
-from tidegate.criteria.figures import figure_in
+from tidegate.criteria.external.figures import figure_in
+from tidegate.criteria.external.known_requests import Probe
+from tidegate.criteria.external.synthetic import known_requests
 from tidegate.criteria.findings import no_data_words
 from tidegate.criteria.requests import AlarmSent, Figure, Instant, KnownRequests, Request
-from tidegate.criteria.synthetic import Synthetic, known_requests
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
 from tidegate.values.samples import NoData
@@ -39,10 +39,10 @@ def _looks(connections: OpenConnections, request: Request[Any]) -> Iterator[tupl
             yield f"figure.{source}{pointer}", text, partial(_figure, connections, source=source, pointer=pointer)
         case KnownRequests(asked=asked):
             text = f"{asked.source} lists its known requests"
-            yield f"known.{asked.source}", text, partial(_known, connections, criterion=asked)
-        case AlarmSent(asked=asked):
-            text = f"The command {asked.rules} is known"
-            yield f"command.{asked.rules}", text, partial(_command, connections, criterion=asked)
+            yield f"known.{asked.source}", text, partial(_known, connections, probe=asked)
+        case AlarmSent(rules=rules):
+            text = f"The command {rules} is known"
+            yield f"command.{rules}", text, partial(_command, connections, rules=rules)
         case Instant(queries=queries):
             for item, query in queries:
                 text = f"Prometheus tells how many {item} there are"
@@ -71,11 +71,9 @@ def _amount(connections: OpenConnections, name: str, text: str, query: str) -> F
     return Finding(name, text, Verdict.PASS, f"It answers {reading.value:g}.", reading.value, query=query)
 
 
-def _known(connections: OpenConnections, name: str, text: str, criterion: Synthetic) -> Finding:
-    web, patience = _web(connections), criterion.patience.total_seconds()
-    answer = bounded(
-        lambda: web.ask(criterion.source, path=criterion.known, timeout=patience), patience, criterion.source
-    )
+def _known(connections: OpenConnections, name: str, text: str, probe: Probe) -> Finding:
+    web, patience = _web(connections), probe.patience.total_seconds()
+    answer = bounded(lambda: web.ask(probe.source, path=probe.known, timeout=patience), patience, probe.source)
     try:
         known = known_requests(answer.status, answer.body)
     except ValueError as error:
@@ -83,9 +81,9 @@ def _known(connections: OpenConnections, name: str, text: str, criterion: Synthe
     return Finding(name, text, Verdict.PASS, f"{len(known)} known requests with their answers.")
 
 
-def _command(connections: OpenConnections, name: str, text: str, criterion: AlarmTest) -> Finding:
+def _command(connections: OpenConnections, name: str, text: str, rules: str) -> Finding:
     commands = connections.commands
-    if commands is None or criterion.rules not in commands.commands:
-        sentence = f"Add {criterion.rules!r} to the part `commands` of the kit."
+    if commands is None or rules not in commands.commands:
+        sentence = f"Add {rules!r} to the part `commands` of the kit."
         return Finding(name, text, Verdict.FAIL, sentence)
     return Finding(name, text, Verdict.PASS, "It is run at the gate, and its outcome recorded.")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from blocks.connections import OpenConnections
 from blocks.flags.backend import Questioned
-from tidegate.criteria.queries import traffic_queries
+from tidegate.criteria.metrics.queries import traffic_queries
 from tidegate.journal.state import FLAG_QUESTION
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
@@ -18,7 +18,7 @@ def flag_source(connections: OpenConnections, plan: Plan, timing: Timing, now: d
     """A flag that is not where it is looked for is a question to people; without any traffic it is a failure."""
     if not isinstance(connections.flags, Questioned):
         return Finding(FLAG_QUESTION, TEXT, Verdict.PASS, "The flag system is asked by its own commands.")
-    question = connections.flags.question(plan.flag.key)
+    question = connections.flags.question(plan.flag.key, plan.exposure_at(len(plan.waves)))
     if not question:
         return Finding(FLAG_QUESTION, TEXT, Verdict.PASS, "It can be raised.")
     if _is_asked(connections, plan, timing, now):

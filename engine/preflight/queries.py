@@ -7,9 +7,12 @@ from functools import partial
 from blocks.connections import OpenConnections
 from blocks.prometheus.block import Prometheus
 from engine.measuring.highest_bucket import highest_value
+from engine.preflight.comparisons import comparison_looks
 from tidegate.criteria.findings import no_data_words
-from tidegate.criteria.highest_bucket import never_reached
-from tidegate.criteria.selected_series import (
+from tidegate.plan.highest_bucket import never_reached
+from tidegate.plan.model import Plan
+from tidegate.plan.pace import Timing
+from tidegate.plan.selected_series import (
     ALL_THERE,
     SELECTS,
     Existence,
@@ -17,8 +20,6 @@ from tidegate.criteria.selected_series import (
     judge_existence,
     selected,
 )
-from tidegate.plan.model import Plan
-from tidegate.plan.pace import Timing
 from tidegate.values.samples import NoData, NoDataReason, Reading
 from tidegate.values.verdict import Finding, Verdict
 
@@ -28,12 +29,13 @@ SELECTS_TEXT = "What the queries select has existed lately"
 
 
 def query_looks(connections: OpenConnections, plan: Plan, timing: Timing, now: datetime) -> Iterator[Look]:
-    """A name, a text and the look itself: one for all selectors, and one for each quantile of a histogram."""
+    """A name, a text and the look itself: one for all selectors, one for each quantile and for each comparison."""
     yield SELECTS, SELECTS_TEXT, partial(what_exists, connections.prometheus, plan, timing, now)
     for name, metric in plan.metrics.items():
         if metric.query is not None and "histogram_quantile" in metric.query:
             text = f"The bounds of {metric.title} lie within its buckets"
             yield f"buckets.{name}", text, partial(_buckets, connections.prometheus, plan, name, text, now)
+    yield from comparison_looks(connections.prometheus, plan, timing, now)
 
 
 def existence(prometheus: Prometheus, plan: Plan, timing: Timing, now: datetime) -> Existence:

@@ -7,8 +7,16 @@ from blocks.connections import OpenConnections
 from engine.preflight.checks import Check
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import utc_now
+from tidegate.plan.fields.rollback import (
+    ByHand,
+    FlushCache,
+    LoadBalancer,
+    MachineStep,
+    Restore,
+    StopService,
+    VerifyLegacy,
+)
 from tidegate.plan.model import Plan
-from tidegate.plan.rollback import ByHand, FlushCache, LoadBalancer, MachineStep, Restore, StopService, VerifyLegacy
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict
 

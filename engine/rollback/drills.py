@@ -11,21 +11,22 @@ from uuid import uuid4
 
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
+from blocks.flags.backend import as_planned
 from blocks.journal.freezes import why_frozen
 from engine.exposure.permits import MayNotRaise, permit_to_drill
 from engine.rollback.full_rollback import full_rollback
-from engine.rollback.rollback import RollbackProof, measure_proof
+from engine.rollback.proof import RollbackProof, measure_proof
 from engine.rollback.zero import Zeroed, zero_flag
 from engine.rollout.flag_in_use import why_in_use
 from engine.rollout.open import NotAllowed
 from engine.rollout.resolve_rollout import drill_prefix
 from engine.rollout.session import OpenRollout, utc_now
-from tidegate.journal.exposure_bodies import Drilled
+from tidegate.journal.bodies.exposure_bodies import Drilled
+from tidegate.journal.bodies.lifecycle_bodies import Closed, Opened
 from tidegate.journal.fold import fold
-from tidegate.journal.lifecycle_bodies import Closed, Opened
-from tidegate.pages.plan_check import did_not_take_deadline
+from tidegate.plan.fields.rollback import Drill
 from tidegate.plan.model import Plan
-from tidegate.plan.rollback import Drill
+from tidegate.plan.pace import did_not_take_deadline
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.promql_template import render, selector
 from tidegate.values.samples import NoData
@@ -51,9 +52,11 @@ def last_drill(connections: OpenConnections, flag: str) -> tuple[datetime, float
     """When the rollback of this flag was last proven in a drill, and the seconds from the order to the proof."""
     for row in connections.journal.rollouts(flag):
         if row.rollout.startswith(f"{drill_prefix(flag)}-"):
-            drilled = fold(connections.journal.entries(row.rollout)).drilled
-            if drilled is not None and drilled["proven"] is True:
-                return datetime.fromisoformat(drilled["proven_at"]), float(drilled["seconds"])
+            drilled = fold(connections.journal.entries(row.rollout)).recovery.drilled
+            if drilled is None or not drilled.proven:
+                continue
+            if drilled.proven_at is not None and drilled.seconds is not None:
+                return drilled.proven_at, drilled.seconds
     return None
 
 
@@ -71,7 +74,7 @@ def refuse_drill(connections: OpenConnections, plan: Plan) -> str:
         return f"flag {plan.flag.key} belongs to the open rollout {rows[0].rollout}; a drill waits until it has ended"
     if freeze := why_frozen(connections.journal):
         return freeze
-    return why_in_use(plan.flag.key, connections.flags.read(plan.flag.key))
+    return why_in_use(plan.flag.key, as_planned(connections.flags.read(plan.flag.key), plan.flag.variants))
 
 
 def drill(connections: OpenConnections, plan: Plan, *, by: str, full: bool = False) -> OpenRollout:
@@ -129,7 +132,7 @@ def _practise(run: OpenRollout, config: Drill, by: str, full: bool) -> str:
     with _traffic(run, config) as sent:
         before = _counter(run)
         claim = run.wait_for_claim()
-        only = Exposure(attribute=plan.flag.attribute, always_on=(config.group,))
+        only = Exposure(attribute=plan.flag.attribute, always_on=(config.group,), variants=plan.flag.variants)
         via.flags.write(run.flag, only, claim.epoch, permit_to_drill(run, only))
         moved = _moves(run, before, patience)
         ordered_at = utc_now()

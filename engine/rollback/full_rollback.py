@@ -11,14 +11,14 @@ from threading import Event, Thread
 from blocks.calls.bounded import bounded
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Fenced, Refused
-from engine.notices.delivery import notify
-from engine.rollback.journal_fallback import spill
+from engine.notices.queueing import notify
+from engine.rollback.journal_fallback import write_fallback
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import LEASE, OpenRollout, Superseded, utc_now
-from tidegate.journal.exposure_bodies import StepRecorded
-from tidegate.journal.state import Snapshot
+from tidegate.journal.bodies.exposure_bodies import StepRecorded
+from tidegate.journal.recovery_records import SnapshotRecord
 from tidegate.notices.rollback_texts import full_rollback_report, question
-from tidegate.plan.rollback import (
+from tidegate.plan.fields.rollback import (
     ByHand,
     FlushCache,
     LoadBalancer,
@@ -66,7 +66,7 @@ def full_rollback(
     steps: list[StepDone] = []
     with _keeping_claim(run):
         for number, step in enumerate(run.plan.rollback.full, start=1):
-            if not again and number in run.state.steps:
+            if not again and number in run.state.recovery.steps:
                 continue
             done = shown(number, step, partial(_one, run, number, step, confirmed))
             steps.append(done)
@@ -105,7 +105,7 @@ def _one(run: OpenRollout, number: int, step: RollbackStep, confirmed: Collectio
     if isinstance(step, ByHand):
         return StepDone(number, step, "by_hand", "")
     started, now = time.monotonic(), utc_now()
-    via, snapshot = run.connections, run.state.snapshot
+    via, snapshot = run.connections, run.state.recovery.snapshot
     asked = step.mode is Mode.ASK
     why = ""
     if isinstance(step, _TAKES_USERS_TO_LEGACY) and (health := run.plan.rollback.health) is not None:
@@ -131,7 +131,9 @@ class _NotPossible(Exception):
     """A step has nothing to work with; the sentence says what is missing."""
 
 
-def _action(via: OpenConnections, step: MachineStep, snapshot: Snapshot | None, run: OpenRollout) -> Callable[[], str]:
+def _action(
+    via: OpenConnections, step: MachineStep, snapshot: SnapshotRecord | None, run: OpenRollout
+) -> Callable[[], str]:
     limit = step.timeout.total_seconds()
     match step:
         case LoadBalancer():
@@ -183,5 +185,5 @@ def _record(run: OpenRollout, done: StepDone, by: str) -> None:
     try:
         run.append(body)
     except (ConnectionFault, Superseded) as fault:
-        spill(run.rollout, run.flag, body)
+        write_fallback(run.rollout, run.flag, body)
         _log.error("a step of the full rollback is not recorded yet: %s", fault)

@@ -11,37 +11,37 @@ from typing import Any
 from uuid import uuid4
 
 from blocks.errors import ConnectionFault
-from blocks.flags.flagd_reserve import FULL, Reserve
-from engine.notices.delivery import notify
+from blocks.flags.flagd.flagd_reserve import FULL, Reserve
+from engine.notices.queueing import notify
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.body import Body
-from tidegate.journal.entries import Kind
-from tidegate.journal.exposure_bodies import RollbackProven, RolledBackToZero
+from tidegate.journal.bodies.body import Body
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.exposure_bodies import RollbackProven, RolledBackToZero
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import RolloutState
 from tidegate.notices.texts import proof_missing, rolled_back, rolling_back
 
-_FIELDS = frozenset({"spill", "rollout", "flag", "kind", "at", "body"})
-_log = logging.getLogger("tidegate.spill")
+_FIELDS = frozenset({"fallback", "rollout", "flag", "kind", "at", "body"})
+_log = logging.getLogger("tidegate.journal_fallback")
 
 
-def spill_path() -> Path:
+def fallback_path() -> Path:
     """The file: beside the kit file, else in the local stack's home."""
     kit = os.environ.get("TIDEGATE_KIT")
     folder = Path(kit).parent if kit else Path(os.environ.get("TIDEGATE_HOME") or ".tidegate")
-    return folder.absolute() / "spill.jsonl"
+    return folder.absolute() / "journal-fallback.jsonl"
 
 
-def spill(rollout: str, flag: str, body: Body) -> None:
+def write_fallback(rollout: str, flag: str, body: Body) -> None:
     """Keep the entry until the journal answers; whatever goes wrong here is logged and stops nothing.
 
     The rollout may be unknown (empty): the entry then belongs to the open rollout of its flag.
     """
     name = uuid4().hex
-    line = {"spill": name, "rollout": rollout, "flag": flag, "kind": body.kind.value, "at": utc_now().isoformat()}
+    line = {"fallback": name, "rollout": rollout, "flag": flag, "kind": body.kind.value, "at": utc_now().isoformat()}
     # Plain ASCII: no cut can fall inside a character, and nothing in it but the end is taken for a line's end.
     text = json.dumps({**line, "body": body.to_json()}) + "\n"
-    path = spill_path()
+    path = fallback_path()
     try:
         try:
             _add(path, text.encode())
@@ -56,7 +56,7 @@ def spill(rollout: str, flag: str, body: Body) -> None:
 
 def what_is_kept(flag: str, ordered_at: datetime) -> str:
     """A sentence for whoever gave this order: that it waits in the file, or that it could not be kept."""
-    path = spill_path()
+    path = fallback_path()
     try:
         orders = [line["body"].get("ordered_at") for line in _lines(path) if line["flag"] == flag]
     except (OSError, AttributeError):
@@ -68,7 +68,7 @@ def what_is_kept(flag: str, ordered_at: datetime) -> str:
 
 def keep_room() -> str:
     """See that an entry can be kept on a full disk, too; the sentence that says where it would lie."""
-    path = spill_path()
+    path = fallback_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _reserve().keep(0)
@@ -78,7 +78,7 @@ def keep_room() -> str:
 
 
 def _reserve() -> Reserve:
-    return Reserve(spill_path().with_suffix(".reserved"))
+    return Reserve(fallback_path().with_suffix(".reserved"))
 
 
 def _add(path: Path, text: bytes) -> None:
@@ -101,12 +101,12 @@ def _write_whole(descriptor: int, line: bytes) -> None:
         line = line[os.write(descriptor, line) :]
 
 
-def merge_spill(run: OpenRollout) -> int:
+def merge_fallback(run: OpenRollout) -> int:
     """Write this rollout's kept entries to the journal, each once, and forget them; returns how many were written.
 
     Called whenever the journal answers; while it does not, everything stays in the file.
     """
-    path = spill_path()
+    path = fallback_path()
     if not path.exists() or path.stat().st_size == 0:
         return 0
     merged = 0
@@ -117,7 +117,7 @@ def merge_spill(run: OpenRollout) -> int:
             continue
         if _append(run, line):
             merged += 1
-        _forget(path, line["spill"])
+        _forget(path, line["fallback"])
     if merged:
         keep_room()
     return merged
@@ -129,18 +129,18 @@ def _was_open(run: OpenRollout, at: str) -> bool:
 
 
 def _append(run: OpenRollout, line: Mapping[str, Any]) -> bool:
-    kind, name = Kind(line["kind"]), line["spill"]
+    kind, name = Kind(line["kind"]), line["fallback"]
     body = body_from_json(kind, line["body"])
 
     def known(state: RolloutState) -> bool:
-        if name in state.spilled:
+        if name in state.from_fallback:
             return True
         back = state.rollback
         if kind is Kind.PROVEN:
             return back is None or bool(back.proven)
         return kind is Kind.ROLLING_BACK and back is not None and back.zero_at is not None
 
-    if run.append(body, unless=known, waited={"spill": name, "spilled_at": line["at"]}) is None:
+    if run.append(body, unless=known, waited={"fallback": name, "kept_at": line["at"]}) is None:
         return False
     if isinstance(body, RolledBackToZero):
         notify(run, rolling_back(run.plan, run.state, body.problem))
@@ -170,15 +170,15 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _forget(path: Path, name: str) -> None:
     with path.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        kept = [text for text in _texts(file.read()) if f'"spill": "{name}"'.encode() not in text]
+        kept = [text for text in _texts(file.read()) if f'"fallback": "{name}"'.encode() not in text]
         file.seek(0)
         file.write(b"".join(text + b"\n" for text in kept))
         file.truncate()
 
 
 def merge_quietly(run: OpenRollout) -> None:
-    """`merge_spill`, for where nothing may stop what follows."""
+    """`merge_fallback`, for where nothing may stop what follows."""
     try:
-        merge_spill(run)
+        merge_fallback(run)
     except (ConnectionFault, Superseded, OSError, ValueError, LookupError, TypeError) as fault:
         _log.warning("the kept entries of %s are not merged yet: %s", run.rollout, fault)

@@ -3,28 +3,24 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from engine.notices.delivery import notify, page_now
+from engine.notices.delivery import page_now
+from engine.notices.queueing import notify
 from engine.rollback.full_rollback import full_rollback
-from engine.rollback.journal_fallback import merge_quietly, spill
-from engine.rollback.proof_points import moved_since, no_new_points
+from engine.rollback.journal_fallback import merge_quietly, write_fallback
+from engine.rollback.proof import RollbackProof, measure_proof
 from engine.rollback.zero import ZeroBeside, Zeroed, zero_flag
 from engine.rollout.session import OpenRollout, Superseded, utc_now
-from tidegate.journal.exposure_bodies import RollbackProven, RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import RollbackProven, RolledBackToZero
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.incidents import open_pages
 from tidegate.notices.reminder_texts import zeroed_again
 from tidegate.notices.rollback_texts import late_proof
 from tidegate.notices.texts import post_mortem_task, proof_missing, rolled_back, rolling_back
-from tidegate.pages.plan_check import QUERY_DELAY, did_not_take_deadline
-from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
-from tidegate.values.promql_template import render, selector
-from tidegate.values.samples import NoData, NoDataReason
 
 ZERO_PATIENCE = timedelta(minutes=5)
 _log = logging.getLogger("tidegate.rollback")
@@ -48,7 +44,7 @@ def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion:
             notify(run, rolling_back(run.plan, run.state, zeroed.problem))
     except (ConnectionFault, Superseded) as fault:
         # The flag is at zero; the file is merged, or the next look finds the flag so.
-        spill(run.rollout, run.flag, body)
+        write_fallback(run.rollout, run.flag, body)
         _log.error("the rollback of %s is not recorded yet: %s", run.rollout, fault)
         notice = rolling_back(run.plan, run.state, zeroed.problem)
         notice = replace(notice, body=f"{reason}\n{notice.body}\nThe journal does not answer: {fault}")
@@ -80,73 +76,6 @@ def already_at_zero(state: RolloutState) -> bool:
     if state.phase is Phase.ROLLED_BACK or (state.phase is Phase.CLOSED and state.exposure == ZERO):
         return True
     return state.rollback is not None and state.rollback.zero_at is not None
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackProof:
-    """What the counter of routing decisions to the new path showed after the order."""
-
-    proven: bool
-    counter: float | None
-    last_request_at: datetime | None
-    proven_at: datetime | None
-    sentence: str
-    moved_late: bool = False  # the counter was seen to rise after the change had all its time to travel
-
-
-def measure_proof(
-    connections: OpenConnections,
-    plan: Plan,
-    zero_at: datetime,
-    beat: Callable[[], None] = lambda: None,
-    stopped: str = "",
-) -> RollbackProof:
-    """Watch the counter until new points show that it stands still, or the deadline passes; `beat` at each look.
-
-    One that gives no points any more proves nothing, also where a rollback step (`stopped`) has stopped its target.
-    """
-    path = plan.variants.canary
-    proof = plan.rollback.proof
-    query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
-    quiet = proof.quiet + plan.scrape_interval
-    # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
-    taken = zero_at + did_not_take_deadline(plan, connections.flags.propagation)
-    # Asked again much later, as when Prometheus was away, there is always time for one quiet stretch.
-    deadline = max(taken, utc_now() + QUERY_DELAY + 2 * plan.scrape_interval) + quiet
-    reached = zero_at + connections.flags.propagation
-    seen: float | None = None
-    moved_at, first_at, read_at = zero_at, None, zero_at
-    moved_late = False
-    problem, silent = "its counter was never seen", False
-    while True:
-        now = utc_now()
-        reading = connections.prometheus.instant({"counter": query}, now)["counter"]
-        if isinstance(reading, NoData):
-            gone = reading.reason is NoDataReason.NO_SERIES
-            problem, silent = f"its counter cannot be read ({reading.reason.value})", gone
-            first_at = None
-        else:
-            # Both looks after the deadline: what lies between them cannot have moved before it.
-            moved_late = moved_late or (seen is not None and reading.value > seen and read_at > taken)
-            if seen is None or reading.value != seen:
-                moved_at, seen = now, reading.value
-            read_at = now
-            first_at = first_at or now
-            still_since = max(moved_at, first_at)
-            problem, silent = f"its counter still moved at {moved_at:%H:%M:%S}", False
-            if now - still_since >= quiet:
-                moved = moved_since(connections, query, reached, now)
-                problem = no_new_points(connections, plan, query, max(moved_at, reached) if moved else reached, now)
-                if not problem:
-                    return RollbackProof(True, seen, moved_at, now, "The new path is chosen no more.")
-                silent = True
-        if now > deadline:
-            last = moved_at if seen is not None else None
-            if silent and stopped:
-                problem = f"stopped, target down: {problem} after the step {stopped!r}"
-            return RollbackProof(False, seen, last, None, f"Not proven: {problem}.", moved_late)
-        beat()
-        threading.Event().wait(min(0.5, plan.scrape_interval.total_seconds()))
 
 
 def prove(run: OpenRollout) -> RollbackProof | None:
@@ -183,7 +112,7 @@ def prove(run: OpenRollout) -> RollbackProof | None:
 
 def stopped_by(state: RolloutState) -> str:
     """The rollback step that has stopped the new service, as the plan has it; or empty."""
-    stops = (s for s in state.steps.values() if s.step == "stop_service" and s.outcome == "done")
+    stops = (s for s in state.recovery.steps.values() if s.step == "stop_service" and s.outcome == "done")
     return next((s.text for s in stops), "")
 
 
@@ -235,7 +164,7 @@ def _must_last(run: OpenRollout) -> None:
 
 
 def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> RollbackProof:
-    """The proof of an order after the rollback, as when its flag served somebody again: measured anew, and told."""
+    """The proof of an order after the rollback, as when its flag served somebody again: measured anew, and reported."""
     if zeroed.zero_at is None:
         proof = RollbackProof(False, None, None, None, "Not proven: the flag could not be set to zero.")
     else:
@@ -250,7 +179,7 @@ def prove_again(run: OpenRollout, zeroed: Zeroed, *, by: str) -> RollbackProof:
 def prove_unrecorded(run: OpenRollout, zero_at: datetime) -> RollbackProof:
     """Measure the proof of a zero that the journal would not take; both wait in the file for it."""
     proof = measure_proof(run.connections, run.plan, zero_at, stopped=stopped_by(run.state))
-    spill(run.rollout, run.flag, _proof_body(proof))
+    write_fallback(run.rollout, run.flag, _proof_body(proof))
     return proof
 
 
@@ -269,7 +198,7 @@ def _against_promise(run: OpenRollout, proof: RollbackProof, ordered_at: datetim
 def _record(run: OpenRollout, proof: RollbackProof) -> RollbackProof:
     def known(state: RolloutState) -> bool:
         back = state.rollback
-        # Told once for each reason: a Prometheus that stays away pages once, however often it is asked.
+        # Reported once for each reason: a Prometheus that stays away pages once, however often it is asked.
         return back is None or bool(back.proven) or (back.proven is False and back.sentence == proof.sentence)
 
     if run.append(_proof_body(proof), unless=known) is not None:

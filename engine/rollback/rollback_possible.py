@@ -4,7 +4,8 @@ import logging
 
 from blocks.calls.bounded import bounded
 from blocks.journal.store import JournalStore
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.exposure_bodies import OldPathRetired, StableReadinessSeen
+from tidegate.journal.kinds import Kind
 
 _LOOK_SECONDS = 1.0
 _log = logging.getLogger("tidegate.rollback")
@@ -41,16 +42,16 @@ def _look(journal: JournalStore, rollout: str, flag: str, anyway: bool) -> None:
             return
         name = rows[0].rollout
     retired = journal.newest(name, Kind.RETIRED)
-    if retired is not None:
-        body = retired.body
+    if retired is not None and isinstance(body := retired.body, OldPathRetired):
         raise RollbackImpossible(
-            f"{name}: the old path was retired by {body['by']} on {retired.at:%Y-%m-%d %H:%M} UTC "
-            f"({body['reason']}); there is nothing to go back to, and nothing was changed"
+            f"{name}: the old path was retired by {body.by} on {retired.at:%Y-%m-%d %H:%M} UTC "
+            f"({body.reason}); there is nothing to go back to, and nothing was changed"
         )
     # Behind an order that was given all the same nobody is asked again.
     looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED, Kind.ROLLING_BACK)
-    if looked is not None and looked.kind is Kind.LEGACY_LOOKED and not looked.body["ready"] and not anyway:
+    seen = None if looked is None else looked.body
+    if isinstance(seen, StableReadinessSeen) and not seen.ready and not anyway:
         raise StableNotReady(
             f"{name}: everybody is on the new path and legacy is not ready to take them back "
-            f"({looked.body['seen']}); nothing was changed. Allowed: --anyway, or once it is ready"
+            f"({seen.seen}); nothing was changed. Allowed: --anyway, or once it is ready"
         )

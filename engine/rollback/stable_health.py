@@ -1,10 +1,9 @@
 """Whether legacy is healthy, as the plan says it is seen."""
 
-from typing import Any
-
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
-from tidegate.plan.rollback import Health
+from tidegate.plan.fields.rollback import Health
+from tidegate.values.json_pointer import at_pointer
 
 
 def look_at_legacy(via: OpenConnections, step: Health) -> tuple[bool, str]:
@@ -27,18 +26,3 @@ def look_at_legacy(via: OpenConnections, step: Health) -> tuple[bool, str]:
     if shown != step.equals:
         return False, f"{step.source} says {step.pointer} is {shown[:100]!r}, healthy is {step.equals!r}"
     return True, f"{step.source} answered {answer.status}, {step.pointer} is {shown}"
-
-
-def at_pointer(body: Any, pointer: str) -> Any:
-    """What stands at a JSON pointer (RFC 6901); raises LookupError or ValueError where nothing does."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(body, list):
-            if not key.isdecimal():
-                raise LookupError(key)
-            body = body[int(key)]
-        elif isinstance(body, dict):
-            body = body[key]
-        else:
-            raise LookupError(key)
-    return body

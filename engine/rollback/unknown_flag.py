@@ -1,4 +1,4 @@
-"""A key that is nobody's: before a flag is zeroed by its key alone, a misspelt one is told from one of ours."""
+"""A key that is nobody's: before a flag is zeroed by its key alone, a misspelt one is known from one of ours."""
 
 import logging
 from difflib import get_close_matches

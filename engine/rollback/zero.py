@@ -62,8 +62,8 @@ def zero_flag(connections: ZeroParts, flag: str, rollout: str, ordered_at: datet
         began = time.monotonic()
         try:
             revision = bounded(partial(_zero_once, flags, flag, epoch), seconds, f"the source of {flag}")
-        except OwnDefault as told:  # all that can be done is done; its undo is no command to turn it off
-            return Zeroed(ordered_at, None, "", claim, str(told))
+        except OwnDefault as own_default:  # all that can be done is done; its undo is no command to turn it off
+            return Zeroed(ordered_at, None, "", claim, str(own_default))
         except Exception as fault:  # noqa: BLE001 - whatever failed, zero is tried again
             problem, epoch = f"{type(fault).__name__}: {fault}", None
             if time.monotonic() - began >= seconds:

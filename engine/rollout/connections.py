@@ -1,8 +1,9 @@
-"""Connections by name, loaded once per process: on the path of a tick there is no Prefect call."""
+"""Connections by name, loaded once per process: on the path of an evaluation there is no Prefect call."""
 
 from functools import cache
 
-from blocks.connections import OpenConnections, load_connections
+from blocks.connections import OpenConnections
+from blocks.prefect_blocks.connections_block import load_connections
 from engine.rollout.session import OpenRollout
 
 

@@ -1,4 +1,4 @@
-"""The tick: measure, judge, append, decide, act. There is no second way of judging."""
+"""The evaluation: measure, judge, append, decide, act. There is no second way of judging."""
 
 import logging
 import threading
@@ -15,38 +15,39 @@ from engine.exposure.revert_raise import revert_unfinished, stop_raise
 from engine.exposure.step_back import step_back
 from engine.measuring.measure import Measurement, measure_rollout
 from engine.measuring.references import measure_wave
-from engine.measuring.unseen_past import mark_looked
 from engine.measuring.wave_usage import account, settle_accounts
 from engine.notices.actions import carry_out
-from engine.notices.delivery import notify, page_now
-from engine.notices.housekeeping import mind_build, mind_people
+from engine.notices.delivery import page_now
+from engine.notices.housekeeping import mind_build, mind_journal, mind_people
+from engine.notices.queueing import notify
+from engine.past.unseen_past import mark_looked
 from engine.rollback.journal_fallback import merge_quietly
 from engine.rollback.rollback import roll_back
 from engine.rollback.stable_readiness import mind_legacy
-from engine.rollout.graduation import graduate
-from engine.rollout.journal_trust import tell_not_understood
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed, Soaked
+from engine.steering.graduation import graduate
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed, Soaked
+from tidegate.journal.bodies.hold_bodies import Held, HoldCause, Resumed
 from tidegate.journal.fold import already_counted
-from tidegate.journal.hold_bodies import Held, Resumed
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.state import RolloutState
 from tidegate.notices.reminder_texts import broken_throughout, evidence_holds
-from tidegate.notices.texts import blinded, bound_crossed, held, soaked
+from tidegate.notices.texts import bound_crossed, held, no_data, soaked
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import When
 from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
 from tidegate.values.exposure import ZERO
 
-_log = logging.getLogger("tidegate.tick")
+_log = logging.getLogger("tidegate.evaluation")
+_BOUNDS = (Level.WARNING, Level.CRITICAL)
 _HELD_UNRECORDED = "held without the journal"
-BLIND_TOLD_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
+NO_DATA_NOTIFIED_AFTER = timedelta(seconds=60)  # one lost answer is nobody's business
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one tick saw and did."""
+    """What one evaluation saw and did."""
 
     at: datetime
     decision: Decision
@@ -56,35 +57,49 @@ class Evaluation:
 
 
 def review_due(run: OpenRollout, now: datetime) -> bool:
-    """Whether the wave's interval has passed since its last review, as nearly as a guard's beat can tell."""
+    """Whether the wave's interval has passed since its last review, as nearly as a guard check can see."""
     record = run.state.record
-    # Guards come on a beat of their own; one that is a few milliseconds early must not put the review off by a beat.
+    # Guard checks have their own interval; one that is a few milliseconds early must not put the review off by one.
     early = run.timing.guard / 10
     return record is not None and now - record.last_review >= run.timing.interval(run.state.wave) - early
 
 
-def evaluate(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
+def note_guarded(run: OpenRollout) -> None:
+    """Record for the dead man's switch that what is exposed was looked at just now; no guard depends on it."""
+    if run.state.exposure != ZERO and run.state.phase.is_open:
+        with suppress(ConnectionFault):
+            note_guard_check(run.connections.journal, run.rollout)
+
+
+def evaluate(
+    run: OpenRollout, now: datetime, *, review: bool, guarded: Callable[[OpenRollout], None] = note_guarded
+) -> Evaluation:
     """One look at the rollout and what follows from it; with `review` the evidence is recorded and soak credited.
 
     Raises Fenced or ClaimHeld when somebody else guards this flag. Zero is written before anything is recorded.
+    `guarded` notes at the end that it was looked at.
     """
     try:
-        return _tick(run, now, review=review)
+        return _evaluated(run, now, review=review, guarded=guarded)
     except (Unreachable, Refused) as fault:
         return _without_journal(run, now, fault)
 
 
-def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
+def _evaluated(run: OpenRollout, now: datetime, *, review: bool, guarded: Callable[[OpenRollout], None]) -> Evaluation:
     # The claim first: who held it may have moved the flag on until a moment ago, and that is no drift.
-    run.keep_claim()
-    run.check_chain()
+    read_before = run.begin_look()
     run.kept.pop(_HELD_UNRECORDED, None)
     merge_quietly(run)
     revert_unfinished(run)
     seen = measure_rollout(run, now)
+    if read_before and seen.judged.drift is not None:
+        # Whoever moved the flag in between may have written so, or have taken the claim.
+        run.keep_claim()
+        run.check_chain()
+        seen = measure_rollout(run, now)
     decision = decide(run.state, seen.judged, run.timing)
     if not isinstance(decision, RollBack):
-        _note_sight(run, seen, now)
+        _note_no_data(run, seen, now)
         if not seen.judged.skew:
             resume(run, HoldCause.CLOCK_SKEW, "tidegate", "The clocks agree again.", now)
         _note_bounds(run, seen, now)
@@ -100,7 +115,7 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
         # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
         _aside(lambda: _note_counts(run, seen, now, fenced=False))
     _aside(lambda: mind_people(run, seen.judged, now))
-    _aside(lambda: tell_not_understood(run))
+    _aside(lambda: mind_journal(run))
     if not isinstance(decision, RollBack):
         if seen.judged.drift is None and not seen.judged.unreadable:
             _aside(lambda: renew_lease(run, now))
@@ -110,15 +125,8 @@ def _tick(run: OpenRollout, now: datetime, *, review: bool) -> Evaluation:
         if review:
             _aside(lambda: _note_broken(run))
     mark_looked(run, seen.judged.triggers, now)
-    note_guarded(run)
+    guarded(run)
     return Evaluation(now, decision, seen, review)
-
-
-def note_guarded(run: OpenRollout) -> None:
-    """Record for the dead man's switch that what is exposed was looked at just now; no guard depends on it."""
-    if run.state.exposure != ZERO and run.state.phase.is_open:
-        with suppress(ConnectionFault):
-            note_guard_check(run.connections.journal, run.rollout)
 
 
 def _aside(job: Callable[[], object]) -> bool:
@@ -178,14 +186,14 @@ def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criter
 
     def known(state: RolloutState) -> bool:
         # A trigger that fires while legacy is waited for already is one more reason.
-        return cause in state.holds and (not criterion or bool(state.fired_late))
+        return cause in state.holds and (not criterion or bool(state.recovery.fired_late))
 
     if run.append(Held(cause, reason, "tidegate", criterion=criterion), now, unless=known, fenced=True):
         notify(run, held(run.plan, run.state, cause, reason))
 
 
 def _step_down(run: OpenRollout, wave: int, reason: str, now: datetime) -> None:
-    cause = HoldCause.BLIND_SPENT
+    cause = HoldCause.NO_DATA_BUDGET_SPENT
     try:
         step_back(run, wave, by="tidegate", reason=reason, cause=cause, at=now)
     except (NotAllowed, NotTaken, Unreachable, Refused) as fault:
@@ -198,37 +206,48 @@ def _past(state: RolloutState, wave: int) -> bool:
     return state.wave != wave or record is None or record.soaked_at is not None
 
 
-def _note_sight(run: OpenRollout, seen: Measurement, now: datetime) -> None:
-    blind = seen.judged.blind
-    if blind and run.state.blind_since is None:
-        run.append(NoDataStarted(blind), now, unless=lambda s: s.blind_since is not None)
-    elif blind and run.state.blind_since is not None and now - run.state.blind_since >= BLIND_TOLD_AFTER:
-        notify(run, blinded(run.plan, run.state, blind))
-    elif not blind and run.state.blind_since is not None:
-        run.append(NoDataEnded(), now, unless=lambda s: s.blind_since is None)
+def _note_no_data(run: OpenRollout, seen: Measurement, now: datetime) -> None:
+    reason = seen.judged.no_data
+    if reason and run.state.no_data_since is None:
+        run.append(NoDataStarted(reason), now, unless=lambda s: s.no_data_since is not None)
+    elif reason and run.state.no_data_since is not None and now - run.state.no_data_since >= NO_DATA_NOTIFIED_AFTER:
+        notify(run, no_data(run.plan, run.state, reason))
+    elif not reason and run.state.no_data_since is not None:
+        run.append(NoDataEnded(), now, unless=lambda s: s.no_data_since is None)
 
 
 def _note_bounds(run: OpenRollout, seen: Measurement, now: datetime) -> None:
     for line in seen.metrics:
-        key = (line.name, Level.WARNING.value)
-        beyond = line.level in (Level.WARNING, Level.CRITICAL)
-        if line.level is Level.NO_DATA or beyond == (key in run.state.crossed):
+        if line.level is Level.NO_DATA:
             continue
-        if run.append(BoundCrossed(line.name, key[1], beyond, f"{line.title} is {line.shown}"), now) and beyond:
-            notify(run, bound_crossed(run.plan, run.state, line))
+        reported = {level for level in _BOUNDS if (line.name, level.value) in run.state.evidence.crossed}
+        beyond: set[Level] = {level for level in _BOUNDS if level is line.level}
+        if line.level is Level.CRITICAL:
+            # What is beyond its critical bound is beyond the other one as well, and is not reported twice.
+            beyond |= reported
+        sentence = f"{line.title} is {line.shown}"
+        for level in _BOUNDS:
+            if level in reported - beyond:
+                run.append(BoundCrossed(line.name, level.value, False, sentence), now)
+            if (
+                level in beyond - reported
+                and run.append(BoundCrossed(line.name, level.value, True, sentence), now)
+                and Level.CRITICAL not in reported
+            ):
+                notify(run, bound_crossed(run.plan, run.state, line))
 
 
 def _note_broken(run: OpenRollout) -> None:
-    """The first review beyond what must hold throughout is told when it happens: it cannot be made good again."""
-    for number, kept in run.state.kept.items():
+    """The first review beyond what must hold throughout is reported when it happens: it cannot be made good again."""
+    for number, kept in run.state.evidence.throughout.items():
         if kept.broken_at is not None:
             notice = broken_throughout(run.plan, run.state, number, kept)
-            if notice.event not in run.state.queued:
+            if notice.event not in run.state.notices.queued:
                 notify(run, notice)
 
 
 def _note_counts(run: OpenRollout, seen: Measurement, now: datetime, *, fenced: bool = True) -> None:
-    """Store the raw counts of ticks that ended; each once, whoever counted it."""
+    """Store the raw counts of spans that ended; each once, whoever counted it."""
     if (body := seen.counted) is not None:
         run.append(body, now, unless=lambda s: already_counted(s, body), fenced=fenced)
 

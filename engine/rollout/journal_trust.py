@@ -1,25 +1,18 @@
-"""Whether a rollout's journal can be trusted: a break is told and held, guarding goes on, and two people may go on."""
+"""Whether a rollout's journal can be trusted: a break is paged and held, guarding goes on, and two people may go on."""
 
 import logging
 from datetime import timedelta
 
 from blocks.connections import OpenConnections
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.break_glass import why_not_two_roles
-from tidegate.journal.hold_bodies import Held, Resumed
-from tidegate.journal.state import HoldCause
-from tidegate.notices.journal_trust_texts import break_accepted, claim_was_cleared, not_understood
+from tidegate.journal.bodies.hold_bodies import Held, HoldCause, Resumed
+from tidegate.notices.journal_trust_texts import break_accepted, claim_was_cleared
 
 CLAIMS_AGAIN = timedelta(minutes=1)  # how often claims are compared with the chains that have not ended
 _log = logging.getLogger("tidegate.journal")
-
-
-def tell_not_understood(run: OpenRollout) -> None:
-    """Tell people, once, that this release cannot read all of the journal: then it never raises, and never credits."""
-    if run.state.not_understood:
-        notify(run, not_understood(run.plan, run.state))
 
 
 def restore_claims(connections: OpenConnections) -> None:

@@ -6,26 +6,20 @@ from pathlib import Path
 
 from blocks.connections import OpenConnections
 from blocks.errors import FlagBusy
-from blocks.flags.backend import Leasing
+from blocks.flags.backend import Leasing, as_planned
 from engine.rollout.flag_in_use import why_in_use
+from engine.rollout.not_allowed import NotAllowed, NotAuthorized
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import unsatisfiable
-from tidegate.journal.entries import Kind
-from tidegate.journal.lifecycle_bodies import Closed, Opened
+from tidegate.journal.bodies.lifecycle_bodies import Closed, Opened
+from tidegate.journal.kinds import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Approvals, Plan
 from tidegate.rollout.lease import SHORTEST_IN_PRODUCTION
+from tidegate.values.names import slug
 from tidegate.values.units import format_duration
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
-
-
-class NotAllowed(Exception):
-    """The rollout may not start so; the sentence says what is allowed. Nothing was changed."""
-
-
-class NotPermitted(NotAllowed):
-    """The person may not order that, or has not proven to be who they say; what was typed is in order."""
 
 
 def plan_below(folder: Path, name: str) -> Plan:
@@ -41,7 +35,7 @@ def plan_below(folder: Path, name: str) -> Plan:
 
 def new_rollout_name(plan: Plan, token: str) -> str:
     """A name people can say: the flag, and the last six characters of a unique token."""
-    return f"{plan.flag.key}-{token[-6:].lower()}"
+    return f"{slug(plan.flag.key)}-{token[-6:].lower()}"
 
 
 def refusal(
@@ -76,7 +70,9 @@ def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str
         opening = connections.journal.newest(row.rollout, Kind.OPENED)
         if opening is None:
             return f"the open rollout {row.rollout} has no opening entry, so its service is not known"
-        theirs = opening.body["plan"]
+        if not isinstance(opening.body, Opened):
+            return f"the opening entry of the open rollout {row.rollout} cannot be read, so its service is not known"
+        theirs = opening.body.plan
         if theirs["service"] != plan.service:
             continue
         if not (plan.allow_others_of_service and theirs.get("allow_others_of_service", False)):
@@ -89,7 +85,7 @@ def owner_of_service(connections: OpenConnections, plan: Plan, name: str) -> str
 
 def must_be_free(connections: OpenConnections, plan: Plan, name: str) -> None:
     """Raises NotAllowed where the flag is not at zero, and FlagBusy or NotAllowed where another rollout has it."""
-    seen = connections.flags.read(plan.flag.key)
+    seen = as_planned(connections.flags.read(plan.flag.key), plan.flag.variants)
     owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
     if owner is not None:
         raise FlagBusy(plan.flag.key, owner.rollout, owner.started_by)
@@ -155,3 +151,16 @@ def open_rollout(
         run.append(Closed(busy, "tidegate"), unless=lambda s: not s.phase.is_open)
         raise NotAllowed(busy)
     return run
+
+
+__all__ = [
+    "NotAllowed",
+    "NotAuthorized",
+    "must_be_free",
+    "new_rollout_name",
+    "open_rollout",
+    "opening_body",
+    "owner_of_service",
+    "plan_below",
+    "refusal",
+]

@@ -50,7 +50,7 @@ def the_last_rollout(journal: JournalStore, flag: str) -> str:
     raise NotOne(f"no rollout of {flag} is known")
 
 
-def may_turn_back(run: "OpenRollout", *, full: bool = False) -> bool:
+def may_roll_back(run: "OpenRollout", *, full: bool = False) -> bool:
     """Whether a rollback has something to do: the rollout is open, or ended and its flag serves somebody (again).
 
     A full rollback has also after a rollback, for steps that were asked for and are confirmed now.

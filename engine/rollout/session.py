@@ -10,13 +10,18 @@ from typing import Any
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, Refused
 from blocks.journal.block import Claim
+from blocks.journal.many_claims import Found, InHand
+from engine.measuring.shared_answers import SharedAnswers
+from engine.notices.queueing import notify
 from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
-from tidegate.journal.body import Body
+from engine.rollout.plan_parts import with_shared_parts
+from tidegate.journal.bodies.body import Body
+from tidegate.journal.bodies.hold_bodies import Held, HoldCause
 from tidegate.journal.entries import Entry
 from tidegate.journal.fold import fold
-from tidegate.journal.hold_bodies import Held
-from tidegate.journal.state import HoldCause, Phase, RolloutState
-from tidegate.plan.model import Plan
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.raise_texts import newer_than_journal
+from tidegate.plan.model import Plan, stored_plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.exposure import ZERO
 
@@ -27,13 +32,14 @@ __all__ = [
     "OpenRollout",
     "Superseded",
     "UnknownRollout",
-    "settle",
+    "await_winner",
     "utc_now",
     "why_unread",
 ]
 
 PROOF_PATIENCE = timedelta(minutes=5)
 _ATTEMPTS = 8
+_FOUND_GOOD_FOR_SECONDS = 2.0
 _log = logging.getLogger("tidegate.rollout")
 
 
@@ -57,6 +63,8 @@ class OpenRollout:
         self.claim: Claim | None = None
         self._unfenced: Claim | None = None  # taken, and the holder before not fenced yet
         self._unfenced_why = ""
+        self._found_until = 0.0  # by the monotonic clock: so long what a pass of the watch found stands for asking
+        self.shared: SharedAnswers | None = None  # with the other rollouts of a pass of the watch
         self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
         self.state = fold(connections.journal.entries(rollout))
         if self.state.opened_at is None and self.state.not_understood:
@@ -74,7 +82,7 @@ class OpenRollout:
         if like is not None and (known := like.plan_read)[0] == self.state.plan_hash:
             _, self.plan, self.state.plan = known
         else:
-            self.plan = Plan.model_validate(self.state.plan)
+            self.plan, self.state.plan = with_shared_parts(stored_plan(self.state.plan), self.state.plan)
         self.plan_read = (self.state.plan_hash, self.plan, self.state.plan)
         seconds = self.state.pace_seconds
         day = None if seconds is None else timedelta(seconds=seconds)
@@ -101,14 +109,50 @@ class OpenRollout:
         The state then has everything that was written since, as after `refresh`.
         A chain that lacks what was known of it is read anew from its beginning: what is there now is gone on from.
         """
-        behind, missing = self.connections.journal.newer(self.rollout, self.state.sequence, self.state.head)
+        self._follow_whole(*self.connections.journal.newer(self.rollout, self.state.sequence, self.state.head))
+        return self.state.may_not_be_raised
+
+    def _follow_whole(self, behind: Iterable[Entry], missing: str) -> None:
         self._follow(behind)
         if missing:
             known = self.state.chain_broken
             self.state = RolloutState()
             self._follow(self.connections.journal.entries(self.rollout))
             self.state.chain_broken = known or self.state.chain_broken or missing
-        return self.state.may_not_be_raised
+
+    @property
+    def in_hand(self) -> InHand:
+        """As far as its journal was read."""
+        return InHand(self.rollout, self.flag, self.state.sequence, self.state.head)
+
+    def go_on_from(self, found: Found) -> None:
+        """What a pass of the watch has just claimed and read stands for asking, in the look that begins now.
+
+        Raises ClaimHeld where somebody else has the claim; the state has everything that was written then, too.
+        """
+        self._follow_whole(found.behind, found.missing)
+        if found.claim is None:
+            self.claim = None
+            raise ClaimHeld(found.holder, found.seconds_left)
+        if self.claim != found.claim:
+            self.claim = self._unfenced = found.claim
+        self._found_until = monotonic() + _FOUND_GOOD_FOR_SECONDS
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a pass of the watch has claimed and read it just now, and no look has begun since."""
+        return self.claim is not None and monotonic() < self._found_until
+
+    def begin_look(self) -> bool:
+        """Hold the claim and have read everything; whether the pass of the watch had seen to it. Raises as below."""
+        found, self._found_until = self.is_found, 0.0
+        if found and self.claim is not None:
+            if self._unfenced == self.claim:
+                self._fence(self.claim)
+        else:
+            self.keep_claim()
+            self.check_chain()
+        return found
 
     def refresh(self) -> RolloutState:
         """The state with everything that was written since."""
@@ -168,13 +212,15 @@ class OpenRollout:
             try:
                 self.connections.flags.fence(self.flag, claim.epoch, self.state.exposure)
             except Fenced as newer:
+                # Raised by who has taken the claim since we did, as a rollback does: then it is theirs, and no drift.
+                self.connections.journal.renew(claim, LEASE)
                 self._hold_for(newer)
                 # A zero that was written while the journal did not answer took epochs of its own; we catch up.
                 claim = self.claim = self._unfenced = self.connections.journal.seize(
                     self.flag, self.rollout, INSTANCE_ID, LEASE
                 )
             except ConnectionFault as fault:
-                # It is blindness that the next look sees, and nothing can be raised meanwhile.
+                # It spends the no-data budget that the next look sees, and nothing can be raised meanwhile.
                 _log.warning("%s is not fenced yet: %s", self.flag, fault)
                 self._unfenced_why = str(fault)
                 return claim
@@ -188,8 +234,6 @@ class OpenRollout:
 
         Before the epoch is caught up with: a process that dies in between leaves it to the next one.
         """
-        from engine.exposure.set_back import tell_newer  # which needs this module
-
         try:
             if self.connections.flags.read(self.flag).exposure == ZERO or not self.state.phase.is_open:
                 return
@@ -198,7 +242,7 @@ class OpenRollout:
                 self.append(Held(HoldCause.DRIFT, reason, "tidegate"), unless=lambda s: HoldCause.DRIFT in s.holds)
                 is not None
             ):
-                tell_newer(self, reason)
+                notify(self, newer_than_journal(self.plan, self.state, reason))
         except ConnectionFault as fault:
             _log.warning("that %s was written by somebody else is not recorded yet: %s", self.flag, fault)
 
@@ -231,11 +275,11 @@ class OpenRollout:
 def why_unread(error: Exception) -> str:
     """Why a rollout cannot be read, on one line: what follows may repeat a whole plan."""
     first = next(iter(str(error).splitlines()), "")
-    told = first and isinstance(error, ConnectionFault | ValueError)
-    return first if told else f"{type(error).__name__} {first}".strip()
+    self_explaining = first and isinstance(error, ConnectionFault | ValueError)
+    return first if self_explaining else f"{type(error).__name__} {first}".strip()
 
 
-def settle(run: OpenRollout, seconds: float = 5.0) -> None:
+def await_winner(run: OpenRollout, seconds: float = 5.0) -> None:
     """After losing the claim: wait briefly until the journal says what the winner did."""
     run.claim = None
     sequence, until = run.state.sequence, monotonic() + seconds

@@ -1,18 +1,15 @@
 """The first step of a rollout's run: open the rollout, or go on with it."""
 
-from pathlib import Path
-
 from prefect.runtime import flow_run
 
 from engine.rollout.connections import connected
 from engine.rollout.evaluation import resume as resume_hold
 from engine.rollout.open import new_rollout_name, open_rollout, plan_below
+from engine.rollout.plans_folder import plans_folder
 from engine.rollout.session import OpenRollout, UnknownRollout
-from tidegate.journal.lifecycle_bodies import Carried
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.bodies.lifecycle_bodies import Carried
 from tidegate.plan.model import parse_pace
-
-PLANS = Path(__file__).resolve().parents[2] / "plans"
 
 
 def begin(
@@ -33,7 +30,7 @@ def _begun(
     via = connected(connections)
     if resume:
         return OpenRollout(via, resume)
-    loaded = plan_below(PLANS, plan)
+    loaded = plan_below(plans_folder(via), plan)
     # From the run's id alone: a second start of the same run must find the rollout that the first one opened.
     name = new_rollout_name(loaded, str(flow_run.id))
     try:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from blocks.connections import OpenConnections
 from blocks.flags.backend import SettingBack
 from engine.exposure.set_back import read_settled
-from engine.notices.delivery import deliver, notify
-from engine.notices.housekeeping import settle
+from engine.notices.delivery import deliver
+from engine.notices.housekeeping import settle_pages
+from engine.notices.queueing import notify
 from engine.rollback.stable_readiness import mind_legacy
 from engine.rollout.session import OpenRollout
 from tidegate.journal.state import Phase
@@ -56,7 +57,7 @@ class EndedRollouts:
             mind_legacy(run, now)
         if is_newest and run.state.phase in (Phase.FINISHED, Phase.CLOSED):
             mind_late_writers(run)
-        settle(run)
+        settle_pages(run)
         deliver(run, now)
 
 
@@ -75,7 +76,7 @@ def mind_raise(run: OpenRollout) -> None:
 def mind_late_writers(run: OpenRollout) -> None:
     """Set back what a late writer brings in after the end, where the old path is still there to take people back."""
     epoch = _last_epoch(run)
-    if epoch and not run.state.retired and isinstance(run.connections.flags, SettingBack):
+    if epoch and not run.state.recovery.retired and isinstance(run.connections.flags, SettingBack):
         read_settled(run, run.state.exposure, epoch)
 
 

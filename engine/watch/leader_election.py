@@ -1,4 +1,4 @@
-"""Who is the watch: one process has the claim, another stands by for it, and between the two there is no gap."""
+"""Who is the watch: one process has the claim, another stands by for it, on another machine where there is one."""
 
 import logging
 import threading
@@ -10,9 +10,9 @@ from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal.block import Claim
 from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
 from engine.watch.rollback_listener import RollbackListener
+from engine.watch.watch_places import STANDBY, WATCH, host_of
 
-WATCH, STANDBY = "~watch", "~watch-standby"  # no flag's key can begin so
-BEAT = timedelta(seconds=1)
+INTERVAL = timedelta(seconds=1)
 LISTENS_EVERY = 3.0  # the watch itself asks Prefect six times as often; this is for when it has just died
 _log = logging.getLogger("tidegate.watch")
 
@@ -29,7 +29,7 @@ def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | 
     """
     if (claim := begin_watch(connections)) is not None:
         return claim
-    place = _claim(connections, STANDBY)
+    place = _place_to_stand_by(connections)
     if place is None:
         return None
     hearing = RollbackListener(connections, every_seconds=LISTENS_EVERY)
@@ -38,7 +38,7 @@ def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | 
     until = renewed + (end - utc_now()).total_seconds()
     try:
         while claim is None and monotonic() < until:
-            threading.Event().wait(BEAT.total_seconds())
+            threading.Event().wait(INTERVAL.total_seconds())
             try:
                 if monotonic() - renewed > LEASE.total_seconds() / 3:
                     connections.journal.renew(place, LEASE)
@@ -55,6 +55,19 @@ def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | 
         hearing.end()
         give_up(connections, place)
     return claim
+
+
+def _place_to_stand_by(connections: OpenConnections) -> Claim | None:
+    """The one place; who stands by on the watch's own machine makes room for who would survive its loss."""
+    if (place := _claim(connections, STANDBY)) is not None:
+        return place
+    watch, other = (connections.journal.current_claim(name) for name in (WATCH, STANDBY))
+    if watch is None or other is None or host_of(watch[0].holder) != host_of(other[0].holder):
+        return None
+    if host_of(INSTANCE_ID) == host_of(watch[0].holder):
+        return None
+    # It hears of it at its next renewal, and leaves; until then both only wait for the watch's own claim.
+    return connections.journal.seize(STANDBY, STANDBY, INSTANCE_ID, LEASE)
 
 
 def give_up(connections: OpenConnections, claim: Claim) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from blocks.errors import ConnectionFault, Unreachable
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, start_run
 from engine.prefect_api.work_pools import ROLLOUT_POOL
 from engine.rollout.evaluation import resume
 from engine.rollout.identity import INSTANCE_ID
 from engine.rollout.session import OpenRollout
-from tidegate.journal.hold_bodies import Held
-from tidegate.journal.lifecycle_bodies import Orphaned
-from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.journal.bodies.hold_bodies import Held, HoldCause
+from tidegate.journal.bodies.lifecycle_bodies import Orphaned
+from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.texts import abandoned, held
 
 ORPHAN_AFTER = timedelta(seconds=60)  # a run that was just started is given this long to claim its rollout
@@ -140,8 +140,8 @@ def _carrier(state: RolloutState) -> str:
 def _hold_for_a_worker(run: OpenRollout) -> None:
     """Say, once, that nobody will carry the rollout on: another run would only wait beside the first."""
     reason = (
-        f"its run waits in Prefect and no worker takes it: prefect worker start --pool {ROLLOUT_POOL}, "
-        f"or prefect work-pool resume {ROLLOUT_POOL}"
+        f"its run waits in Prefect and no worker takes it: `tidegate worker {ROLLOUT_POOL}`, "
+        f"or `prefect work-pool resume {ROLLOUT_POOL}`"
     )
     if run.append(Held(HoldCause.NO_WORKER, reason, "tidegate"), unless=lambda s: HoldCause.NO_WORKER in s.holds):
         notify(run, held(run.plan, run.state, HoldCause.NO_WORKER, reason))

@@ -1,4 +1,4 @@
-"""The watch: guards every open rollout that nobody else ticks, with the same tick as the waves."""
+"""The watch: guards every open rollout that nobody else guards, with the same evaluation as the waves."""
 
 import logging
 import threading
@@ -10,11 +10,10 @@ from time import monotonic
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
 from blocks.journal.block import Claim, RolloutRow
-from engine.gates.gate import given_to_prefect
+from blocks.journal.many_claims import Found
 from engine.notices.background_worker import BackgroundWorker
 from engine.notices.housekeeping import leave
 from engine.notices.reporter import reporter_for
-from engine.prefect_api.runs import resume_run
 from engine.rollback.drills import abandon_drill, is_drill
 from engine.rollback.rollback import prove
 from engine.rollout.evaluation import evaluate, note_guarded, review_due
@@ -24,16 +23,28 @@ from engine.watch.ended_rollouts import EndedRollouts
 from engine.watch.guard_rounds import GuardRounds
 from engine.watch.leader_election import give_up, is_relieved
 from engine.watch.orphans import Orphans
+from engine.watch.pass_claims import PassClaims
 from engine.watch.rollback_listener import RollbackListener
+from engine.watch.sleeping_runs import SleepingRuns
 from engine.watch.unguarded import Unguarded
-from tidegate.journal.fold_amendment import AMENDED
 from tidegate.journal.state import Phase, RolloutState
 
-BEAT = timedelta(seconds=10)
+INTERVAL = timedelta(seconds=10)
 TROUBLE_TOLD_AFTER = 60.0  # seconds: a look that broke once may go well the next time
-WAKE_AFTER = timedelta(seconds=20)  # the run that asked is given this long to rule on its answer
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
+
+
+class Carriers:
+    """The runs in Prefect that carry what the watch guards: asleep behind their answer, or lost."""
+
+    def __init__(self, orphans: Orphans | None = None) -> None:
+        self.sleeping, self.orphans = SleepingRuns(), orphans or Orphans()
+
+    def look(self, run: OpenRollout, now: datetime) -> None:
+        """Wake the one, follow the other; returns at once."""
+        self.sleeping.look(run, now)
+        self.orphans.look(run, now)
 
 
 def watch_until(connections: OpenConnections, claim: Claim, end: datetime, latest: datetime | None = None) -> int:
@@ -42,7 +53,13 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     Ends early where the claim is lost.
     """
     runs: dict[str, OpenRollout] = {}
-    orphans, afterwards, unguarded, rounds = Orphans(), EndedRollouts(), Unguarded(connections), GuardRounds()
+    carriers, afterwards, unguarded = Carriers(), EndedRollouts(), Unguarded(connections)
+    claims = PassClaims(connections)
+    rounds = GuardRounds(claims)
+
+    def look(run: OpenRollout, now: datetime, found: Found | None) -> bool:
+        return _guard(run, now, carriers, unguarded, claims, found)
+
     guards, after, pages, hearing = 0, BackgroundWorker(), BackgroundWorker(), RollbackListener(connections)
     hearing.start()
     begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
@@ -52,19 +69,20 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     while (begun := monotonic()) < over or (begun < latest_over and not is_relieved(connections)):
         try:
             connections.journal.renew(claim, LEASE)
-            opened = connections.journal.rollouts(open_only=True)
+            owners = connections.journal.owners()
+            # The openings hold whole plans: they are read for those alone that are not in hand yet.
+            opened = connections.journal.rollouts(open_only=True) if owners.keys() - runs.keys() else []
             for row in opened:
                 if row.rollout not in runs and (run := _taken_up(connections, row, unguarded)) is not None:
                     runs[row.rollout] = run
-            owners = connections.journal.owners()
-            for rollout in owners.keys() - {row.rollout for row in opened}:
+            for rollout in owners.keys() - runs.keys() - {row.rollout for row in opened}:
                 unguarded.note(rollout, owners[rollout], "Its opening entry is not there, or cannot be read")
         except Fenced:
             break
         except Exception as fault:  # noqa: BLE001 - whatever stands in the journal, what is in hand is guarded
             _log.warning("the list of open rollouts cannot be read: %s: %s", type(fault).__name__, fault)
-        beat = min([BEAT, *(run.timing.guard for run in runs.values())]).total_seconds()
-        guards += rounds.guard(list(runs.values()), lambda run: _guard(run, utc_now(), orphans, unguarded), beat)
+        interval = min([INTERVAL, *(run.timing.guard for run in runs.values())]).total_seconds()
+        guards += rounds.guard(list(runs.values()), look, interval)
         for run in [run for run in runs.values() if not rounds.is_under_way(run.rollout)]:
             if not run.state.phase.is_open:
                 reporter_for(run).conclude(run)
@@ -76,7 +94,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
             after.do("claims", partial(restore_claims, connections))
         after.do("afterwards", partial(afterwards.look, connections, utc_now()))
         pages.do("unguarded", partial(unguarded.tell, list(owners)))
-        threading.Event().wait(max(0.0, begun + beat - monotonic()))
+        threading.Event().wait(max(0.0, begun + interval - monotonic()))
     hearing.end()
     rounds.end()
     for run in runs.values():
@@ -111,45 +129,40 @@ def _prove_beside(run: OpenRollout) -> None:
         _provers[run.rollout].start()
 
 
-_wakers: dict[str, threading.Thread] = {}
+def _known_state(run: OpenRollout, found: Found | None) -> tuple[RolloutState, ConnectionFault | None]:
+    """The newest state; while the journal cannot be read the last one, and why: a trigger is obeyed then, too.
 
-
-def _wake_beside(run: OpenRollout, now: datetime) -> None:
-    """Wake the run whose gate was answered and that still sleeps, as when Prefect's server was too busy then."""
-    gate, running = run.state.gate, _wakers.get(run.rollout)
-    if gate is None:
-        return
-    answered = gate.answer is not None and not gate.outcome and run.state.phase is Phase.GATE
-    sleeps = answered or (gate.outcome == AMENDED and run.state.phase in (Phase.GATE, Phase.PREPARING))
-    if not sleeps or gate.answered_at is None or now - gate.answered_at < WAKE_AFTER:
-        return
-    if running is not None and running.is_alive():
-        return
-    flow_run, given = gate.flow_run, given_to_prefect(run, gate)
-
-    def wake() -> None:
-        try:
-            resume_run(flow_run, given, attempts=1)
-        except ConnectionFault as fault:
-            _log.warning("the run of %s could not be woken: %s", run.rollout, fault)
-
-    _wakers[run.rollout] = threading.Thread(target=wake, name=f"wake {run.rollout}", daemon=True)
-    _wakers[run.rollout].start()
-
-
-def _known_state(run: OpenRollout) -> tuple[RolloutState, ConnectionFault | None]:
-    """The newest state; while the journal cannot be read the last one, and why: a trigger is obeyed then, too."""
+    Raises ClaimHeld where the pass found that somebody else has the claim of a rollout that is open.
+    """
     try:
+        if found is not None:
+            with suppress(ClaimHeld):
+                run.go_on_from(found)
+                return run.state, None
+            if run.state.phase.is_open:
+                raise ClaimHeld(found.holder, found.seconds_left)
+            return run.state, None
         return run.refresh(), None
     except (Unreachable, Refused) as fault:
         _log.warning("%s is guarded by what was known: %s", run.rollout, fault)
         return run.state, fault
 
 
-def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguarded) -> bool:
-    """One look at one rollout, unless somebody else guards it; trouble with one never stops the others."""
+def _guard(
+    run: OpenRollout,
+    now: datetime,
+    carriers: Carriers,
+    unguarded: Unguarded,
+    claims: PassClaims | None = None,
+    found: Found | None = None,
+) -> bool:
+    """One look at one rollout, unless somebody else guards it; trouble with one never stops the others.
+
+    `claims` takes what a pass gives back together, `found` is what it has claimed and read just before.
+    """
+    release, guarded = (OpenRollout.release_claim, note_guarded) if claims is None else (claims.release, claims.guarded)
     try:
-        state, unread = _known_state(run)
+        state, unread = _known_state(run, found)
         if isinstance(unread, Refused):
             unguarded.note(run.rollout, run.flag, f"It is guarded by what was known of it before, alone ({unread})")
         if not state.phase.is_open:
@@ -160,31 +173,30 @@ def _guard(run: OpenRollout, now: datetime, orphans: Orphans, unguarded: Unguard
             # A living drill holds the claim; it has it for good a moment after it was opened.
             if state.opened_at is not None and now - state.opened_at > LEASE:
                 abandon_drill(run)
-            run.release_claim()
+            release(run)
             return True
         if state.phase is Phase.ROLLING_BACK:
             run.keep_claim()
             _prove_beside(run)
             reporter_for(run).update(run, now)
-            note_guarded(run)
+            guarded(run)
             unguarded.clear(run.rollout)
             return True
-        if not evaluate(run, now, review=review_due(run, now)).journalled:
-            # Who carries it cannot be told, and nothing but the rollback is done for it.
+        if not evaluate(run, now, review=review_due(run, now), guarded=guarded).journalled:
+            # Who carries it cannot be determined, and nothing but the rollback is done for it.
             if isinstance(unread, Refused):
                 with suppress(ConnectionFault):
                     run.release_claim()  # whoever can read it may have it
             return True
         reporter_for(run).update(run, now)
-        _wake_beside(run, now)
-        orphans.look(run, now)
+        carriers.look(run, now)
         if run.state.phase is not Phase.POST_ROLLOUT:
             # Whoever carries this rollout on must be able to take it at once. What is queued is sent beside, all the
             # same: whoever had a claim last may send until another takes it, and a pager that hangs holds up no guard.
-            run.release_claim()
+            release(run)
     except (ClaimHeld, Fenced):
         run.claim = None
-        orphans.carried(run.rollout)
+        carriers.orphans.carried(run.rollout)
         leave(run.rollout)
         unguarded.clear(run.rollout)
         return False

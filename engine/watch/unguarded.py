@@ -11,11 +11,13 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault
 from blocks.journal.lists import append_to_list
 from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
-from tidegate.journal.body import Body
-from tidegate.journal.entries import Entry, Kind
-from tidegate.journal.people_bodies import GuardedAgain, UnguardedPaged
+from tidegate.journal.bodies.body import Body
+from tidegate.journal.bodies.lifecycle_bodies import plan_of_opening
+from tidegate.journal.bodies.people_bodies import GuardedAgain, UnguardedPaged
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.notices.notice import Notice
-from tidegate.notices.routing import MAIL, PAGERDUTY, SLACK
+from tidegate.notices.routing import MAIL, PAGERDUTY, SLACK, TEAMS, WEBHOOK
 from tidegate.notices.unguarded_texts import guarded_again, room_and_people, unguarded
 
 LIST = "~unguarded"  # no rollout can be named so
@@ -67,29 +69,29 @@ class Unguarded:
                 self._via.journal.release(claim)
 
     def _tell(self, still_open: Sequence[str]) -> None:
-        told = _told(self._via.journal.entries(LIST))
+        reported = _reported(self._via.journal.entries(LIST))
         with self._lock:
             troubles = {name: trouble for name, trouble in self._troubles.items() if name in still_open}
-            over = [name for name in told if name in self._fine or name not in still_open]
+            over = [name for name in reported if name in self._fine or name not in still_open]
         now = monotonic()
         for rollout, trouble in troubles.items():
             lasted = now - trouble.since >= trouble.patience
             waited = trouble.tried is None or now - trouble.tried >= AGAIN_SECONDS
-            if rollout not in told and lasted and waited:
+            if rollout not in reported and lasted and waited:
                 trouble.tried = now
                 self._page(rollout, trouble)
         for rollout in over:
-            self._resolve(rollout, told[rollout])
+            self._resolve(rollout, reported[rollout])
 
     def _page(self, rollout: str, trouble: _Trouble) -> None:
         number = len(self._via.journal.entries(LIST)) + 1
         channel = self._send(rollout, unguarded(rollout, trouble.flag, trouble.why, number))
         if channel:
-            self._note(UnguardedPaged(rollout, trouble.why, channel), unless=lambda known: rollout in _told(known))
+            self._note(UnguardedPaged(rollout, trouble.why, channel), unless=lambda known: rollout in _reported(known))
 
     def _resolve(self, rollout: str, number: int) -> None:
         self._send(rollout, guarded_again(rollout, number))
-        self._note(GuardedAgain(rollout), unless=lambda known: rollout not in _told(known))
+        self._note(GuardedAgain(rollout), unless=lambda known: rollout not in _reported(known))
 
     def _note(self, body: Body, unless: Callable[[Sequence[Entry]], bool]) -> None:
         append_to_list(self._via.journal, LIST, body, utc_now(), unless=unless)
@@ -98,11 +100,13 @@ class Unguarded:
         """The first channel that took it, or empty; every channel there is has it."""
         via, taken = self._via, ""
         opening = via.journal.newest(rollout, Kind.OPENED)
-        room, people = room_and_people(opening.body if opening else {})
-        pager, slack, mail = via.pagerduty, via.slack, via.mail
+        room, people = room_and_people(plan_of_opening(opening.json) if opening else {})
+        pager, slack, mail, teams, webhook = via.pagerduty, via.slack, via.mail, via.teams, via.webhook
         ways = {
             PAGERDUTY: None if pager is None else (lambda: (pager.resolve if notice.resolves else pager.page)(notice)),
             SLACK: None if slack is None else (lambda: slack.post(room, notice)),
+            TEAMS: None if teams is None else (lambda: teams.send(notice)),
+            WEBHOOK: None if webhook is None else (lambda: webhook.send(notice)),
             MAIL: None if mail is None or not people else (lambda: mail.send(people, notice)),
         }
         for channel, send in ways.items():
@@ -117,12 +121,16 @@ class Unguarded:
         return taken
 
 
-def _told(entries: Sequence[Entry]) -> dict[str, int]:
+def _reported(entries: Sequence[Entry]) -> dict[str, int]:
     """The rollouts that people were paged about and that were not guarded since, with the page's entry."""
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
     for entry in entries:
-        if entry.kind is Kind.UNGUARDED:
-            told.setdefault(entry.body["rollout"], entry.sequence)
-        else:
-            told.pop(entry.body["rollout"], None)
-    return told
+        match entry.body:
+            case UnguardedPaged(rollout=rollout):
+                reported.setdefault(rollout, entry.sequence)
+            case GuardedAgain(rollout=rollout):
+                reported.pop(rollout, None)
+            case _:
+                # Of an entry that cannot be read people are rather paged once more than never.
+                reported.clear()
+    return reported

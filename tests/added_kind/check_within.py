@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from acme_within import Within
 
-from engine.measuring.backtest import backtest
+from engine.past.backtest import backtest
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import browser
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.test_kind_conformance import *  # noqa: F403 - the registry's promises, for this kind as well
 from tidegate.backtest.run import course
 from tidegate.criteria.kinds import CRITERION_KINDS
-from tidegate.explain.decision import explain
-from tidegate.journal.entries import Kind
+from tidegate.explain.decision import explain_entry
+from tidegate.journal.kinds import Kind
 
 MINUTE = timedelta(minutes=1)
 CRITERIA: list[dict[str, Any]] = [
@@ -38,13 +38,13 @@ def test_it_is_in_the_registry() -> None:
 
 def test_an_evaluation_judges_it(world: World) -> None:
     reviews = [e for e in world.via.journal.entries(world.run.rollout) if e.kind is Kind.REVIEWED]
-    said = {found["text"]: found["verdict"] for found in reviews[-1].body["findings"]}
+    said = {found["text"]: found["verdict"] for found in reviews[-1].json["findings"]}
     assert (said["Plausible"], said["Far off"]) == ("PASS", "FAIL")
     assert world.soaked == timedelta(0), "what fails credits no soak"
 
 
 def test_it_is_explained(world: World) -> None:
-    found = explain(world.via.journal.entries(world.run.rollout), world.plan, world.run.timing)
+    found = explain_entry(world.via.journal.entries(world.run.rollout), world.plan, world.run.timing)
     again = {one.text: one.agrees for one in found.criteria}
     assert (again["Plausible"], again["Far off"]) == (True, True)
 

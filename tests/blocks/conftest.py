@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from blocks import Journal
+from blocks import HaproxyFlag, HttpFlag, Journal, NginxFlag
+from tests.blocks.flag_service import flag_service
+from tests.blocks.servers import running_haproxy
+from tests.blocks.split_flags import running_nginx_flag
 from tests.postgresql import empty_database, postgresql_server
+from tests.unleash_server import UnleashServer, unleash_server
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,50 @@ def journal(journal_url: str) -> Iterator[Journal]:
     journal = Journal(url=SecretStr(journal_url))
     yield journal
     journal.close()
+
+
+@pytest.fixture
+def http_etag() -> Iterator[HttpFlag]:
+    """A flag service with ETags."""
+    with flag_service("etag") as service:
+        yield service.backend()
+
+
+@pytest.fixture
+def http_version() -> Iterator[HttpFlag]:
+    """A flag service with numbers as versions."""
+    with flag_service("version") as service:
+        yield service.backend()
+
+
+@pytest.fixture
+def http_plain() -> Iterator[HttpFlag]:
+    """A flag service that writes whatever it is given."""
+    with flag_service("plain") as service:
+        yield service.backend()
+
+
+@pytest.fixture(scope="session")
+def unleash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnleashServer]:
+    """A real Unleash."""
+    with unleash_server(tmp_path_factory.mktemp("unleash")) as server:
+        yield server
+
+
+@pytest.fixture
+def haproxy(tmp_path: Path) -> Iterator[HaproxyFlag]:
+    """A real HAProxy with an empty map."""
+    with running_haproxy(tmp_path, "batch-patches-v1"):
+        yield HaproxyFlag(
+            path=f"{tmp_path}/split.map", socket=f"{tmp_path}/admin.sock", environment="rehearsal", timeout_seconds=5
+        )
+
+
+@pytest.fixture
+def nginx_flag(tmp_path: Path) -> Iterator[NginxFlag]:
+    """A real nginx that includes a file in which the contract's flag sends nobody anywhere new."""
+    with running_nginx_flag(tmp_path) as (_, backend):
+        yield backend
 
 
 @dataclass
@@ -90,7 +138,7 @@ def local_server() -> Iterator[LocalServer]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = _serve  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

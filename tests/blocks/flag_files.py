@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks import FlagdFile
-from blocks.flags import flagd_writer
+from blocks.flags.flagd import flagd_writer
 from tests.permits import put
 from tidegate.values.exposure import Exposure, Layer
 

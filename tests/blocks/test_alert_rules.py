@@ -9,7 +9,7 @@ import pytest
 from blocks.prometheus.alert_rules import alert_rules, healthy_rules
 from blocks.prometheus.block import Prometheus
 from tests.blocks.conftest import Answer, LocalServer, Request
-from tidegate.criteria.alerts import AlertRules
+from tidegate.criteria.alerting.alert_rules import AlertRules
 from tidegate.values.samples import NoDataReason
 
 NOW = datetime.now(UTC)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.calls.apart import MOST_HANGING, apart
+from blocks.calls.bounded import MOST_HANGING, apart
 from blocks.errors import Unreachable
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from tests.blocks.flag_files import everyone
 from tidegate.values.exposure import ZERO
 

@@ -17,9 +17,23 @@ from urllib.parse import quote
 
 import pytest
 import yaml
-from prefect.blocks.core import Block
 
-from blocks import Cache, Journal, KitError, Mail, PagerDuty, Prometheus, Slack, StatusPage, Web, read_kit
+from blocks import (
+    Cache,
+    GrowthBook,
+    Journal,
+    KitError,
+    LaunchDarkly,
+    Mail,
+    PagerDuty,
+    Prometheus,
+    Slack,
+    StatusPage,
+    Unleash,
+    Web,
+    read_kit,
+)
+from blocks.connection import Connection
 from blocks.errors import ConnectionFault
 from tests.blocks.certificate import self_signed
 from tests.blocks.conftest import Answer, LocalServer, Request
@@ -90,6 +104,28 @@ def status_page(**fields: Any) -> Case:
     return Case(lambda url: StatusPage(**({"url": url} | given | fields)), asks)
 
 
+def launchdarkly(**fields: Any) -> Case:
+    asks = (
+        lambda f: f.check(),
+        lambda f: f.read("flag"),
+        lambda f: f.zero("flag", 1),
+        lambda f: f.question("flag"),
+    )
+    given = {"project": "p", "environment_key": "e", "token": "x", "timeout_seconds": 1}
+    return Case(lambda url: LaunchDarkly(**({"url": url} | given | fields)), asks)
+
+
+def growthbook(**fields: Any) -> Case:
+    given = {"environment_key": "e", "token": "x", "timeout_seconds": 1}
+    return Case(lambda url: GrowthBook(**({"url": url} | given | fields)), launchdarkly().asks)
+
+
+def unleash(**fields: Any) -> Case:
+    asks = (lambda f: f.check(), lambda f: f.read("flag"), lambda f: f.zero("flag", 1), lambda f: f.question("flag"))
+    given = {"token": "x", "timeout_seconds": 1}
+    return Case(lambda url: Unleash(**({"url": url} | given | fields)), asks)
+
+
 def web(address: Callable[[str], str] = str, **fields: Any) -> Case:
     asks = (lambda w: w.check(), lambda w: w.ask("desk", method="POST", path="/x", body={"a": 1}).status)
     return Case(lambda url: Web(**({"sources": {"desk": address(url)}, "timeout_seconds": 1} | fields)), asks)
@@ -122,6 +158,25 @@ CASES = {
     "status page by proxy": Case(
         lambda url: StatusPage(page="p1", api_key="x", url=url, proxy=log_in_at(url), timeout_seconds=1),
         status_page().asks,
+    ),
+    "launchdarkly by token": launchdarkly(token=CANARY),
+    "launchdarkly by header": launchdarkly(headers={"X-Gate": CANARY}),
+    "launchdarkly by proxy": Case(
+        lambda url: LaunchDarkly(
+            url=url, project="p", environment_key="e", token="x", proxy=log_in_at(url), timeout_seconds=1
+        ),
+        launchdarkly().asks,
+    ),
+    "growthbook by token": growthbook(token=CANARY),
+    "growthbook by header": growthbook(headers={"X-Gate": CANARY}),
+    "growthbook by proxy": Case(
+        lambda url: GrowthBook(url=url, environment_key="e", token="x", proxy=log_in_at(url), timeout_seconds=1),
+        growthbook().asks,
+    ),
+    "unleash by token": unleash(token=CANARY),
+    "unleash by header": unleash(headers={"X-Gate": CANARY}),
+    "unleash by proxy": Case(
+        lambda url: Unleash(url=url, token="x", proxy=log_in_at(url), timeout_seconds=1), unleash().asks
     ),
     "web by token": web(tokens={"desk": CANARY}),
     "web by password": web(usernames={"desk": USER}, passwords={"desk": CANARY}),
@@ -279,7 +334,7 @@ def test_the_other_side_has_it_and_the_block_masks_it(
     everything_said(connection, case.asks)
     sent = "".join(f"{one.path} {one.headers} {one.body!r}" for one in local_server.arrived)
     assert any(form in sent for form in FORMS), "the canary never flew: this case proves nothing"
-    assert isinstance(connection, Block)
+    assert isinstance(connection, Connection)
     if request.node.callspec.params["case"] not in SHOWN_IN_THE_BLOCK:
         assert_no_canary([connection.model_dump_json(), str(connection.model_dump()), repr(connection)])
 

@@ -14,6 +14,9 @@ from blocks.channels.pagerduty import PagerDuty
 from blocks.channels.slack import Slack
 from blocks.channels.status_page import StatusPage
 from blocks.errors import ConnectionFault
+from blocks.flags.growthbook.growthbook import GrowthBook
+from blocks.flags.launchdarkly.launchdarkly import LaunchDarkly
+from blocks.flags.unleash.unleash import Unleash
 from blocks.prometheus.block import Prometheus
 from blocks.web import Web
 from tests.blocks.hostile import HostileServer, Manner, hostile
@@ -51,6 +54,19 @@ def web(server: HostileServer) -> Web:
     return Web(sources={"it": server.url}, timeout_seconds=SECONDS)
 
 
+def launchdarkly(server: HostileServer) -> LaunchDarkly:
+    given = {"project": "p", "environment_key": "e", "token": SecretStr("t")}
+    return LaunchDarkly(url=server.url, timeout_seconds=SECONDS, **given)
+
+
+def growthbook(server: HostileServer) -> GrowthBook:
+    return GrowthBook(url=server.url, timeout_seconds=SECONDS, environment_key="e", token=SecretStr("t"))
+
+
+def unleash(server: HostileServer) -> Unleash:
+    return Unleash(url=server.url, token=SecretStr("t"), timeout_seconds=SECONDS)
+
+
 def cache(server: HostileServer) -> Cache:
     return Cache(url=SecretStr(f"redis://127.0.0.1:{server.port}/0"), timeout_seconds=SECONDS)
 
@@ -66,6 +82,12 @@ CALLS: dict[str, tuple[bytes, Callable[[HostileServer], Any]]] = {
     "mail, checking": (SMTP, lambda s: mail(s).check()),
     "status page": (HTTP, lambda s: page(s).open(NOTICE)),
     "web source": (HTTP, lambda s: web(s).ask("it")),
+    "LaunchDarkly, reading": (HTTP, lambda s: launchdarkly(s).read("f")),
+    "LaunchDarkly, zero": (HTTP, lambda s: launchdarkly(s).zero("f", 1)),
+    "GrowthBook, reading": (HTTP, lambda s: growthbook(s).read("f")),
+    "GrowthBook, zero": (HTTP, lambda s: growthbook(s).zero("f", 1)),
+    "Unleash, reading": (HTTP, lambda s: unleash(s).read("f")),
+    "Unleash, zero": (HTTP, lambda s: unleash(s).zero("f", 1)),
     "cache, checking": (REDIS, lambda s: cache(s).check()),
     "cache, flushing": (REDIS, lambda s: cache(s).flush_prefix("a", timeout=SECONDS)),
 }

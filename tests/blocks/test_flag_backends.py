@@ -1,7 +1,11 @@
-"""The contract that every flag backend keeps; a new backend is added to `backend`, nowhere else."""
+"""The contract that every flag backend keeps; a new one is a line of `BACKENDS`.
+
+Another package's test file imports all of this and has a fixture `backend` of its own.
+"""
 
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,19 +19,38 @@ from tidegate.values.exposure import ZERO, Exposure, Layer
 
 FLAG = "batch-patches-v1"
 TEN = Exposure((Layer("everyone", None, 10.0),), always_on=("staff",), always_off=("held",))
-MORE = Exposure((Layer("beta", ("b1", "b2"), 100.0), Layer("everyone", None, 12.5)), attribute="team")
+MORE = Exposure((Layer("beta", ("b1", "b2"), 100.0), Layer("everyone", None, 12.0)), attribute="team")
 
 
-@pytest.fixture(params=["flagd-file", "command-flag", "command-flag-without-epoch-in-zero"])
+def listed(file: Path, text: str) -> FlagdFile:
+    """A flag file in the list form."""
+    file.write_text(text)
+    return FlagdFile(path=str(file), environment="rehearsal")
+
+
+# One line a backend.
+BACKENDS: dict[str, Callable[[Path], FlagBackend]] = {
+    "flagd-file": lambda folder: FlagdFile(path=str(folder / "flags.json"), environment="rehearsal"),
+    "flagd-yaml": lambda folder: FlagdFile(path=str(folder / "flags.yaml"), environment="rehearsal"),
+    "flagd-list": lambda folder: listed(folder / "flags.json", '{"flags": []}'),
+    "flagd-yaml-list": lambda folder: listed(folder / "flags.yml", "flags:\n- key: theirs # their comment\n"),
+    "command-flag": command_flag,
+    "command-flag-without-epoch-in-zero": lambda folder: command_flag(folder, zero_knows_epochs=False),
+}
+
+
+# A backend of a server: the name of the fixture in conftest.py that has it, with the contract's flags in it.
+SERVERS = {"http-etag": "http_etag", "http-version": "http_version", "http-plain": "http_plain"}
+SERVERS |= {"haproxy": "haproxy", "nginx": "nginx_flag"}
+
+
+@pytest.fixture(params=[*BACKENDS, *SERVERS])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> FlagBackend:
     """An empty backend of each kind."""
-    backends = {
-        "flagd-file": lambda: FlagdFile(path=str(tmp_path / "flags.json"), environment="rehearsal"),
-        "command-flag": lambda: command_flag(tmp_path),
-        "command-flag-without-epoch-in-zero": lambda: command_flag(tmp_path, zero_knows_epochs=False),
-    }
-    backend: FlagBackend = backends[request.param]()
-    return backend
+    if request.param in SERVERS:
+        found: FlagBackend = request.getfixturevalue(SERVERS[request.param])
+        return found
+    return BACKENDS[request.param](tmp_path)
 
 
 def test_it_is_a_flag_backend(backend: FlagBackend) -> None:

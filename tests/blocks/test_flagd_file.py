@@ -20,8 +20,8 @@ from openfeature.event import ProviderEvent
 
 from blocks import FlagdFile
 from blocks.errors import Fenced, Refused, Unreachable
-from blocks.flags.flagd_fence import Fence
-from blocks.flags.flagd_rules import render
+from blocks.flags.flagd.flagd_fence import Fence
+from blocks.flags.flagd.flagd_rules import render
 from tests.blocks.flag_files import FLAG, LateWriter, everyone
 from tests.permits import put as raised
 from tidegate.values.exposure import ZERO, Exposure, Layer
@@ -57,7 +57,7 @@ def put(file: Path, flag: dict[str, Any]) -> None:
 def test_a_file_that_stays_is_read_once_and_every_change_of_it_is_seen(
     file: Path, backend: FlagdFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blocks.flags.flagd_store._SETTLED_NANOSECONDS", 0)
+    monkeypatch.setattr("blocks.flags.flagd.flagd_store._SETTLED_NANOSECONDS", 0)
     raised(backend, FLAG, everyone(10), 1)
     assert backend.read(FLAG).exposure == everyone(10)
     assert backend._parsed() is backend._parsed()

@@ -13,7 +13,7 @@ import pytest
 
 from blocks import FlagdFile
 from blocks.errors import Fenced, Refused
-from blocks.flags.flagd_place import hindrance
+from blocks.flags.flagd.flagd_place import hindrance
 from tests.blocks.flag_files import FLAG, LateWriter, backend_on, everyone, in_another_process, raised, small_disk
 from tests.permits import put
 from tidegate.values.exposure import ZERO

@@ -26,7 +26,9 @@ from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, FlagBusy
 from blocks.journal import tables as journal_tables
 from blocks.journal.rows import must_hold
 from blocks.journal.tables import engine_for
-from tidegate.journal.entries import GENESIS, Kind
+from tidegate.journal.bodies.exposure_bodies import RollbackProven
+from tidegate.journal.entries import GENESIS
+from tidegate.journal.kinds import Kind
 
 AT = datetime(2026, 3, 2, 9, 30, 0, 123, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -72,12 +74,12 @@ def _run(barrier: Any, answers: Any, work: Callable[..., str], number: int, argu
 def test_entries_come_back_as_they_were_written(journal: Journal) -> None:
     first = opened(journal)
     body = {"text": "Grüße\n", "number": 1.5, "nested": {"list": [1, None, True]}}
-    second = journal.append(ROLLOUT, Kind.SIGHTED, body, AT, 2, first.hash)
+    second = journal.append(ROLLOUT, Kind.NO_DATA_ENDED, body, AT, 2, first.hash)
     assert journal.entries(ROLLOUT) == [first, second]
     assert journal.entries(ROLLOUT, after=1) == [second]
     assert journal.entries("nobody") == []
     assert journal.verify() == []
-    assert first.body == {"started_by": "ann@example.org", "flag": FLAG}
+    assert first.json == {"started_by": "ann@example.org", "flag": FLAG}
 
 
 def test_opening_again_returns_the_entry_that_is_there(journal: Journal) -> None:
@@ -95,13 +97,20 @@ def test_a_flag_has_one_open_rollout(journal: Journal) -> None:
     opened(journal, "elsewhere", flag="another")
 
 
+@pytest.mark.parametrize("key", ["k" * 255, "ß" * 255, "shop:new-cart", "größe"])
+def test_a_flag_of_any_name_has_its_rollout_and_its_claim(journal: Journal, key: str) -> None:
+    opened(journal, flag=key)
+    assert journal.claim(key, ROLLOUT, "host:1:a", timedelta(seconds=5)).epoch == 1
+    assert [row.flag for row in journal.rollouts(key, open_only=True)] == [key]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "frees"),
     [
         (Kind.FINISHED, {}, True),
         (Kind.CLOSED, {}, True),
-        (Kind.PROVEN, {"proven": True}, True),
-        (Kind.PROVEN, {"proven": False}, False),
+        (Kind.PROVEN, RollbackProven(True, 0.0, None, AT, "Nobody is on it.").to_json(), True),
+        (Kind.PROVEN, RollbackProven(False, 3.0, AT, None, "Somebody is.").to_json(), False),
         (Kind.ROLLING_BACK, {}, False),
     ],
 )
@@ -131,7 +140,7 @@ def test_recent_entries_of_one_kind_come_from_every_rollout(journal: Journal) ->
     first, other = opened(journal), opened(journal, "late", flag="another", at=AT + LEASE)
     old = journal.append(ROLLOUT, Kind.ANSWERED, {"n": 1}, AT, 2, first.hash)
     late = journal.append("late", Kind.ANSWERED, {"n": 2}, AT + LEASE, 2, other.hash)
-    journal.append(ROLLOUT, Kind.SIGHTED, {}, AT + LEASE, 3, old.hash)
+    journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT + LEASE, 3, old.hash)
     assert journal.recent(Kind.ANSWERED, AT) == [old, late]
     assert journal.recent(Kind.ANSWERED, (AT + LEASE).astimezone(timezone(timedelta(hours=5)))) == [late]
     assert journal.recent(Kind.ANSWERED, AT + 2 * LEASE) == []
@@ -139,12 +148,12 @@ def test_recent_entries_of_one_kind_come_from_every_rollout(journal: Journal) ->
 
 def test_an_append_must_follow_the_last_entry(journal: Journal) -> None:
     with pytest.raises(Conflict):
-        journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 1, GENESIS)
+        journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 1, GENESIS)
     first = opened(journal)
-    second = journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash)
+    second = journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 2, first.hash)
     for sequence, previous in ((2, first.hash), (4, second.hash), (3, first.hash)):
         with pytest.raises(Conflict):
-            journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, sequence, previous)
+            journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, sequence, previous)
     assert len(journal.entries(ROLLOUT)) == 2
 
 
@@ -197,18 +206,18 @@ def test_the_flag_of_another_rollout_is_not_claimed(journal: Journal) -> None:
 def test_seize_beats_a_holder_and_its_appends_are_fenced(journal: Journal) -> None:
     first = opened(journal)
     old = journal.claim(FLAG, ROLLOUT, "a", LEASE)
-    second = journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash, old)
+    second = journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 2, first.hash, old)
     new = journal.seize(FLAG, ROLLOUT, "rollback", LEASE)
     assert new.epoch == old.epoch + 1
     with pytest.raises(Fenced):
-        journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 3, second.hash, old)
+        journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 3, second.hash, old)
     assert journal.entries(ROLLOUT) == [first, second]
     journal.append(ROLLOUT, Kind.ROLLING_BACK, {}, AT, 3, second.hash, new)
     assert journal.seize(FLAG, ROLLOUT, "rollback", LEASE).epoch == new.epoch + 1
 
 
 def _append(number: int, url: str, previous: str) -> str:
-    Journal(url=SecretStr(url)).append(ROLLOUT, Kind.SIGHTED, {"by": number}, AT, 2, previous)
+    Journal(url=SecretStr(url)).append(ROLLOUT, Kind.NO_DATA_ENDED, {"by": number}, AT, 2, previous)
     return "wrote"
 
 
@@ -257,9 +266,9 @@ def _race_in_postgresql(journal: Journal, statement: str, append: Callable[[], o
 @pytest.mark.parametrize("journal_url", ["postgresql"], indirect=True)
 def test_an_append_waits_for_one_that_is_not_committed_yet(journal: Journal) -> None:
     first = opened(journal)
-    taken = f"INSERT INTO entries VALUES ('{ROLLOUT}', 2, 'x', 'sighted', 1, '{{}}', '{first.hash}', 'x')"
+    taken = f"INSERT INTO entries VALUES ('{ROLLOUT}', 2, 'x', 'no_data_ended', 1, '{{}}', '{first.hash}', 'x')"
     with pytest.raises(Conflict):
-        _race_in_postgresql(journal, taken, lambda: journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash))
+        _race_in_postgresql(journal, taken, lambda: journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 2, first.hash))
 
 
 @pytest.mark.parametrize("journal_url", ["postgresql"], indirect=True)
@@ -270,7 +279,7 @@ def test_an_append_waits_for_a_seize_that_is_not_committed_yet(journal: Journal)
         _race_in_postgresql(
             journal,
             "UPDATE claims SET epoch = epoch + 1, holder = 'rollback'",
-            lambda: journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash, claim),
+            lambda: journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 2, first.hash, claim),
         )
     assert journal.entries(ROLLOUT) == [first]
 
@@ -313,7 +322,7 @@ def test_many_threads_share_a_journal(journal: Journal) -> None:
         while True:
             last = journal.entries(ROLLOUT)[-1]
             try:
-                return journal.append(ROLLOUT, Kind.SIGHTED, {"n": number}, AT, last.sequence + 1, last.hash).hash
+                return journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {"n": number}, AT, last.sequence + 1, last.hash).hash
             except Conflict:
                 continue
 
@@ -327,20 +336,29 @@ def test_many_threads_share_a_journal(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ("UPDATE entries SET body = '{\"x\":2}' WHERE sequence = 2", "entry 2 (sighted) was changed"),
+        ("UPDATE entries SET body = '{\"x\":2}' WHERE sequence = 2", "entry 2 (no_data_ended) was changed"),
         ("UPDATE entries SET kind = 'soaked' WHERE sequence = 2", "entry 2 (soaked) was changed"),
         (
             "UPDATE entries SET at = '2026-03-02T09:30:01.000000+00:00' WHERE sequence = 3",
-            "entry 3 (sighted) was changed",
+            "entry 3 (no_data_ended) was changed",
         ),
         ("DELETE FROM entries WHERE sequence = 2", "entry 2 is missing"),
-        ("UPDATE entries SET body = '{' WHERE sequence = 2", "entry 2 (sighted) was changed after it was written"),
-        ("UPDATE entries SET body = '[]' WHERE sequence = 2", "entry 2 (sighted) was changed after it was written"),
+        (
+            "UPDATE entries SET body = '{' WHERE sequence = 2",
+            "entry 2 (no_data_ended) was changed after it was written",
+        ),
+        (
+            "UPDATE entries SET body = '[]' WHERE sequence = 2",
+            "entry 2 (no_data_ended) was changed after it was written",
+        ),
         (
             "UPDATE entries SET body = '{\"x\":NaN}' WHERE sequence = 2",
-            "entry 2 (sighted) was changed after it was written",
+            "entry 2 (no_data_ended) was changed after it was written",
         ),
-        ("UPDATE entries SET at = 'noon' WHERE sequence = 3", "entry 3 (sighted) was changed after it was written"),
+        (
+            "UPDATE entries SET at = 'noon' WHERE sequence = 3",
+            "entry 3 (no_data_ended) was changed after it was written",
+        ),
         (
             "UPDATE entries SET kind = 'tuesday' WHERE sequence = 3",
             "entry 3 (tuesday) was changed after it was written",
@@ -351,7 +369,7 @@ def test_many_threads_share_a_journal(journal: Journal) -> None:
 def test_an_edit_is_found(journal: Journal, change: str, found: str) -> None:
     entry = opened(journal)
     for sequence in (2, 3):
-        entry = journal.append(ROLLOUT, Kind.SIGHTED, {"x": 1}, AT, sequence, entry.hash)
+        entry = journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {"x": 1}, AT, sequence, entry.hash)
     opened(journal, "untouched", "another", AT - LEASE)
     assert journal.verify() == []
     sql(journal, change + f" AND rollout = '{ROLLOUT}'")
@@ -369,7 +387,7 @@ def test_ten_thousand_entries_are_read_quickly(journal: Journal) -> None:
             {"n": n, "body": '{"findings":[1,2,3],"wave":1}', "at": "2026-03-02T09:30:00.000123+00:00", "h": previous}
             for n in range(2, 10_001)
         ]
-        insert = "INSERT INTO entries VALUES ('" + ROLLOUT + "', :n, :at, 'sighted', 1, :body, :h, :h)"
+        insert = "INSERT INTO entries VALUES ('" + ROLLOUT + "', :n, :at, 'no_data_ended', 1, :body, :h, :h)"
         connection.execute(text(insert), rows)
     started = time.process_time()
     assert len(journal.entries(ROLLOUT)) == 10_000
@@ -490,7 +508,7 @@ def test_a_killed_writer_leaves_nothing_half_done(tmp_path: Path) -> None:
         assert holder.stdout is not None
         holder.stdout.readline()
         os.kill(holder.pid, signal.SIGKILL)
-    journal.append(ROLLOUT, Kind.SIGHTED, {}, AT, 2, first.hash)
+    journal.append(ROLLOUT, Kind.NO_DATA_ENDED, {}, AT, 2, first.hash)
     journal.close()
 
 

@@ -13,12 +13,11 @@ import yaml
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites import BlockStandardTestSuite
 
-import blocks
-from blocks import FlagdFile, KitError, read_kit, write_kit
+from blocks import FlagdFile, KitError, prefect_blocks, read_kit, write_kit
 from blocks.kit_values import kit_values, zero_kit
 
 SECRET = "s3cr3t-value"
-EXPORTED = [kind for _, kind in inspect.getmembers(blocks, inspect.isclass) if issubclass(kind, Block)]
+EXPORTED = [kind for _, kind in inspect.getmembers(prefect_blocks, inspect.isclass) if issubclass(kind, Block)]
 
 
 @pytest.fixture
@@ -199,8 +198,9 @@ class TestStandard(BlockStandardTestSuite):
 
 def test_every_block_has_a_stable_slug() -> None:
     parts = {"journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "connections"}
-    parts |= {"commands", "web", "evidence"}
-    parts |= {"nginx-split", "cache", "command-flag", "status-page"}
+    parts |= {"commands", "web", "evidence", "plans"}
+    parts |= {"nginx-split", "cache", "command-flag", "http-flag", "launchdarkly", "growthbook", "status-page"}
+    parts |= {"haproxy-flag", "haproxy-split", "nginx-flag", "ofrep", "unleash", "teams", "webhook"}
     assert {kind.get_block_type_slug() for kind in EXPORTED} == {f"tidegate-{part}" for part in parts}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from blocks import FlagdFile
 from blocks.errors import Fenced, NotTaken
-from demo.flag import FLAG, Flag
+from demo.batch_patches.flag import FLAG, Flag
 from tests.e2e.waiting import wait_for
 from tests.permits import put, put_until
 from tidegate.values.exposure import ZERO, Exposure, Layer

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import PagerDuty, Slack
-from blocks.channels.pagerduty import ServiceSeen, ShiftSeen
+from blocks.channels.pagerduty import PagedService, ShiftSeen
 from blocks.channels.slack import ChannelSeen
 from blocks.errors import ConnectionFault, Refused, Unreachable
 from tests.blocks.conftest import Answer, LocalServer, Request
@@ -104,7 +104,7 @@ def test_a_service_is_found_by_its_exact_name_or_id(local_server: LocalServer) -
 
     local_server.answer = answers
     block = pagerduty_at(local_server.url)
-    seen = ServiceSeen("PABC123", "active", "PPOL123")
+    seen = PagedService("PABC123", "active", "PPOL123")
     assert block.service("shop") == seen
     assert block.service("PABC123") == seen
     assert block.service("sho") is None

@@ -376,3 +376,52 @@ def test_mail_nobody_there(dead_port: int) -> None:
         mail_at(dead_port).send(("ann@example.org",), NOTICE)
     with pytest.raises(Unreachable):
         mail_at(dead_port).check()
+
+
+LINKED = replace(NOTICE, body="Gate waits <now>.\nLook: https://tide.example.com/rollouts/patches-1/gate")
+
+
+def test_a_notice_with_an_address_has_a_button_in_slack(local_server: LocalServer) -> None:
+    local_server.answer = lambda _: answer(200, {"ok": True, "ts": "1.5"})
+    slack_at(local_server.url).post("#releases", LINKED)
+    slack_at(local_server.url).post("#releases", NOTICE)
+    linked, plain = (json.loads(request.body) for request in local_server.arrived)
+    *sections, actions = linked["blocks"]
+    assert "".join(one["text"]["text"] for one in sections) == linked["text"]
+    assert actions["elements"] == [
+        {
+            "type": "button",
+            "text": {"type": "plain_text", "text": "Open the gate"},
+            "url": "https://tide.example.com/rollouts/patches-1/gate",
+        }
+    ]
+    assert "blocks" not in plain
+
+
+def test_a_long_notice_is_cut_into_the_sections_that_slack_takes(local_server: LocalServer) -> None:
+    local_server.answer = lambda _: answer(200, {"ok": True, "ts": "1.5"})
+    long = replace(LINKED, body=("x" * 7_000 + "\n") * 30 + LINKED.body)
+    slack_at(local_server.url).post("#releases", long)
+    blocks = json.loads(local_server.arrived[0].body)["blocks"]
+    assert len(blocks) <= 50
+    assert all(len(one["text"]["text"]) <= 3_000 for one in blocks if one["type"] == "section")
+
+
+def test_a_page_in_pagerduty_links_the_rollout(local_server: LocalServer) -> None:
+    local_server.answer = lambda _: answer(202, {"status": "success", "dedup_key": "k"})
+    pagerduty_at(local_server.url).page(LINKED)
+    assert json.loads(local_server.arrived[0].body)["links"] == [
+        {"href": "https://tide.example.com/rollouts/patches-1/gate", "text": "Open on the dashboard"}
+    ]
+
+
+def test_mail_is_text_and_the_same_as_a_page_with_a_button() -> None:
+    sender = Mail(host="127.0.0.1", sender="tidegate@example.com")
+    message = sender._message(("ann@example.com",), LINKED)
+    plain, page = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert page is not None
+    assert plain.get_content().strip() == LINKED.body
+    assert 'href="https://tide.example.com/rollouts/patches-1/gate"' in page.get_content()
+    assert "Gate waits &lt;now&gt;." in page.get_content()
+    assert sender._message(("ann@example.com",), NOTICE).get_body(("html",)) is None

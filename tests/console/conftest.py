@@ -18,7 +18,7 @@ from blocks.commands import Commands
 from blocks.kit import write_kit
 from blocks.web import Web
 from console.cli import main
-from demo.flag import write_initial_flag
+from demo.batch_patches.flag import write_initial_flag
 from demo.processes import free_ports, start_process, stop_processes, wait_ready
 from demo.prometheus import rule_test_argv, write_config
 from demo.provision import find_prometheus

@@ -55,10 +55,10 @@ def browser(via: OpenConnections, access: Access | None = None, base: str = ORIG
 
 
 @contextmanager
-def served(via: OpenConnections) -> Iterator[str]:
-    """A real server on a free port of this machine; gives its address."""
+def served(via: OpenConnections, port: int = 0) -> Iterator[str]:
+    """A real server on this port of this machine, or on a free one; gives its address."""
     config = uvicorn.Config(
-        make_app(via, Access(frozenset())), port=0, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        make_app(via, Access(frozenset())), port=port, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]

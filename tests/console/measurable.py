@@ -1,9 +1,9 @@
 """A plan without what asks web sources or commands, which have no past to be asked for."""
 
-from tidegate.criteria.alarm_test import AlarmTest
-from tidegate.criteria.cost import Cost
-from tidegate.criteria.count import Count
-from tidegate.criteria.synthetic import Synthetic
+from tidegate.criteria.alerting.alarm_test import AlarmTest
+from tidegate.criteria.external.cost import Cost
+from tidegate.criteria.external.count import Count
+from tidegate.criteria.external.synthetic import Synthetic
 from tidegate.plan.model import Criterion, Plan, PostRollout, Wave
 
 

@@ -15,10 +15,10 @@ from prefect.context import refresh_global_settings_context
 from prefect.utilities.schema_tools import ValidationError, validate
 
 from engine.gates.authorize import Given
-from engine.rollout.commands import end_holds
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
-from flows.gate_form import asking_form
+from engine.steering.orders import end_holds
+from flows.forms.gate_form import asking_form
 
 Body = dict[str, Any]
 

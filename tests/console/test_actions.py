@@ -19,13 +19,13 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Answering, Demo
 from tests.console.test_without_journal import in_wave_one
-from tidegate.journal.entries import Kind
-from tidegate.plan.actions import Standby
+from tidegate.journal.kinds import Kind
+from tidegate.plan.fields.actions import Standby
 from tidegate.plan.model import Plan
 
 
 def queued(run: OpenRollout, prefix: str) -> list[str]:
-    return [event for event in run.refresh().queued if event.startswith(prefix)]
+    return [event for event in run.refresh().notices.queued if event.startswith(prefix)]
 
 
 def with_first_actions(run: OpenRollout, *actions: dict[str, Any]) -> OpenRollout:
@@ -45,7 +45,7 @@ def test_a_tick_hands_a_task_over_once(tmp_path: Path, prometheus_server: Promet
         evaluate(run, datetime.now(UTC), review=False)
     assert queued(run, "tasks-") == ["tasks-1-engineering-lead"]
     notices = [e for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.QUEUED]
-    assert [e.body["notice"]["event"] for e in notices].count("tasks-1-engineering-lead") == 1
+    assert [e.json["notice"]["event"] for e in notices].count("tasks-1-engineering-lead") == 1
 
 
 def test_a_tick_that_rolls_back_hands_nothing_over(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
@@ -110,7 +110,7 @@ def test_a_meeting_gets_its_report_in_the_thread_by_mail_and_as_a_file(
         "Next stand-up",
     ):
         assert part in report
-    assert report in run.state.queued[event]["body"]
+    assert report in run.state.notices.queued[event]["body"]
     assert any("## 3. Decision" in m["text"] for m in demo.messages("slack"))
 
 
@@ -145,7 +145,7 @@ def test_who_stands_by_is_looked_up_and_told(
     carry_out(run, datetime.now(UTC))
     carry_out(run, datetime.now(UTC))
     (event,) = queued(run, "standby-")
-    notice = run.state.queued[event]
+    notice = run.state.notices.queued[event]
     assert notice["loudness"] == loudness
     assert words in notice["body"]
     assert notice["to"] == ["commander@company.com"]
@@ -166,5 +166,5 @@ def test_a_pagerduty_that_hangs_holds_the_guard_up_once_and_briefly(
     carry_out(run, datetime.now(UTC))
     assert first < 3.5
     assert time.monotonic() - started - first < 1
-    assert run.state.queued["standby-1-1"]["loudness"] == "warning"
+    assert run.state.notices.queued["standby-1-1"]["loudness"] == "warning"
     assert isinstance(run.plan.waves[0].actions[0], Standby)

@@ -25,8 +25,8 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
@@ -71,10 +71,10 @@ def refusals(opened: OpenRollout) -> list[str]:
     """Every refusal that the journal has, by whichever way the answer came."""
     found = []
     for entry in opened.connections.journal.entries(opened.rollout):
-        if entry.kind is Kind.GATE_DECIDED and entry.body["outcome"] == "refused":
-            found.append(str(entry.body["reason"]))
-        if entry.kind is Kind.ORDERED and entry.body["refused"]:
-            found.append(str(entry.body["refused"]))
+        if entry.kind is Kind.GATE_DECIDED and entry.json["outcome"] == "refused":
+            found.append(str(entry.json["reason"]))
+        if entry.kind is Kind.ORDERED and entry.json["refused"]:
+            found.append(str(entry.json["refused"]))
     return found
 
 
@@ -90,8 +90,8 @@ def test_an_attack_where_codes_are_asked_for(
     ended, out, err = run(*approve(world, "--as", who, "--decision", "go", "--code", code))
     assert (ended, f"refused: {reason}" in on_one_line(out)) == (1, True), out + err
     assert [why for why in refusals(world.run) if why.startswith(reason)] == refusals(world.run)[-1:]
-    assert world.run.refresh().approved_wave == 0
-    assert f'"{code}"' not in json.dumps([e.body for e in world.run.connections.journal.entries(world.run.rollout)])
+    assert world.run.refresh().votes.approved_wave == 0
+    assert f'"{code}"' not in json.dumps([e.json for e in world.run.connections.journal.entries(world.run.rollout)])
     # The gate asks anew, and says why.
     world.open()
     assert world.run.state.gate is not None
@@ -133,7 +133,7 @@ def test_a_go_that_is_too_late_is_refused_as_stale_and_says_what_happened(named:
     assert on_one_line(err).endswith(": smoke")
     [why] = refusals(named.run)
     assert why.endswith(": smoke")
-    assert named.run.refresh().approved_wave == 0
+    assert named.run.refresh().votes.approved_wave == 0
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_one_person_who_answers_twice_at_once_is_no_quorum_of_two(tmp_path: Path
     assert gate is not None
     ruling = decide_gate(two.run, 1, attempt, Answer.from_json(gate.answer or {}))
     assert (ruling.outcome, ruling.reason) == (Outcome.COUNTED, one_of_two(ANN))
-    assert two.run.refresh().approvals == {1: [ANN]}
+    assert two.run.refresh().votes.approvals == {1: [ANN]}
     assert two.run.state.phase is Phase.GATE
 
 

@@ -21,15 +21,15 @@ from blocks.errors import Refused
 from blocks.kit import read_kit, write_kit
 from console.commands.plan_commands import plan_from
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
-from engine.notices.delivery import deliver, undelivered
+from engine.notices.delivery import deliver, undelivered_messages
 from engine.rollback.full_rollback import full_rollback
-from engine.rollback.journal_fallback import merge_spill, spill_path
+from engine.rollback.journal_fallback import fallback_path, merge_fallback
 from engine.rollback.rollback import prove, roll_back, rollback_body
 from engine.rollback.zero import Zeroed, zero_flag, zero_open_flag
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.orphans import Orphans
-from engine.watch.supervisor import _guard
+from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
@@ -38,8 +38,8 @@ from tests.console.conftest import Run
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import open_inbox
 from tests.permits import approve_wave, put
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.notice import Notice
 from tidegate.plan.model import Plan
@@ -108,17 +108,17 @@ def test_with_the_journal_locked_the_flags_key_is_enough_and_the_record_follows_
         assert code == 3
         assert "is at zero" in err
         assert "Not proven" in out
-        assert f"kept in {spill_path()}" in out
+        assert f"kept in {fallback_path()}" in out
         assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
-        assert stat.S_IMODE(spill_path().stat().st_mode) == 0o600
-        assert spill_path().parent == kit.parent
+        assert stat.S_IMODE(fallback_path().stat().st_mode) == 0o600
+        assert fallback_path().parent == kit.parent
         assert merge_quietly_fails(opened)
-        assert spill_path().stat().st_size > 0
-    assert merge_spill(opened) == 2
+        assert fallback_path().stat().st_size > 0
+    assert merge_fallback(opened) == 2
     assert opened.state.phase is Phase.ROLLING_BACK
     assert opened.state.rollback is not None
     assert (opened.state.rollback.reason, opened.state.rollback.by) == ("smoke", "me")
-    assert merge_spill(OpenRollout(opened.connections, opened.rollout)) == 0
+    assert merge_fallback(OpenRollout(opened.connections, opened.rollout)) == 0
     assert kinds(opened).count(Kind.ROLLING_BACK) == 1
     assert opened.connections.journal.verify() == []
 
@@ -127,7 +127,7 @@ def merge_quietly_fails(opened: OpenRollout) -> bool:
     from blocks.errors import ConnectionFault
 
     with pytest.raises(ConnectionFault):
-        merge_spill(opened)
+        merge_fallback(opened)
     return True
 
 
@@ -136,12 +136,12 @@ def test_an_entry_that_was_merged_but_not_forgotten_is_not_written_twice(kit: Pa
     opened.connections.journal.close()
     with locked(kit.parent / "journal.db"):
         roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
-    kept = spill_path().read_bytes()
-    assert merge_spill(opened) == 1
+    kept = fallback_path().read_bytes()
+    assert merge_fallback(opened) == 1
     # The process died between the two.
-    spill_path().write_bytes(kept)
-    assert merge_spill(opened) == 0
-    assert spill_path().stat().st_size == 0
+    fallback_path().write_bytes(kept)
+    assert merge_fallback(opened) == 0
+    assert fallback_path().stat().st_size == 0
     assert kinds(opened).count(Kind.ROLLING_BACK) == 1
 
 
@@ -149,11 +149,11 @@ def test_another_rollouts_entry_and_a_torn_line_stay_where_they_are(kit: Path) -
     opened = raised(kit)
     with locked(kit.parent / "journal.db"):
         roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
-    own = spill_path().read_text()
-    other = own.replace(opened.rollout, "somebody-elses").replace('"spill": "', '"spill": "0')
-    spill_path().write_text(f'{other}{own}{{"spill": "torn", "rol')
-    assert merge_spill(opened) == 1
-    assert spill_path().read_text().splitlines() == [other.strip(), '{"spill": "torn", "rol']
+    own = fallback_path().read_text()
+    other = own.replace(opened.rollout, "somebody-elses").replace('"fallback": "', '"fallback": "0')
+    fallback_path().write_text(f'{other}{own}{{"fallback": "torn", "rol')
+    assert merge_fallback(opened) == 1
+    assert fallback_path().read_text().splitlines() == [other.strip(), '{"fallback": "torn", "rol']
 
 
 @contextmanager
@@ -178,8 +178,8 @@ def test_with_the_journal_gone_the_flags_key_alone_suffices(kit: Path, run: Run)
         assert "is at zero" in err
         assert "NOT proven" in err
         assert read_kit(kit).flags.read(opened.flag).exposure == ZERO
-        assert json.loads(spill_path().read_text())["rollout"] == ""
-    assert merge_spill(opened) == 1
+        assert json.loads(fallback_path().read_text())["rollout"] == ""
+    assert merge_fallback(opened) == 1
     assert opened.state.rollback is not None
     assert opened.state.rollback.reason == "smoke"
 
@@ -291,7 +291,7 @@ def test_with_prometheus_down_the_flag_is_off_and_the_missing_proof_is_paged(kit
     assert not proof.proven
     assert "cannot be read (unreachable)" in proof.sentence
     assert opened.connections.flags.read(opened.flag).exposure == ZERO
-    [page] = [n for n in opened.state.queued.values() if n["event"].startswith("proof-missing")]
+    [page] = [n for n in opened.state.notices.queued.values() if n["event"].startswith("proof-missing")]
     assert page["loudness"] == "page"
 
 
@@ -324,11 +324,11 @@ def test_with_slack_down_the_pager_has_it_and_slack_gets_it_later(kit: Path, loc
     roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
     # In the critical channel, and in the rollout's thread.
     assert deliver(opened) == 2
-    assert "rolling-back/pagerduty" in opened.state.sent
-    assert {due.part for due in undelivered(opened)} == {"slack"}
+    assert "rolling-back/pagerduty" in opened.state.notices.sent
+    assert {due.part for due in undelivered_messages(opened)} == {"slack"}
     slack_answers.set()
     assert deliver(opened) == 0
-    assert "rolling-back/slack" in opened.refresh().sent
+    assert "rolling-back/slack" in opened.refresh().notices.sent
     assert kinds(opened).count(Kind.SENT) == 3
 
 
@@ -352,8 +352,8 @@ def test_with_journal_and_pager_down_slack_is_told_at_once(kit: Path, local_serv
         roll_back(opened, reason="smoke", criterion="by hand", by=WHO)
         assert told.wait(20)
     assert b"smoke" in local_server.arrived[-1].body
-    assert merge_spill(opened) == 1
-    assert "rolling-back" in opened.state.queued
+    assert merge_fallback(opened) == 1
+    assert "rolling-back" in opened.state.notices.queued
 
 
 def test_a_flag_api_that_answers_errors_is_tried_on_while_the_steps_are_taken(
@@ -376,7 +376,7 @@ def test_a_flag_api_that_answers_errors_is_tried_on_while_the_steps_are_taken(
     mender.start()
     prove(opened)
     mender.join()
-    assert [record.outcome for record in opened.refresh().steps.values()] == ["by_hand"]
+    assert [record.outcome for record in opened.refresh().recovery.steps.values()] == ["by_hand"]
     assert opened.connections.flags.read(opened.flag).exposure == ZERO
     assert opened.state.rollback is not None
     assert opened.state.rollback.zero_at is not None
@@ -392,11 +392,11 @@ def test_steps_are_taken_and_kept_while_the_journal_is_away(kit: Path) -> None:
     with locked(kit.parent / "journal.db"):
         done = full_rollback(opened, by=WHO)
     assert [step.outcome for step in done] == ["by_hand", "by_hand"]
-    assert len(spill_path().read_text().splitlines()) == 2
-    assert merge_spill(opened) == 2
-    assert [r.text for r in opened.state.steps.values()] == ["Call the team", "Call the customer"]
+    assert len(fallback_path().read_text().splitlines()) == 2
+    assert merge_fallback(opened) == 2
+    assert [r.text for r in opened.state.recovery.steps.values()] == ["Call the team", "Call the customer"]
     assert all(
-        "spill" in json.loads(json.dumps(dict(e.body)))
+        "fallback" in json.loads(json.dumps(dict(e.json)))
         for e in Journal.entries(opened.connections.journal, opened.rollout)[-2:]
     )
 
@@ -404,7 +404,11 @@ def test_steps_are_taken_and_kept_while_the_journal_is_away(kit: Path) -> None:
 def guarded_until(opened: OpenRollout, condition: Callable[[], bool], what: str) -> None:
     """The watch, with this rollout alone."""
     watching, orphans = OpenRollout(opened.connections, opened.rollout), Orphans()
-    wait_for(lambda: _guard(watching, utc_now(), orphans, Unguarded(watching.connections)) and condition(), 20, what)
+    wait_for(
+        lambda: _guard(watching, utc_now(), Carriers(orphans), Unguarded(watching.connections)) and condition(),
+        20,
+        what,
+    )
 
 
 def test_a_write_that_lands_after_zero_is_taken_back_by_whoever_takes_the_rollback_over(
@@ -469,7 +473,7 @@ def closed_at_zero_and_raised_by_hand(kit: Path, plan: Plan) -> OpenRollout:
 
 
 @pytest.mark.parametrize("typed", [("NAME",), ("--flag", "batch-patches-v1"), ("NAME", "--full")])
-def test_a_flag_that_is_up_again_after_its_rollback_is_turned_back_by_the_same_order(
+def test_a_flag_that_is_up_again_after_its_rollback_is_rolled_back_by_the_same_order(
     kit: Path, run: Run, typed: tuple[str, ...]
 ) -> None:
     opened = closed_at_zero_and_raised_by_hand(kit, quick(full=[], snapshot=None))
@@ -478,7 +482,7 @@ def test_a_flag_that_is_up_again_after_its_rollback_is_turned_back_by_the_same_o
     assert opened.connections.flags.read(opened.flag).exposure == ZERO
     # What was proven then says nothing about now: Prometheus is away.
     assert (code, "cannot be read" in out) == (3, True), out
-    [notice] = [n for n in opened.refresh().queued.values() if n["event"].startswith("zeroed-again")]
+    [notice] = [n for n in opened.refresh().notices.queued.values() if n["event"].startswith("zeroed-again")]
     assert (notice["loudness"], "NOT proven" in notice["title"]) == ("page", True)
     assert opened.state.phase is Phase.ROLLED_BACK
 
@@ -495,14 +499,14 @@ def test_an_order_after_the_rollback_that_cannot_be_written_is_no_success(kit: P
 
 def test_what_a_full_disk_cut_off_neither_stops_guarding_nor_swallows_the_next_entry(kit: Path) -> None:
     opened = raised(kit)
-    spill_path().write_bytes('{"spill": "torn", "reason": "naïve'.encode()[:-3])
+    fallback_path().write_bytes('{"fallback": "torn", "reason": "naïve'.encode()[:-3])
     with locked(kit.parent / "journal.db"):
         roll_back(opened, reason="one\u2028line \x85", criterion="by hand", by=WHO)
-    assert merge_spill(opened) == 1
+    assert merge_fallback(opened) == 1
     assert opened.state.rollback is not None
     assert opened.state.rollback.reason == "one\u2028line \x85"
-    assert spill_path().read_bytes().startswith(b'{"spill": "torn"')
-    assert spill_path().read_bytes().count(b"\n") == 1
+    assert fallback_path().read_bytes().startswith(b'{"fallback": "torn"')
+    assert fallback_path().read_bytes().count(b"\n") == 1
 
 
 def test_nothing_is_raised_while_the_writers_of_before_cannot_be_kept_off(kit: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from tests.console.dashboards import browser
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer
 from tidegate.gates.statements import field_name, statements
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
@@ -107,7 +107,7 @@ def through_everything(world: World) -> OpenRollout:
         answered = run.state.gate
         if answered is not None and answered.answer is not None and not answered.outcome:
             decide_gate(run, 1, answered.attempt, Answer.from_json(answered.answer))
-        if run.refresh().approved_wave == 1:
+        if run.refresh().votes.approved_wave == 1:
             break
     world.way.broken = True
     with suppress(Exception):

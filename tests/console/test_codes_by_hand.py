@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,13 +15,13 @@ from console.commands.gate_commands import ruling_after
 from engine.gates.totp_seeds import approvers_path, read_seeds
 from engine.prefect_api.runs import answered_at
 from engine.rollout.session import utc_now
-from flows.gate_form import asking_form
+from flows.forms.gate_form import asking_form
 from tests.console.conftest import Run
 from tests.console.prefect_stand_in import StandIn
 from tests.engine.gate_world import CARL, GateWorld
 from tests.tidegate.builders import ANN, BOB, plan_of
 from tidegate.gates.binding import given_for
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 
 
@@ -86,7 +87,7 @@ def test_break_glass_is_written_announced_and_shown(world: GateWorld, prefect: S
     glass = ["--break-glass", "--as", ANN, "--with", CARL, "--decision", "go", "--note", "phones are down"]
     ended, _out, err = run(*approve(world, *glass))
     assert ended == 0, err
-    [notice] = [n for n in world.run.refresh().queued.values() if "BREAK-GLASS" in n["title"]]
+    [notice] = [n for n in world.run.refresh().notices.queued.values() if "BREAK-GLASS" in n["title"]]
     assert notice["loudness"] == "page"
     assert f"{ANN} and {CARL}: phones are down" in notice["body"]
     assert world.answer({}) == ("go", f"go by {ANN}: phones are down")
@@ -140,7 +141,7 @@ def test_when_nobody_can_say_when_a_form_was_answered() -> None:
 
 
 def test_the_form_asks_for_a_code_and_takes_answers_for_its_own_gate_only(world: GateWorld) -> None:
-    form = asking_form(world.run, 1, 1, "")
+    form: Any = asking_form(world.run, 1, 1, "")
     bound = given_for(1, 1, world.run.state.plan_hash)
     right = {"decision": "go", "approver": ANN}
     assert form(decision="hold", approver="somebody by name").model_dump()["approver"] == "somebody by name"
@@ -167,5 +168,5 @@ def test_the_entry_of_an_answer_has_its_proof_and_not_its_code(world: GateWorld)
     now = utc_now()
     world.answer(world.given(ANN, now), now)
     [entry] = [e for e in world.run.connections.journal.entries(world.run.rollout) if e.kind is Kind.ANSWERED]
-    assert set(entry.body["proof"]) == {"given_at", "step", "problem", "wrong"}
-    assert "code" not in entry.body["answer"]
+    assert set(entry.json["proof"]) == {"given_at", "step", "problem", "wrong"}
+    assert "code" not in entry.json["answer"]

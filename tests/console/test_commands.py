@@ -16,7 +16,7 @@ from tests.console.conftest import Run
 from tests.permits import put
 from tests.tidegate.plan_texts import changed
 from tests.tidegate.test_plan_mistakes import MISTAKES
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 WHO = "release-engineer@company.com"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.measuring.measure import measure_rollout
@@ -22,9 +22,9 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import STARTER, plan_of
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.verdict import Finding, Verdict
 

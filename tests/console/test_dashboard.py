@@ -1,7 +1,9 @@
 """The dashboard's pages and buttons on a real journal: what is pressed ends there by the rules of the command line."""
 
+import html
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +26,11 @@ from tests.console.test_gates import at_the_last_gate
 from tests.console.test_without_journal import in_wave_one
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import BOB, MINUTE, plan_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.gates.statements import field_name, people_of, statements
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
 COMMANDER = "commander@company.com"
@@ -61,7 +65,7 @@ def page(run: OpenRollout) -> Browser:
 
 def last(run: OpenRollout, kind: Kind) -> dict[str, object]:
     """The newest entry of this kind."""
-    found = [e.body for e in run.connections.journal.entries(run.rollout) if e.kind is kind]
+    found = [e.json for e in run.connections.journal.entries(run.rollout) if e.kind is kind]
     return dict(found[-1])
 
 
@@ -190,7 +194,7 @@ def test_a_go_is_judged_as_on_the_command_line(tmp_path: Path, prometheus_server
     # Each refusal stands in the journal once, however often it is provoked, and nothing else does.
     written = run.connections.journal.entries(run.rollout, after=before)
     assert {entry.kind for entry in written} == {Kind.ORDERED}
-    refused = [(entry.body["what"], entry.body["by"], entry.body["via"]) for entry in written]
+    refused = [(entry.json["what"], entry.json["by"], entry.json["via"]) for entry in written]
     go, extend = "go at the gate before wave 4", "extend at the gate before wave 4"
     assert refused == [
         (go, "stranger@company.com", "dashboard"),
@@ -354,6 +358,7 @@ def test_own_metrics(run: OpenRollout, page: Browser) -> None:
     assert f'tidegate_hold{{cause="drift",{key}}} 0.0' in text
     assert f"tidegate_notices_unsent{{{key}}} 0.0" in text
     assert "tidegate_journal_up 1.0" in text
+    assert "tidegate_watch_hosts 0.0" in text
     age = re.search(rf"tidegate_review_age_seconds{{{re.escape(key)}}} ([0-9.]+)", text)
     assert age is not None
     assert 3500 < float(age[1]) < 4000
@@ -406,3 +411,101 @@ def test_a_viewer_never_claims_and_never_writes(run: OpenRollout) -> None:
     for path in ("/", f"/rollouts/{run.rollout}", f"/rollouts/{run.rollout}/json", "/metrics"):
         page.page(path)
     assert everything(run.connections)[1] == before[1]
+
+
+def test_rollback_on_a_page_from_before_a_restart_is_one_press_away(run: OpenRollout) -> None:
+    """The dashboard was started anew: the form comes back as it was typed, with a command to copy beside it."""
+    before = browser(run.connections)
+    before.page(f"/rollouts/{run.rollout}")
+    after = Browser(browser(run.connections).http, before.token)
+    after.http.cookies = before.http.cookies
+    said = {"name": ANYBODY, "reason": 'customers "call" <b>'}
+    refused = after.press(run.rollout, "rollback", **said)
+    assert refused.status_code == 403
+    assert run.connections.flags.read(run.flag).exposure != ZERO, "an old token does nothing"
+    assert "Press once more" in refused.text
+    assert "<b>" not in refused.text
+    line = html.unescape(re.search("<code>(tidegate rollback [^<]+)</code>", refused.text)[1])
+    assert shlex.split(line) == ["tidegate", "rollback", run.rollout, "--as", ANYBODY, "--reason", said["reason"]]
+    typed = {
+        name: html.unescape(value)
+        for name, value in re.findall('type="hidden" name="([a-z]+)" value="([^"]*)"', refused.text)
+    }
+    after.token = typed.pop("token")
+    assert typed == said
+    assert after.press(run.rollout, "rollback", **typed).status_code == 303
+    assert run.connections.flags.read(run.flag).exposure == ZERO
+    assert run.refresh().rollback.reason == said["reason"]
+
+
+def test_a_refused_order_names_the_command_that_needs_no_page(run: OpenRollout, page: Browser) -> None:
+    page.page(f"/rollouts/{run.rollout}")
+    refused = page.press(run.rollout, "rollback", "https://evil.example", name=ANYBODY)
+    assert (refused.status_code, f"tidegate rollback {run.rollout}" in refused.text) == (403, True)
+    assert "<form" not in refused.text, "another site's page gets no form of ours to press"
+
+
+def test_the_stream_says_which_process_serves_and_what_the_tab_shows(run: OpenRollout) -> None:
+    with served(run.connections) as url, httpx.Client() as client:
+        page = client.get(f"{url}/rollouts/{run.rollout}").text
+        with client.stream("GET", f"{url}/rollouts/{run.rollout}/events") as events:
+            line = next(line for line in events.iter_lines() if line.startswith("data: "))
+    change = json.loads(line.removeprefix("data: "))
+    assert f'data-instance="{change["instance"]}"' in page
+    assert change["title"].endswith(run.rollout)
+    assert change["tone"] in ("good", "warn", "bad", "idle")
+
+
+def test_without_scripts_there_is_a_page_that_never_empties_its_form(run: OpenRollout, page: Browser) -> None:
+    assert '<noscript><p class="banner warn">' in page.page(f"/rollouts/{run.rollout}")
+    alone = page.page(f"/rollouts/{run.rollout}/decide")
+    assert "http-equiv" not in alone
+    assert "ROLLBACK now" in alone
+    assert page.press(run.rollout, "pause", name=ANYBODY).status_code == 303
+
+
+def test_a_go_that_does_not_begin_anything_says_what_is_missing_and_keeps_the_form(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = soaked(tmp_path, prometheus_server)
+    run, page = world.run, browser(world.via)
+    world.scrape(datetime.now(UTC), healthy)
+    said = {"decision": "go", "wave": "2", "attempt": "1", "name": BOB}
+    text = page.order(run.rollout, "answer", **said)
+    assert "▮▮ Counted, and the wave does not begin yet: " in text
+    assert "All is ready" in text
+    assert "✓ Counted" not in text
+
+
+def test_what_was_typed_into_a_refused_form_stands_there_again(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = soaked(tmp_path, prometheus_server)
+    page = browser(world.via)
+    said = {"decision": "go", "wave": "2", "attempt": "1", "name": BOB, "note": "looked at it"}
+    text = page.order(world.run.rollout, "answer", **said, states_second_3="on")
+    assert "Refused:" in text
+    assert 'value="looked at it"' in text
+    assert re.search('name="states_second_3" value="on" checked', text)
+    assert 'value="looked at it"' not in page.page(f"/rollouts/{world.run.rollout}"), "shown once"
+
+
+def test_every_line_of_a_gate_stands_there_with_who_has_stated_it(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = gated(tmp_path, prometheus_server)
+    asked = statements(run.plan, 4)
+    signed, *others = asked
+    signer = people_of(run.plan, signed.role)[0]
+    decided = {"wave": 4, "attempt": 1, "outcome": "counted", "reason": "", "by": signer, "extension_seconds": 0.0}
+    run.append(body_from_json(Kind.GATE_DECIDED, {**decided, "stated": [signed.key]}))
+    opened = {"wave": 4, "attempt": 2, "verdict": "PASS", "findings": [], "refusal": "", "flow_run": ""}
+    run.append(body_from_json(Kind.GATE_OPENED, opened))
+    text = html.unescape(browser(run.connections).page(f"/rollouts/{run.rollout}"))
+    for each in asked:
+        assert each.text in text
+    assert f"({signed.role}, stated by {signer})" in text
+    assert f'name="{field_name(signed.key)}"' not in text, "what counts already is not asked again"
+    assert others
+    for other in others:
+        assert f'name="{field_name(other.key)}"' in text

@@ -11,7 +11,7 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import ORIGIN, PORT, Browser, browser
 from tests.console.test_without_journal import in_wave_one
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 WHO = "anybody@company.com"
 PASSWORD = "correct horse battery"
@@ -114,7 +114,7 @@ def test_behind_a_proxy_the_proxy_says_who_asks(run: OpenRollout) -> None:
     page.http.headers[HEADER] = "ann@company.com"
     assert "You are ann@company.com" in page.page("/")
     page.order(run.rollout, "pause", name="somebody-else@company.com")
-    held = [e.body["by"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.HELD]
+    held = [e.json["by"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.HELD]
     assert held == ["ann@company.com"]
 
 

@@ -18,8 +18,9 @@ from tests.engine.gate_world import GateWorld
 from tests.engine.test_answering import other_code
 from tests.tidegate.builders import ANN, BOB
 from tidegate.gates.statements import field_name, statements
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 
 __all__ = ["seeds"]
 
@@ -56,7 +57,7 @@ def form(world: GateWorld, code: str, **changes: str) -> dict[str, str]:
 def told(page: Browser, world: GateWorld, code: str, **changes: str) -> str:
     """What the page says after the form was sent."""
     shown = page.order(world.run.rollout, "answer", **form(world, code, **changes))
-    found = re.search(r'id="told">([^<]+)<', shown)
+    found = re.search(r'id="outcome">([^<]+)<', shown)
     assert found is not None
     return html.unescape(found[1])
 
@@ -64,7 +65,7 @@ def told(page: Browser, world: GateWorld, code: str, **changes: str) -> str:
 def must_still_ask(page: Browser, world: GateWorld, attempt: int, why: str) -> None:
     """The gate is open, its next attempt waits, and the page says why the last answer was refused."""
     state = world.run.refresh()
-    assert (state.phase, state.approved_wave) == (Phase.GATE, 0)
+    assert (state.phase, state.votes.approved_wave) == (Phase.GATE, 0)
     assert world.open() == attempt
     shown = html.unescape(page.page(f"/rollouts/{world.run.rollout}"))
     assert f"The last answer was refused: {why}" in shown
@@ -75,7 +76,7 @@ def test_the_right_code_passes_the_gate_and_stands_nowhere(world: GateWorld, pag
     code = world.code(ANN, utc_now())
     assert told(page, world, code) == f"✓ Go: go by {ANN}"
     assert world.run.refresh().phase is Phase.RAISING
-    [answer] = [e.body for e in world.run.connections.journal.entries(world.run.rollout) if e.kind is Kind.ANSWERED]
+    [answer] = [e.json for e in world.run.connections.journal.entries(world.run.rollout) if e.kind is Kind.ANSWERED]
     assert (answer["answer"]["approver"], answer["proof"]["problem"]) == (ANN, "")
     assert answer["proof"]["step"] is not None
     assert [given["code"] for given in prefect.given] == [code]
@@ -115,7 +116,7 @@ def test_without_a_code_nothing_is_handed_over(world: GateWorld, page: Browser, 
     before = world.run.refresh().sequence
     assert told(page, world, "") == "✖ Refused: go and extend need the one-time code of their approver."
     [entry] = world.run.connections.journal.entries(world.run.rollout, after=before)
-    assert (prefect.given, entry.body["refused"]) == ([], "go and extend need the one-time code of their approver")
+    assert (prefect.given, entry.json["refused"]) == ([], "go and extend need the one-time code of their approver")
 
 
 def test_a_right_code_from_elsewhere_is_refused(world: GateWorld, page: Browser, prefect: StandIn) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import PrometheusServer
 from tests.console.dashboards import PORT, browser
 from tests.console.test_without_journal import in_wave_one
 from tests.e2e.waiting import wait_for
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 PASSWORD = "correct horse battery"
 HERE, THERE = "192.0.2.7", "198.51.100.9"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from console.local_stack import deploying
-from console.local_stack.deploying import DeployFailed
+from console.local_stack.deploying import DeployFailed, automations_wanted
 
 SLOW = (sys.executable, "-c", "import sys; sys.stdin.read()")
 
@@ -50,3 +50,24 @@ def test_it_is_given_up_after_a_quarter_of_an_hour(
         deploying._wait(slow, lambda _: None, lambda: True)
     slow.kill()
     slow.wait()
+
+
+@pytest.mark.parametrize(
+    ("named", "wanted", "said"),
+    [
+        ("postgresql+asyncpg://prefect@db/prefect", True, ""),
+        ("sqlite+aiosqlite:////var/lib/prefect.db", False, "is SQLite"),
+        (None, False, "is not known here"),
+    ],
+)
+def test_automations_are_set_up_where_the_server_bears_them(
+    named: str | None, wanted: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", raising=False)
+    if named:
+        monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", named)
+    found, why = automations_wanted(None)
+    assert (found, said in why, bool(why)) == (wanted, True, not wanted)
+    assert "prefect@db" not in why
+    assert automations_wanted(True) == (True, "")
+    assert automations_wanted(False) == (False, "")

@@ -15,7 +15,7 @@ from console.cli import make_app
 from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.pages.plan_check import plan_report
 from tidegate.rollout.decision import STOPS_SOAK
 
@@ -38,13 +38,16 @@ ELSEWHERE = {
     "tidegate backtest": "tests/trials/test_backtest.py",
     "tidegate explain": "tests/console/test_past.py",
     "tidegate preflight": "tests/demo/test_evidence.py",
+    "tidegate doctor": "tests/console/test_doctor.py",
+    "tidegate init": "tests/console/test_init.py",
     "tidegate approver": "tests/engine/test_approvers.py",
     "tidegate codes serve": "tests/engine/test_code_service.py",
-    "prefect worker start": "console/local_stack/stack_processes.py",
+    "tidegate worker": "tests/console/test_installed.py",
     "make demo": "Makefile",
     "make test": "Makefile",
     "make setup": "Makefile",
     "make trials": "Makefile",
+    "make chaos": "tests/trials/test_chaos.py",
     "export": "",  # settings for the lines below it
 }
 
@@ -72,10 +75,10 @@ def elsewhere(command: str) -> str | None:
 def test_what_is_named_exists_with_its_options(page: str, command: str) -> None:
     words = [word for word in shlex.split(command.replace("...", ""))[1:] if word]
     found: Any = APP
-    while hasattr(found, "commands") and words and not words[0].startswith("-"):
+    while hasattr(found, "list_commands") and words and not words[0].startswith("-"):
         names = words.pop(0).split("|")
-        assert [name for name in names if name not in found.commands] == [], f"{page}: {command}"
-        found = found.commands[names[0]]
+        assert [name for name in names if name not in found.list_commands(None)] == [], f"{page}: {command}"
+        found = found.get_command(None, names[0])
     known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
         "--help"
     }

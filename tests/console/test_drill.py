@@ -17,17 +17,17 @@ import pytest
 
 from blocks import Commands, FlagdFile, Journal, OpenConnections, Prometheus, Web
 from console.commands.plan_commands import plan_from
-from demo.flag import write_initial_flag
+from demo.batch_patches.flag import write_initial_flag
 from engine.rollback.drills import drill, drill_prefix, last_drill, refuse_drill
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import LEASE, OpenRollout
 from engine.watch.orphans import Orphans
-from engine.watch.supervisor import _guard
+from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.blocks.servers import free_ports, wait_for_port
 from tests.conftest import PrometheusServer
 from tests.permits import put
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO, Exposure, Layer
@@ -93,9 +93,9 @@ def test_a_drill_moves_synthetic_users_only_and_is_recorded(stage: Stage) -> Non
     assert last_drill(stage.via, stage.plan.flag.key) is None
     run = drill(stage.via, stage.plan, by=WHO)
     assert run.state.phase is Phase.CLOSED
-    drilled = run.state.drilled
+    drilled = run.state.recovery.drilled
     assert drilled is not None
-    assert drilled["proven"], drilled["sentence"]
+    assert drilled.proven, drilled.sentence
     new = {name for name, value in stage.counts().items() if 'path="new"' in name and value}
     assert new == {'batch_patches_total{group="drill",path="new"}'}
     # Its users went on asking while the counter stood still.
@@ -113,9 +113,9 @@ def test_a_drill_moves_synthetic_users_only_and_is_recorded(stage: Stage) -> Non
 def test_a_drill_that_moves_no_counter_proves_nothing(stage: Stage) -> None:
     dead = replace(stage.via, web=Web(sources={"batch-patches-requests": "http://127.0.0.1:9/batch-patches"}))
     run = drill(dead, stage.plan, by=WHO)
-    assert run.state.drilled is not None
-    assert run.state.drilled["proven"] is False
-    assert "never moved" in run.state.drilled["sentence"]
+    assert run.state.recovery.drilled is not None
+    assert run.state.recovery.drilled.proven is False
+    assert "never moved" in run.state.recovery.drilled.sentence
     assert last_drill(stage.via, stage.plan.flag.key) is None
     assert stage.via.flags.read(stage.plan.flag.key).exposure == ZERO
 
@@ -164,7 +164,9 @@ def test_a_drill_whose_process_was_lost_is_ended_by_the_watch_and_never_becomes_
     started: list[object] = []
     orphans = Orphans(lambda _: "GONE", lambda *given: started.append(given))
     for minutes in (0, 5, 10):
-        _guard(OpenRollout(via, name), datetime.now(UTC) + timedelta(minutes=minutes), orphans, Unguarded(via))
+        _guard(
+            OpenRollout(via, name), datetime.now(UTC) + timedelta(minutes=minutes), Carriers(orphans), Unguarded(via)
+        )
     orphans.wait(10)
     assert started == []
     assert via.flags.read(run.flag).exposure == ZERO

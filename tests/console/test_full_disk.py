@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blocks.kit import read_kit, write_kit
-from engine.rollback.journal_fallback import keep_room, merge_spill, spill_path
+from engine.rollback.journal_fallback import fallback_path, keep_room, merge_fallback
 from engine.rollout.session import OpenRollout
 from tests.blocks.flag_files import fill, small_disk
 from tests.console.conftest import Run
@@ -34,7 +34,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
 @pytest.mark.parametrize("typed", ["key", "name"])
 def test_who_ordered_the_zero_is_kept_on_a_full_disk_and_merged(disk: Path, run: Run, typed: str) -> None:
     opened = raised(disk / "kit.yaml")
-    assert str(spill_path()) in keep_room()
+    assert str(fallback_path()) in keep_room()
     fill(disk)
     order = ("--flag", opened.flag) if typed == "key" else (opened.rollout,)
     code, out, err = run("rollback", *order, "--as", "me", "--reason", "smoke")
@@ -42,7 +42,7 @@ def test_who_ordered_the_zero_is_kept_on_a_full_disk_and_merged(disk: Path, run:
     assert read_kit(disk / "kit.yaml").flags.read(opened.flag).exposure == ZERO
     (disk / "filling").unlink()
     again = OpenRollout(opened.connections, opened.rollout)
-    merge_spill(again)  # what the reserve's own room did not let through before
+    merge_fallback(again)  # what the reserve's own room did not let through before
     assert again.state.rollback is not None
     assert (again.state.rollback.by, again.state.rollback.reason) == ("me", "smoke")
     assert "room reserved" in keep_room()
@@ -55,8 +55,8 @@ def test_what_cannot_be_kept_either_is_never_called_kept(disk: Path, run: Run) -
     code, out, err = run("rollback", "--flag", opened.flag, "--as", "me", "--reason", "smoke")
     assert opened.connections.flags.read(opened.flag).exposure == ZERO
     assert code == 3, out + err
-    assert f"could NOT be kept in {spill_path()}" in out + err
-    assert f"is kept in {spill_path()}" not in out + err
+    assert f"could NOT be kept in {fallback_path()}" in out + err
+    assert f"is kept in {fallback_path()}" not in out + err
 
 
 def test_without_room_it_is_said(disk: Path) -> None:

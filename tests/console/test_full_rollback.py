@@ -13,18 +13,19 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from blocks import Cache, Commands, FlagdFile, Journal, NginxSplit, OpenConnections, Prometheus, Web
+from blocks import Cache, Commands, FlagdFile, HaproxySplit, Journal, NginxSplit, OpenConnections, Prometheus, Web
 from console.commands.plan_commands import plan_from
 from engine.rollback.full_rollback import full_rollback
 from engine.rollback.rollback import prove, roll_back
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.blocks.conftest import LocalServer, local_server
-from tests.blocks.servers import running_nginx, running_redis
+from tests.blocks.servers import running_haproxy, running_nginx, running_redis
+from tests.blocks.split_flags import paths
 from tests.conftest import PrometheusServer
 from tests.permits import put
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
@@ -51,7 +52,7 @@ class Parts:
     folder: Path
     redis_port: int
 
-    def told(self, name: str) -> list[str]:
+    def notified(self, name: str) -> list[str]:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
@@ -116,7 +117,7 @@ def opened(parts: Parts, plan: Plan, snapshot: str | None = "2026-01-01T10:00:00
 
 
 def outcomes(run: OpenRollout) -> dict[str, str]:
-    return {record.step: record.outcome for record in run.refresh().steps.values()}
+    return {record.step: record.outcome for record in run.refresh().recovery.steps.values()}
 
 
 ALL_DONE = dict.fromkeys(("load_balancer", "stop_service", "flush_cache", "restore", "verify_legacy"), "done")
@@ -130,26 +131,40 @@ def test_what_loses_something_waits_for_a_confirmation_and_the_rest_is_done(part
     assert outcomes(run) == ASKED
     assert parts.via.load_balancer is not None
     assert parts.via.load_balancer.read().percent == 0
-    assert parts.told("stopped") == ["batch-patches-v1"]
-    assert parts.told("restored") == []
+    assert parts.notified("stopped") == ["batch-patches-v1"]
+    assert parts.notified("restored") == []
     with Redis(port=parts.redis_port) as client:
         assert client.keys() == [b"patch:1"]
-    restore = run.state.steps[4]
+    restore = run.state.recovery.steps[4]
     assert "Snapshot 2026-01-01T10:00:00+00:00, " in restore.output
     assert "Patches recorded since the snapshot are lost." in restore.output
-    assert "database 0 of the cache would be dropped" in run.state.steps[3].output
-    [report] = [n for n in run.state.queued.values() if n["event"].startswith("full-rollback")]
+    assert "database 0 of the cache would be dropped" in run.state.recovery.steps[3].output
+    [report] = [n for n in run.state.notices.queued.values() if n["event"].startswith("full-rollback")]
     assert report["title"].endswith("3 of 5 steps done")
     assert "--full --confirm-step flush_cache --confirm-step restore" in report["body"]
     assert report["loudness"] == "page"
 
     full_rollback(run, by=WHO, confirmed=("flush_cache", "restore"))
     assert outcomes(run) == ALL_DONE
-    assert parts.told("restored") == ["2026-01-01T10:00:00+00:00"]
+    assert parts.notified("restored") == ["2026-01-01T10:00:00+00:00"]
     with Redis(port=parts.redis_port) as client, Redis(port=parts.redis_port, db=1) as other:
         assert client.keys() == []
         assert other.keys() == [b"session:1"]
-    assert run.state.steps[3].output == "1 keys of database 0 dropped."
+    assert run.state.recovery.steps[3].output == "1 keys of database 0 dropped."
+
+
+def test_haproxy_takes_everybody_to_legacy_as_the_first_step(parts: Parts) -> None:
+    (folder := parts.folder / "haproxy").mkdir()
+    with running_haproxy(folder, "new") as port:
+        balancer = HaproxySplit(path=f"{folder}/split.map", socket=f"{folder}/admin.sock")
+        balancer.split(100)
+        assert set(paths(port, ["ada", "bob"]).values()) == {"new"}
+        parts.via = replace(parts.via, load_balancer=balancer)
+        run = opened(parts, changed())
+        full_rollback(run, by=WHO)
+        assert outcomes(run)["load_balancer"] == "done"
+        assert "everybody goes to legacy" in run.state.recovery.steps[1].output
+        assert set(paths(port, ["ada", "bob"]).values()) == {"legacy"}
 
 
 def test_users_are_not_taken_to_a_legacy_that_is_ill_unless_somebody_says_so(parts: Parts) -> None:
@@ -157,13 +172,13 @@ def test_users_are_not_taken_to_a_legacy_that_is_ill_unless_somebody_says_so(par
     run = opened(parts, changed())
     full_rollback(run, by=WHO)
     assert outcomes(run) == {**ASKED, "load_balancer": "asked", "stop_service": "asked", "verify_legacy": "failed"}
-    assert "Legacy is not healthy: legacy-health answered 503, healthy is 200." in run.state.steps[1].output
+    assert "Legacy is not healthy: legacy-health answered 503, healthy is 200." in run.state.recovery.steps[1].output
     assert parts.via.load_balancer is not None
     assert parts.via.load_balancer.read().percent == 100
-    assert parts.told("stopped") == []
+    assert parts.notified("stopped") == []
     full_rollback(run, by=WHO, confirmed=("load_balancer",))
     assert parts.via.load_balancer.read().percent == 0
-    assert parts.told("stopped") == []
+    assert parts.notified("stopped") == []
 
 
 @pytest.mark.parametrize(
@@ -220,7 +235,7 @@ def test_a_step_that_fails_never_stops_the_next(
     full_rollback(run, by=WHO, confirmed=("flush_cache", "restore"))
     found = outcomes(run)
     assert found.pop(step) == outcome
-    [record] = [r for r in run.state.steps.values() if r.step == step]
+    [record] = [r for r in run.state.recovery.steps.values() if r.step == step]
     assert words in record.output
     assert set(found.values()) <= (
         {"done"} if step != "stop_service" or "commands" not in words else {"done", "not_done"}
@@ -231,15 +246,15 @@ def test_nothing_is_restored_that_was_not_recorded_before_wave_1(parts: Parts) -
     run = opened(parts, changed(), snapshot=None)
     full_rollback(run, by=WHO, confirmed=("restore",))
     assert outcomes(run)["restore"] == "not_done"
-    assert parts.told("restored") == []
+    assert parts.notified("restored") == []
 
 
 def test_a_restarted_run_leaves_recorded_steps_alone(parts: Parts) -> None:
     run = opened(parts, changed())
     full_rollback(run, by="tidegate", again=False)
-    assert parts.told("stopped") == ["batch-patches-v1"]
+    assert parts.notified("stopped") == ["batch-patches-v1"]
     assert full_rollback(OpenRollout(parts.via, run.rollout), by="tidegate", again=False) == ()
-    assert parts.told("stopped") == ["batch-patches-v1"]
+    assert parts.notified("stopped") == ["batch-patches-v1"]
 
 
 def test_a_counter_that_still_moves_after_the_deadline_takes_the_full_way_back(
@@ -252,7 +267,7 @@ def test_a_counter_that_still_moves_after_the_deadline_takes_the_full_way_back(
         value = 0.0
         while not ended.is_set():
             # The flag does not take: requests go on until the service is stopped.
-            value += 0 if parts.told("stopped") else 1
+            value += 0 if parts.notified("stopped") else 1
             prometheus_server.write([({"__name__": series, "path": "new"}, [(time.time(), value)])])
             ended.wait(0.3)
 
@@ -282,8 +297,8 @@ def test_a_proof_that_is_only_missing_is_paged_once_and_takes_no_further_step(pa
         proof = prove(run)
         assert proof is not None
         assert not proof.proven
-    assert run.state.steps == {}
-    pages = [n for n in run.state.queued.values() if n["event"].startswith("proof-missing")]
+    assert run.state.recovery.steps == {}
+    pages = [n for n in run.state.notices.queued.values() if n["event"].startswith("proof-missing")]
     assert len(pages) == 1
 
 
@@ -301,7 +316,7 @@ def test_a_flag_that_cannot_be_written_takes_the_full_way_back_and_is_tried_on(
     (flags / "in-the-way").mkdir(parents=True)
 
     def mend() -> None:
-        while not parts.told("stopped"):
+        while not parts.notified("stopped"):
             time.sleep(0.05)
         (flags / "in-the-way").rmdir()
         flags.rmdir()
@@ -309,7 +324,7 @@ def test_a_flag_that_cannot_be_written_takes_the_full_way_back_and_is_tried_on(
 
     zeroed = roll_back(run, reason="smoke", criterion="by hand", by=WHO)
     assert zeroed.zero_at is None
-    assert any("FAILED TO WRITE" in n["title"] for n in run.state.queued.values())
+    assert any("FAILED TO WRITE" in n["title"] for n in run.state.notices.queued.values())
     mender = threading.Thread(target=mend)
     mender.start()
     proof = prove(run)

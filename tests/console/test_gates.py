@@ -12,8 +12,8 @@ from tests.console.test_without_journal import WHO, opened
 from tests.permits import put
 from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, measured_entry
 from tidegate.gates.statements import statements
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.values.verdict import Verdict
 
 
@@ -106,16 +106,16 @@ def test_a_flag_that_was_changed_by_hand_stands_in_the_evidence_of_the_gate(
 def answered_automatically(run: OpenRollout) -> list[str]:
     """Who answers the gate before wave 1 of a rehearsal, one after another, until it is decided."""
     people: list[str] = []
-    while run.state.approved_wave == 0 and len(people) < 10:
+    while run.state.votes.approved_wave == 0 and len(people) < 10:
         answer = automatic_answer(run, 1)
         ruling = decide_answer(
             run.plan,
             1,
             answer,
             started_by=run.state.started_by,
-            active_approvals=run.state.approvals.get(1, []),
+            active_approvals=run.state.votes.approvals.get(1, []),
             findings=(),
-            stated=run.state.stated.get(1, {}),
+            stated=run.state.votes.stated.get(1, {}),
         )
         assert ruling.outcome in (Outcome.COUNTED, Outcome.GO), ruling
         body = {"wave": 1, "outcome": ruling.outcome.value, "reason": "", "by": answer.approver}

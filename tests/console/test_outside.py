@@ -28,12 +28,12 @@ from tests.console.conftest import Answering, Demo, all_is_well
 from tests.console.test_without_journal import in_wave_one, opened
 from tests.permits import put
 from tests.tidegate.test_outside import example
-from tidegate.criteria.alarm_test import AlarmTest
-from tidegate.criteria.cost import Cost
-from tidegate.criteria.count import Count
-from tidegate.criteria.synthetic import Synthetic
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.criteria.alerting.alarm_test import AlarmTest
+from tidegate.criteria.external.cost import Cost
+from tidegate.criteria.external.count import Count
+from tidegate.criteria.external.synthetic import Synthetic
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.in_force import InForce
 from tidegate.values.exposure import ZERO
 from tidegate.values.verdict import Finding, Verdict
@@ -178,7 +178,7 @@ def test_a_cost_is_that_of_the_plans_own_model(tmp_path: Path, prometheus_server
 def on_demo(tmp_path: Path, prometheus: PrometheusServer, demo: Demo) -> OpenRollout:
     """Wave 1 of the reference plan, raised on the demo's own flag file."""
     run = connected(in_wave_one(tmp_path, prometheus), web=demo.web)
-    flags = run.connections.flags.model_copy(update={"path": str(demo.flags)})
+    flags = run.connections.flags.model_copy(update={"path": str(demo.flags)})  # type: ignore[attr-defined]
     expose(run, flags)
     until(lambda: path_of(demo, "synthetic") == "new")
     return connected(run, flags=flags)
@@ -352,7 +352,7 @@ def test_a_test_alarm_reaches_the_inbox_once_and_is_remembered(
     (incident,) = demo.messages("pagerduty")
     assert (incident["status"], "TEST ALARM" in incident["summary"]) == ("resolved", True)
     assert len(incident["events"]) == 2
-    assert run.refresh().tested["x.1"].verdict is P
+    assert run.refresh().evidence.tested["x.1"].verdict is P
     assert [e.kind for e in run.connections.journal.entries(run.rollout)].count(Kind.TESTED) == 1
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from console.dashboard.own_metrics import _Families
 from demo.provision import PROMETHEUS, provide
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.rollout.decision import STOPS_SOAK
 
 RULES = Path(__file__).parent.parent.parent / "demo" / "templates" / "tidegate-alerts.yml"
@@ -74,7 +74,7 @@ CASES = [
     ),
     ("TidegateNotRolledBack", {'tidegate_hold{cause="legacy"}': "1x5"}, "1m", True),
     ("TidegateNotRolledBack", {'tidegate_hold{cause="drift"}': "1x5"}, "1m", False),
-    ("TidegateHeld", {'tidegate_hold{cause="blind"}': "1x300"}, "241m", False),
+    ("TidegateHeld", {'tidegate_hold{cause="no_data"}': "1x300"}, "241m", False),
     ("TidegateRollbackSlow", {'tidegate_rollback_seconds{until="zero"}': "20x5"}, "1m", True),
     ("TidegateRollbackSlow", {'tidegate_rollback_seconds{until="proof"}': "20x5"}, "1m", False),
 ]

@@ -8,7 +8,7 @@ import pytest
 
 from engine.rollout.session import OpenRollout
 from tests.console.test_watch import NAME, run, typed
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]

@@ -15,15 +15,18 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
-from blocks import Connections, FlagdFile, load_connections, register_kit, write_kit
+from blocks import Connections, FlagdFile, Journal, load_connections, register_kit, write_kit
 from blocks.errors import Refused
 from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
 from engine.prefect_api.runs import runs_that_start
 from engine.prefect_api.work_pools import ROLLBACK_POOL, WATCH_POOL
 from engine.rollout.session import utc_now
+from engine.watch.lost_runs import LostRuns, watch_run_name
 from engine.watch.prune_runs import KEPT, prune_runs
+from engine.watch.watch_places import STANDBY
+from engine.watch.watch_places import WATCH as WATCH_CLAIM
 from tests.blocks.test_kit import EXPORTED, SECRET, values
 from tests.e2e.waiting import wait_for
 
@@ -55,7 +58,7 @@ def test_prefect_registers_every_type(prefect_server: None) -> None:
 
     environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks"],
+        [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks.prefect_blocks"],
         capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
@@ -139,6 +142,32 @@ def test_finished_watches_go_after_a_day_and_nothing_else_does() -> None:
 
         wait_for(pruned, 60, "what is old and went well is gone")
         assert left() == everything - old
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_watch_whose_process_is_gone_is_marked_as_crashed_and_no_other_run_is(tmp_path: Path) -> None:
+    journal = Journal(url=f"sqlite:///{tmp_path / 'journal.db'}")
+    journal.claim(WATCH_CLAIM, WATCH_CLAIM, "one:1:lives", timedelta(seconds=30))
+    journal.claim(STANDBY, STANDBY, "two:2:waits", timedelta(seconds=30))
+    names = ("watch one:1:lives", "watch two:2:waits", "watch one:3:gone", "somebody else's", watch_run_name())
+    with get_client(sync_client=True) as client:
+        with contextlib.suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=WATCH_POOL, type="process"))
+        deployment = client.create_deployment(client.create_flow(watch), "lost watches", work_pool_name=WATCH_POOL)
+        runs = {name: client.create_flow_run_from_deployment(deployment, name=name).id for name in names}
+        for run in runs.values():
+            client.set_flow_run_state(run, Running(), force=True)
+        lost = LostRuns(journal)
+        try:
+            wait_for(lambda: lost.look() == 0 and bool(lost._seen), 60, "a busy server has answered")
+            assert all(client.read_flow_run(run).state.is_running() for run in runs.values())  # type: ignore[union-attr]
+            wait_for(lambda: lost.look() == 1, 60, "what was without a claim twice is marked")
+            crashed = {name for name, run in runs.items() if client.read_flow_run(run).state.is_crashed()}  # type: ignore[union-attr]
+            assert crashed == {"watch one:3:gone"}
+        finally:
+            for run in runs.values():
+                client.delete_flow_run(run)
+            journal.close()
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.rollout.commands import close
 from engine.rollout.session import OpenRollout
+from engine.steering.orders import close
 from tests.console.test_watch import NAME, run, typed
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]
 
 
 def reported(run: OpenRollout) -> list[str]:
-    return [e.body["sha256"] for e in run.connections.journal.entries(NAME) if e.kind is Kind.REPORTED]
+    return [e.json["sha256"] for e in run.connections.journal.entries(NAME) if e.kind is Kind.REPORTED]
 
 
 def test_the_stand_up(run: OpenRollout, typed: Typed) -> None:

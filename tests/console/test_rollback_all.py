@@ -14,7 +14,7 @@ import yaml
 from blocks.journal.rows import RolloutRow
 from blocks.kit import read_kit, write_kit
 from console.rollback import rollback_all
-from console.rollback.rollback_all import Outcome, _side_by_side
+from console.rollback.rollback_all import FlagOutcome, _side_by_side
 from engine.rollout.identity import utc_now
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
@@ -22,8 +22,8 @@ from tests.blocks.flag_script import command_flag
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import WHO, gone, kit, quick
 from tests.permits import put
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
 
@@ -115,9 +115,9 @@ def test_a_clock_that_is_set_back_does_not_lengthen_the_wait_for_a_flag_that_han
     row, released = RolloutRow("r-1", "one-flag", utc_now(), "me", True), threading.Event()
     clock = iter([utc_now()])
     monkeypatch.setattr(rollback_all, "utc_now", lambda: next(clock, utc_now() - timedelta(hours=1)))
-    late = Outcome(row, None, False, False, "late")
+    late = FlagOutcome(row, None, False, False, "late")
 
-    def hangs(_: RolloutRow) -> Outcome:
+    def hangs(_: RolloutRow) -> FlagOutcome:
         released.wait(20)
         return late
 

@@ -19,9 +19,10 @@ from tests.console.dashboards import browser
 from tests.console.test_commands import WHO, _open
 from tests.engine.gate_world import GateWorld
 from tidegate.gates.approval import Answer, Choice, Outcome
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
 SOMEBODY = "somebody at the door"
@@ -103,10 +104,14 @@ def test_anybody_holds(waiting: OpenRollout, run: Run, way: str) -> None:
 
 
 def test_anybody_freezes_raising_everywhere_and_somebody_lifts_it(waiting: OpenRollout, run: Run) -> None:
-    opening = {**waiting.connections.journal.entries(waiting.rollout)[0].body, "plan": {"name": "later"}}
+    opening = {**waiting.connections.journal.entries(waiting.rollout)[0].json, "plan": {"name": "later"}}
     waiting.connections.journal.open_rollout("later-1", "other-flag", opening, utc_now())
     ended, out, _ = run("freeze", "--as", SOMEBODY, "--reason", "fire")
-    assert (ended, "raising is frozen in every rollout" in out, f"told: {waiting.rollout}" in out) == (0, True, True)
+    assert (ended, "raising is frozen in every rollout" in out, f"notified: {waiting.rollout}" in out) == (
+        0,
+        True,
+        True,
+    )
     assert "it holds for later-1, too" in out
     ruling = judge_answer(waiting, 1, Answer(Choice.GO, "lead@example.com", "", None, frozenset()))
     assert ruling.outcome is not Outcome.GO
@@ -120,7 +125,7 @@ def test_anybody_freezes_raising_everywhere_and_somebody_lifts_it(waiting: OpenR
 
 
 @pytest.mark.parametrize("way", BACK)
-def test_anybody_turns_back(waiting: OpenRollout, run: Run, way: str) -> None:
+def test_anybody_rolls_back(waiting: OpenRollout, run: Run, way: str) -> None:
     BACK[way](waiting, run)
     state = waiting.refresh()
     gate = state.gate
@@ -130,7 +135,7 @@ def test_anybody_turns_back(waiting: OpenRollout, run: Run, way: str) -> None:
 
 
 @pytest.mark.parametrize("decision", ["hold", "rollback"])
-def test_a_page_that_still_shows_a_gate_holds_and_turns_back_all_the_same(
+def test_a_page_that_still_shows_a_gate_holds_and_rolls_back_all_the_same(
     waiting: OpenRollout,
     run: Run,
     decision: str,

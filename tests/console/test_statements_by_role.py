@@ -9,7 +9,7 @@ from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.gates.gate import decide_gate, open_gate
 from engine.gates.read_answer import take_answer
 from engine.rollout.session import utc_now
-from flows.gate_form import asking_form
+from flows.forms.gate_form import asking_form
 from tests.console.conftest import Run
 from tests.console.dashboards import browser
 from tests.console.prefect_stand_in import StandIn
@@ -17,8 +17,8 @@ from tests.engine.gate_world import CARL, STRANGER, GateWorld
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, unsatisfiable
 from tidegate.gates.statements import field_name
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.pages.gate_form import gate_form
 from tidegate.plan.model import Plan
 from tidegate.reports.closeout import closeout
@@ -83,11 +83,11 @@ def test_the_go_of_another_role_states_nothing_and_the_gate_waits_for_the_right_
     if shown:
         assert f"lead has not stated yet ({ANN}, {BOB}): The team is there" in shown
     state = world.run.refresh()
-    assert (state.approved_wave, state.stated) == (0, {1: {}})
+    assert (state.votes.approved_wave, state.votes.stated) == (0, {1: {}})
     open_gate(world.run, 1, "run-1")
     way(world, run, BOB)
     assert ruled(world) == ("go", f"go by {BOB}, {CARL}")
-    assert world.run.refresh().stated == {1: {"first.1": BOB}}
+    assert world.run.refresh().votes.stated == {1: {"first.1": BOB}}
 
 
 def test_journal_gate_page_and_close_out_say_who_stated_what(world: GateWorld, run: Run) -> None:
@@ -112,7 +112,7 @@ def test_journal_gate_page_and_close_out_say_who_stated_what(world: GateWorld, r
 def test_a_statement_that_an_older_release_took_from_somebody_else_raises_nothing(world: GateWorld) -> None:
     body = {"wave": 1, "attempt": 1, "outcome": "go", "reason": "", "by": CARL, "extension_seconds": 0}
     world.run.append(body_from_json(Kind.GATE_DECIDED, {**body, "stated": ["first.1"]}))
-    assert world.run.state.approved_wave == 1
+    assert world.run.state.votes.approved_wave == 1
     with pytest.raises(MayNotRaise, match="lead has not stated yet"):
         raise_exposure(world.run, 1)
 

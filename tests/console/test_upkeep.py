@@ -7,12 +7,12 @@ from pathlib import Path
 import yaml
 
 from engine.rollout.session import OpenRollout, utc_now
-from engine.rollout.upkeep import mark_done
+from engine.steering.upkeep import mark_done
 from tests.console.dashboards import browser
 from tests.console.test_watch import NAME, run, typed
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.plan.upkeep import Work
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
+from tidegate.plan.fields.upkeep import Work
 
 __all__ = ["run", "typed"]
 Typed = Callable[..., tuple[int, str]]

@@ -22,8 +22,8 @@ from console.live.rollout_cache import Board, Followed
 from engine.rollout.evaluation import hold
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, UnknownRollout
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 
 WHO = "release-engineer@company.com"
 NAME = "watched-1"
@@ -93,7 +93,7 @@ def test_the_box_of_a_flag_that_somebody_else_changed(run: OpenRollout, typed: C
     assert "by the journal; the flag was changed by somebody else" in text
 
 
-def test_what_a_blind_review_could_not_see_is_unknown_in_the_box(
+def test_what_a_review_without_data_could_not_see_is_unknown_in_the_box(
     run: OpenRollout, typed: Callable[..., tuple[int, str]]
 ) -> None:
     lines = [{"name": "error_rate", "title": "Error Rate", "level": "no data", "value": None, "n": None}]

@@ -11,24 +11,24 @@ from uuid import uuid4
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.journal.tables import dispose
 from blocks.prometheus.block import Prometheus
 from console.commands.plan_commands import plan_from
-from engine.rollback.journal_fallback import spill_path
+from engine.rollback.journal_fallback import fallback_path
 from engine.rollout.evaluation import evaluate
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from engine.watch.orphans import Orphans
-from engine.watch.supervisor import _guard
+from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.conftest import PrometheusServer
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import open_inbox
 from tests.permits import put
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.rollout.decision import Continue, RollBack
 from tidegate.values.exposure import ZERO
@@ -143,12 +143,12 @@ def test_the_watch_obeys_a_trigger_by_what_it_knew_while_the_journal_is_away(
     held = broken(tmp_path / "journal.db")
     alert(prometheus_server, firing=True)
     for _ in range(3):
-        assert _guard(run, datetime.now(UTC), orphans, Unguarded(run.connections))
+        assert _guard(run, datetime.now(UTC), Carriers(orphans), Unguarded(run.connections))
         assert run.connections.flags.read(run.flag).exposure == ZERO
-    [_] = spill_path().read_text(encoding="utf-8").splitlines()  # once, however long the journal is away
+    [_] = fallback_path().read_text(encoding="utf-8").splitlines()  # once, however long the journal is away
     if held is not None:
         held.close()
-        _guard(run, datetime.now(UTC), orphans, Unguarded(run.connections))
+        _guard(run, datetime.now(UTC), Carriers(orphans), Unguarded(run.connections))
         assert run.refresh().phase is Phase.ROLLING_BACK
         assert run.state.rollback is not None
         assert run.state.rollback.criterion != "drift"
@@ -162,15 +162,15 @@ def test_a_rollout_whose_newest_entry_cannot_be_read_is_left_to_whoever_can(
     OpenRollout(run.connections, run.rollout).append(body_from_json(Kind.CARRIED, {"flow_run": "of-a-newer-release"}))
     with sqlite3.connect(tmp_path / "journal.db") as base:
         base.execute("UPDATE entries SET kind = 'unheard_of' WHERE sequence = (SELECT max(sequence) FROM entries)")
-    assert _guard(run, datetime.now(UTC), Orphans(), Unguarded(run.connections))
+    assert _guard(run, datetime.now(UTC), Carriers(), Unguarded(run.connections))
     assert run.connections.journal.claim(run.flag, run.rollout, "host:2:x", timedelta(seconds=30)).epoch
 
 
-def test_what_must_not_be_turned_back_and_cannot_be_recorded_is_paged_once(
+def test_what_must_not_be_rolled_back_and_cannot_be_recorded_is_paged_once(
     tmp_path: Path, prometheus_server: PrometheusServer
 ) -> None:
     run = in_wave_one(tmp_path, prometheus_server)
-    run.state.legacy_ready, run.state.legacy_seen = False, "it answered 503"
+    run.state.recovery.legacy_ready, run.state.recovery.legacy_seen = False, "it answered 503"
     with open_inbox() as inbox:
         run.connections = replace(run.connections, pagerduty=inbox.pagerduty)
         held = lock(tmp_path / "journal.db")

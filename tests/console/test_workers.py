@@ -71,7 +71,7 @@ def test_a_pool_is_well_with_a_worker_and_told_without_one_or_paused(pools: None
         assert "prefect work-queue resume" in queue_paused
         gone(pool)
         [nobody] = pool_problems(patience=60)
-        assert f"nobody carries {CARRIES[pool]}; start one: prefect worker start --pool {pool}" in nobody
+        assert f"nobody carries {CARRIES[pool]}; start one: tidegate worker {pool}" in nobody
         assert workers_check().look().verdict is Verdict.FAIL
         with pytest.raises(NobodyCarries):
             must_be_polled()
@@ -214,7 +214,7 @@ def test_a_page_says_that_nobody_carries_it(rehearsing: Path, pools: None, run: 
 
 
 def test_an_answer_that_is_lost_on_the_way_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.prefect_api.work_pools._BETWEEN_SECONDS", 0.05)
+    monkeypatch.setattr("engine.prefect_api.server._BETWEEN_SECONDS", 0.05)
     lost = []
 
     class LosesTheFirst(BaseHTTPRequestHandler):

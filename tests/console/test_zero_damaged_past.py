@@ -13,7 +13,7 @@ from engine.watch.leader_election import WATCH
 from engine.watch.supervisor import watch_until
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import kit, quick, raised
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]

@@ -26,7 +26,8 @@ import console.rollback.fast_rollback
 early = console.rollback.fast_rollback.zero_early
 def watched(*order, **more):
     done = early(*order, **more)
-    print("early", done is not None, sorted({m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}))
+    found = {m.split(".")[0] for m in sys.modules} & {"prefect", "httpx", "fastapi"}
+    print("early", done is not None, sorted(found | {"tidegate.plan.model"} & set(sys.modules)))
     sys.exit(0)
 console.rollback.fast_rollback.zero_early = watched
 main()
@@ -71,7 +72,7 @@ def test_a_mistake_in_another_part_of_the_kit_does_not_stop_zero_and_is_told(kit
     assert done.returncode == 3, done.stderr
     assert exposure(kit) == ZERO
     assert "slack.tokn: no such field" in done.stderr
-    [kept] = (kit.parent / "spill.jsonl").read_text().splitlines()
+    [kept] = (kit.parent / "journal-fallback.jsonl").read_text().splitlines()
     assert json.loads(kept)["body"]["reason"] == "smoke"
 
 

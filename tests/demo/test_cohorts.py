@@ -9,9 +9,9 @@ import pytest
 from openfeature import api
 from prometheus_client import REGISTRY
 
-from blocks.flags.flagd_file import FlagdFile
-from demo.cohorts import NAMES, FirstSeen, cohort_of, cohorts_of_group
-from demo.flag import FLAG, Flag, write_initial_flag
+from blocks.flags.flagd.flagd_file import FlagdFile
+from demo.batch_patches.cohorts import NAMES, FirstSeen, cohort_of, cohorts_of_group
+from demo.batch_patches.flag import FLAG, Flag, write_initial_flag
 from tests.e2e.waiting import wait_for
 from tests.permits import put
 from tidegate.values.exposure import Exposure, Layer

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.faults import LEAK_LIMIT_BYTES, Faults
-from demo.patches import (
+from demo.batch_patches.faults import LEAK_LIMIT_BYTES, Faults
+from demo.batch_patches.patches import (
     KNOWN_REQUESTS,
     OPERATIONS,
     Patch,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.patches import KNOWN_REQUESTS
+from demo.batch_patches.patches import KNOWN_REQUESTS
 from tests.demo.conftest import Stack, eventually
 
 NEW = 'sum(batch_patches_total{path="new"})'

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,29 @@ from blocks.errors import ConnectionFault
 from console.commands.rollout_commands import start_rollout
 from console.home import connections
 from console.local_stack.stack import Stack, down, up, use_server
-from demo.flag import FLAG
+from demo.batch_patches.flag import FLAG
 from demo.prometheus import wait_for_samples
 from demo.provision import CHROMIUM, browser_environment, provide
 from engine.rollback.rollback import prove, roll_back
 from engine.rollout.session import OpenRollout
 from tests.e2e.prefect_ui import SECONDS, PrefectUi
 from tests.e2e.waiting import wait_for
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
 STARTER = "release-engineer@company.com"
 APPROVER = "commander@company.com"
-TURNS = (Kind.GATE_DECIDED, Kind.RAISED, Kind.HELD, Kind.RESUMED, Kind.BLINDED, Kind.SIGHTED, Kind.ROLLING_BACK)
+TURNS = (
+    Kind.GATE_DECIDED,
+    Kind.RAISED,
+    Kind.HELD,
+    Kind.RESUMED,
+    Kind.NO_DATA_STARTED,
+    Kind.NO_DATA_ENDED,
+    Kind.ROLLING_BACK,
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -123,7 +132,7 @@ def ui(stack: Stack) -> Iterator[PrefectUi]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """A test that fails on the stack shows how its rollouts came there: their last entries in the journal."""
     report = yield
     via = getattr(item, "funcargs", {}).get("via")
@@ -145,10 +154,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
 def _line(entry: Entry) -> str:
     if entry.kind is Kind.REVIEWED:
         # Of a hundred findings those count that keep the wave from going on.
-        unlike = [f for f in entry.body["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
+        unlike = [f for f in entry.json["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
         said = "; ".join(f"{f['criterion']} {f['verdict']}: {f['sentence']}" for f in unlike)
-        return f"{entry.at:%H:%M:%S.%f} reviewed {entry.body['verdict']}, credit {entry.body['credit']:g}. {said}"
-    return f"{entry.at:%H:%M:%S.%f} {entry.kind.value} {json.dumps(entry.body, default=str)[:WIDEST]}"
+        return f"{entry.at:%H:%M:%S.%f} reviewed {entry.json['verdict']}, credit {entry.json['credit']:g}. {said}"
+    return f"{entry.at:%H:%M:%S.%f} {entry.kind.value} {json.dumps(entry.json, default=str)[:WIDEST]}"
 
 
 def firing(stack: Stack) -> list[str]:

@@ -12,7 +12,7 @@ from tests.e2e.conftest import APPROVER, STARTER, reach
 from tests.e2e.prefect_ui import SECONDS, Form, PrefectUi
 from tests.e2e.waiting import wait_for
 from tidegate.gates.statements import statements
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import GateRecord, Phase
 from tidegate.pages.wave_outcome import wave_name
 from tidegate.values.exposure import ZERO
@@ -85,7 +85,7 @@ def say_go(gate: Form, who: str, note: str) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
+def test_a_rollout_is_started_approved_and_rolled_back_in_the_browser(
     stack: Stack, via: OpenConnections, ui: PrefectUi
 ) -> None:
     ui.open()
@@ -111,7 +111,7 @@ def test_a_rollout_is_started_approved_and_turned_back_in_the_browser(
     reach(run, Phase.WAVE, wave=1, seconds=SECONDS)
     assert via.flags.read(run.flag).exposure == run.plan.exposure_at(1)
     entries = via.journal.entries(run.rollout)
-    [go] = [e.body for e in entries if e.kind is Kind.GATE_DECIDED and e.body["outcome"] == "go"]
+    [go] = [e.json for e in entries if e.kind is Kind.GATE_DECIDED and e.json["outcome"] == "go"]
     assert go["by"] == APPROVER
     assert "clicked in the browser" in go["reason"]
     ui.run_page(flow_run)

@@ -14,7 +14,7 @@ from tidegate.values.exposure import ZERO
 WITH_PREFECT = ("errors", "outage")
 WHY = {
     "errors": ("Error", "Success"),
-    "latency": ("Latency",),
+    "latency": ("Latency", "slow requests"),
     "leak": ("MemoryLeak", "Memory"),
     "corruption": ("Invariant", "corruption"),
     "alert": ("BatchPatchesFault",),
@@ -36,7 +36,7 @@ def _incidents(stack: Stack, rollout: str) -> list[dict[str, object]]:
 
 @pytest.mark.timeout(590)
 @pytest.mark.parametrize("fault", WITH_PREFECT)
-def test_a_bad_release_is_turned_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
+def test_a_bad_release_is_rolled_back_by_itself(stack: Stack, via: OpenConnections, fault: str) -> None:
     run = begin(via, pace="60s")
     reach(run, Phase.WAVE, wave=1)
     httpx.put(f"{stack.parts.service_url}/faults", json={"kind": fault}, timeout=10).raise_for_status()

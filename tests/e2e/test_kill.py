@@ -11,12 +11,13 @@ from blocks.connections import OpenConnections
 from console.local_stack.stack import Stack
 from tests.e2e.conftest import begin, reach, titles
 from tests.e2e.waiting import wait_for
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase, RolloutState
 
 
 def carriers(via: OpenConnections, rollout: str) -> list[str]:
-    return [e.body["flow_run"] for e in via.journal.entries(rollout) if e.kind is Kind.CARRIED]
+    return [e.json["flow_run"] for e in via.journal.entries(rollout) if e.kind is Kind.CARRIED]
 
 
 def reviews(state: RolloutState, wave: int) -> int:
@@ -25,7 +26,7 @@ def reviews(state: RolloutState, wave: int) -> int:
 
 def credited_once(entries: Sequence[Entry], wave: int, soak: float, within: float = 2) -> None:
     """No time of the wave was counted twice, and nothing of its soak was lost."""
-    reviewed = [(e.at, e.body) for e in entries if e.kind is Kind.REVIEWED and e.body["wave"] == wave]
+    reviewed = [(e.at, e.json) for e in entries if e.kind is Kind.REVIEWED and e.json["wave"] == wave]
     said = [
         (f"{at:%H:%M:%S.%f}", body["credit"], body["verdict"], [f for f in body["findings"] if f["verdict"] == "FAIL"])
         for at, body in reviewed
@@ -52,7 +53,7 @@ def test_a_killed_wave_goes_on_where_it_was(stack: Stack, via: OpenConnections) 
     wait_for(lambda: len(carriers(via, run.rollout)) == 2, 150, "a new run carries it")
     reach(run, Phase.WAVE, wave=2, seconds=120)
     entries = via.journal.entries(run.rollout)
-    raised = [e.body["wave"] for e in entries if e.kind is Kind.RAISED]
+    raised = [e.json["wave"] for e in entries if e.kind is Kind.RAISED]
     assert raised == [1, 2]
     credited_once(entries, 1, 20)
     told = titles(stack, run)

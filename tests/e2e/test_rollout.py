@@ -17,7 +17,7 @@ from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.conftest import APPROVER, begin, reach, titles
 from tests.e2e.prefect_ui import SECONDS, PrefectUi
 from tests.e2e.waiting import wait_for
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.pages.wave_outcome import wave_name
 
@@ -96,7 +96,7 @@ def test_four_waves_reach_everybody_with_each_gate_answered(stack: Stack, via: O
     reach(run, Phase.FINISHED, seconds=90)
     assert {u.id for u in users(300)} == exposed(stack)
     raised = [e for e in via.journal.entries(run.rollout) if e.kind is Kind.RAISED]
-    assert [e.body["wave"] for e in raised] == [1, 2, 3, 4]
+    assert [e.json["wave"] for e in raised] == [1, 2, 3, 4]
     told = titles(stack, run)
     assert len(told) == len(set(told)), told
     assert via.journal.verify(run.rollout) == []
@@ -133,7 +133,7 @@ def test_the_pages_of_a_finished_rehearsal_read_like_the_runbook(
 ) -> None:
     run = finished(via)
     names = [wave_name(run.plan, number) for number in range(1, 5)]
-    carried = [e.body["flow_run"] for e in via.journal.entries(run.rollout) if e.kind is Kind.CARRIED][-1]
+    carried = [e.json["flow_run"] for e in via.journal.entries(run.rollout) if e.kind is Kind.CARRIED][-1]
     subflows = shown(stack, "flow_runs", {"flow_runs": {"parent_flow_run_id": {"any_": [carried]}}})
     # A go that no longer holds as the flag is to be raised leaves a wave that was not raised.
     waves = [wave for wave in subflows if wave["state_name"] == "Completed"]

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pyotp
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.gates.gate import decide_gate, open_gate
@@ -21,7 +21,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.gates.approval import Answer
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import field_name, statements
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 CARL, DORA, STRANGER = "carl@example.com", "dora@example.com", "stranger@example.com"
 WITH_SEED = (ANN, BOB, STARTER, CARL)
@@ -84,5 +84,5 @@ class GateWorld:
         if gate.answer is not None and not gate.outcome:
             decide_gate(self.run, 1, attempt, Answer.from_json(gate.answer))
         last = [e for e in self.run.connections.journal.entries(self.run.rollout) if e.kind is Kind.GATE_DECIDED][-1]
-        assert last.body["attempt"] == attempt
-        return last.body["outcome"], last.body["reason"]
+        assert last.json["attempt"] == attempt
+        return last.json["outcome"], last.json["reason"]

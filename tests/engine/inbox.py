@@ -13,8 +13,11 @@ from blocks.channels.mail import Mail
 from blocks.channels.pagerduty import PagerDuty
 from blocks.channels.slack import Slack
 from blocks.channels.status_page import StatusPage
+from blocks.channels.teams import Teams
+from blocks.channels.webhook import Webhook
 from demo.inbox.app import create_app
 from demo.inbox.store import Message, Store
+from demo.inbox.webhook import SECRET as WEBHOOK_SECRET
 
 
 class Inbox:
@@ -28,6 +31,9 @@ class Inbox:
         self.slack = Slack(token=key, base_url=f"{url}/slack/api/", timeout_seconds=1)
         self.pagerduty = PagerDuty(routing_key=key, url=f"{url}/pagerduty", timeout_seconds=1)
         self.status_page = StatusPage(page="demo", api_key=key, url=f"{url}/status", timeout_seconds=1)
+        self.teams = Teams(url=SecretStr(f"{url}/teams"), timeout_seconds=1)
+        signed = SecretStr(WEBHOOK_SECRET)
+        self.webhook = Webhook(url=SecretStr(f"{url}/webhook"), signing_secret=signed, timeout_seconds=1)
         self.mail = Mail(host="127.0.0.1", port=smtp_port, starttls=False, sender="tidegate@example.com")
 
     def slack_in(self, channel: str) -> list[Message]:

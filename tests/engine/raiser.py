@@ -14,25 +14,27 @@ from typing import Any
 import engine.exposure.raise_exposure
 import engine.rollout.session
 import tidegate.rollout.permit
-from blocks import CommandFlag, FlagdFile
+from blocks import FlagdFile
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Fenced
-from blocks.flags import flagd_writer, timed_rename
+from blocks.flags import timed_rename
+from blocks.flags.command_store import CommandStore
+from blocks.flags.flagd import flagd_writer
 from blocks.journal.block import Journal
 from engine.exposure.seize_claim import seize_flag
 from engine.gates.authorize import Given
-from engine.rollout.amending import approve, propose
-from engine.rollout.commands import end_holds
 from engine.rollout.evaluation import evaluate, hold
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import OpenRollout, utc_now
+from engine.steering.amending import approve, propose
+from engine.steering.orders import end_holds
 from tests.blocks.flag_script import command_flag
 from tests.e2e.waiting import wait_for
 from tests.engine.gate_world import DEAD
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.gates.statements import statements_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
 
@@ -147,7 +149,7 @@ def _raise(folder: Path, kind: str, place: str, lasts: float, pid_file: Path) ->
         whole: Callable[..., Any] = getattr(module, name)
 
         def stopped(*arguments: Any, **named: Any) -> Any:
-            if name == "_set" and ZERO in arguments:
+            if name == "store" and ZERO in arguments:
                 return whole(*arguments, **named)  # its epoch is written when the claim is taken
             setattr(module, name, whole)
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -165,7 +167,7 @@ def _raise(folder: Path, kind: str, place: str, lasts: float, pid_file: Path) ->
             before, rename, rest = timed_rename.SCRIPT.partition("os._exit(0 if libc")
             timed_rename.SCRIPT = before + still + rename + rest
         case _:
-            stop_first(*((flagd_writer, "move") if kind == "flagd file" else (CommandFlag, "_set")))
+            stop_first(*((flagd_writer, "move") if kind == "flagd file" else (CommandStore, "store")))
     engine.exposure.raise_exposure.raise_exposure(run, 1)
     return "raised"
 

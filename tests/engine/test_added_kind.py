@@ -1,31 +1,22 @@
 """A kind of criterion from another package: one module, one test file, one entry point, and it is judged everywhere."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import added_package
+from tests.added_package import ROOT
 from tests.tidegate.builders import PLAN
 
-ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "tests/added_kind"
 WITHIN = {"kind": "within", "when": "during", "metric": "latency", "least": "1ms", "most": "800ms", "text": "Plausible"}
 
 
-def installed(tmp_path: Path, module: str, entry: str, tests: str | None = None) -> dict[str, str]:
-    """The environment in which the package is there; as an installer leaves it, without asking any index."""
-    (tmp_path / "acme_within.py").write_text(module)
-    if tests is not None:
-        shutil.copy(SOURCE / tests, tmp_path / tests)
-    info = tmp_path / "acme_kinds-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kinds\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[tidegate.criteria]\n{entry}\n")
-    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+def installed(tmp_path: Path, module: str, entry: str, **more: str) -> dict[str, str]:
+    return added_package.installed(
+        tmp_path, "acme-kinds", "tidegate.criteria", entry, {"acme_within.py": module, **more}
+    )
 
 
 def plan_file(tmp_path: Path, **changes: object) -> Path:
@@ -37,22 +28,16 @@ def plan_file(tmp_path: Path, **changes: object) -> Path:
 
 
 def checked(path: Path, env: dict[str, str]) -> tuple[int, str]:
-    asked = [sys.executable, "-c", "from console.cli import main; main()", "plan", "check", str(path)]
-    done = subprocess.run(asked, env=env, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+    return added_package.tidegate("plan", "check", str(path), env=env)
 
 
 MODULE = (SOURCE / "acme_within.py").read_text()
 
 
 def test_a_kind_of_another_package_is_judged_in_every_world(tmp_path: Path) -> None:
-    env = installed(tmp_path, MODULE, "within = acme_within:Within", "check_within.py")
-    asked = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "tests.conftest"]
-    done = subprocess.run(
-        [*asked, f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(tmp_path / "check_within.py")],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    check = (SOURCE / "check_within.py").read_text()
+    env = installed(tmp_path, MODULE, "within = acme_within:Within", **{"check_within.py": check})
+    added_package.run_its_tests(tmp_path / "check_within.py", env)
 
 
 def test_plan_check_takes_it_and_refuses_what_contradicts_it(tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ import pytest
 
 from blocks.channels.status_page import StatusPage
 from blocks.errors import Refused, Unreachable
-from engine.notices.delivery import deliver, undelivered
-from engine.rollback.rollback import RollbackProof, _against_promise, roll_back
+from engine.notices.delivery import deliver, undelivered_messages
+from engine.rollback.proof import RollbackProof
+from engine.rollback.rollback import _against_promise, roll_back
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
 from tests.engine.world import World, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.texts import post_mortem_task, rolled_back
 
@@ -42,7 +43,7 @@ def prove(run: OpenRollout) -> None:
     at = run.state.rollback.ordered_at.isoformat() if run.state.rollback else ""
     body = {"proven": True, "counter": 7, "last_request_at": at, "proven_at": at, "sentence": "It stands still."}
     run.append(body_from_json(Kind.PROVEN, body))
-    from engine.notices.delivery import notify
+    from engine.notices.queueing import notify
 
     notify(run, rolled_back(run.plan, run.state))
     task = post_mortem_task(run.plan, run.state)
@@ -69,7 +70,7 @@ def test_a_status_page_that_is_down_gets_it_later_and_once(run: OpenRollout, inb
     inbox.fault["status"] = "errors"
     roll_back(run, reason="bad", criterion="by hand", by=ANN)
     deliver(run)
-    assert [due.channel for due in undelivered(run)] == ["status_page"]
+    assert [due.channel for due in undelivered_messages(run)] == ["status_page"]
     inbox.fault["status"] = "lost"
     deliver(run)
     inbox.fault.clear()

@@ -9,19 +9,20 @@ import pytest
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.gates.authorize import Given
 from engine.gates.gate import decide_gate, given_to_prefect
-from engine.rollout.amending import approve, propose, reject
-from engine.rollout.commands import close, end_holds, extend_soak
 from engine.rollout.evaluation import hold
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
+from engine.steering.amending import approve, propose, reject
+from engine.steering.orders import close, end_holds, extend_soak
 from tests.engine.gate_world import CARL, PLAN, STRANGER, GateWorld
 from tests.permits import raise_without_evidence
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
 from tidegate.gates.approval import Answer
 from tidegate.gates.binding import given_for
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
 
@@ -45,7 +46,7 @@ def by_code(world: GateWorld, person: str, at: datetime) -> Given:
 
 def refusals(world: GateWorld) -> list[str]:
     entries = world.run.connections.journal.entries(world.run.rollout)
-    return [e.body["refused"] for e in entries if e.kind is Kind.ORDERED and e.body["refused"]]
+    return [e.json["refused"] for e in entries if e.kind is Kind.ORDERED and e.json["refused"]]
 
 
 def test_a_change_is_in_force_once_approved_and_every_reader_has_it(world: GateWorld) -> None:
@@ -60,7 +61,7 @@ def test_a_change_is_in_force_once_approved_and_every_reader_has_it(world: GateW
     other.refresh()
     assert (other.plan, other.timing.plan) == (new_plan(), new_plan())
     assert OpenRollout(world.run.connections, world.run.rollout).plan == new_plan()
-    titles = [notice["title"] for notice in world.run.state.queued.values()]
+    titles = [notice["title"] for notice in world.run.state.notices.queued.values()]
     assert titles[-2:] == [
         "Decision needed on a change of the plan of new-path",
         "The plan of new-path was changed",
@@ -125,7 +126,7 @@ def test_what_was_approved_under_the_old_plan_is_asked_anew(world: GateWorld) ->
     amendment = propose(world.run, new_plan(), CARL, "longer")
     approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
     state = world.run.state
-    assert (state.phase, state.approved_wave, state.preflight) == (Phase.PREPARING, 0, None)
+    assert (state.phase, state.votes.approved_wave, state.preflight) == (Phase.PREPARING, 0, None)
     with pytest.raises(MayNotRaise):
         raise_exposure(world.run, 1)
     assert world.run.connections.flags.read(world.run.flag).exposure == ZERO
@@ -226,7 +227,7 @@ def test_a_yes_of_ten_days_ago_and_a_fresh_one_put_no_plan_in_force(tmp_path: Pa
     weaker = plan_of({**PLAN, "flag.key": "new-path", "waves.0.gate.quorum": 2, "waves.0.soak": "15m"})
     amendment = propose(world.run, weaker, CARL, "we are late")
     assert amendment.less_safe == ("waves[first].soak: 1h -> 15m (less)",)
-    [notice] = [n for n in world.run.state.queued.values() if n["event"].startswith("amendment-")]
+    [notice] = [n for n in world.run.state.notices.queued.values() if n["event"].startswith("amendment-")]
     assert notice["body"].splitlines()[1:3] == [
         "It makes the rollout LESS SAFE in 1 part:",
         "- LESS SAFE: waves[first].soak: 1h -> 15m (less)",

@@ -24,8 +24,8 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
 from tidegate.gates.statements import statements
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.rollout.permit import approval_ends
 
@@ -122,7 +122,7 @@ def test_an_attack_is_refused_and_the_gate_asks_anew_saying_why(world: GateWorld
     outcome, said = world.answer(attack(world, now), now)
     assert outcome == "refused"
     assert reason in said
-    assert world.run.state.approved_wave == 0
+    assert world.run.state.votes.approved_wave == 0
     assert world.open() == 2
     assert world.run.state.gate is not None
     assert world.run.state.gate.refusal == said
@@ -141,7 +141,7 @@ def test_a_go_is_counted_until_everything_is_stated_and_only_a_switch_that_is_on
     now = utc_now()
     outcome, reason = world.answer(world.given(ANN, now, states_first_1=made), now)
     assert (outcome, "lead has not stated yet" in reason) == ("counted", True)
-    assert world.run.state.approved_wave == 0
+    assert world.run.state.votes.approved_wave == 0
     assert world.answer(world.given(BOB, now), now)[0] == "go"
 
 
@@ -196,7 +196,7 @@ def test_one_code_given_at_two_gates_at_once_counts_at_one(tmp_path: Path, seeds
     for job in jobs:
         job.join()
     entries = worlds[0].run.connections.journal.recent(Kind.ANSWERED, now - timedelta(minutes=1))
-    spent = [entry.body["proof"]["step"] for entry in entries]
+    spent = [entry.json["proof"]["step"] for entry in entries]
     assert len(spent) == 3
     assert sum(step is not None for step in spent) == 1
 
@@ -226,7 +226,7 @@ def test_a_quorum_of_two_needs_two_people(tmp_path: Path, seeds: Path) -> None:
     assert world.answer(world.given(ANN, now), now)[0] == "refused"
     later = now + timedelta(seconds=30)
     assert world.answer(world.given(ANN, later), later) == ("counted", one_of_two(ANN))
-    assert world.run.state.approved_wave == 0
+    assert world.run.state.votes.approved_wave == 0
     assert world.answer(world.given(STARTER, now), now)[0] == "go"
 
 
@@ -256,9 +256,9 @@ def test_a_counted_go_is_taken_back_by_a_hold_also_beside_somebody_elses(
     if twice:
         give_answer(world.run, 1, world.open(), Answer(Choice.HOLD, STRANGER), "command line")
     assert world.answer(hold, now)[0] == "held"
-    assert world.run.state.approvals == {1: []}
+    assert world.run.state.votes.approvals == {1: []}
     assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
-    assert world.run.state.approved_wave == 0
+    assert world.run.state.votes.approved_wave == 0
     later = now + timedelta(seconds=30)
     assert world.answer(world.given(ANN, later), later)[0] == "go"
 
@@ -266,7 +266,7 @@ def test_a_counted_go_is_taken_back_by_a_hold_also_beside_somebody_elses(
 def test_a_counted_go_counts_as_long_as_an_approval_and_no_longer(tmp_path: Path, seeds: Path) -> None:
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
-    world.run.state.counted_at[1][ANN] -= timedelta(hours=25)
+    world.run.state.votes.counted_at[1][ANN] -= timedelta(hours=25)
     assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
     later = now + timedelta(seconds=30)
     assert world.answer(world.given(ANN, later), later)[0] == "go"
@@ -275,15 +275,15 @@ def test_a_counted_go_counts_as_long_as_an_approval_and_no_longer(tmp_path: Path
 def test_a_go_is_as_old_as_the_oldest_that_it_rests_on(tmp_path: Path, seeds: Path) -> None:
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
-    world.run.state.counted_at[1][ANN] -= timedelta(hours=23)
+    world.run.state.votes.counted_at[1][ANN] -= timedelta(hours=23)
     assert world.answer(world.given(BOB, now), now)[0] == "go"
     in_an_hour, given = now + timedelta(hours=1), approval_ends(world.run.plan, world.run.state, 1)
     assert given is not None
     assert abs(given - in_an_hour) < timedelta(minutes=1)
     state, later = world.run.state, timedelta(hours=2)
-    assert state.approved_at is not None
-    state.approved_at -= later
-    state.counted_at[1] = {person: at - later for person, at in state.counted_at[1].items()}
+    assert state.votes.approved_at is not None
+    state.votes.approved_at -= later
+    state.votes.counted_at[1] = {person: at - later for person, at in state.votes.counted_at[1].items()}
     with pytest.raises(MayNotRaise, match="the approval is older than 24h"):
         raise_exposure(world.run, 1)
 
@@ -292,7 +292,7 @@ def test_whoever_was_counted_before_a_new_build_is_asked_again(tmp_path: Path, s
     world, now = GateWorld(tmp_path, seeds, QUORUM_TWO), utc_now()
     assert world.answer(world.given(ANN, now), now)[0] == "counted"
     world.run.append(body_from_json(Kind.BUILD_SEEN, {"versions": ["1.0"], "before": [], "soak_anew": False}))
-    assert world.run.state.approvals == {1: [ANN]}
+    assert world.run.state.votes.approvals == {1: [ANN]}
     world.run.append(body_from_json(Kind.BUILD_SEEN, {"versions": ["1.1"], "before": ["1.0"], "soak_anew": False}))
     assert world.answer(world.given(BOB, now), now) == ("counted", one_of_two(BOB))
 
@@ -372,7 +372,7 @@ def test_neither_codes_nor_seeds_get_into_the_journal(world: GateWorld, seeds: P
     world.answer(world.given(ANN, now, decision=right), now)
     world.answer(world.given(ANN, now, approver=right), now)
     assert world.answer(world.given(ANN, now, note=f"{right} it is"), now)[0] == "go"
-    bodies = [json.dumps(e.body) for e in world.run.connections.journal.entries(world.run.rollout)[1:]]
+    bodies = [json.dumps(e.json) for e in world.run.connections.journal.entries(world.run.rollout)[1:]]
     secrets = (wrong, right, *read_seeds(seeds).values())
     assert [secret for secret in secrets if any(secret in body for body in bodies)] == []
 

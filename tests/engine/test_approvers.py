@@ -13,7 +13,7 @@ import pyotp
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.gates.totp_seeds import ApproversError, add_approver, approvers_path, read_seeds, remove_approver
@@ -155,9 +155,37 @@ def api(status: int) -> Iterator[tuple[str, list[str | None]]]:
 )
 def test_the_api_must_refuse_a_stranger(status: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
+    monkeypatch.setattr("engine.preflight.approvals._PATIENCE_SECONDS", 0.0)
     with api(status) as (url, shown):
         assert log_in_finding(url).verdict is verdict
         assert shown == [None]
+
+
+@pytest.mark.parametrize("first", ["lost", "busy"])
+def test_a_busy_server_is_asked_again_whether_it_refuses_a_stranger(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.prefect_api.server._BETWEEN_SECONDS", 0.05)
+    asked: list[str] = []
+
+    class BusyAtFirst(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            if len(asked) == 1 and first == "lost":
+                self.close_connection = True
+                return
+            self.send_response(503 if len(asked) == 1 else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), BusyAtFirst) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = log_in_finding(f"http://127.0.0.1:{server.server_port}/api")
+        server.shutdown()
+    assert found.verdict is Verdict.PASS, found.sentence
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(

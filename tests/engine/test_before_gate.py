@@ -12,14 +12,15 @@ from engine.gates.gate import judge_answer, open_gate
 from engine.rollback.rollback import roll_back
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from flows.gate_form import asking_form
+from flows.forms.gate_form import asking_form
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import browser
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
 from tidegate.gates.approval import Answer, Choice, Outcome
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
+from tidegate.pages.gate_form import gate_form
 
 WHY = "Error rate: 40% of 812 requests, bound 10%"
 
@@ -52,11 +53,21 @@ def test_after_a_rollback_page_form_and_notice_begin_with_it(
     first = form.splitlines()[0]
     assert "was ROLLED BACK on" in first
     assert f"under the same plan: {WHY}." in first
-    notice = run.state.queued["gate-1-1"]
+    notice = run.state.notices.queued["gate-1-1"]
     assert "was ROLLED BACK on" in notice["body"].splitlines()[0]
     page = browser(run.connections).page(f"/rollouts/{run.rollout}")
     assert "was ROLLED BACK on" in page
     assert WHY in page
+
+
+def test_a_refused_answer_comes_before_the_rollback_of_before(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    run = again(tmp_path, prometheus_server)
+    open_gate(run, 1, "run-1")
+    first, _, second, *_ = gate_form(run.plan, run.state, 1, [], "stranger may not approve").splitlines()
+    assert first == "> **The last answer was refused:** stranger may not approve"
+    assert "was ROLLED BACK on" in second
 
 
 def test_where_nothing_is_measured_to_enter_the_old_path_is_shown(

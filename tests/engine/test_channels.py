@@ -10,9 +10,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from blocks.channels.mail import Mail
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
-from engine.notices.delivery import deliver, notify, undelivered
+from demo.inbox.store import KINDS
+from engine.notices.delivery import deliver, undelivered_messages
+from engine.notices.queueing import notify
 from engine.preflight.checks import preflight_checks, run_checks
 from engine.rollout.open import open_rollout
 from engine.rollout.session import utc_now
@@ -35,7 +37,7 @@ P, F, N = Verdict.PASS, Verdict.FAIL, Verdict.NOT_APPLICABLE
 
 @pytest.fixture
 def via(tmp_path: Path) -> OpenConnections:
-    """The README's three connections: nobody is told anything by them."""
+    """The README's three connections: nobody is notified anything by them."""
     return OpenConnections(
         Journal(url=f"sqlite:///{tmp_path / 'journal.db'}"), FlagdFile(path=str(tmp_path / "flags.json")), DEAD
     )
@@ -61,6 +63,10 @@ def having(via: OpenConnections, inbox: Inbox, parts: str) -> OpenConnections:
         ("slack mail", "", P, "Pages go by Slack and mail."),
         ("slack", "slack", F, f"Nothing reaches {BOTH}."),
         ("slack mail", "slack", P, "Pages go by mail."),
+        ("teams", "", P, "Pages go by Teams."),
+        ("teams", "teams", F, f"Nothing reaches {BOTH}."),
+        ("teams webhook mail", "teams", P, "Pages go by the webhook and mail."),
+        ("webhook", "webhook", F, f"Nothing reaches {BOTH}."),
         ("status_page", "", F, f"Nothing reaches {BOTH}."),
         ("slack pagerduty mail", "slack", P, "Pages go by PagerDuty and mail."),
         ("slack pagerduty", "pagerduty", P, "Pages go by Slack."),
@@ -76,7 +82,7 @@ def test_everybody_who_is_paged_has_a_connection_that_works(
     finding = found(having(via, inbox, parts))
     assert (finding.verdict, words in finding.sentence) == (verdict, True), finding.sentence
     assert ("Add to the kit `pagerduty: {" in finding.sentence) is (verdict is F)
-    assert [message for part in ("slack", "pagerduty", "mail") for message in inbox.store.all(part)] == []
+    assert [message for part in KINDS for message in inbox.store.all(part)] == []
 
 
 @pytest.mark.parametrize(("parts", "verdict"), [("mail", F), ("slack", P), ("pagerduty mail", P), ("", F)])
@@ -175,9 +181,9 @@ def test_a_channel_lost_later_is_told_by_the_others_once(
     notify(run, Notice("page", "n-1", Loudness.PAGE, "Title", "Body.", problem="drift"))
     now = utc_now()
     assert deliver(run, now) > 0
-    assert [event for event in run.state.queued if "-silent-" in event] == []
+    assert [event for event in run.state.notices.queued if "-silent-" in event] == []
     for _ in range(2):
         deliver(run, now + PLAN.channels.second_after)
-    [event] = [event for event in run.state.queued if "-silent-" in event]
-    assert f"{event}/{heard_by}" in run.state.sent
-    assert {due.part for due in undelivered(run, now)} == {lost}
+    [event] = [event for event in run.state.notices.queued if "-silent-" in event]
+    assert f"{event}/{heard_by}" in run.state.notices.sent
+    assert {due.part for due in undelivered_messages(run, now)} == {lost}

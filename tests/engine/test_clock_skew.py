@@ -12,7 +12,8 @@ from engine.preflight.checks import preflight_checks
 from tests.conftest import PrometheusServer
 from tests.engine.front import before
 from tests.engine.world import World, healthy, no_alerts
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase
 from tidegate.values.verdict import Verdict
 
 MINUTE = timedelta(minutes=1)
@@ -45,7 +46,7 @@ def test_a_slow_worker_sees_the_present_and_rolls_back(world: World) -> None:
 def test_skew_is_no_soak_and_one_page_and_spends_no_budget(
     tmp_path: Path, prometheus_server: PrometheusServer, ahead: timedelta
 ) -> None:
-    plan = no_alerts({"max_blind": "5m", "on_blind": "roll_back"})
+    plan = no_alerts({"no_data_budget": "5m", "on_no_data": "roll_back"})
     world = World(tmp_path, prometheus_server, plan)
     world._scraped -= HALF_AN_HOUR
     world.pass_time(30 * MINUTE, healthy, guard=5 * MINUTE)
@@ -59,7 +60,7 @@ def test_skew_is_no_soak_and_one_page_and_spends_no_budget(
         assert world.soaked == soaked
         assert world.run.state.rollback is None, "a wrong clock is no missing evidence"
         assert "The clock of Prometheus is" in world.run.state.holds[HoldCause.CLOCK_SKEW]
-        assert world.told("clock skew") == 1
+        assert world.notified("clock skew") == 1
         found = {f.criterion: f for f in entry_findings(world.run, 1, world.now)}
         assert found["clocks"].verdict is Verdict.ERROR
         front.ahead = timedelta(seconds=4)

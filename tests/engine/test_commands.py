@@ -11,7 +11,11 @@ import engine.exposure.raise_exposure
 from blocks.journal.freezes import why_frozen
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.rollback.rollback import roll_back
-from engine.rollout.commands import (
+from engine.rollout.evaluation import hold
+from engine.rollout.open import NotAllowed, open_rollout
+from engine.rollout.resolve_rollout import may_roll_back
+from engine.rollout.session import OpenRollout
+from engine.steering.orders import (
     Announced,
     close,
     end_holds,
@@ -19,18 +23,15 @@ from engine.rollout.commands import (
     freeze_everything,
     unfreeze_everything,
 )
-from engine.rollout.evaluation import hold
-from engine.rollout.open import NotAllowed, open_rollout
-from engine.rollout.resolve_rollout import may_turn_back
-from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine import raiser
 from tests.engine.world import World, healthy, no_alerts, unreadable
 from tests.permits import approve_wave
 from tests.tidegate.builders import ANN
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO, Exposure
 
@@ -84,13 +85,13 @@ def test_a_rollout_that_stands_exposed_is_closed_by_an_approver_who_says_so(worl
     assert run.state.phase is Phase.CLOSED
     exposure = world.plan.exposure_at(1)
     assert world.via.flags.read(run.flag).exposure == exposure
-    told = run.state.queued["closed"]
+    told = run.state.notices.queued["closed"]
     assert told["title"] == f"{run.plan.title}: closed"
     assert f"Exposure STAYS at {exposure} and nobody watches it. To roll back: tidegate rollback" in told["body"]
     with pytest.raises(NotAllowed, match="closed already"):
         close(run, ANN, "again", leave_exposed=True)
     # The rollback always works.
-    assert may_turn_back(run)
+    assert may_roll_back(run)
     roll_back(run, reason="after all", criterion="by hand", by=ANYBODY)
     assert world.via.flags.read(run.flag).exposure == ZERO
     assert run.state.phase is Phase.ROLLING_BACK
@@ -98,8 +99,8 @@ def test_a_rollout_that_stands_exposed_is_closed_by_an_approver_who_says_so(worl
 
 def test_an_exposed_rollout_that_a_newer_one_replaces_says_so(run: OpenRollout) -> None:
     close(run, ANN, "replaced", leave_exposed=True, superseded_by="r2")
-    assert run.state.queued["closed"]["title"] == f"{run.plan.title}: superseded"
-    assert "STAYS" in run.state.queued["closed"]["body"]
+    assert run.state.notices.queued["closed"]["title"] == f"{run.plan.title}: superseded"
+    assert "STAYS" in run.state.notices.queued["closed"]["body"]
 
 
 def test_a_rollout_on_its_way_back_is_not_closed(run: OpenRollout) -> None:
@@ -122,18 +123,18 @@ def test_while_raising_is_frozen_no_rollout_is_raised_also_none_that_is_opened_l
     with pytest.raises(MayNotRaise, match="data centre on fire"):
         raise_exposure(later, 1)
     run.refresh()
-    assert world.told("raising is frozen") == 1
-    assert run.refresh().queued
-    assert world.told("raising is frozen") == 1
+    assert world.notified("raising is frozen") == 1
+    assert run.refresh().notices.queued
+    assert world.notified("raising is frozen") == 1
     assert unfreeze_everything(world.via, ANN, "it is out").changed
     assert not unfreeze_everything(world.via, ANN, "again").changed
     assert raise_exposure(later, 1)
     run.refresh()
-    assert world.told("no longer frozen") == 1
+    assert world.notified("no longer frozen") == 1
     assert list(world.via.journal.verify()) == []
 
 
-def test_a_frozen_rollout_is_guarded_and_turned_back(world: World, run: OpenRollout) -> None:
+def test_a_frozen_rollout_is_guarded_and_rolled_back(world: World, run: OpenRollout) -> None:
     freeze_everything(world.via, ANYBODY, "data centre on fire")
     roll_back(run, reason="bad", criterion="by hand", by=ANYBODY)
     assert world.via.flags.read(run.flag).exposure == ZERO
@@ -197,10 +198,10 @@ def test_a_freeze_holds_for_rollouts_that_cannot_be_read_and_names_them(
 ) -> None:
     unreadable(world, tmp_path)
     frozen = freeze_everything(world.via, ANYBODY, "data centre on fire")
-    assert (frozen.changed, frozen.told) == (True, (run.rollout,))
-    assert frozen.not_told.keys() == {"later-plan", "later-kind"}
-    assert "validation error" in frozen.not_told["later-plan"]
-    assert "of_a_newer_release" in frozen.not_told["later-kind"]
+    assert (frozen.changed, frozen.notified) == (True, (run.rollout,))
+    assert frozen.not_notified.keys() == {"later-plan", "later-kind"}
+    assert "validation error" in frozen.not_notified["later-plan"]
+    assert "of_a_newer_release" in frozen.not_notified["later-kind"]
 
 
 def open_later(world: World, flag: str) -> OpenRollout:

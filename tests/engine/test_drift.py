@@ -8,21 +8,24 @@ from typing import Any
 
 import pytest
 
+from blocks.errors import Fenced
 from blocks.journal.block import Claim
+from blocks.journal.many_claims import take_many
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.rollback.rollback import roll_back
-from engine.rollout.commands import end_holds
 from engine.rollout.evaluation import Evaluation, evaluate
-from engine.rollout.session import OpenRollout
+from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout
+from engine.steering.orders import end_holds
 from engine.watch.ended_rollouts import EndedRollouts
 from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put, raise_without_evidence
 from tests.tidegate.builders import ANN
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.rollout.permit import forbids_raising
 from tidegate.values.exposure import ZERO
 
@@ -55,7 +58,7 @@ class Changed(World):
 
     def notices(self, word: str) -> list[dict[str, Any]]:
         """The queued notices whose event begins so."""
-        return [n for event, n in self.run.state.queued.items() if event.startswith(word)]
+        return [n for event, n in self.run.state.notices.queued.items() if event.startswith(word)]
 
 
 @pytest.fixture
@@ -160,9 +163,12 @@ def without_rules(flag: dict[str, Any]) -> None:
     flag["targeting"] = {}
 
 
-@pytest.mark.parametrize("stop", [switched_off, without_rules])
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [(switched_off, "switched off by hand (state DISABLED)"), (without_rules, "set by hand so that nobody is exposed")],
+)
 def test_a_zero_by_hand_is_a_rollback_and_is_never_undone(
-    world: Changed, stop: Callable[[dict[str, Any]], None]
+    world: Changed, stop: Callable[[dict[str, Any]], None], words: str
 ) -> None:
     world.edit(stop)
     world.guard()
@@ -170,6 +176,7 @@ def test_a_zero_by_hand_is_a_rollback_and_is_never_undone(
     assert back is not None
     assert (back.criterion, world.run.state.phase) == ("drift", Phase.ROLLING_BACK)
     assert "set to zero by hand" in back.reason
+    assert words in back.reason, "what the flag system says of it, and of who did it"
     assert world.via.flags.read(world.run.flag).exposure == ZERO
     with pytest.raises(MayNotRaise):
         raise_exposure(world.run, 2)
@@ -196,7 +203,7 @@ def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbo
     raised = [m for m in inbox.store.all("pagerduty") if m["dedup_key"].endswith("/raised")]
     assert [len(m["events"]) for m in raised] == [1]
     assert len([m for m in inbox.slack_in("#alerts-critical") if "raised by somebody" in m["text"]]) == 1
-    [page] = [n for event, n in world.run.refresh().queued.items() if event.startswith("raised-after-")]
+    [page] = [n for event, n in world.run.refresh().notices.queued.items() if event.startswith("raised-after-")]
     assert page["body"].endswith(f"To turn it off: tidegate rollback {world.run.rollout}")
 
     world.via.flags.zero(world.run.flag, None)
@@ -204,3 +211,19 @@ def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbo
     assert [m["status"] for m in inbox.store.all("pagerduty") if m["dedup_key"].endswith("/raised")] == ["resolved"]
     assert world.run.refresh().phase is Phase.ROLLED_BACK
     assert world.via.journal.verify(world.run.rollout) == []
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_rollback_between_the_watchs_pass_and_its_look_is_not_taken_for_drift(world: Changed, kept: bool) -> None:
+    world.guard()
+    run, journal = world.run, world.via.journal
+    if not kept:
+        run.release_claim()
+    run.go_on_from(take_many(journal, [run.in_hand], INSTANCE_ID, LEASE)[run.rollout])
+    roll_back(OpenRollout(world.via, run.rollout), reason="ordered", criterion="", by=ANN)
+    with pytest.raises(Fenced):
+        world.guard()
+    assert HoldCause.DRIFT not in run.refresh().holds
+    orders = [entry.json["by"] for entry in journal.entries(run.rollout) if entry.kind is Kind.ROLLING_BACK]
+    assert orders == [ANN]
+    assert world.via.flags.read(run.flag).exposure == ZERO

@@ -9,7 +9,8 @@ import pytest
 from engine.measuring.measure import entry_findings, measure_rollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase
 from tidegate.values.verdict import Verdict
 
 MINUTE = timedelta(minutes=1)
@@ -47,9 +48,9 @@ def test_no_soak_is_credited_while_the_flag_cannot_be_read(world: World, kind: s
     assert world.run.state.phase is Phase.WAVE
     assert world.soaked == soaked
     assert all(each.seen.judged.verdict is Verdict.ERROR for each in looks)
-    assert HoldCause.BLIND in world.run.state.holds
+    assert HoldCause.NO_DATA in world.run.state.holds
     assert world.run.state.rollback is None
-    if HoldCause.BLIND_SPENT in world.run.state.holds:
+    if HoldCause.NO_DATA_BUDGET_SPENT in world.run.state.holds:
         return
     file.write_bytes(good)
     world.pass_time(20 * MINUTE, healthy, guard=GUARD)
@@ -68,9 +69,9 @@ def test_a_version_query_that_never_answers_is_no_data_like_any_other(
     looks = world.pass_time(20 * MINUTE, healthy, guard=GUARD)
     assert world.soaked == timedelta(0)
     assert looks[-1].seen.judged.verdict is Verdict.ERROR
-    reason = world.run.state.holds[HoldCause.BLIND]
-    assert "Which version the new path runs cannot be told: no data (no series" in reason
-    assert HoldCause.BLIND_SPENT in world.run.state.holds, "it spends the same budget"
+    reason = world.run.state.holds[HoldCause.NO_DATA]
+    assert "Which version the new path runs cannot be determined: no data (no series" in reason
+    assert HoldCause.NO_DATA_BUDGET_SPENT in world.run.state.holds, "it spends the same budget"
     assert "version" in {f.criterion for f in entry_findings(world.run, 2, world.now) if f.verdict is Verdict.ERROR}
 
 

@@ -7,14 +7,15 @@ import pytest
 
 from blocks.journal.block import Journal
 from tests.conftest import PrometheusServer
-from tests.engine.test_inference import BREAKER, GO, VERSUS, with_criteria, with_errors
+from tests.engine.test_inference import BREAKER, GO, LABELLED, a_day_before, with_criteria, with_errors
 from tests.engine.world import World
 from tidegate.criteria.base import LOG_EVIDENCE
 from tidegate.explain.chart import chart_lines
 from tidegate.explain.curves import odds_words
-from tidegate.explain.decision import Explained, Explanation, explain
+from tidegate.explain.decision import Explained, Explanation, explain_entry
 from tidegate.explain.picture import explanation_picture
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.statistics.sequential import bound
 
 MINUTE = timedelta(minutes=1)
@@ -22,11 +23,12 @@ SLOW = {"kind": "threshold", "when": "trigger", "metric": "latency", "above": "9
 
 
 @pytest.fixture(scope="module")
-def turned_back(tmp_path_factory: pytest.TempPathFactory, prometheus_server: PrometheusServer) -> World:
-    """A release with 1.6 times the errors, looked at each minute until it is rolled back."""
-    plan = with_criteria({**VERSUS, "dry_run": False}, {**GO, "dry_run": False}, BREAKER, SLOW)
+def rolled_back(tmp_path_factory: pytest.TempPathFactory, prometheus_server: PrometheusServer) -> World:
+    """A release with 1.3 times the errors, looked at each minute until it is rolled back."""
+    plan = with_criteria({**LABELLED, "dry_run": False}, {**GO, "dry_run": False}, BREAKER, SLOW)
     world = World(tmp_path_factory.mktemp("explain"), prometheus_server, plan)
-    world.pass_time(180 * MINUTE, with_errors(0.008), guard=MINUTE)
+    a_day_before(world)
+    world.pass_time(180 * MINUTE, with_errors(0.0065), guard=MINUTE)
     assert world.run.state.rollback is not None
     return world
 
@@ -37,27 +39,27 @@ def entries_of(world: World) -> list[Entry]:
 
 
 def explained(world: World, number: int | None = None) -> Explanation:
-    return explain(entries_of(world), world.plan, world.run.timing, number)
+    return explain_entry(entries_of(world), world.plan, world.run.timing, number)
 
 
 def of(found: Explanation, text: str) -> Explained:
     return next(one for one in found.criteria if one.text == text)
 
 
-def test_every_review_judged_again_says_what_was_recorded(turned_back: World) -> None:
-    reviews = [e.sequence for e in entries_of(turned_back) if e.kind is Kind.REVIEWED]
+def test_every_review_judged_again_says_what_was_recorded(rolled_back: World) -> None:
+    reviews = [e.sequence for e in entries_of(rolled_back) if e.kind is Kind.REVIEWED]
     assert len(reviews) >= 2
     for number in reviews:
-        found = explained(turned_back, number)
+        found = explained(rolled_back, number)
         assert {one.text: one.agrees for one in found.criteria if one.agrees is not None} == dict.fromkeys(
             ("Few errors", "Worse", "Safe", "Broken", "Slow"), True
         ), number
         assert of(found, "Worse").odds
 
 
-def test_the_rollback_is_explained_from_the_counts_behind_it(turned_back: World) -> None:
-    found = explained(turned_back)
-    assert found.words.startswith("Worse: At the new path 1.")
+def test_the_rollback_is_explained_from_the_counts_behind_it(rolled_back: World) -> None:
+    found = explained(rolled_back)
+    assert found.words.startswith("Worse: On the new path 1.")
     [worse] = found.criteria
     assert worse.agrees is True
     assert worse.curve.unit == LOG_EVIDENCE
@@ -66,31 +68,31 @@ def test_the_rollback_is_explained_from_the_counts_behind_it(turned_back: World)
     # Rolled back at the first tick that reached the bound, and at no later one.
     assert last >= bound(0.01) > max(before)
     assert worse.odds.startswith("a healthy release ever shows as much in at most 1 of ")
-    assert "below 1 in 100" in worse.sentence
+    assert "Fewer than 1 of 100" in worse.sentence
 
 
-def test_a_record_that_says_otherwise_is_told(turned_back: World) -> None:
-    entries = entries_of(turned_back)
+def test_a_record_that_says_otherwise_is_told(rolled_back: World) -> None:
+    entries = entries_of(rolled_back)
     review = next(e for e in entries if e.kind is Kind.REVIEWED)
-    changed = [{**f, "observed": (f["observed"] or 0) + 0.1} for f in review.body["findings"]]
-    entries[review.sequence - 1] = replace(review, body={**review.body, "findings": changed})
-    found = explain(entries, turned_back.plan, turned_back.run.timing, review.sequence)
+    changed = [{**f, "observed": (f["observed"] or 0) + 0.1} for f in review.json["findings"]]
+    entries[review.sequence - 1] = replace(review, json={**review.json, "findings": changed})
+    found = explain_entry(entries, rolled_back.plan, rolled_back.run.timing, review.sequence)
     assert found.agrees is False
     assert of(found, "Worse").agrees is False
 
 
-def test_only_what_decided_is_explained(turned_back: World) -> None:
+def test_only_what_decided_is_explained(rolled_back: World) -> None:
     with pytest.raises(ValueError, match="entry 1 is opened, allowed are entries of reviewed"):
-        explained(turned_back, 1)
-    with pytest.raises(ValueError, match="TICK: found 999, allowed is an entry from 1 to"):
-        explained(turned_back, 999)
-    opening = entries_of(turned_back)[:1]
+        explained(rolled_back, 1)
+    with pytest.raises(ValueError, match="ENTRY: found 999, allowed is an entry from 1 to"):
+        explained(rolled_back, 999)
+    opening = entries_of(rolled_back)[:1]
     with pytest.raises(ValueError, match="nothing has been decided yet"):
-        explain(opening, turned_back.plan, turned_back.run.timing)
+        explain_entry(opening, rolled_back.plan, rolled_back.run.timing)
 
 
-def test_curves_are_drawn_with_their_bounds(turned_back: World) -> None:
-    found = explained(turned_back)
+def test_curves_are_drawn_with_their_bounds(rolled_back: World) -> None:
+    found = explained(rolled_back)
     drawn = explanation_picture(found)
     assert drawn.startswith("<svg ")
     assert 'class="bound"' in drawn

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.preflight.checks import preflight_checks, run_checks
 from engine.rollout.identity import utc_now

@@ -10,7 +10,7 @@ import pytest
 from blocks.connections import OpenConnections
 from blocks.errors import Refused
 from blocks.flags.backend import FlagBackend
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.preflight.checks import preflight_checks, run_checks
@@ -18,7 +18,7 @@ from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.tidegate import builders
 from tests.tidegate.builders import ANN, STARTER, opened, plan_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import FLAG_QUESTION
 from tidegate.notices.texts import gate_waiting
 from tidegate.pages.gate_form import gate_form

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from engine.rollout.evaluation import hold
-from engine.rollout.graduation import graduate, state_readiness
 from engine.rollout.open import NotAllowed
+from engine.steering.graduation import graduate, state_readiness
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 
 MINUTE = timedelta(minutes=1)
@@ -58,7 +58,7 @@ def test_without_statements_a_path_that_was_used_is_production_grade(after_the_w
     world.pass_time(80 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.FINISHED
     assert world.run.state.production_grade
-    assert world.told("finished") == 1
+    assert world.notified("finished") == 1
 
 
 def test_people_are_asked_and_the_last_statement_graduates(after_the_waves: Make) -> None:
@@ -67,7 +67,7 @@ def test_people_are_asked_and_the_last_statement_graduates(after_the_waves: Make
         state_readiness(world.run, ANN, [1], "")
     world.pass_time(80 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.POST_ROLLOUT
-    assert world.told("production-grade") == 1
+    assert world.notified("production-grade") == 1
     for who, numbers in ((ANN, [2]), (BOB, [1, 2]), ("x@y.z", [1]), (ANN, [])):
         with pytest.raises(NotAllowed):
             state_readiness(world.run, who, numbers, "")
@@ -75,13 +75,13 @@ def test_people_are_asked_and_the_last_statement_graduates(after_the_waves: Make
     assert state_readiness(world.run, BOB, [1], "all trained") == ("The team is confident",)
     world.pass_time(5 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.POST_ROLLOUT
-    assert world.told("production-grade") == 2, "asked again, since less is missing"
+    assert world.notified("production-grade") == 2, "asked again, since less is missing"
     state_readiness(world.run, STARTER, [2], "")
     world.pass_time(2 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.FINISHED
     assert world.run.state.production_grade
     last = world.via.journal.entries(world.run.rollout)
-    assert any(e.kind is Kind.FINISHED and len(e.body["findings"]) == 3 for e in last)
+    assert any(e.kind is Kind.FINISHED and len(e.json["findings"]) == 3 for e in last)
 
 
 def test_a_reason_holds_it_until_resume(after_the_waves: Make) -> None:
@@ -112,7 +112,7 @@ def test_a_path_that_nobody_used_is_not_production_grade(after_the_waves: Make) 
     assert world.run.state.phase is Phase.POST_ROLLOUT
     (missing,) = [f for f in world.run.state.graduation if f["criterion"] == "exercised"]
     assert missing["verdict"] == "INCONCLUSIVE"
-    (asked,) = [n for event, n in world.run.state.queued.items() if event.startswith("graduation-")]
+    (asked,) = [n for event, n in world.run.state.notices.queued.items() if event.startswith("graduation-")]
     assert "Not one request" in asked["body"]
 
 
@@ -121,25 +121,25 @@ def test_what_the_journal_shows_decides_too(after_the_waves: Make) -> None:
     world.pass_time(80 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.phase is Phase.FINISHED
     [done] = [e for e in world.via.journal.entries(world.run.rollout) if e.kind is Kind.FINISHED]
-    assert [f["criterion"] for f in done.body["findings"]] == ["exercised", "success.1"]
+    assert [f["criterion"] for f in done.json["findings"]] == ["exercised", "success.1"]
 
 
 def test_what_was_broken_once_is_told_at_once_and_is_never_production_grade(after_the_waves: Make) -> None:
     world = after_the_waves([], ({**FEW, "below": "0.4%"}, UP))
     world.pass_time(20 * MINUTE, healthy, guard=GUARD)
-    assert world.told("Broken for the first time") == 1
+    assert world.notified("Broken for the first time") == 1
     world.pass_time(60 * MINUTE, healthy, guard=GUARD)
-    assert world.told("Broken for the first time") == 1
+    assert world.notified("Broken for the first time") == 1
     assert world.run.state.phase is Phase.POST_ROLLOUT
     found = {f["criterion"]: f for f in world.run.state.graduation}
     assert found["success.1"]["verdict"] == "FAIL"
     # The waves before were written by hand: nobody accounted for them, and what is not known is no pass.
     assert "was up 100.000% of the time" in found["success.2"]["sentence"]
     assert found["success.2"]["verdict"] == "INCONCLUSIVE"
-    account = world.run.state.accounts[3]
-    assert account["figures"]["requests_new"] > 0
-    assert account["figures"]["up_errors_new_seen"] >= account["expected"]["up_errors_new"] > 1
-    assert account["figures"]["up_errors_new_scraped"] >= account["figures"]["up_errors_new_seen"]
+    account = world.run.state.evidence.accounts[3]
+    assert account.figures["requests_new"] > 0
+    assert account.figures["up_errors_new_seen"] >= account.expected["up_errors_new"] > 1
+    assert account.figures["up_errors_new_scraped"] >= account.figures["up_errors_new_seen"]
 
 
 def test_a_rehearsal_without_people_ends_and_says_what_they_would_have_been_asked(after_the_waves: Make) -> None:
@@ -150,7 +150,7 @@ def test_a_rehearsal_without_people_ends_and_says_what_they_would_have_been_aske
     assert (state.phase, state.production_grade) == (Phase.FINISHED, False)
     assert "NOT production-grade: a person would have been asked about Up: " in state.end_reason
     assert "confident" not in state.end_reason, "what was stated is not asked"
-    assert world.told("finished") == 1
+    assert world.notified("finished") == 1
 
 
 def test_a_rehearsal_without_people_that_misses_nothing_is_production_grade(after_the_waves: Make) -> None:

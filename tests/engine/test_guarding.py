@@ -12,8 +12,8 @@ from engine.rollout.monitoring import guard_until
 from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.views.health import silent_for
 

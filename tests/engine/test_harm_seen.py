@@ -11,7 +11,7 @@ from blocks.prometheus.block import Prometheus
 from tests.conftest import PrometheusServer
 from tests.engine.front import before
 from tests.engine.world import World, healthy, no_alerts
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
 
 MINUTE = timedelta(minutes=1)
 ERRORS = 'sum(increase(requests_total{outcome="error", {{ selector }} }[{{ window }}]))'
@@ -35,7 +35,7 @@ def test_too_many_errors_in_a_partial_answer_roll_back(
         world.run.connections = world._with(Prometheus(url=front.url))
         world.pass_time(4 * MINUTE, healthy, guard=2 * MINUTE)
         assert world.run.state.rollback is None
-        assert "partial" in world.run.state.holds[HoldCause.BLIND], "few errors in a part are no health"
+        assert "partial" in world.run.state.holds[HoldCause.NO_DATA], "few errors in a part are no health"
         world.pass_time(8 * MINUTE, lambda at: {**healthy(at), "new_errors": 30.0}, guard=2 * MINUTE)
     assert world.run.state.rollback is not None
     assert "of an answer that is not whole" in world.run.state.rollback.reason

@@ -20,9 +20,11 @@ from tests.conftest import PrometheusServer
 from tests.engine.gate_world import CARL, GateWorld
 from tests.engine.world import World, healthy, no_alerts
 from tests.tidegate.builders import ANN, BOB, STARTER
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind, entry_hash
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.entries import entry_hash
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.rollout.permit import forbids_raising
 from tidegate.values.exposure import ZERO
 
@@ -100,7 +102,7 @@ def test_a_broken_chain_holds_and_pages_once_and_guarding_goes_on(
     soaked = world.soaked
     world.pass_time(20 * MINUTE, healthy, guard=MINUTE)
     assert HoldCause.JOURNAL in world.run.state.holds
-    assert world.told("is held (journal)") == 1
+    assert world.notified("is held (journal)") == 1
     assert world.soaked == soaked
     # It is a condition for more exposure only.
     world.pass_time(10 * MINUTE, broken, guard=MINUTE)
@@ -138,9 +140,9 @@ def test_two_people_of_different_roles_go_on_with_it_and_that_is_recorded(world:
         accept_break(run, ANN, STARTER, " ")
     assert "entry 2" in accept_break(run, ANN, STARTER, "it was me, mending a word")
     assert HoldCause.JOURNAL not in run.state.holds
-    assert world.told("BREAK-GLASS") == 1
+    assert world.notified("BREAK-GLASS") == 1
     last = [e for e in world.via.journal.entries(run.rollout) if e.kind.value == "resumed"][-1]
-    assert (last.body["by"], last.body["second"]) == (ANN, STARTER)
+    assert (last.json["by"], last.json["second"]) == (ANN, STARTER)
     world.run.release_claim()
     assert OpenRollout(world.via, run.rollout).state.may_not_be_raised == ""
     # The break itself stays to be seen.
@@ -155,13 +157,13 @@ def test_a_cleared_claim_is_found_and_its_rollout_guarded_again(world: World, tm
     [problem] = journal.verify()
     assert problem == f"{name}: it has not ended, and the claim on new-path does not name it (nobody holds it)"
     with pytest.raises(FlagBusy):
-        journal.open_rollout("another", "new-path", journal.entries(name)[0].body, utc_now())
+        journal.open_rollout("another", "new-path", journal.entries(name)[0].json, utc_now())
     restore_claims(world.via)
     assert [row.rollout for row in journal.rollouts(open_only=True)] == [name]
     assert journal.verify() == []
     state = world.run.refresh()
     assert "was cleared while" in state.holds[HoldCause.JOURNAL]
-    assert world.told("had been taken out of the list of open rollouts") == 1
+    assert world.notified("had been taken out of the list of open rollouts") == 1
     sequence = state.sequence
     restore_claims(world.via)
     assert world.run.refresh().sequence == sequence
@@ -193,14 +195,14 @@ def test_an_entry_of_a_newer_release_is_held_and_zeroed_and_never_raised_or_cred
     world.pass_time(20 * MINUTE, healthy, guard=MINUTE)
     assert "of the unknown kind 'teleported'" in world.run.state.not_understood
     assert world.soaked == soaked
-    assert world.told("cannot read all of the journal") == 1
+    assert world.notified("cannot read all of the journal") == 1
     world.run.release_claim()
     world.run = OpenRollout(world.via, world.run.rollout)
     assert hold(world.run, "me", "a look")
     world.pass_time(10 * MINUTE, broken, guard=MINUTE)
     assert world.run.state.rollback is not None
     assert world.via.flags.read(world.run.flag).exposure == ZERO
-    assert world.told("cannot read all of the journal") == 1
+    assert world.notified("cannot read all of the journal") == 1
     assert world.via.journal.verify() == []
 
 

@@ -18,7 +18,7 @@ from engine.rollout.evaluation import evaluate
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.orphans import Orphans
-from engine.watch.supervisor import _guard
+from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.blocks.conftest import LocalServer, local_server
 from tests.conftest import PrometheusServer
@@ -26,9 +26,10 @@ from tests.e2e.waiting import wait_for
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, STARTER
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
 __all__ = ["local_server"]
@@ -80,10 +81,10 @@ def test_what_changes_is_written_once_and_told(late: Late) -> None:
     for well in (True, True, False, False, True):
         late.look(well)
     looked = [
-        e.body["ready"] for e in late.run.connections.journal.entries(late.run.rollout) if e.kind is Kind.LEGACY_LOOKED
+        e.json["ready"] for e in late.run.connections.journal.entries(late.run.rollout) if e.kind is Kind.LEGACY_LOOKED
     ]
     assert looked == [True, False, True]
-    assert late.world.told("could NOT take everybody back") == 1
+    assert late.world.notified("could NOT take everybody back") == 1
 
 
 def test_an_order_asks_first_and_is_done_when_somebody_says_so(late: Late, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_trigger_holds_and_pages_while_legacy_is_ill_and_rolls_back_once_it_is
     world.pass_time(timedelta(minutes=12), bad)
     assert HoldCause.LEGACY in run.state.holds
     assert run.state.rollback is None
-    assert world.told("is held (legacy)") == 1
+    assert world.notified("is held (legacy)") == 1
     assert world.via.flags.read(run.flag).exposure != ZERO
     # What fired stays fired, also when it eases before legacy is well.
     world.pass_time(timedelta(minutes=30), healthy)
@@ -138,8 +139,8 @@ def test_the_old_path_is_retired_after_the_end_only_by_an_approver_and_then_noth
     for order in ({"rollout": run.rollout}, {"flag": run.flag}):
         with pytest.raises(RollbackImpossible, match="change 4711 deleted the old code"):
             check_rollback_possible(journal, **order, anyway=True)
-    assert late.world.told("the old path is retired") == 1
-    assert run.state.retired.startswith(ANN)
+    assert late.world.notified("the old path is retired") == 1
+    assert run.state.recovery.retired.startswith(ANN)
 
 
 def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: Late) -> None:
@@ -155,7 +156,9 @@ def test_a_late_rollback_whose_process_is_gone_is_carried_on_by_the_watch(late: 
     watching, orphans = OpenRollout(via, run.rollout), Orphans()
 
     def at_zero() -> bool:
-        return _guard(watching, utc_now(), orphans, Unguarded(via)) and via.flags.read(run.flag).exposure == ZERO
+        return (
+            _guard(watching, utc_now(), Carriers(orphans), Unguarded(via)) and via.flags.read(run.flag).exposure == ZERO
+        )
 
     wait_for(at_zero, 20, "zero is written")
     proven = {"proven": True, "counter": 1.0, "last_request_at": None, "proven_at": utc_now().isoformat()}

@@ -25,9 +25,10 @@ from tests.e2e.waiting import wait_for
 from tests.engine.world import DEAD
 from tests.permits import raise_without_evidence
 from tests.tidegate.builders import ANN, PLAN
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO, Exposure
 
 # Worker A: it holds the claim, passes every check, and its command stops itself before it writes.
@@ -92,7 +93,7 @@ def taker(run: OpenRollout) -> OpenRollout:
 
 
 def told(run: OpenRollout, word: str) -> list[str]:
-    return [n["title"] for n in run.refresh().queued.values() if word in n["event"] and n["loudness"] == "page"]
+    return [n["title"] for n in run.refresh().notices.queued.values() if word in n["event"] and n["loudness"] == "page"]
 
 
 def test_what_lands_after_a_proven_rollback_is_taken_to_zero_again(run: OpenRollout, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.blocks.hostile import Manner, hostile
 from tests.conftest import PrometheusServer
 from tests.engine.front import before
 from tests.engine.world import World, healthy, no_alerts
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.values.verdict import Verdict
 
 MINUTE = timedelta(minutes=1)
@@ -31,11 +31,11 @@ def test_a_look_at_a_prometheus_that_trickles_ends_as_no_data(
         world.pass_time(timedelta(seconds=20), healthy)
         # Two looks; by the time-out of each read it would be minutes.
         assert time.monotonic() - began < 30 * SECONDS
-    assert "slow: no answer within" in world.run.state.holds[HoldCause.BLIND]
+    assert "slow: no answer within" in world.run.state.holds[HoldCause.NO_DATA]
     assert world.run.state.rollback is None
 
 
-def test_one_metric_that_is_late_blinds_no_other(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+def test_one_metric_that_is_late_holds_up_no_other(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
     world = World(tmp_path, prometheus_server, no_alerts())
     world.scrape(world.now + 10 * MINUTE, lambda at: {**healthy(at), "new_errors": 60.0})
     world.now += 10 * MINUTE

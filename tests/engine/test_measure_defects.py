@@ -1,5 +1,7 @@
 """A criterion that cannot be judged is refused when the plan is read, or named as our own defect."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +9,17 @@ import yaml
 from pydantic import ValidationError
 
 from blocks.errors import Unreachable
-from engine.measuring.judge import not_judged
+from engine.measuring.judge import measure, not_judged
+from engine.measuring.sources import start_queries
+from tests.conftest import PrometheusServer
+from tests.engine.world import World, no_alerts
 from tests.tidegate.builders import plan_of
+from tidegate.criteria.base import Judgement, When
+from tidegate.criteria.context import Context
 from tidegate.criteria.kinds import CRITERION_KINDS
+from tidegate.criteria.requests import Answers
+from tidegate.plan.in_force import in_force
+from tidegate.values.verdict import Finding, Verdict
 
 
 def naming_metrics() -> dict[str, dict[str, Any]]:
@@ -23,6 +33,24 @@ def test_a_criterion_about_an_unknown_metric_is_refused_when_the_plan_is_read(ki
     unknown = {"metric": "nope"} if "metric" in body else {"metrics": ["nope"]}
     with pytest.raises(ValidationError, match="nope"):
         plan_of({"waves.0.criteria.3": {**body, **unknown}})
+
+
+def test_a_verdict_that_is_no_verdict_is_an_error_of_this_criterion_alone(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    world = World(tmp_path, prometheus_server, no_alerts())
+    item = in_force(world.plan, 1, When.DURING)[0]
+
+    class Sloppy(type(item.criterion)):  # type: ignore[misc]
+        """A kind of another package whose verdict is a mere word."""
+
+        def judge(self, at: Context, answers: Answers) -> Judgement:
+            return Finding(at.id, self.text, "PASS", "All is well."), None  # type: ignore[arg-type]
+
+    sloppy = replace(item, criterion=Sloppy.model_construct(**dict(item.criterion)))
+    finding, breach = measure(start_queries(world.run, 1, world.now), sloppy)
+    assert (finding.verdict, breach) == (Verdict.ERROR, None)
+    assert "which is none" in finding.sentence
 
 
 def test_our_own_defect_is_named_as_such() -> None:

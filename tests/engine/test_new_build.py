@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from engine.rollout.commands import end_holds
+from engine.steering.orders import end_holds
 from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, World, healthy, no_alerts
 from tests.tidegate.builders import ANN
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 
 MINUTE = timedelta(minutes=1)
 GUARD = timedelta(seconds=30)
@@ -38,7 +39,7 @@ class Built(World):
     def builds(self) -> list[tuple[list[str], bool]]:
         """What was written about versions."""
         entries = self.via.journal.entries(self.run.rollout)
-        return [(e.body["versions"], e.body["soak_anew"]) for e in entries if e.kind is Kind.BUILD_SEEN]
+        return [(e.json["versions"], e.json["soak_anew"]) for e in entries if e.kind is Kind.BUILD_SEEN]
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_the_first_version_seen_is_no_news(world_with: Any) -> None:
     world.running(5 * MINUTE, "1.0")
     assert world.builds() == [(["1.0"], False)]
     assert world.run.state.holds == {}
-    assert world.told("new build") == 0
+    assert world.notified("new build") == 0
 
 
 def test_a_new_build_holds_within_one_guard_until_resume(world_with: Any) -> None:
@@ -68,7 +69,7 @@ def test_a_new_build_holds_within_one_guard_until_resume(world_with: Any) -> Non
     soaked = world.soaked
     world.running(GUARD, "1.1")
     assert "1.0 -> 1.1" in world.run.state.holds[HoldCause.NEW_BUILD]
-    assert world.told("new build") == 1
+    assert world.notified("new build") == 1
     world.running(40 * MINUTE, "1.1")
     assert world.soaked <= soaked + timedelta(seconds=1)
     assert world.builds() == [(["1.0"], False), (["1.1"], False)]
@@ -83,8 +84,8 @@ def test_a_second_new_build_while_held_is_told_too_and_resume_ends_it(world_with
     world.running(2 * MINUTE, "1.0")
     world.running(MINUTE, "1.1")
     world.running(MINUTE, "1.2")
-    assert world.told("is held (new build)") == 1
-    assert world.told("runs a new build on the new path: 1.2") == 1
+    assert world.notified("is held (new build)") == 1
+    assert world.notified("runs a new build on the new path: 1.2") == 1
     assert end_holds(world.run, ANN, "all of them are fine") == ("new_build",)
 
 
@@ -116,7 +117,7 @@ def test_a_new_build_may_be_noted_only(world_with: Any) -> None:
     world.running(2 * MINUTE, "1.0", "1.1")
     world.running(60 * MINUTE, "1.1")
     assert world.builds() == [(["1.0"], False), (["1.0", "1.1"], False), (["1.1"], False)]
-    assert world.told("new build") == 2
+    assert world.notified("new build") == 2
     assert world.run.state.phase is Phase.SOAKED
 
 

@@ -15,9 +15,10 @@ from blocks.channels.mail import Mail
 from blocks.channels.pagerduty import PagerDuty
 from blocks.connections import OpenConnections
 from blocks.errors import Unreachable
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
-from engine.notices.delivery import deliver, notify, undelivered
+from engine.notices.delivery import deliver, undelivered_messages
+from engine.notices.queueing import notify
 from engine.notices.reporter import Reporter
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
@@ -26,8 +27,8 @@ from engine.watch.supervisor import watch_until
 from tests.engine.inbox import Inbox
 from tests.engine.world import DEAD
 from tests.tidegate.builders import ANN, plan_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.notices.notice import Loudness, Notice
 
 CONTACTS = [{"title": "First", "email": "first@example.com"}, {"title": "Second", "email": "second@example.com"}]
@@ -94,7 +95,7 @@ def test_a_lost_answer_to_the_very_first_message_begins_the_thread_all_the_same(
     notify(run, notice("two"))
     assert deliver(run) == 0
     first, second = inbox.slack_in("#releases")
-    assert run.state.sent["one/slack"] == first["ts"] == second["thread_ts"]
+    assert run.state.notices.sent["one/slack"] == first["ts"] == second["thread_ts"]
 
 
 def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, inbox: Inbox) -> None:
@@ -103,7 +104,7 @@ def test_a_process_that_died_after_sending_leaves_no_double(run: OpenRollout, in
     run.append(body_from_json(Kind.ATTEMPTED, {"event": "one", "channel": "slack", "holder": "host:1:gone"}), long_ago)
     reference = inbox.slack.post("#releases", notice("one"))
     assert deliver(run) == 0
-    assert run.state.sent["one/slack"] == reference
+    assert run.state.notices.sent["one/slack"] == reference
     assert inbox.events("#releases") == ["one"]
 
 
@@ -187,7 +188,7 @@ def test_notices_of_an_older_release_are_not_sent_into_a_thread(run: OpenRollout
     run.append(body_from_json(Kind.QUEUED, {"notice": old}))
     for channel in ("slack", "mail", "pagerduty"):
         run.append(body_from_json(Kind.SENT, {"event": "old", "channel": channel, "reference": "1.1"}))
-    assert undelivered(run) == []
+    assert undelivered_messages(run) == []
     assert deliver(run) == 0
     assert inbox.store.all() == []
 
@@ -209,7 +210,7 @@ def test_reading_that_fails_is_no_reason_to_send_again(run: OpenRollout, inbox: 
     deliver(run)
     with pytest.raises(Unreachable):
         reading(inbox, lambda: inbox.slack.find("#releases", notice("one"), utc_now() - MINUTE))
-    assert inbox.slack.find("#releases", notice("one"), utc_now() - MINUTE) == run.state.sent["one/slack"]
+    assert inbox.slack.find("#releases", notice("one"), utc_now() - MINUTE) == run.state.notices.sent["one/slack"]
     assert inbox.slack.find("#releases", notice("two"), utc_now() - MINUTE) == ""
     assert inbox.slack.find("#releases", notice("one"), utc_now() + MINUTE) == ""
 
@@ -236,7 +237,7 @@ def test_the_watch_sends_the_last_words_of_an_ended_rollout(
     run.append(body_from_json(Kind.CLOSED, {"reason": "enough", "by": ANN}))
     notify(run, notice("closed"))
     run.release_claim()
-    monkeypatch.setattr("engine.watch.supervisor.BEAT", timedelta(seconds=0.1))
+    monkeypatch.setattr("engine.watch.supervisor.INTERVAL", timedelta(seconds=0.1))
     claim = begin_watch(run.connections)
     assert claim is not None
     end = utc_now() + timedelta(seconds=10)
@@ -312,13 +313,13 @@ def test_who_has_a_mail_gets_it_once_and_who_refuses_it_is_asked_ever_more_seldo
     gaps = [after - before for before, after in zip(asked_at, asked_at[1:], strict=False)]
     assert gaps[:9] == [30, 60, 120, 240, 480, 600, 600, 600, 600]
     # Given up after ten: told, by the other ways and to the other contact, once.
-    told = [event for event in run.state.queued if event.startswith("undelivered-")]
+    told = [event for event in run.state.notices.queued if event.startswith("undelivered-")]
     assert len(told) == 1
     assert left == 0
     assert (told[0], good) in server.got
     assert told[0] in inbox.events("#alerts-warnings")
-    assert bad in run.state.queued[told[0]]["title"]
-    assert "550 5.1.1 no such user" in run.state.queued[told[0]]["body"]
+    assert bad in run.state.notices.queued[told[0]]["title"]
+    assert "550 5.1.1 no such user" in run.state.notices.queued[told[0]]["body"]
     assert server.got.count((told[0], good)) == 1
 
 
@@ -347,4 +348,33 @@ def test_a_refused_page_is_still_before_its_end(run: OpenRollout, inbox: Inbox) 
     run.connections = replace(refusing, pagerduty=right)
     assert deliver(run, now + timedelta(seconds=10)) == 2
     assert deliver(run, now + timedelta(seconds=31)) == 0
-    assert [key.partition("/")[0] for key in run.state.sent] == ["up", "down"]
+    assert [key.partition("/")[0] for key in run.state.notices.sent] == ["up", "down"]
+
+
+@pytest.mark.parametrize("fault", ["errors", "lost"])
+@pytest.mark.parametrize("part", ["teams", "webhook"])
+def test_teams_and_the_webhook_have_what_they_missed_once_they_are_back(
+    run: OpenRollout, inbox: Inbox, part: str, fault: str
+) -> None:
+    run.connections = replace(run.connections, slack=None, pagerduty=None, mail=None, **{part: getattr(inbox, part)})
+    inbox.fault[part] = fault
+    notify(run, notice("one"))
+    notify(run, notice("two", Loudness.PAGE, problem="drift"))
+    assert deliver(run) == 2
+    inbox.fault.clear()
+    assert deliver(run) == 0
+    titles = [m["title"] if part == "teams" else m["body"]["data"]["title"] for m in inbox.store.all(part)]
+    # A webhook's receiver sees by the id that a message comes twice; Teams does not.
+    assert (list(dict.fromkeys(titles)) if part == "teams" else titles) == ["Title of one", "Title of two"]
+    assert set(run.state.notices.sent) == {f"one/{part}", f"two/{part}"}
+
+
+def test_a_webhook_for_pages_gets_pages_and_their_ends(run: OpenRollout, inbox: Inbox) -> None:
+    webhook = inbox.webhook.model_copy(update={"least": "page"})
+    run.connections = replace(run.connections, slack=None, pagerduty=None, mail=None, webhook=webhook)
+    notify(run, notice("quiet"))
+    notify(run, notice("loud", Loudness.PAGE, problem="drift"))
+    notify(run, notice("over", problem="drift", resolves=True))
+    assert deliver(run) == 0
+    assert [m["body"]["data"]["status"] for m in inbox.store.all("webhook")] == ["triggered", "resolved"]
+    assert len({m["body"]["data"]["key"] for m in inbox.store.all("webhook")}) == 1

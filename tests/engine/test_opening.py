@@ -9,7 +9,7 @@ import pytest
 
 from blocks.connections import OpenConnections
 from blocks.errors import FlagBusy
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import OpenRollout

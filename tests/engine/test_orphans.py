@@ -12,13 +12,14 @@ from engine.prefect_api.runs import FlowRunSeen
 from engine.rollout.evaluation import resume
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.orphans import NEW_RUNS, ORPHAN_AFTER, Orphans
-from engine.watch.supervisor import _guard
+from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 
 _hours = (utc_now() + timedelta(hours=count) for count in itertools.count(1))
 
@@ -99,7 +100,7 @@ def test_what_the_watch_writes_meanwhile_keeps_no_lost_run_from_being_followed(
 
     def asked(_: str) -> str:
         # While the server is asked, which takes seconds, the watch reviews and notes what it sees.
-        run.append(body_from_json(Kind.BLINDED, {"reason": "unreachable"}))
+        run.append(body_from_json(Kind.NO_DATA_STARTED, {"reason": "unreachable"}))
         return "CRASHED"
 
     looked(Orphans(asked, server.start, server.starting), run, ORPHAN_AFTER)
@@ -124,7 +125,7 @@ def test_new_runs_that_make_no_progress_end_in_one_page(orphans: Orphans, run: O
     for _ in range(NEW_RUNS + 2):
         looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == NEW_RUNS
-    assert sum("carried by nobody" in notice["title"] for notice in run.state.queued.values()) == 1
+    assert sum("carried by nobody" in notice["title"] for notice in run.state.notices.queued.values()) == 1
     run.append(body_from_json(Kind.SOAKED, {"wave": 1}))
     assert run.state.orphaned == 0, "progress earns new attempts"
 
@@ -137,7 +138,7 @@ def test_a_cancelled_run_holds_and_is_not_started_again_until_somebody_resumes(
         looked(orphans, run, ORPHAN_AFTER)
     assert server.started == []
     assert "cancelled in Prefect" in run.state.holds[HoldCause.OPERATOR]
-    assert sum("is held" in notice["title"] for notice in run.state.queued.values()) == 1
+    assert sum("is held" in notice["title"] for notice in run.state.notices.queued.values()) == 1
     assert resume(run, HoldCause.OPERATOR, "ann@example.com", "it was a mistake")
     looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == 1
@@ -189,7 +190,7 @@ def test_a_run_that_waits_for_a_worker_is_no_lost_one(orphans: Orphans, run: Ope
         looked(orphans, run, ORPHAN_AFTER)
     assert server.started == [], "another run would only wait beside it"
     assert "no worker takes it" in run.state.holds[HoldCause.NO_WORKER]
-    assert sum("no worker" in notice["title"] for notice in run.state.queued.values()) == 1
+    assert sum("no worker" in notice["title"] for notice in run.state.notices.queued.values()) == 1
     server.says = "CRASHED"
     looked(orphans, run, ORPHAN_AFTER)
     assert HoldCause.NO_WORKER not in run.state.holds
@@ -221,7 +222,7 @@ def test_while_the_journal_takes_no_writes_nobody_is_taken_for_dead(
         other.execute("BEGIN IMMEDIATE")  # it can still be read
     now = utc_now()
     for later in (timedelta(0), ORPHAN_AFTER * 2):
-        _guard(watching, now + later, orphans, Unguarded(watching.connections))
+        _guard(watching, now + later, Carriers(orphans), Unguarded(watching.connections))
     other.close()  # and now it takes them again
     orphans.wait(10)
     assert len(server.started) == (0 if locked else 1)

@@ -10,7 +10,7 @@ import pytest
 
 from engine.rollout.session import utc_now
 from tests.engine.raiser import APPROVAL_LEFT, LONG, PLACES, SHORT, Raiser, Watcher, World
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 
 EVENTS = ("hold", "resume", "take", "lapse", "change", "guard", "permit ends", "approval ends")
 BACKENDS = ("flagd file", "commands")
@@ -83,7 +83,7 @@ class Course:
         assert self.world.via.flags.read(self.world.run().flag).exposure == state.exposure
         reverted = [e for e in self.world.via.journal.entries(state.rollout) if e.kind is Kind.RAISE_REVERTED]
         if reverted:
-            assert any(event.startswith("raise-reverted") for event in state.queued), "people are paged"
+            assert any(event.startswith("raise-reverted") for event in state.notices.queued), "people are paged"
         assert self.world.via.journal.verify() == []
 
 

@@ -11,9 +11,9 @@ from engine.preflight.checks import preflight_checks, run_checks
 from tests.conftest import PrometheusServer
 from tests.engine.world import DEAD, World, healthy, no_alerts
 from tests.tidegate.builders import STARTER
-from tidegate.criteria.highest_bucket import factor_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
+from tidegate.plan.highest_bucket import factor_of
 from tidegate.plan.model import Plan
 from tidegate.values.verdict import Finding, Verdict
 

@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
-from engine.rollback.rollback import RollbackProof, measure_proof
+from engine.rollback.proof import RollbackProof, measure_proof
 from tests.conftest import PrometheusServer
 from tests.tidegate.builders import plan_of
 

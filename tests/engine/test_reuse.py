@@ -11,8 +11,8 @@ from engine.rollout.session import utc_now
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
 from tests.tidegate.builders import ANN
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.values.verdict import Verdict
 
 DRILL = {"proof": "drill", "text": "Rollback tested", "role": "lead"}
@@ -23,7 +23,7 @@ def world(tmp_path: Path, prometheus_server: PrometheusServer) -> World:
     return World(tmp_path, prometheus_server, no_alerts({"checklist": {"Rollback": [DRILL]}}))
 
 
-def turned_back(world: World) -> None:
+def rolled_back(world: World) -> None:
     roll_back(world.run, reason="bad", criterion="by hand", by=ANN)
     body = {"proven": True, "counter": 7, "last_request_at": None, "proven_at": None, "sentence": "still"}
     world.run.append(body_from_json(Kind.PROVEN, body))
@@ -53,7 +53,7 @@ def test_without_an_earlier_rollback_there_is_nothing_to_say(world: World) -> No
 
 
 def test_the_plan_before_the_drill_and_what_is_done_anew_are_named(world: World) -> None:
-    turned_back(world)
+    rolled_back(world)
     verdict, sentence = said(world)
     assert verdict is Verdict.PASS
     assert "under the same plan. No drill is reused. Proofs, baseline and sign-offs are taken anew." in sentence

@@ -25,7 +25,7 @@ from tests.tidegate.builders import ANN, BOB, STARTER
 from tests.tidegate.test_sign_off import CODE, EVE, LEAD, OPS, signing
 from tidegate.gates.approval import Answer, Choice, GateDecision, Outcome
 from tidegate.gates.statements import field_name
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 
 
@@ -65,8 +65,8 @@ def test_each_role_signs_and_the_last_one_opens_the_way(run: OpenRollout) -> Non
     last = say(run, go(BOB, LEAD, CODE))
     assert last.outcome is Outcome.GO
     assert run.state.phase is Phase.RAISING
-    assert run.state.stated == {1: {OPS: EVE, LEAD: BOB, CODE: BOB}}
-    decided = [e.body for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.GATE_DECIDED]
+    assert run.state.votes.stated == {1: {OPS: EVE, LEAD: BOB, CODE: BOB}}
+    decided = [e.json for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.GATE_DECIDED]
     assert [(body["by"], body["outcome"], body["stated"]) for body in decided] == [
         (EVE, "counted", [OPS]),
         (BOB, "go", [CODE, LEAD]),
@@ -93,14 +93,14 @@ def test_a_hold_or_a_stranger_changes_nothing_of_what_was_signed(run: OpenRollou
     say(run, go(EVE, OPS))
     assert say(run, Answer(Choice.HOLD, "anybody@example.com")).outcome is Outcome.HELD
     assert say(run, go("stranger@example.com", LEAD, OPS, CODE)).outcome is Outcome.REFUSED
-    assert run.state.stated == {1: {OPS: EVE}}
+    assert run.state.votes.stated == {1: {OPS: EVE}}
 
 
 def test_whoever_signed_and_then_holds_has_signed_nothing(run: OpenRollout) -> None:
     say(run, go(EVE, OPS))
     say(run, go(ANN, LEAD))
     assert say(run, Answer(Choice.HOLD, EVE)).outcome is Outcome.HELD
-    assert (run.state.stated, run.state.approvals) == ({1: {LEAD: ANN}}, {1: [ANN]})
+    assert (run.state.votes.stated, run.state.votes.approvals) == ({1: {LEAD: ANN}}, {1: [ANN]})
     assert {s.key for s in boxes(run, 1)} == {CODE, OPS}
     assert say(run, go(BOB, CODE)).outcome is Outcome.COUNTED
     assert say(run, go(EVE, OPS)).outcome is Outcome.GO
@@ -108,7 +108,7 @@ def test_whoever_signed_and_then_holds_has_signed_nothing(run: OpenRollout) -> N
 
 def test_a_signature_is_asked_for_again_once_it_is_too_old(run: OpenRollout) -> None:
     say(run, go(EVE, OPS))
-    run.state.counted_at[1][EVE] -= timedelta(hours=25)
+    run.state.votes.counted_at[1][EVE] -= timedelta(hours=25)
     assert {s.key for s in boxes(run, 1)} == {OPS, CODE, LEAD}
     assert "ops has not signed off yet" in say(run, go(ANN, LEAD, CODE)).reason
     assert {f["criterion"] for f in open_gate(run, 1, "run-1").findings if f["verdict"] != "PASS"} == {OPS}

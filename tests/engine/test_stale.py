@@ -11,7 +11,8 @@ import pytest
 from engine.measuring.measure import measure_rollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import SCRAPE, Traffic, World, healthy, no_alerts
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase
 from tidegate.values.samples import NoData, NoDataReason, Sample
 from tidegate.values.verdict import Finding, Verdict
 
@@ -67,7 +68,7 @@ def test_a_gauge_whose_series_ended_passes_nothing_while_requests_go_on(world: W
     assert finding(world, "Too slow").verdict is Verdict.ERROR
     world.pass_time(15 * MINUTE, without_latency, guard=GUARD)
     assert world.soaked <= soaked, "what nobody measured is no soak"
-    assert HoldCause.BLIND in world.run.state.holds or HoldCause.BLIND_SPENT in world.run.state.holds
+    assert HoldCause.NO_DATA in world.run.state.holds or HoldCause.NO_DATA_BUDGET_SPENT in world.run.state.holds
     assert world.run.state.rollback is None
 
 
@@ -133,21 +134,23 @@ def test_a_new_path_that_ends_alone_is_told_as_such_and_follows_the_rule_for_no_
     soaked = world.soaked
     world.pass_time(2 * MINUTE, ends_alone, guard=GUARD)
     assert finding(world, "Few errors").verdict is Verdict.ERROR, "a window without a new point"
-    starved = next(f for f in measure_rollout(world.run, world.now).judged.triggers if f.criterion == "starved")
-    assert starved.verdict is not Verdict.PASS
-    assert "counted no more, the old path's are" in starved.sentence
+    no_traffic = next(
+        f for f in measure_rollout(world.run, world.now).judged.triggers if f.criterion == "no_canary_traffic"
+    )
+    assert no_traffic.verdict is not Verdict.PASS
+    assert "counted no more, the old path's are" in no_traffic.sentence
     world.pass_time(12 * MINUTE, ends_alone, guard=GUARD)
     assert world.soaked == soaked
     back = world.run.state.rollback
     assert back is not None
-    assert back.criterion == "starved"
+    assert back.criterion == "no_canary_traffic"
 
 
 def test_metrics_that_end_as_a_whole_are_no_dead_new_path(world: World) -> None:
     world.pass_time(15 * MINUTE, healthy, guard=GUARD)
     world.pass_time(14 * MINUTE, lambda _: {}, guard=GUARD)
     assert world.run.state.rollback is None
-    assert HoldCause.BLIND in world.run.state.holds
+    assert HoldCause.NO_DATA in world.run.state.holds
 
 
 def mark_ended(world: World, name: str, **labels: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import Fenced
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.exposure.step_back import step_back
-from engine.notices.delivery import notify
+from engine.notices.queueing import notify
 from engine.rollback.rollback import roll_back
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
@@ -17,8 +17,8 @@ from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
 from tests.permits import put, raise_without_evidence
 from tests.tidegate.builders import ANN, BOB
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import raised, soaked
 from tidegate.values.exposure import ZERO, Exposure
@@ -48,7 +48,7 @@ def test_the_flag_is_lowered_read_back_and_the_raiser_is_fenced_off(world: World
     assert (run.state.phase, run.state.wave) == (Phase.WAVE, 1)
     with pytest.raises(Fenced):
         put(world.via.flags, run.flag, world.plan.exposure_at(2), epoch)
-    [told] = [n for n in run.state.queued.values() if n["event"].startswith("lowered")]
+    [told] = [n for n in run.state.notices.queued.values() if n["event"].startswith("lowered")]
     assert told["loudness"] == "page"
     assert "slow answers" in told["body"]
     assert "the gate before wave 2" in told["body"]
@@ -65,7 +65,7 @@ def test_a_wave_that_is_raised_again_after_a_step_back_is_announced_again(world:
     run.append(body_from_json(Kind.GATE_DECIDED, decided))
     raise_without_evidence(run, 2)
     notify(run, raised(run.plan, run.state))
-    told = [event for event in run.state.queued if event.startswith(("raised", "soaked"))]
+    told = [event for event in run.state.notices.queued if event.startswith(("raised", "soaked"))]
     assert told == ["raised-2", "soaked-1-0-2", "raised-2-2"]
 
 

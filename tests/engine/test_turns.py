@@ -1,10 +1,10 @@
-"""Turns: everybody's comes, few have them at once, and a clock that jumps starves nobody."""
+"""Turns: everybody's comes, few have them at once, and a clock that jumps leaves nobody waiting."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.watch.rate_limit import RateLimiter
+from engine.notices.housekeeping import RateLimiter
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 MINUTE, APART, BEAT = timedelta(minutes=1), timedelta(seconds=3), timedelta(seconds=10)

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +12,7 @@ from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
+from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
 
 MINUTE = timedelta(minutes=1)
@@ -84,3 +86,25 @@ def test_what_held_while_nothing_could_be_seen_is_obeyed_once_it_can(world: Worl
     evaluate(run, world.now + run.timing.guard, review=False)
     assert run.state.rollback is not None
     assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_an_alert_that_nobody_saw_is_named(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
+    service = f"s{uuid4().hex[:8]}"
+    rule = {"alert": "Broken", "expr": "vector(0) > 1", "labels": {"service": service}}
+    prometheus_server.add_rules(service, [{"name": service, "rules": [rule]}])
+    found = no_alerts().model_dump(mode="json", by_alias=True, exclude_none=True)
+    found["waves"][0]["criteria"].append(
+        {"kind": "alerts", "when": "trigger", "labels": {"service": service}, "text": "Any alert of the service"}
+    )
+    world = World(tmp_path, prometheus_server, Plan.model_validate(found))
+    world.pass_time(20 * MINUTE, healthy)
+    assert world.run.state.rollback is None
+    fired = [(world.now + n * MINUTE / 4).timestamp() for n in range(12, 24)]
+    labels = {"__name__": "ALERTS", "alertstate": "firing", "alertname": "Broken", "service": service}
+    prometheus_server.write([(labels, [(at, 1.0) for at in fired])])
+    world.scrape(world.now + 15 * MINUTE, healthy)
+    evaluate(world.run, world.now + 15 * MINUTE, review=False)
+    back = world.run.state.rollback
+    assert back is not None
+    assert back.reason.startswith("Any alert of the service: Nobody saw it from ")
+    assert back.reason.endswith(" It was: Broken.")

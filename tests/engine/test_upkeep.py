@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from engine.notices.report_files import keep_report
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import utc_now
-from engine.rollout.upkeep import keep_up, mark_done, newest_rollouts
+from engine.steering.upkeep import keep_up, mark_done, newest_rollouts
 from tests.conftest import PrometheusServer
 from tests.engine.world import DEAD, World, healthy, no_alerts, unreadable
 from tests.tidegate.builders import ANN, STARTER
 from tests.tidegate.test_costs import MODEL
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.plan.upkeep import Work
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
+from tidegate.plan.fields.upkeep import Work
 from tidegate.values.verdict import Verdict
 
 MINUTE = timedelta(minutes=1)
@@ -47,7 +48,7 @@ def kept(tmp_path: Path, prometheus_server: PrometheusServer, monkeypatch: pytes
 
 def upkept(world: World) -> list[tuple[str, str]]:
     entries = world.via.journal.entries(world.run.rollout)
-    return [(e.body["work"], e.body["verdict"]) for e in entries if e.kind is Kind.UPKEPT]
+    return [(e.json["work"], e.json["verdict"]) for e in entries if e.kind is Kind.UPKEPT]
 
 
 def test_the_threshold_review_counts_the_last_week_of_prometheus(kept: World, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_the_threshold_review_counts_the_last_week_of_prometheus(kept: World, tm
     [file] = (tmp_path / "reports" / kept.run.rollout).iterdir()
     assert file.read_text() == done.page
     kept.run.refresh()
-    assert kept.told("Weekly alert threshold review") == 1
+    assert kept.notified("Weekly alert threshold review") == 1
 
 
 def test_the_months_costs_are_accounted_for_anew(kept: World) -> None:
@@ -80,7 +81,7 @@ def test_a_task_is_asked_for_until_somebody_marks_it_done(kept: World) -> None:
     for _ in range(3):
         assert keep_up(kept.via, Work.PEOPLE, kept.now) == []
     kept.run.refresh()
-    assert kept.told("To do: Document lessons learned") == 1
+    assert kept.notified("To do: Document lessons learned") == 1
     with pytest.raises(NotAllowed, match="found 2, allowed are 1"):
         mark_done(kept.run, 2, ANN, "", kept.now)
     assert mark_done(kept.run, 1, ANN, "in the wiki", kept.now) == "Document lessons learned"
@@ -90,7 +91,7 @@ def test_a_task_is_asked_for_until_somebody_marks_it_done(kept: World) -> None:
 
 
 def test_only_what_was_released_is_kept_up(kept: World) -> None:
-    opening = kept.via.journal.entries(kept.run.rollout)[0].body
+    opening = kept.via.journal.entries(kept.run.rollout)[0].json
     kept.via.journal.open_rollout("newer", kept.run.flag, opening, utc_now())
     assert list(newest_rollouts(kept.via)) == ["newer"]
     assert keep_up(kept.via, Work.COSTS, kept.now) == []
@@ -107,4 +108,15 @@ def test_what_cannot_be_read_is_an_error_and_the_others_are_kept_up(kept: World,
     assert "of_a_newer_release" in done["later-kind"].sentence
     keep_up(kept.via, Work.PEOPLE, kept.now)
     kept.run.refresh()
-    assert kept.told("To do: Document lessons learned") == 1
+    assert kept.notified("To do: Document lessons learned") == 1
+
+
+def test_reports_lie_where_all_machines_find_them_if_a_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEGATE_KIT", str(tmp_path / "here" / "kit.yaml"))
+    assert keep_report("one", "standup", "text") == tmp_path / "here" / "reports" / "one" / "standup.md"
+    monkeypatch.setenv("TIDEGATE_REPORTS", str(tmp_path / "shared"))
+    kept = keep_report("../one", "standup", "text")
+    assert kept == tmp_path / "shared" / "..-one" / "standup.md"
+    assert kept.read_text() == "text"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.gates.gate import judge_answer
 from engine.notices.delivery import deliver
@@ -19,9 +19,10 @@ from tests.engine.world import DEAD
 from tests.permits import put
 from tests.tidegate.builders import ANN, BOB, plan_of
 from tidegate.gates.approval import Answer, Choice, Outcome
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 
 HOUR = timedelta(hours=1)
 CONTACTS = [{"title": name, "email": f"{name}@example.com"} for name in ("first", "second")]
@@ -125,7 +126,7 @@ def test_a_held_gate_needs_resume_and_then_waits_anew(waiting: Waiting) -> None:
     assert incident["status"] == "resolved"
 
 
-def test_a_plan_may_turn_back_when_nobody_answers(tmp_path: Path, inbox: Inbox) -> None:
+def test_a_plan_may_roll_back_when_nobody_answers(tmp_path: Path, inbox: Inbox) -> None:
     gate = {"approvers": ["lead"], "remind": "1h", "on_timeout": {"after": "3h", "then": "roll_back"}}
     waiting = Waiting(tmp_path, inbox, {"waves.0.gate": gate})
     waiting.wait(4 * HOUR)
@@ -175,9 +176,9 @@ def test_a_hold_that_lasts_is_told_to_everybody_once(waiting: Waiting) -> None:
     body = {"cause": "operator", "reason": f"{ANN}: wait", "by": ANN}
     waiting.run.append(body_from_json(Kind.HELD, body), waiting.now)
     waiting.wait(23 * HOUR, HOUR)
-    assert not any(event.startswith("hold-max") for event in waiting.run.state.queued)
+    assert not any(event.startswith("hold-max") for event in waiting.run.state.notices.queued)
     waiting.wait(20 * HOUR, HOUR)
-    told = [event for event in waiting.run.state.queued if event.startswith("hold-max")]
+    told = [event for event in waiting.run.state.notices.queued if event.startswith("hold-max")]
     assert len(told) == 1
     assert waiting.inbox.events("#alerts-critical") == told
     mailed = [m for m in waiting.inbox.store.all("mail") if "has been held" in str(m["subject"])]

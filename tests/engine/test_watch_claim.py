@@ -14,13 +14,14 @@ import pytest
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import ClaimHeld, Fenced
 from blocks.flags.backend import FlagReading
-from blocks.flags.flagd_store import FlagdStore
+from blocks.flags.flagd.flagd_store import FlagdStore
 from blocks.journal.block import Claim
 from engine.rollback.zero import ZeroBeside, zero_flag
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from engine.watch.leader_election import STANDBY, WATCH, acquire_or_stand_by
+from engine.watch.leader_election import _place_to_stand_by, acquire_or_stand_by
 from engine.watch.supervisor import watch_until
+from engine.watch.watch_places import STANDBY, WATCH, watch_places
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import Inbox
 from tests.tidegate.builders import ANN, plan_of
@@ -31,7 +32,7 @@ SOON, LATER = timedelta(seconds=0.3), timedelta(seconds=20)
 
 @pytest.fixture
 def via(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenConnections]:
-    for beat in ("engine.watch.supervisor.BEAT", "engine.watch.leader_election.BEAT"):
+    for beat in ("engine.watch.supervisor.INTERVAL", "engine.watch.leader_election.INTERVAL"):
         monkeypatch.setattr(beat, timedelta(seconds=0.05))
     opened = OpenConnections(
         Journal(url=f"sqlite:///{tmp_path / 'journal.db'}"),
@@ -74,6 +75,30 @@ def test_whoever_stands_by_takes_over_as_soon_as_the_watch_leaves(via: OpenConne
     assert got[0] is not None
     assert got[0].flag == WATCH
     assert not is_held(via, STANDBY)
+
+
+def test_who_stands_by_on_the_watchs_machine_makes_room_for_another_machine(
+    via: OpenConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_another(via, WATCH)
+    monkeypatch.setattr("engine.watch.leader_election.INSTANCE_ID", "host:3:y")
+    near = _place_to_stand_by(via)
+    assert near is not None
+    places = watch_places(via.journal)
+    assert (places.watch, places.standby, places.hosts) == ("host", "host", 1)
+    assert "both run on host" in places.problem
+    monkeypatch.setattr("engine.watch.leader_election.INSTANCE_ID", "host:4:z")
+    assert _place_to_stand_by(via) is None, "on the same machine nothing is won"
+    monkeypatch.setattr("engine.watch.leader_election.INSTANCE_ID", "far:5:a")
+    far = _place_to_stand_by(via)
+    assert far is not None
+    assert (watch_places(via.journal).hosts, watch_places(via.journal).problem) == (2, "")
+    with pytest.raises(Fenced):
+        via.journal.renew(near, LEASE)
+    monkeypatch.setattr("engine.watch.leader_election.INSTANCE_ID", "farther:6:b")
+    assert _place_to_stand_by(via) is None, "who is on another machine already stays"
+    via.journal.release(far)
+    assert "nobody stands by" in watch_places(via.journal).problem
 
 
 def test_who_stands_by_leaves_when_its_time_is_over(via: OpenConnections) -> None:

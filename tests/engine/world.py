@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from blocks.connection import Environment
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.backend import FlagBackend
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.rollout.evaluation import Evaluation, evaluate, review_due
@@ -20,8 +21,8 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import ANN, plan_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 
 SCRAPE = timedelta(seconds=15)
@@ -42,7 +43,7 @@ def no_alerts(changes: Mapping[str, Any] | None = None) -> Plan:
 
 def unreadable(world: "World", tmp_path: Path) -> None:
     """Two open rollouts that this release cannot read: one by its plan, the other by the kind of its opening."""
-    opening = world.via.journal.entries(world.run.rollout)[0].body
+    opening = world.via.journal.entries(world.run.rollout)[0].json
     journal, at = world.via.journal, datetime.now(UTC)
     journal.open_rollout("later-plan", "later-plan", {**opening, "plan": {"name": "later"}}, at)
     journal.open_rollout("later-kind", "later-kind", opening, at)
@@ -53,19 +54,28 @@ def unreadable(world: "World", tmp_path: Path) -> None:
 class World:
     """Wave 1 of the small plan, raised at `began`; `pass_time` scrapes what the test says and looks at every guard."""
 
-    def __init__(self, tmp_path: Path, server: PrometheusServer, plan: Plan, *, auto: bool = False) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        server: PrometheusServer,
+        plan: Plan,
+        *,
+        auto: bool = False,
+        flags: FlagBackend | None = None,
+        ago: timedelta = timedelta(days=3),
+    ) -> None:
         self.server, self.plan = server, plan
         of: Environment = "rehearsal" if auto else "production"
         self.via = OpenConnections(
             Journal(url=f"sqlite:///{tmp_path / 'journal.db'}", environment=of),
-            FlagdFile(path=str(tmp_path / "flags.json"), environment=of),
+            flags or FlagdFile(path=str(tmp_path / "flags.json"), environment=of),  # type: ignore[arg-type]
             Prometheus(url=server.url, environment=of),
         )
         name = f"w-{uuid4().hex[:6]}"
         self.run: OpenRollout = open_rollout(
             self.via, plan, name, started_by=ANN, pace=None, auto_approve=auto, connection_set="default"
         )
-        self.began = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=3)
+        self.began = datetime.now(UTC).replace(second=0, microsecond=0) - ago
         self.now = self.began
         self.prefix = plan.traffic.query.split("(")[2].split("_")[0]
         self._totals: dict[tuple[str, str], float] = {}
@@ -136,9 +146,9 @@ class World:
         record = self.run.state.waves[1]
         return record.soaked(self.run.timing.soak(1), 0)[0]
 
-    def told(self, word: str) -> int:
+    def notified(self, word: str) -> int:
         """How many notices were queued whose title has this word."""
-        return sum(word in notice["title"] for notice in self.run.state.queued.values())
+        return sum(word in notice["title"] for notice in self.run.state.notices.queued.values())
 
 
 def healthy(_: datetime) -> dict[str, float | None]:

@@ -18,8 +18,8 @@ from tests.e2e.waiting import wait_for
 from tests.flows.live_metrics import write_ahead
 from tests.tidegate.builders import STARTER
 from tests.trials.walker import connections_of, plan
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 
 Opened = Callable[..., OpenRollout]

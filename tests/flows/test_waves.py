@@ -14,11 +14,11 @@ from engine.rollback.rollback import roll_back
 from engine.rollout.session import OpenRollout
 from flows.gate import ask
 from flows.rollout import rollout
-from flows.waves import carry_out
+from flows.waves import run_wave
 from tests.e2e.waiting import wait_for
 from tests.flows.conftest import Opened, Shown
 from tests.tidegate.builders import ANN
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
@@ -30,7 +30,7 @@ def carried(run: OpenRollout) -> tuple[str, Any]:
     """The run that carries it, and the state in which that ended."""
     state = rollout("small", ANN, resume=run.rollout, return_state=True)
     return next(
-        e.body["flow_run"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.CARRIED
+        e.json["flow_run"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.CARRIED
     ), state
 
 
@@ -91,7 +91,7 @@ def test_a_run_that_begins_again_runs_the_next_wave_and_leaves_the_first_as_it_i
     def next_wave() -> None:
         number = run.refresh().wave + 1
         approve(run, number)
-        carry_out(run, number, "default")
+        run_wave(run, number, "default")
 
     flow_run = shown.client.create_flow_run(next_wave)
     for number in (1, 2):
@@ -117,7 +117,7 @@ def test_a_wave_that_another_process_holds_is_left_to_it(
     def held_wave() -> None:
         approve(run, 1)
         monkeypatch.setattr(OpenRollout, "wait_for_claim", held)
-        carry_out(run, 1, "default")
+        run_wave(run, 1, "default")
 
     with pytest.raises(ClaimHeld):
         held_wave()

@@ -5,8 +5,9 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tidegate.journal.entries import GENESIS, Entry, Kind, make_entry
+from tidegate.journal.entries import GENESIS, Entry, make_entry
 from tidegate.journal.fold import fold
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
@@ -241,7 +242,7 @@ def _defaults(kind: Kind, plan: Plan, now: datetime) -> dict[str, Any]:
         Kind.RETIRED: {"by": ANN, "reason": "the old code is deleted"},
         Kind.LEASED: {"until": (now + 10 * MINUTE).isoformat(), "epoch": 1},
         Kind.REVIEWED: {"verdict": "PASS", "findings": [], "metrics": [], "raw": {}},
-        Kind.BLINDED: {"reason": "Prometheus does not answer"},
+        Kind.NO_DATA_STARTED: {"reason": "Prometheus does not answer"},
         Kind.CROSSED: {"metric": "errors", "level": "warning", "crossed": True, "sentence": "5.5%"},
         Kind.HELD: {"cause": "operator", "reason": "wait", "by": ANN},
         Kind.RESUMED: {"cause": "operator", "reason": "go on", "by": ANN},

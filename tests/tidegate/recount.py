@@ -61,7 +61,7 @@ def stays(rows: Rows, until: datetime) -> list[tuple[Row, datetime]]:
 
 
 def paid(rows: Rows, until: datetime) -> list[tuple[int, datetime, datetime]]:
-    """Every stay in a wave, with the days after the last wave's soak told apart from it."""
+    """Every stay in a wave, with the days after the last wave's soak distinguished from it."""
     last, found = len(rows[0].body["plan"]["waves"]), list[tuple[int, datetime, datetime]]()
     for row, end in stays(rows, until):
         wave, soaks = row.body["wave"], [r for r in of_kind(rows, "soaked") if row.at <= r.at < end]

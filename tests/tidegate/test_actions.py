@@ -14,12 +14,12 @@ from tests.tidegate.builders import ANN, BOB, PLAN, STARTER, T0, Journal, in_pos
 from tests.tidegate.plan_texts import BASE, load
 from tests.tidegate.test_step_back import lower
 from tidegate.gates.approval import Answer, Choice, Outcome, decide_answer, human_findings
-from tidegate.gates.statements import statements
-from tidegate.journal.entries import Kind
-from tidegate.notices.actions_due import acknowledgements, due_notices, due_standbys, standby_notice
+from tidegate.gates.statements import acknowledgements, statements
+from tidegate.journal.kinds import Kind
+from tidegate.notices.actions_due import due_notices, due_standbys, standby_notice
 from tidegate.notices.notice import Loudness, Notice
-from tidegate.plan.action_examples import ACTION_EXAMPLES
-from tidegate.plan.actions import Action, DailyStandup, Task
+from tidegate.plan.fields.action_examples import ACTION_EXAMPLES
+from tidegate.plan.fields.actions import Action, DailyStandup, Task
 from tidegate.plan.loading.loader import PlanError
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
@@ -160,7 +160,7 @@ def raised_at(text: str, plan: Plan) -> Journal:
     moved = Journal(plan)
     moved.now = at(text)
     for entry in in_wave(1, plan).entries:
-        moved.append(entry.kind, entry.body)
+        moved.append(entry.kind, entry.json)
     return moved
 
 
@@ -220,7 +220,7 @@ def test_whatever_the_beat_each_occurrence_comes_once(start: int, step: int) -> 
     first = at("2026-02-25 00:00") + timedelta(minutes=start)
     days = [datetime(2026, 2, 20) + timedelta(days=n) for n in range(40)]
     local = [at(f"{day:%Y-%m-%d} {clock}") for day in days for clock in ("09:00", "17:00")]
-    assert len(journal.state.queued) - before == sum(first < instant <= now for instant in local)
+    assert len(journal.state.notices.queued) - before == sum(first < instant <= now for instant in local)
 
 
 def test_a_rehearsal_reminds_on_plan_time() -> None:
@@ -236,7 +236,7 @@ def test_a_rehearsal_reminds_on_plan_time() -> None:
     assert notice.body == "Due Monday, 2026-03-02 09:00 (America/Los_Angeles), day 1 of the rollout."
 
 
-def test_nobody_is_reminded_once_the_rollout_is_turned_back_or_before_it_began() -> None:
+def test_nobody_is_reminded_once_the_rollout_is_rolled_back_or_before_it_began() -> None:
     plan = with_actions(NOTICE, TASK, STANDBY)
     journal = raised_at("2026-03-02 08:00", plan)
     now = at("2026-03-02 12:00")

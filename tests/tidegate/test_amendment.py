@@ -19,10 +19,10 @@ from tests.tidegate.builders import (
     plan_of,
 )
 from tidegate.gates.approval import Outcome
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
-from tidegate.plan.amendment import changes, misnamed, rule_amendment, why_not_amended
 from tidegate.plan.model import Plan
+from tidegate.rollout.amendment import misnamed, plan_changes, rule_amendment, why_not_amended
 from tidegate.rollout.next_step import Ask, Preflight, next_step
 
 LONGER = {"waves.1.soak": "4h"}
@@ -61,7 +61,7 @@ def test_every_changed_value_is_a_line_that_names_its_place() -> None:
     body = PLAN.to_json()
     criteria: Any = body["waves"]
     new = plan_of({"waves.1.soak": "4h", "waves.0.criteria": [*criteria[0]["criteria"][:-1]], "summary": "Why"})
-    lines = changes(PLAN.to_json(), new.to_json())
+    lines = plan_changes(PLAN.to_json(), new.to_json())
     assert lines[0] == "LESS SAFE: waves[first].criteria[Too slow]: dropped (trigger)"
     assert lines[1:3] == ("summary:  -> Why", "waves[second].soak: 2h -> 4h")
     assert "waves[first].criteria[Too slow].above: 900ms -> (removed)" in lines
@@ -69,11 +69,11 @@ def test_every_changed_value_is_a_line_that_names_its_place() -> None:
 
 
 def test_equal_plans_differ_in_nothing_and_an_inserted_criterion_is_only_itself() -> None:
-    assert changes(PLAN.to_json(), plan_of().to_json()) == ()
+    assert plan_changes(PLAN.to_json(), plan_of().to_json()) == ()
     waves: Any = PLAN.to_json()["waves"]
     first = {"kind": "human", "when": "enter", "role": "lead", "text": "One more"}
     new = plan_of({"waves.1.criteria": [first, *waves[1]["criteria"]]})
-    lines = changes(PLAN.to_json(), new.to_json())
+    lines = plan_changes(PLAN.to_json(), new.to_json())
     assert lines
     assert all(line.startswith("waves[second].criteria[One more].") and "(new) -> " in line for line in lines)
 
@@ -247,13 +247,13 @@ def test_a_waiting_gate_asks_anew_and_says_why() -> None:
     journal.append(Kind.ANSWERED, about)
     journal.append(Kind.GATE_DECIDED, about | {"outcome": "counted"})
     journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 2})
-    assert journal.state.approvals[2] == [ANN]
+    assert journal.state.votes.approvals[2] == [ANN]
     decide(journal, propose(journal))
     state = journal.state
     assert state.gate is not None
     assert (state.phase, state.gate.outcome) == (Phase.GATE, "amended")
-    assert state.approvals.get(2, []) == []
-    assert state.approvals[1] == [ANN], "what is raised was approved"
+    assert state.votes.approvals.get(2, []) == []
+    assert state.votes.approvals[1] == [ANN], "what is raised was approved"
     assert next_step(state) == Ask(2)
 
 
@@ -263,7 +263,7 @@ def test_a_go_that_was_not_raised_yet_counts_no_more() -> None:
     assert journal.state.phase is Phase.RAISING
     decide(journal, propose(journal))
     state = journal.state
-    assert (state.phase, state.approved_wave, state.approvals.get(2, [])) == (Phase.GATE, 1, [])
+    assert (state.phase, state.votes.approved_wave, state.votes.approvals.get(2, [])) == (Phase.GATE, 1, [])
 
 
 def test_before_wave_1_everything_is_looked_at_once_more() -> None:

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.backtest.past import Asked, Grid, Past
 from tidegate.backtest.proof import judge_backtest
-from tidegate.backtest.result import Rate, criteria_hash, wilson
+from tidegate.backtest.rates import Rate, wilson
+from tidegate.backtest.replay.backtest_data import Harm, parse_harm
+from tidegate.backtest.replay.past import Asked, Grid, Past
+from tidegate.backtest.replay.replay_result import codes_by_value, seen_of
+from tidegate.backtest.result import criteria_hash
 from tidegate.backtest.run import course
-from tidegate.backtest.scene import Harm, parse_harm
-from tidegate.backtest.seen import codes_by_value, seen_of
 from tidegate.checklist.items import BacktestProof, ChecklistItem
+from tidegate.journal.bodies.lifecycle_bodies import Backtested
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample
 from tidegate.values.verdict import Finding, Verdict
 
@@ -81,10 +83,10 @@ def test_a_bound_is_found_by_bisecting_as_by_asking_for_each(values: list[float 
     assert list(codes_by_value(readings, judge)) == [expected[judge(reading)] for reading in readings]
 
 
-def test_blind_looks_in_a_row_are_a_spell() -> None:
+def test_looks_without_data_in_a_row_are_a_spell() -> None:
     grid = Grid.over(START, START + DAY, timedelta(minutes=1))
     seen = seen_of(bytes([0, 2, 0, 2, 2, 2, 1]), grid, 10)
-    assert (seen.looked, seen.blind, seen.unsure, seen.failed) == (7, 4, 1, 0)
+    assert (seen.looked, seen.no_data, seen.unsure, seen.failed) == (7, 4, 1, 0)
     assert seen.spells == ((grid.at(13), grid.at(15)),)
 
 
@@ -119,12 +121,16 @@ def proof(**fields: Any) -> BacktestProof:
     return found
 
 
-def recorded(percent: float = 0.0, blind: float = 0.0, **changes: Any) -> dict[str, Any]:
+def recorded(percent: float = 0.0, no_data: float = 0.0, **changes: Any) -> dict[str, Any]:
     fired = {"happened": 0, "waves": 20, "apart": 20, "percent": percent, "low": 0.0, "high": 16.0}
-    line = {"text": "Too many errors", "when": "trigger", "fired": fired, "blind": blind}
+    line = {"text": "Too many errors", "when": "trigger", "fired": fired, "no_data": no_data}
     rows = [{**line, "wave": wave, "criterion": "first.4"} for wave in (1, 2)]
-    rows.append({**line, "wave": 1, "criterion": "first.5", "fired": None, "blind": 0.0})
+    rows.append({**line, "wave": 1, "criterion": "first.5", "fired": None, "no_data": 0.0})
     return {
+        "flag": PLAN.flag.key,
+        "by": "ann@example.com",
+        "plan": PLAN.name,
+        "plan_hash": PLAN.hash,
         "criteria_hash": criteria_hash(PLAN),
         "start": (T0 - 20 * DAY).isoformat(),
         "end": T0.isoformat(),
@@ -136,7 +142,9 @@ def recorded(percent: float = 0.0, blind: float = 0.0, **changes: Any) -> dict[s
 
 
 def judged(body: dict[str, Any] | None, age: timedelta = DAY, **fields: Any) -> tuple[Verdict, str]:
-    found: Finding = judge_backtest(proof(**fields), PLAN, None if body is None else (T0 - age, body), T0)
+    found: Finding = judge_backtest(
+        proof(**fields), PLAN, None if body is None else (T0 - age, Backtested.from_json(body)), T0
+    )
     return found.verdict, found.sentence
 
 
@@ -151,7 +159,7 @@ def test_a_young_back_test_of_these_criteria_with_few_false_rollbacks_passes() -
     [
         (None, {}, "no back-test of this flag in the last 30d: run `tidegate backtest"),
         (recorded(7.5), {"at_most": "5%"}, "fired in 7.5% of its waves (0.0%-16.0%), allowed is at most 5%"),
-        (recorded(blind=12.0), {}, "saw nothing in 12.0% of its looks, allowed is at most 5%"),
+        (recorded(no_data=12.0), {}, "saw nothing in 12.0% of its looks, allowed is at most 5%"),
         (recorded(criteria_hash="other"), {}, "was of other criteria"),
         (recorded(start=(T0 - 3 * DAY).isoformat()), {}, "is too short, allowed is 14d or longer"),
         (recorded(waves=[{"wave": 1}]), {}, "left out wave 2"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.criteria.metric_levels import Level, metric_line
+from tidegate.criteria.metrics.metric_levels import Level, metric_line
 from tidegate.plan.model import Metric
 from tidegate.values.samples import NoData, NoDataReason, Sample
 

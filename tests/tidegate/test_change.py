@@ -1,5 +1,6 @@
 """A metric against what it was: a zero or missing reference is a regression or no evidence, never a division error."""
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -8,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, opened, plan_of
-from tidegate.criteria.change import Against, Change, judge_change, reference_number
 from tidegate.criteria.control import has_control
-from tidegate.criteria.queries import joined_query
-from tidegate.criteria.references import BASELINE, reference_body, reference_queries, reference_reading
-from tidegate.journal.entries import Kind
+from tidegate.criteria.metrics.change import Against, Change, judge_change, reference_number
+from tidegate.criteria.metrics.queries import joined_query
+from tidegate.criteria.metrics.references import BASELINE, reference_body, reference_queries, reference_reading
+from tidegate.journal.kinds import Kind
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import When
 from tidegate.plan.pace import Pace, Timing
@@ -100,7 +101,7 @@ def test_a_change_is_held_against_its_bound(
     assert found.sentence
 
 
-def test_a_control_that_cannot_be_read_now_is_blindness() -> None:
+def test_a_control_that_cannot_be_read_now_is_no_data() -> None:
     item = change(to="control", above="50%", substitute="baseline")
     assert judged(item, Sample(1, T0), GONE, "live").verdict is E
     assert judged(item, Sample(1, T0), FEW, "live").verdict is I
@@ -184,7 +185,7 @@ def test_a_reference_keeps_values_counts_and_reasons() -> None:
     assert next_step(journal.state) == MeasureBaseline()
     journal.append(Kind.MEASURED, body)
     journal.append(Kind.MEASURED, body | {"metrics": {}})
-    references = journal.state.references
+    references = journal.state.evidence.references
     assert reference_reading(references, BASELINE, "errors") == Sample(0.0, T0, 1000)
     found = reference_reading(references, reference_number("baseline", 1), "latency")
     assert isinstance(found, NoData)
@@ -195,3 +196,30 @@ def test_a_reference_keeps_values_counts_and_reasons() -> None:
 
 def test_a_plan_without_baseline_measures_none() -> None:
     assert next_step(opened().state) == Ask(1)
+
+
+def infinite(value: float, n: float | None = 500) -> NoData:
+    """Errors per good answer without a good answer, as Prometheus says it."""
+    return NoData(NoDataReason.NAN, T0, seen=value, n=n)
+
+
+@pytest.mark.parametrize(
+    ("about", "now", "then", "expected"),
+    [
+        (RISE, infinite(math.inf), 1.0, F),
+        (POINTS, infinite(math.inf), 1.0, F),
+        (DURING, infinite(math.inf), 1.0, F),
+        # A fall is no rise; a rise that nothing counts, or from what is not known, is no evidence.
+        (RISE, infinite(-math.inf), 1.0, E),
+        (RISE, infinite(math.inf, None), 1.0, E),
+        (RISE, infinite(math.inf), "gone", E),
+        (RISE, infinite(math.inf), "never", E),
+        (RISE, infinite(math.nan), 1.0, E),
+    ],
+)
+def test_what_became_infinite_is_beyond_every_change(
+    about: dict[str, str], now: NoData, then: float | str, expected: Verdict
+) -> None:
+    found = judged(change(**about), now, reading(then))
+    assert found.verdict is expected, found.sentence
+    assert ("is infinite, then had 1%" in found.sentence) == (expected is F)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.test_decision import QUARTER, TIMING, held, look, soaked
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.rollout.decision import Advance, Continue, Hold, RollBack, credit, decide
 from tidegate.values.clock_skew import skew_sentence
 from tidegate.values.verdict import Verdict
@@ -46,4 +46,4 @@ def test_skew_stops_no_trigger_and_is_held_once() -> None:
 
 
 def test_skew_is_no_missing_evidence() -> None:
-    assert look(skew=APART).blind == ""
+    assert look(skew=APART).no_data == ""

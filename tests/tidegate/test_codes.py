@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from pyotp import TOTP
 
 from tests.tidegate.builders import ANN
-from tidegate.gates.codes import LOCK, SEED_BITS, STEP, CodeProof, locked_until, prove, seed_problem, step_at, steps_of
+from tidegate.gates.codes import (
+    LOCK,
+    SEED_BITS,
+    STEP,
+    CodeProof,
+    locked_until,
+    prove_code,
+    seed_problem,
+    step_at,
+    steps_of,
+)
 
 # The secret and the last six digits of the SHA-1 table in RFC 6238, appendix B.
 RFC_SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -42,7 +52,7 @@ def test_the_codes_are_those_of_the_standard(unix: int, code: str) -> None:
     ("steps", "counts"), [(-3, False), (-2, False), (-1, True), (0, True), (1, True), (2, False), (3, False)]
 )
 def test_a_code_counts_one_step_to_either_side(steps: int, counts: bool) -> None:
-    proof = prove(ANN, RFC_SEED, code_at(NOW + steps * STEP), NOW, [])
+    proof = prove_code(ANN, RFC_SEED, code_at(NOW + steps * STEP), NOW, [])
     assert (proof.step == step_at(NOW) + steps) is counts
     assert bool(proof.problem) is not counts
     assert proof.wrong is not counts
@@ -65,7 +75,7 @@ def test_a_code_counts_one_step_to_either_side(steps: int, counts: bool) -> None
 def test_a_problem_is_named_and_only_a_guess_counts_towards_the_lock(
     seed: str | None, code: str, earlier: list[CodeProof], problem: str, wrong: bool
 ) -> None:
-    proof = prove(ANN, seed, code, NOW, earlier)
+    proof = prove_code(ANN, seed, code, NOW, earlier)
     assert proof.step is None
     assert problem in proof.problem
     assert proof.wrong is wrong
@@ -74,8 +84,8 @@ def test_a_problem_is_named_and_only_a_guess_counts_towards_the_lock(
 @pytest.mark.parametrize("shown", ["{}", " {}", "{}\n"])
 def test_spaces_around_and_within_a_code_are_no_fault(shown: str) -> None:
     code = code_at(NOW)
-    assert prove(ANN, RFC_SEED, shown.format(code), NOW, []).step == step_at(NOW)
-    assert prove(ANN, RFC_SEED, f"{code[:3]} {code[3:]}", NOW, []).step == step_at(NOW)
+    assert prove_code(ANN, RFC_SEED, shown.format(code), NOW, []).step == step_at(NOW)
+    assert prove_code(ANN, RFC_SEED, f"{code[:3]} {code[3:]}", NOW, []).step == step_at(NOW)
 
 
 MINUTE = timedelta(minutes=1)
@@ -127,7 +137,7 @@ near = st.integers(-100, 100).map(lambda seconds: timedelta(seconds=seconds))
 def test_however_often_a_code_is_given_each_of_its_steps_counts_once(at: datetime, when: list[timedelta]) -> None:
     code, earlier = code_at(at), list[CodeProof]()
     for offset in when:
-        earlier.append(prove(ANN, RFC_SEED, code, at + offset, earlier))
+        earlier.append(prove_code(ANN, RFC_SEED, code, at + offset, earlier))
     spent = [proof.step for proof in earlier if proof.step is not None]
     assert len(spent) == len(set(spent))
     assert all(code_at(datetime.fromtimestamp(step * 30, UTC)) == code for step in spent)
@@ -137,7 +147,9 @@ def test_however_often_a_code_is_given_each_of_its_steps_counts_once(at: datetim
 def test_whoever_is_believed_spends_a_step_around_the_instant_and_anything_else_says_why(
     at: datetime, code: str, before: list[tuple[timedelta, bool]]
 ) -> None:
-    proof = prove(ANN, RFC_SEED, code, at, [CodeProof(at + off, problem="p", wrong=wrong) for off, wrong in before])
+    proof = prove_code(
+        ANN, RFC_SEED, code, at, [CodeProof(at + off, problem="p", wrong=wrong) for off, wrong in before]
+    )
     if proof.step is None:
         assert proof.problem
     else:

@@ -1,5 +1,6 @@
 """What is said of counts on two paths: each kind with rows that pass, fail, stay unsure, and cannot be judged."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,17 +9,20 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, plan_of
-from tidegate.criteria.breaker import judge_breaker, series_of_breaker
-from tidegate.criteria.counts import Counted, counted_of, of_present_stay, series_of_metric, watched
-from tidegate.criteria.go_evidence import judge_go_evidence
+from tidegate.criteria.comparisons.breaker import judge_breaker, series_of_breaker
+from tidegate.criteria.comparisons.comparison import present_harm
+from tidegate.criteria.comparisons.counts import Counted, counted_of, of_present_stay, series_of_metric, watched
+from tidegate.criteria.comparisons.evidence_levels import Levels
+from tidegate.criteria.comparisons.go_evidence import judge_go_evidence
+from tidegate.criteria.comparisons.sample_ratio import judge_sample_ratio
+from tidegate.criteria.comparisons.versus_control import Terms, judge_versus_control
 from tidegate.criteria.kinds import CRITERION_KINDS
-from tidegate.criteria.sample_ratio import judge_sample_ratio
-from tidegate.criteria.versus_control import judge_versus_control
 from tidegate.pages.plan_sentences import criterion_sentence
 from tidegate.plan.loading.reference_page import plan_reference
 from tidegate.plan.model import Criterion
-from tidegate.statistics.cohorts import ASSUMED, UNKNOWN_NOTHING
-from tidegate.statistics.sequential import Counts, WaveCounts
+from tidegate.statistics.cohorts import ASSUMED, UNKNOWN_NOTHING, Cohorts
+from tidegate.statistics.sequential import Counts, WaveCounts, harm_question
+from tidegate.statistics.starts import planned_starts
 from tidegate.values.samples import NoData, NoDataReason
 from tidegate.values.verdict import Finding, Verdict
 
@@ -28,6 +32,7 @@ TICK = 300.0
 GONE = NoData(NoDataReason.UNREACHABLE, T0, "ConnectError")
 FEW = NoData(NoDataReason.TOO_FEW, T0, "3 of at least 20 requests")
 
+TERMS = Terms(harm_question(planned_starts((23, 47, 47))), Levels(5, 1))
 HEALTHY = (1, 200, 9, 1800)
 TWICE = (2, 200, 9, 1800)
 FIVEFOLD = (5, 200, 9, 1800)
@@ -50,7 +55,7 @@ def counts(*rows: tuple[float, float, float, float], trouble: NoData | None = No
 def judged(item: Any, counted: Counted, percent: float = 10, later: float = 30) -> Finding:
     match item.kind:
         case "versus_control":
-            return judge_versus_control("id", item, [counted])
+            return judge_versus_control("id", item, [counted], TERMS)
         case "go_evidence":
             return judge_go_evidence("id", item, counted)
         case "sample_ratio":
@@ -63,11 +68,11 @@ def judged(item: Any, counted: Counted, percent: float = 10, later: float = 30) 
 @pytest.mark.parametrize(
     ("kind", "counted", "verdict", "words"),
     [
-        ("versus_control", counts(*[HEALTHY] * 100), P, "1 times as many errors as beside it (Error rate: 100 of 20,000"),
-        ("versus_control", counts((0, 200, 0, 1800)), P, "as many errors as beside it"),
-        ("versus_control", counts(*[FIVEFOLD] * 10), F, "5 times as many errors as beside it"),
-        ("versus_control", counts(*[FIVEFOLD] * 10), F, "the odds that a healthy release ever shows this are below 1 in 100."),
-        ("versus_control", counts((30, 200, 0, 1800)), F, "At the new path are errors, beside it none (Error rate: 30 of 200 against 0 of 1,800)"),
+        ("versus_control", counts(*[HEALTHY] * 100), P, "about as many errors as on the old one (Error rate: 100 of 20,000"),
+        ("versus_control", counts((0, 200, 0, 1800)), P, "Neither path has any errors (Error rate: 0 of 200 against 0 of 1,800)"),
+        ("versus_control", counts(*[FIVEFOLD] * 10), F, "5 times as many errors as on the old one"),
+        ("versus_control", counts(*[FIVEFOLD] * 10), F, "Fewer than 1 of 100 healthy rollouts ever look like this, so it is rolled back."),
+        ("versus_control", counts(*[(30, 200, 0, 1800)] * 2), F, "On the new path there are errors, on the old one none (Error rate: 60 of 400 against 0 of 3,600)"),
         ("versus_control", counts(*[FIVEFOLD] * 10, *[HEALTHY] * 500), F, "5 times as many"),
         ("versus_control", counts(*[FIVEFOLD] * 10, trouble=GONE), F, "5 times as many"),
         ("versus_control", counts(*[HEALTHY] * 10, trouble=GONE), E, "unreachable: ConnectError"),
@@ -75,13 +80,13 @@ def judged(item: Any, counted: Counted, percent: float = 10, later: float = 30) 
         ("versus_control", counts((0, 0, 9, 1800)), U, "no tick with requests on both sides yet"),
         ("versus_control", counts(trouble=FEW), U, "too few: 3 of at least 20 requests"),
         ("versus_control", counts(*[(40, 200_000, 180, 1_800_000)] * 40), U, "too few to roll back (under 0.1%)"),
-        ("go_evidence", counts(*[HEALTHY] * 400), P, "shown to be less than 1.5 times as bad"),
-        ("go_evidence", counts(*[HEALTHY] * 5), U, "not shown yet to be less than 1.5 times as bad"),
+        ("go_evidence", counts(*[HEALTHY] * 400), P, "It is shown to be less than 1.5 times as bad: only 1 of 100 releases that bad would ever look so good."),
+        ("go_evidence", counts(*[HEALTHY] * 5), U, "It is not shown yet to be less than 1.5 times as bad: some 5% of the evidence that takes is there, so the soak waits."),
         ("go_evidence", counts(*[TWICE] * 400), U, "2 times as many errors"),
         ("go_evidence", counts(), U, "no tick with requests on both sides yet"),
         ("go_evidence", counts(*[HEALTHY] * 400, trouble=GONE), E, "unreachable"),
         ("sample_ratio", counts(*[(0, 100, 0, 900)] * 10), P, "10.00% of 10,000 users came to the new path, 10% was asked."),
-        ("sample_ratio", counts(*[(0, 50, 0, 950)] * 10), F, "5.00% of 10,000 users came to the new path, 10% was asked (sample ratio mismatch): the odds"),
+        ("sample_ratio", counts(*[(0, 50, 0, 950)] * 10), F, "5.00% of 10,000 users came to the new path, 10% was asked (sample ratio mismatch). Fewer than 1 of 1,000 right splits"),
         ("sample_ratio", counts(*[(0, 50, 0, 950)] * 10, *[(0, 150, 0, 850)] * 10), F, "10.00% of 20,000 users"),
         ("sample_ratio", counts(), U, "No counts"),
         ("sample_ratio", counts((0, 100, 0, 900), trouble=GONE), E, "unreachable"),
@@ -165,7 +170,44 @@ def test_harm_too_small_to_matter_holds() -> None:
 def test_harm_is_told_from_the_hour_it_set_in() -> None:
     finding = judged(example("versus_control", dry_run=False), counts(*[HEALTHY] * 288, *[FIVEFOLD] * 60))
     assert finding.verdict is F
-    assert finding.sentence.startswith("At the new path 5 times as many")
+    assert finding.sentence.startswith("On the new path 5 times as many")
+
+
+def test_harm_in_waves_whose_shares_differ_is_told_wave_by_wave() -> None:
+    """Internal users have 3 % errors, customers 0.4 %; the canary has 1.6 times as many of either (Simpson 1951)."""
+    internal = counts(*[(960, 20_000, 5400, 180_000)]).waves[0]
+    customers = counts(*[(32, 5000, 60, 15_000)] * 12, first=2).waves[0]
+    both = Counted("Error rate", (internal, customers))
+    finding = judge_versus_control("id", example("versus_control", dry_run=False), [both], TERMS)
+    assert finding.verdict is F
+    assert finding.sentence.startswith(
+        "On the new path 1.6 times as many errors as on the old one (Error rate: 384 of 60,000"
+    )
+
+
+def test_how_large_harm_is_knows_how_the_cohorts_always_compared() -> None:
+    """Twice the errors of a cohort that always had twice as many are none too many."""
+    alike = Counted("Error rate", (WaveCounts(Cohorts(math.log(2), 0.05, 1.0), counts(*[TWICE] * 20).waves[0].rows),))
+    assert present_harm(alike).ratio == pytest.approx(1)
+    assert present_harm(alike).points == pytest.approx(0, abs=1e-9)
+
+
+def test_harm_shown_at_a_tick_too_short_to_tell_how_much_is_told_from_the_next_ones() -> None:
+    early = counts(*[FIVEFOLD] * 10).waves[0]
+    later = counts((0, 10, 0, 1800), *[(1, 200, 2, 1800)] * 40, first=11).waves[0]
+    item = example("versus_control", dry_run=False)
+    finding = judge_versus_control("id", item, [Counted("Error rate", (early, later))], TERMS)
+    assert finding.verdict is F
+
+
+@pytest.mark.parametrize("absurd", [(1e17, 1e18, 0, 1), (0, 1, 1e17, 1e18), (1e300, 1e300, 1e300, 1e300)])
+def test_absurd_counts_are_judged_or_left_out_and_break_nothing(absurd: tuple[float, float, float, float]) -> None:
+    rows = counts(absurd, HEALTHY, absurd).waves[0].rows
+    found = counted_of(
+        "Error rate", "errors", {1: {r.end: r for r in rows}}, {1: {r.end: r for r in rows}}, [(1, at(0))]
+    )
+    for kind in ("versus_control", "go_evidence"):
+        assert judged(example(kind, dry_run=False), found).verdict in (P, F, U)
 
 
 def test_cohorts_that_were_never_compared_are_said_to_be_guessed() -> None:
@@ -190,10 +232,10 @@ def test_of_many_bounds_those_that_some_requests_are_slower_than_are_watched() -
 
 def test_the_mean_over_bounds_is_judged_and_the_worst_bound_is_told() -> None:
     quiet, slow = counts(*[HEALTHY] * 10), counts(*[FIVEFOLD] * 10)
-    finding = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, slow, quiet])
+    finding = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, slow, quiet], TERMS)
     assert finding.verdict is F
     assert "5 times as many" in finding.sentence
-    part = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, counts()])
+    part = judge_versus_control("id", example("versus_control", dry_run=False), [quiet, counts()], TERMS)
     assert part.verdict is U
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from tests.tidegate.builders import PLAN, T0, TIMING, Journal, in_wave, plan_of, raise_wave
-from tidegate.criteria.cost_amounts import against_bounds, monthly, planned_amounts, projected
-from tidegate.journal.entries import Kind
-from tidegate.plan.costs import Benefit, Costs, break_even_after
+from tidegate.criteria.external.cost_amounts import against_bounds, monthly, planned_amounts, projected
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.costs import cost_report
 from tidegate.reports.costs_page import costs_markdown
+from tidegate.values.costs import Benefit, Costs, break_even_after
 from tidegate.values.model import ContradictionsError
 from tidegate.values.samples import NoData, NoDataReason, Sample
 from tidegate.values.units import Money, format_money, parse_money

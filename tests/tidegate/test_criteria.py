@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, PLAN, T0, TIMING, plan_of
-from tidegate.criteria.alerts import Alerts, judge_alerts
-from tidegate.criteria.human import Human, judge_pending
-from tidegate.criteria.queries import (
+from tidegate.criteria.alerting.alerts import Alerts, judge_alerts
+from tidegate.criteria.external.human import Human, judge_pending
+from tidegate.criteria.metrics.queries import (
     Breach,
+    canary_traffic_reading,
     metric_queries,
     metric_reading,
-    starvation,
-    starvation_reading,
+    no_canary_traffic_breach,
     sustained,
     traffic_queries,
 )
-from tidegate.criteria.threshold import Threshold, breach_of, judge_threshold
+from tidegate.criteria.metrics.threshold import Threshold, breach_of, judge_threshold
 from tidegate.plan.in_force import _known, in_force, steps
 from tidegate.plan.model import Plan, When
 from tidegate.plan.pace import Pace, Timing
@@ -284,20 +284,20 @@ def test_a_dead_new_path_counts_as_zero_and_a_dead_old_one_as_nothing() -> None:
     assert 'path="old"' in asked["traffic_control"]
 
 
-# Starvation
+# No canary traffic
 
 
-def starved(wave: int, canary: Reading, control: Reading) -> bool | NoDataReason:
-    breach = starvation(PLAN, wave, TIMING)
+def no_traffic(wave: int, canary: Reading, control: Reading) -> bool | NoDataReason:
+    breach = no_canary_traffic_breach(PLAN, wave, TIMING)
     assert breach is not None
-    reading = starvation_reading(PLAN, wave, {"traffic_canary": canary, "traffic_control": control})
+    reading = canary_traffic_reading(PLAN, wave, {"traffic_canary": canary, "traffic_control": control})
     return reading.reason if isinstance(reading, NoData) else breach.holds(reading.value)
 
 
 @pytest.mark.parametrize(
     ("wave", "canary", "control", "expected"),
     [
-        # Of 10 % exposed, under 1 % is starved; 20 requests expected on the new path are 200 on both.
+        # Of 10 % exposed, under 1 % is no_traffic; 20 requests expected on the new path are 200 on both.
         (1, 0, 200, True),
         (1, 1, 199, True),
         (1, 2, 198, False),
@@ -310,29 +310,29 @@ def starved(wave: int, canary: Reading, control: Reading) -> bool | NoDataReason
         (2, 0, 79, NoDataReason.TOO_FEW),
     ],
 )
-def test_a_new_path_is_starved_below_a_tenth_of_its_share(
+def test_a_new_path_has_no_traffic_below_a_tenth_of_its_share(
     wave: int, canary: float, control: float, expected: object
 ) -> None:
-    assert starved(wave, Sample(canary, T0), Sample(control, T0)) is expected
+    assert no_traffic(wave, Sample(canary, T0), Sample(control, T0)) is expected
 
 
 @pytest.mark.parametrize("lost", NO_DATA, ids=str)
-def test_without_either_count_nobody_can_tell_whether_it_is_starved(lost: NoData) -> None:
+def test_without_either_count_nobody_can_tell_whether_it_gets_traffic(lost: NoData) -> None:
     # What ended while the old path's requests go on is answered: it completes nothing.
-    assert starved(1, lost, Sample(1000, T0)) is (True if lost.reason is NoDataReason.STALE else lost.reason)
-    assert starved(1, Sample(0, T0), lost) is lost.reason
+    assert no_traffic(1, lost, Sample(1000, T0)) is (True if lost.reason is NoDataReason.STALE else lost.reason)
+    assert no_traffic(1, Sample(0, T0), lost) is lost.reason
 
 
 def test_counts_beyond_all_numbers_are_no_evidence() -> None:
-    assert starved(1, Sample(1e308, T0), Sample(1e308, T0)) is NoDataReason.NAN
+    assert no_traffic(1, Sample(1e308, T0), Sample(1e308, T0)) is NoDataReason.NAN
 
 
-def test_starvation_is_not_asked_where_everyone_is_exposed() -> None:
+def test_canary_traffic_is_not_asked_where_everyone_is_exposed() -> None:
     plan = plan_of({"waves.1.percent": "100%"})
     timing = Timing(plan, Pace(T0))
-    assert starvation(plan, 1, timing) is not None
-    assert starvation(plan, 2, timing) is None
-    assert starvation(plan, 3, timing) is None
+    assert no_canary_traffic_breach(plan, 1, timing) is not None
+    assert no_canary_traffic_breach(plan, 2, timing) is None
+    assert no_canary_traffic_breach(plan, 3, timing) is None
 
 
 # How long a breach must last

@@ -22,9 +22,10 @@ from tests.tidegate.builders import (
     plan_of,
     reviews,
 )
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.fold import fold
-from tidegate.journal.state import HoldCause, Phase, RolloutState, WaveRecord
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase, RolloutState, WaveRecord
 from tidegate.plan.pace import Pace, Timing
 from tidegate.rollout.decision import (
     STOPS_SOAK,
@@ -47,8 +48,8 @@ QUARTER = 15 * MINUTE
 HOUR = 60 * MINUTE
 ZEROED = Drift("10% of staff", "nobody", is_zero=True)
 CHANGED = Drift("10% of staff", "50% of staff", is_zero=False)
-ROLLS_BACK = Timing(plan_of({"on_blind": "roll_back"}), Pace(T0))
-STEPS_DOWN = Timing(plan_of({"on_blind": "step_down", "rollback.step_back": True}), Pace(T0))
+ROLLS_BACK = Timing(plan_of({"on_no_data": "roll_back"}), Pace(T0))
+STEPS_DOWN = Timing(plan_of({"on_no_data": "step_down", "rollback.step_back": True}), Pace(T0))
 
 
 def look(during: Verdict = P, trigger: Verdict = P, *, after: timedelta = QUARTER, **more: Any) -> Judged:
@@ -68,12 +69,12 @@ def held(journal: Journal, cause: HoldCause) -> RolloutState:
     return journal.state
 
 
-def blinded(journal: Journal) -> RolloutState:
-    journal.append(Kind.BLINDED)
+def no_data_started(journal: Journal) -> RolloutState:
+    journal.append(Kind.NO_DATA_STARTED)
     return journal.state
 
 
-# The order: triggers, zero by hand, blindness, drift, holds, soak
+# The order: triggers, zero by hand, no data, drift, holds, soak
 
 
 @pytest.mark.parametrize(
@@ -99,22 +100,22 @@ def test_this_look_leads_to_this(state: RolloutState, seen: Judged, expected: De
 
 def test_a_trigger_comes_before_everything() -> None:
     state = held(soaked(), HoldCause.OPERATOR)
-    state.blind_since = T0 - timedelta(days=1)
+    state.no_data_since = T0 - timedelta(days=1)
     found = decide(state, look(E, F, drift=ZEROED), TIMING)
     assert found == RollBack("trigger", "Text of trigger: Sentence of trigger")
 
 
-def test_zero_by_hand_comes_before_blindness() -> None:
-    state = blinded(soaked())
+def test_zero_by_hand_comes_before_no_data() -> None:
+    state = no_data_started(soaked())
     found = decide(state, look(E, after=timedelta(days=1), drift=ZEROED), TIMING)
     assert isinstance(found, RollBack)
     assert found.criterion == "drift"
 
 
-def test_blindness_comes_before_drift() -> None:
-    found = decide(blinded(in_wave()), look(E, after=HOUR, drift=CHANGED), TIMING)
+def test_no_data_comes_before_drift() -> None:
+    found = decide(no_data_started(in_wave()), look(E, after=HOUR, drift=CHANGED), TIMING)
     assert isinstance(found, Hold)
-    assert found.cause is HoldCause.BLIND_SPENT
+    assert found.cause is HoldCause.NO_DATA_BUDGET_SPENT
 
 
 def test_drift_comes_before_holds_and_soak() -> None:
@@ -125,46 +126,48 @@ def test_drift_comes_before_holds_and_soak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timing", "blind_for", "expected"),
+    ("timing", "without_data_for", "expected"),
     [
-        (TIMING, PLAN.max_blind, Continue),
-        (TIMING, PLAN.max_blind + MINUTE, Hold),
-        (ROLLS_BACK, PLAN.max_blind, Continue),
-        (ROLLS_BACK, PLAN.max_blind + MINUTE, RollBack),
-        (STEPS_DOWN, PLAN.max_blind, Continue),
-        (STEPS_DOWN, PLAN.max_blind + MINUTE, RollBack),  # there is no wave before the first
+        (TIMING, PLAN.no_data_budget, Continue),
+        (TIMING, PLAN.no_data_budget + MINUTE, Hold),
+        (ROLLS_BACK, PLAN.no_data_budget, Continue),
+        (ROLLS_BACK, PLAN.no_data_budget + MINUTE, RollBack),
+        (STEPS_DOWN, PLAN.no_data_budget, Continue),
+        (STEPS_DOWN, PLAN.no_data_budget + MINUTE, RollBack),  # there is no wave before the first
     ],
 )
-def test_blindness_beyond_its_budget_follows_the_policy(timing: Timing, blind_for: timedelta, expected: type) -> None:
-    assert isinstance(decide(blinded(in_wave()), look(E, after=blind_for), timing), expected)
+def test_no_data_beyond_its_budget_follows_the_policy(
+    timing: Timing, without_data_for: timedelta, expected: type
+) -> None:
+    assert isinstance(decide(no_data_started(in_wave()), look(E, after=without_data_for), timing), expected)
 
 
 @pytest.mark.parametrize("timing", [ROLLS_BACK, STEPS_DOWN])
-def test_being_blind_sends_nobody_to_a_legacy_that_cannot_take_them(timing: Timing) -> None:
-    state = blinded(in_post_rollout())
-    state.legacy_ready, state.legacy_seen = False, "it answered 503"
-    found = decide(state, look(E, after=PLAN.max_blind + MINUTE), timing)
+def test_missing_data_sends_nobody_to_a_legacy_that_cannot_take_them(timing: Timing) -> None:
+    state = no_data_started(in_post_rollout())
+    state.recovery.legacy_ready, state.recovery.legacy_seen = False, "it answered 503"
+    found = decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing)
     assert isinstance(found, Hold)
     assert found.cause is HoldCause.LEGACY
-    assert "Without sight for" in found.reason
+    assert "No usable metrics for" in found.reason
     state.holds[HoldCause.LEGACY] = found.reason
-    assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), Continue)
-    state.legacy_ready = True
+    assert isinstance(decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing), Continue)
+    state.recovery.legacy_ready = True
     del state.holds[HoldCause.LEGACY]  # as the journal's next entry does
-    assert isinstance(decide(state, look(E, after=PLAN.max_blind + MINUTE), timing), RollBack | StepDown)
+    assert isinstance(decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing), RollBack | StepDown)
 
 
 def test_a_trigger_that_fires_while_legacy_is_waited_for_already_stays_fired() -> None:
     journal = in_post_rollout()
-    journal.append(Kind.HELD, {"cause": "legacy", "reason": "blind"})
+    journal.append(Kind.HELD, {"cause": "legacy", "reason": "no data"})
     state = journal.state
-    state.legacy_ready = False
+    state.recovery.legacy_ready = False
     found = decide(state, look(P, F), TIMING)
     assert isinstance(found, Hold)
     assert (found.cause, found.criterion) == (HoldCause.LEGACY, "trigger")
     journal.append(Kind.HELD, {"cause": "legacy", "reason": found.reason, "criterion": found.criterion})
     state = journal.state
-    state.legacy_ready = False
+    state.recovery.legacy_ready = False
     assert isinstance(decide(state, look(P, F), TIMING), Continue)
     journal.append(Kind.LEGACY_LOOKED, {"ready": True, "seen": "it answered 200"})
     found = decide(journal.state, look(), TIMING)
@@ -174,44 +177,44 @@ def test_a_trigger_that_fires_while_legacy_is_waited_for_already_stays_fired() -
 
 def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:
     for wave, (journal, reached) in enumerate(((in_wave(2), 2), (in_post_rollout(), len(PLAN.waves)))):
-        found = decide(blinded(journal), look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN)
+        found = decide(no_data_started(journal), look(E, after=PLAN.no_data_budget + MINUTE), STEPS_DOWN)
         assert isinstance(found, StepDown), wave
         assert found.wave == reached - 1
 
 
 def test_where_nobody_is_exposed_yet_nothing_is_stepped_down_from() -> None:
-    journal = opened(plan_of({"on_blind": "step_down", "rollback.step_back": True}))
-    found = decide(blinded(journal), look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN)
+    journal = opened(plan_of({"on_no_data": "step_down", "rollback.step_back": True}))
+    found = decide(no_data_started(journal), look(E, after=PLAN.no_data_budget + MINUTE), STEPS_DOWN)
     assert isinstance(found, Hold)
-    assert found.cause is HoldCause.BLIND_SPENT
+    assert found.cause is HoldCause.NO_DATA_BUDGET_SPENT
 
 
 def test_a_wave_that_was_gone_down_to_is_held_once_and_a_resume_gives_the_whole_budget_again() -> None:
     journal = in_wave(2)
-    blinded(journal)
+    no_data_started(journal)
     exposure = PLAN.exposure_at(1)
-    body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 2, "by": "tidegate", "reason": "blind"}
-    journal.append(Kind.LOWERED, body | {"revision": "r", "cause": "blind_spent"})
-    assert journal.state.holds[HoldCause.BLIND_SPENT] == "blind"
+    body = {"wave": 1, "before": 2, "exposure": exposure.to_json(), "epoch": 2, "by": "tidegate", "reason": "no data"}
+    journal.append(Kind.LOWERED, body | {"revision": "r", "cause": "no_data_budget_spent"})
+    assert journal.state.holds[HoldCause.NO_DATA_BUDGET_SPENT] == "no data"
     assert isinstance(decide(journal.state, look(E, after=HOUR), STEPS_DOWN), Continue)
-    journal.append(Kind.RESUMED, {"cause": "blind_spent", "by": "ann@example.com", "reason": "go on"})
-    assert isinstance(decide(journal.state, look(E, after=PLAN.max_blind), STEPS_DOWN), Continue)
-    assert isinstance(decide(journal.state, look(E, after=PLAN.max_blind + MINUTE), STEPS_DOWN), RollBack)
+    journal.append(Kind.RESUMED, {"cause": "no_data_budget_spent", "by": "ann@example.com", "reason": "go on"})
+    assert isinstance(decide(journal.state, look(E, after=PLAN.no_data_budget), STEPS_DOWN), Continue)
+    assert isinstance(decide(journal.state, look(E, after=PLAN.no_data_budget + MINUTE), STEPS_DOWN), RollBack)
 
 
 def test_a_spent_budget_holds_once() -> None:
     journal = in_wave()
-    blinded(journal)
-    state = held(journal, HoldCause.BLIND_SPENT)
+    no_data_started(journal)
+    state = held(journal, HoldCause.NO_DATA_BUDGET_SPENT)
     assert isinstance(decide(state, look(E, after=HOUR), TIMING), Continue)
 
 
-def test_who_sees_again_is_not_blind_however_long_it_was() -> None:
-    assert isinstance(decide(blinded(in_wave()), look(after=HOUR), TIMING), Continue)
+def test_data_that_is_back_is_enough_however_long_it_was_away() -> None:
+    assert isinstance(decide(no_data_started(in_wave()), look(after=HOUR), TIMING), Continue)
 
 
-def test_too_few_events_are_not_blindness() -> None:
-    assert isinstance(decide(blinded(in_wave()), look(I, I, after=HOUR), TIMING), Continue)
+def test_too_few_events_are_not_no_data() -> None:
+    assert isinstance(decide(no_data_started(in_wave()), look(I, I, after=HOUR), TIMING), Continue)
 
 
 def test_the_post_rollout_time_ends_in_finish() -> None:
@@ -249,12 +252,12 @@ records = st.builds(
     unseen=st.timedeltas(timedelta(0), HOUR),
 )
 states = st.builds(
-    lambda phase, wave, record, holds, blind: RolloutState(
+    lambda phase, wave, record, holds, since: RolloutState(
         phase=phase,
         wave=wave,
         waves={wave: record} if wave else {},
         holds=dict.fromkeys(holds, "because"),
-        blind_since=blind,
+        no_data_since=since,
     ),
     st.sampled_from(Phase),
     st.integers(0, 3),
@@ -303,8 +306,8 @@ def test_zero_by_hand_rolls_back_and_nothing_but_triggers_comes_first(
 @given(states, looks, timings)
 def test_rolling_back_has_one_of_three_reasons(state: RolloutState, seen: Judged, timing: Timing) -> None:
     if isinstance(decide(state, seen, timing), RollBack):
-        blind = bool(seen.blind) and state.blind_since is not None and timing is ROLLS_BACK
-        assert seen.fired is not None or seen.drift is ZEROED or blind
+        no_data = bool(seen.no_data) and state.no_data_since is not None and timing is ROLLS_BACK
+        assert seen.fired is not None or seen.drift is ZEROED or no_data
 
 
 @given(states, looks, timings)
@@ -325,7 +328,7 @@ def test_a_required_trigger_that_is_unsure_stops_the_soak_and_another_does_not()
     unsure, required = (Judged(T0 + QUARTER, (finding(I, required=r),), (finding(P),)) for r in (False, True))
     assert (unsure.verdict, required.verdict) == (P, I)
     assert credit(in_wave().state, required, TIMING) == (timedelta(0), False)
-    assert not required.blind
+    assert not required.no_data
 
 
 @given(looks)
@@ -359,7 +362,7 @@ def test_a_review_credits_this(seen: Judged, expected: tuple[timedelta, bool]) -
 def test_a_hold_that_needs_resume_credits_nothing(cause: HoldCause) -> None:
     gained, _ = credit(held(in_wave(), cause), look(), TIMING)
     # Whoever waits for a worker is guarded and reviewed all the same.
-    clears_itself = (HoldCause.BLIND, HoldCause.UNHEALTHY, HoldCause.NO_WORKER)
+    clears_itself = (HoldCause.NO_DATA, HoldCause.UNHEALTHY, HoldCause.NO_WORKER)
     assert (gained > timedelta(0)) == (cause in clears_itself)
 
 
@@ -377,10 +380,10 @@ def test_no_review_credits_more_than_an_interval_or_than_was_seen(
     assert not healthy or seen.verdict is P
 
 
-def test_the_time_between_two_looks_that_was_blind_credits_nothing() -> None:
+def test_the_time_without_data_between_two_looks_credits_nothing() -> None:
     journal = in_wave()
-    journal.append(Kind.BLINDED, after=4 * MINUTE)
-    journal.append(Kind.SIGHTED, after=9 * MINUTE)
+    journal.append(Kind.NO_DATA_STARTED, after=4 * MINUTE)
+    journal.append(Kind.NO_DATA_ENDED, after=9 * MINUTE)
     assert credit(journal.state, look(), TIMING)[0] == 6 * MINUTE
     # The review takes it away once.
     journal.append(Kind.REVIEWED, {"wave": 1, "credit": 360.0, "healthy": True}, after=2 * MINUTE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import MINUTE, Journal, opened, plan_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.routing import silent_channels, thread_of, undelivered
 from tidegate.pages.plan_document import plan_document

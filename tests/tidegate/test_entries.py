@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import T0, Journal, in_wave
-from tidegate.journal.entries import Entry, Kind, broken_links, canonical, entry_hash, link_of, make_entry, stamp
+from tidegate.journal.entries import Entry, broken_links, canonical, entry_hash, link_of, make_entry, stamp
+from tidegate.journal.kinds import Kind
 
 CHAIN = in_wave(2).entries
 places = st.integers(0, len(CHAIN) - 1)
@@ -29,7 +30,7 @@ def test_what_was_written_in_order_has_no_broken_link() -> None:
         {"at": T0 + timedelta(microseconds=1)},
         {"kind": Kind.CLOSED},
         {"version": 2},
-        {"body": {"wave": 4}},
+        {"json": {"wave": 4}},
         {"previous": "f" * 64},
         {"hash": "f" * 64},
     ],

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tests.tidegate.builders import ANN, MINUTE, Journal, answer_body, opened, plan_of
 from tidegate.gates.timeouts import GateDue, gate_due, reminders_within
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import GateRecord, HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import GateRecord
 from tidegate.notices.reminder_texts import gate_reminder
 from tidegate.plan.model import Gate
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import ANN, BOB, STARTER, T0, finding, in_post_rollout, plan_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.rollout.graduation import exercised, is_ready, readiness_findings, statements_for
 from tidegate.values.samples import NoData, NoDataReason, Reading, sample
 from tidegate.values.verdict import Verdict

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.criteria.harm_seen import only_adds
-from tidegate.criteria.metric_levels import Level, metric_line
-from tidegate.criteria.threshold import Threshold, judge_threshold
+from tidegate.criteria.metrics.harm_seen import only_adds
+from tidegate.criteria.metrics.metric_levels import Level, metric_line
+from tidegate.criteria.metrics.threshold import Threshold, judge_threshold
 from tidegate.plan.model import Metric
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, sample, with_count
 from tidegate.values.verdict import Verdict

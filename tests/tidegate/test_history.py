@@ -25,9 +25,12 @@ from tests.tidegate.builders import (
     raise_wave,
     reviews,
 )
-from tidegate.journal.entries import Entry, Kind, make_entry
+from tidegate.journal.bodies.body_registry import BODIES
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.entries import Entry, make_entry
 from tidegate.journal.fold import _REDUCERS, fold
-from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase, RolloutState
 from tidegate.rollout.next_step import Ask, NextStep, Preflight, ProveRollback, Rest, RunWave, next_step
 from tidegate.values.exposure import ZERO
 from tidegate.values.verdict import Verdict
@@ -98,7 +101,7 @@ def test_no_gate_opens_after_a_preflight_that_did_not_pass(verdict: Verdict) -> 
 
 
 def test_every_kind_of_entry_is_folded() -> None:
-    assert set(_REDUCERS) == set(Kind)
+    assert set(_REDUCERS) == set(BODIES.values())
 
 
 def test_the_opening_entry_is_remembered() -> None:
@@ -167,12 +170,12 @@ def test_what_is_not_a_go_leaves_the_gate_to_be_asked_anew(outcome: str) -> None
     journal = at_gate(2)
     journal.append(Kind.GATE_DECIDED, gate(2, outcome=outcome, reason="not now"))
     state = journal.state
-    assert (state.phase, next_step(state), state.approved_wave) == (Phase.GATE, Ask(2), 1)
+    assert (state.phase, next_step(state), state.votes.approved_wave) == (Phase.GATE, Ask(2), 1)
     assert state.gate is not None
     assert (state.gate.outcome, state.gate.reason) == (outcome, "not now")
     assert state.holds == {}
     journal.append(Kind.GATE_OPENED, gate(2, 2, refusal="not now"))
-    assert journal.state.gate_attempts == {1: 1, 2: 2}
+    assert journal.state.votes.attempts == {1: 1, 2: 2}
 
 
 def test_whoever_says_go_twice_is_counted_once() -> None:
@@ -180,7 +183,7 @@ def test_whoever_says_go_twice_is_counted_once() -> None:
     for attempt, who in enumerate((ANN, ANN, BOB), start=1):
         journal.append(Kind.GATE_OPENED, gate(2, attempt))
         journal.append(Kind.GATE_DECIDED, gate(2, attempt, outcome="counted", by=who))
-    assert journal.state.approvals[2] == [ANN, BOB]
+    assert journal.state.votes.approvals[2] == [ANN, BOB]
 
 
 def test_the_proof_of_the_answer_that_counts_is_kept_beside_it() -> None:
@@ -199,13 +202,13 @@ def test_the_proof_of_the_answer_that_counts_is_kept_beside_it() -> None:
 
 def test_who_went_on_without_codes_is_remembered() -> None:
     journal = at_gate()
-    assert journal.state.broken_glass == {}
+    assert journal.state.votes.broken_glass == {}
     journal.append(Kind.GATE_DECIDED, gate(1, outcome="counted", by=ANN, second=STARTER, reason="phones"))
-    assert journal.state.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
-    assert journal.state.approvals[1] == [ANN, STARTER]
+    assert journal.state.votes.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
+    assert journal.state.votes.approvals[1] == [ANN, STARTER]
     journal.append(Kind.GATE_OPENED, gate(1, 2))
     journal.append(Kind.GATE_DECIDED, gate(1, 2, outcome="refused", by=BOB, second=STARTER, reason="no"))
-    assert journal.state.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
+    assert journal.state.votes.broken_glass == {1: f"{ANN} and {STARTER}: phones"}
 
 
 def test_an_extension_goes_back_to_the_wave_and_forgets_who_said_go() -> None:
@@ -214,7 +217,12 @@ def test_an_extension_goes_back_to_the_wave_and_forgets_who_said_go() -> None:
     journal.append(Kind.GATE_OPENED, gate(2, 2))
     journal.append(Kind.GATE_DECIDED, gate(2, 2, outcome="extended", extension_seconds=3600), after=MINUTE)
     state = journal.state
-    assert (state.phase, next_step(state), state.gate, 2 in state.approvals) == (Phase.WAVE, RunWave(1), None, False)
+    assert (state.phase, next_step(state), state.gate, 2 in state.votes.approvals) == (
+        Phase.WAVE,
+        RunWave(1),
+        None,
+        False,
+    )
     record = state.record
     assert record is not None
     assert (record.extension, record.soaked_at, record.last_review) == (timedelta(hours=1), None, T0 + MINUTE)
@@ -226,8 +234,8 @@ def test_a_withdrawn_go_is_no_approval_and_its_intent_is_forgotten() -> None:
     journal.append(Kind.RAISING, {"wave": 2, "exposure": PLAN.exposure_at(2).to_json()})
     journal.append(Kind.GATE_DECIDED, gate(2, outcome="withdrawn"))
     state = journal.state
-    assert (state.phase, next_step(state), state.approved_wave) == (Phase.GATE, Ask(2), 1)
-    assert 2 not in state.approvals
+    assert (state.phase, next_step(state), state.votes.approved_wave) == (Phase.GATE, Ask(2), 1)
+    assert 2 not in state.votes.approvals
     # Were it remembered, a flag that was written already would not be seen as drift.
     assert (state.intended, state.exposure) == (None, PLAN.exposure_at(1))
 
@@ -245,11 +253,11 @@ def test_a_hold_outlives_the_go_and_the_raise() -> None:
 
 def test_sight_lost_and_found() -> None:
     journal = in_wave()
-    journal.append(Kind.BLINDED, {"reason": "no answer"}, after=MINUTE)
-    journal.append(Kind.BLINDED, {"reason": "still none"}, after=MINUTE)
-    assert (journal.state.blind_since, journal.state.holds) == (T0 + MINUTE, {HoldCause.BLIND: "still none"})
-    journal.append(Kind.SIGHTED, after=MINUTE)
-    assert (journal.state.blind_since, journal.state.holds) == (None, {})
+    journal.append(Kind.NO_DATA_STARTED, {"reason": "no answer"}, after=MINUTE)
+    journal.append(Kind.NO_DATA_STARTED, {"reason": "still none"}, after=MINUTE)
+    assert (journal.state.no_data_since, journal.state.holds) == (T0 + MINUTE, {HoldCause.NO_DATA: "still none"})
+    journal.append(Kind.NO_DATA_ENDED, after=MINUTE)
+    assert (journal.state.no_data_since, journal.state.holds) == (None, {})
 
 
 @pytest.mark.parametrize("cause", HoldCause)
@@ -263,15 +271,15 @@ def test_a_hold_ends_with_its_own_cause_only(cause: HoldCause) -> None:
 
 def test_a_bound_is_crossed_until_it_is_crossed_back() -> None:
     journal = in_wave().extend((Kind.CROSSED, {}))
-    assert journal.state.crossed == {("errors", "warning")}
+    assert journal.state.evidence.crossed == {("errors", "warning")}
     journal.append(Kind.CROSSED, {"crossed": False})
     journal.append(Kind.CROSSED, {"crossed": False})
-    assert journal.state.crossed == set()
+    assert journal.state.evidence.crossed == set()
 
 
 def test_a_notice_is_queued_once_and_sent_by_channel() -> None:
     journal = opened().extend((Kind.QUEUED, {"notice": {"event": "e", "title": "t"}}), (Kind.SENT, {}))
-    assert (list(journal.state.queued), journal.state.sent) == (["e"], {"e/slack": "1"})
+    assert (list(journal.state.notices.queued), journal.state.notices.sent) == (["e"], {"e/slack": "1"})
 
 
 # The rollback
@@ -324,7 +332,7 @@ def test_no_late_entry_of_a_writer_that_lost_leads_away_from_the_way_back(
     state = journal.state
     assert (state.phase, next_step(state)) == (before.phase, next_step(before))
     assert (state.exposure, state.intended, state.revision) == (ZERO, None, "zero")
-    assert state.approved_wave == before.approved_wave
+    assert state.votes.approved_wave == before.votes.approved_wave
 
 
 @pytest.mark.parametrize("late", LATE, ids=lambda late: f"{late[0].value}-{late[1].get('outcome', '')}")
@@ -378,7 +386,7 @@ def moves(state: RolloutState) -> list[tuple[Kind, dict[str, Any]]]:
         found.append((Kind.CLOSED, {}))
     passed = state.preflight is Verdict.PASS and state.phase is Phase.PREPARING
     if (passed or state.phase in (Phase.SOAKED, Phase.GATE)) and not waiting:
-        found.append((Kind.GATE_OPENED, gate(wave + 1, state.gate_attempts.get(wave + 1, 0) + 1)))
+        found.append((Kind.GATE_OPENED, gate(wave + 1, state.votes.attempts.get(wave + 1, 0) + 1)))
     if state.phase is Phase.GATE and state.gate is not None and waiting:
         about = gate(state.gate.wave, state.gate.attempt)
         found += [(Kind.ANSWERED, about | {"answer": answer_body(d)}) for d in ("go", "extend", "hold", "rollback")]
@@ -398,7 +406,13 @@ def moves(state: RolloutState) -> list[tuple[Kind, dict[str, Any]]]:
     if state.phase is Phase.POST_ROLLOUT:
         found.append((Kind.FINISHED, {}))
     if state.phase.is_open:
-        found += [(Kind.BLINDED, {}), (Kind.SIGHTED, {}), (Kind.HELD, {}), (Kind.RESUMED, {}), (Kind.QUEUED, {})]
+        found += [
+            (Kind.NO_DATA_STARTED, {}),
+            (Kind.NO_DATA_ENDED, {}),
+            (Kind.HELD, {}),
+            (Kind.RESUMED, {}),
+            (Kind.QUEUED, {}),
+        ]
         if state.rollback is None or state.rollback.zero_at is None:
             found += [(Kind.ROLLING_BACK, {}), (Kind.ROLLING_BACK, {"zero_at": None, "revision": ""})]
     if state.phase is Phase.ROLLING_BACK:
@@ -443,12 +457,12 @@ def test_folding_does_not_change_the_entries(picks: list[tuple[int, int]]) -> No
 @given(choices)
 def test_exposure_never_exceeds_what_was_approved(picks: list[tuple[int, int]]) -> None:
     said_go: dict[int, bool] = {}
-    turned_back = ended = False
+    rolled_back = ended = False
     entries, state = written(picks), RolloutState()
     for entry in entries:
-        if entry.kind is Kind.GATE_DECIDED and entry.body["outcome"] in ("go", "withdrawn"):
-            said_go[entry.body["wave"]] = entry.body["outcome"] == "go"
-        turned_back |= entry.kind is Kind.ROLLING_BACK
+        if entry.kind is Kind.GATE_DECIDED and entry.json["outcome"] in ("go", "withdrawn"):
+            said_go[entry.json["wave"]] = entry.json["outcome"] == "go"
+        rolled_back |= entry.kind is Kind.ROLLING_BACK
         ended |= entry.kind in (Kind.CLOSED, Kind.FINISHED)
         fold([entry], state)
         approved = max((wave for wave, go in said_go.items() if go), default=0)
@@ -458,7 +472,7 @@ def test_exposure_never_exceeds_what_was_approved(picks: list[tuple[int, int]]) 
         step = next_step(state)
         if isinstance(step, RunWave):
             assert said_go[step.wave]
-        if turned_back or ended:
+        if rolled_back or ended:
             assert isinstance(step, ProveRollback | Rest)
         elif isinstance(step, Ask):
             assert state.preflight is Verdict.PASS
@@ -493,7 +507,7 @@ def test_nobody_who_lost_brings_exposure_back(picks: list[tuple[int, int]], late
 
 
 @given(choices)
-def test_every_rollout_that_is_open_can_still_be_turned_back(picks: list[tuple[int, int]]) -> None:
+def test_every_rollout_that_is_open_can_still_be_rolled_back(picks: list[tuple[int, int]]) -> None:
     entries = written(picks)
     journal = Journal()
     journal.entries = entries

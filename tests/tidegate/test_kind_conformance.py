@@ -13,14 +13,14 @@ from pydantic import TypeAdapter
 from tests.tidegate.builders import PLAN, T0, TIMING
 from tidegate.criteria import requests as asks
 from tidegate.criteria.base import BaseCriterion, When
+from tidegate.criteria.comparisons.counts import Counted
 from tidegate.criteria.context import Context
-from tidegate.criteria.counts import Counted
+from tidegate.criteria.external.known_requests import Probed, ProbeResult, Reply
 from tidegate.criteria.kinds import CRITERION_KINDS, Criterion
+from tidegate.criteria.metrics.threshold import Threshold
 from tidegate.criteria.registration import kind_word, whole
 from tidegate.criteria.stances import NotReplayed, Stance
-from tidegate.criteria.synthetic import Probed, ProbeResult, Reply
-from tidegate.criteria.threshold import Threshold
-from tidegate.journal.state import TestRecord as AlarmRecord
+from tidegate.journal.evidence_records import TestRecord as AlarmRecord
 from tidegate.plan.model import Plan
 from tidegate.statistics.cohorts import UNKNOWN_NOTHING
 from tidegate.statistics.sequential import Counts, WaveCounts

@@ -8,7 +8,7 @@ from math import pi, sin
 import pytest
 
 from tests.tidegate.builders import T0, plan_of
-from tidegate.criteria.leak import Floors, Leak, floors, judge_leak
+from tidegate.criteria.metrics.leak import Floors, Leak, floors, judge_leak
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.samples import NoData, NoDataReason, Sample
 from tidegate.values.verdict import Verdict
@@ -106,3 +106,27 @@ def test_at_rehearsal_pace_an_hour_is_no_shorter_than_a_scrape() -> None:
 def test_a_day_of_few_hours_tells_nothing() -> None:
     asked = Floors("q", HOUR, 5, 2)
     assert judge_leak("id", ITEM, PLAN, asked, course(lambda h: 5 * h, 72)).verdict is I
+
+
+def test_a_quick_leak_is_found_within_half_a_day() -> None:
+    """5 MB an hour under a day's rhythm of 60 MB; a step, changed clocks and a quiet day never look like it."""
+
+    def rhythm(hour: float, back: int, seed: int) -> float:
+        return daily(hour - back) + random.Random(1000 * (hour - back) + seed).gauss(0, 2)
+
+    def found(of: Callable[[float, int], float], back: int) -> Verdict:
+        return judge_leak("id", ITEM, PLAN, ASKED, course(lambda hour: of(hour, -back), 72)).verdict
+
+    firsts = []
+    for seed in range(9):
+
+        def quiet(h: float, back: int, seed: int = seed) -> float:
+            return rhythm(h, back, seed)
+
+        firsts.append(next(b for b in range(40) if found(lambda h, at: quiet(h, at) + 5 * max(h - at, 0), b) is F))
+        for b in range(0, 30, 3):
+            assert found(quiet, b) is P
+            assert found(lambda h, at: quiet(h, at) + (80 if h > at else 0), b) is P
+            assert found(lambda h, at: quiet(h + (1 if h > at else 0), at), b) is P
+    assert sorted(firsts)[4] <= 11
+    assert max(firsts) <= 14

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.tidegate.builders import MINUTE, T0, TIMING, finding, in_wave, plan_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.rollout.decision import Drift, Judged, RollBack, decide
 from tidegate.rollout.lease import lease_end, renewal_due
@@ -51,8 +51,8 @@ def test_without_a_lease_nothing_is_renewed() -> None:
 def test_one_that_ran_out_is_a_rollback() -> None:
     state = in_wave(1, LEASED).state
     gone = Drift(str(state.exposure), "it ended by itself", is_zero=True, expired=True)
-    starved = finding(Verdict.FAIL, "starved")  # which follows from it
-    decision = decide(state, Judged(T0, (starved,), (), gone), TIMING)
+    no_traffic = finding(Verdict.FAIL, "no_canary_traffic")  # which follows from it
+    decision = decide(state, Judged(T0, (no_traffic,), (), gone), TIMING)
     assert isinstance(decision, RollBack)
     assert decision.criterion == "lease"
     assert "Nobody renewed" in decision.reason

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tidegate.builders import PLAN, plan_of
 from tidegate.journal.state import LESS_SAFE
-from tidegate.plan.amendment import changes
+from tidegate.rollout.amendment import plan_changes
 
 FIRST: Any = PLAN.to_json()["waves"][0]["criteria"]  # type: ignore[index]
 WAVES: Any = PLAN.to_json()["waves"]
@@ -42,8 +42,13 @@ LESS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("other people", {}, {"roles.lead": ["ann@example.com", "eve@example.com"]}, "roles.lead: "),
     ("a time-out that holds", IN_TURN, {**IN_TURN, "waves.1.gate.on_timeout.then": "hold"}, "roll_back -> hold (less"),
     ("a rarer guard check", {}, {"guard": "1m"}, "guard: 10s -> 1m (more)"),
-    ("longer without data", {}, {"max_blind": "1h"}, "max_blind: 15m -> 1h (more)"),
-    ("no rollback without data", {"on_blind": "roll_back"}, {"on_blind": "hold"}, "roll_back -> hold (less cautious)"),
+    ("longer without data", {}, {"no_data_budget": "1h"}, "no_data_budget: 15m -> 1h (more)"),
+    (
+        "no rollback without data",
+        {"on_no_data": "roll_back"},
+        {"on_no_data": "hold"},
+        "roll_back -> hold (less cautious)",
+    ),
     ("approvals that last", {}, {"approval_ttl": "10d"}, "approval_ttl: 24h -> 10d (more)"),
     ("a longer hold", {}, {"hold_max": "3d"}, "hold_max: 24h -> 72h (more)"),
     ("more days to raise on", BUSY, {**BUSY, "raising.days": ["mon", "sat"]}, "raising.days: "),
@@ -62,7 +67,7 @@ LESS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("name", "was", "now", "line"), LESS, ids=[case[0] for case in LESS])
 def test_what_lets_more_through_stands_at_the_top(name: str, was: Any, now: Any, line: str) -> None:
-    lines = changes(plan_of(was).to_json(), plan_of(now).to_json())
+    lines = plan_changes(plan_of(was).to_json(), plan_of(now).to_json())
     assert lines[0].startswith(LESS_SAFE), name
     assert any(line in told for told in lines if told.startswith(LESS_SAFE)), lines[:3]
 
@@ -88,13 +93,13 @@ STRICTER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "was", "now"), STRICTER, ids=[case[0] for case in STRICTER])
 def test_what_is_stricter_or_only_words_is_not_called_less_safe(name: str, was: Any, now: Any) -> None:
-    lines = changes(plan_of(was).to_json(), plan_of(now).to_json())
+    lines = plan_changes(plan_of(was).to_json(), plan_of(now).to_json())
     assert [line for line in lines if line.startswith(LESS_SAFE)] == [], name
 
 
 def test_a_wave_between_is_stricter_and_a_wave_dropped_is_not() -> None:
     between = {**WAVES[1], "name": "between", "title": "Between", "percent": "15%"}
     more = plan_of({"waves": [WAVES[0], between, WAVES[1]]}).to_json()
-    assert [line for line in changes(PLAN.to_json(), more) if line.startswith(LESS_SAFE)] == []
-    told = [line for line in changes(more, PLAN.to_json()) if line.startswith(LESS_SAFE)]
+    assert [line for line in plan_changes(PLAN.to_json(), more) if line.startswith(LESS_SAFE)] == []
+    told = [line for line in plan_changes(more, PLAN.to_json()) if line.startswith(LESS_SAFE)]
     assert told == [f"{LESS_SAFE}waves[between]: dropped"]

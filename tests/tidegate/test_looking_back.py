@@ -1,4 +1,4 @@
-"""Spikes, objectives, new alerts and coverage: what fails, what passes, and what cannot be told."""
+"""Spikes, objectives, new alerts and coverage: what fails, what passes, and what cannot be determined."""
 
 from statistics import median
 from typing import Any
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, in_wave, plan_of
-from tidegate.criteria.coverage import Coverage, judge_coverage
-from tidegate.criteria.new_alerts import NewAlerts, judge_new_alerts, new_alerts_query
-from tidegate.criteria.resource_spike import ResourceSpike, judge_spike, since, spike_bound
-from tidegate.criteria.slo import Slo, judge_slo, slo_queries, slo_readings, slo_spans
-from tidegate.journal.entries import Kind
+from tidegate.criteria.alerting.new_alerts import NewAlerts, judge_new_alerts, new_alerts_query
+from tidegate.criteria.metrics.coverage import Coverage, judge_coverage
+from tidegate.criteria.metrics.resource_spike import ResourceSpike, judge_spike, since, spike_bound
+from tidegate.criteria.metrics.slo import Slo, judge_slo, slo_queries, slo_readings, slo_spans
+from tidegate.journal.kinds import Kind
 from tidegate.plan.pace import Pace, Timing
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 from tidegate.values.verdict import Verdict

@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.tidegate.builders import PLAN, ROLLOUT, T0, Journal, plan_of
-from tidegate.criteria.alarm_test import AlarmTest, alarm_notice, judge_alarm_test, outcome, still_counts
+from tidegate.criteria.alerting.alarm_test import AlarmTest, judge_alarm_test, outcome, still_counts
 from tidegate.criteria.control import customers_held_out
-from tidegate.criteria.cost import Cost, judge_cost, priced
-from tidegate.criteria.count import Count, judge_count
-from tidegate.criteria.figures import figure_in
-from tidegate.criteria.kinds import CRITERION_KINDS
-from tidegate.criteria.synthetic import (
+from tidegate.criteria.external.cost import Cost, judge_cost, priced
+from tidegate.criteria.external.count import Count, judge_count
+from tidegate.criteria.external.figures import figure_in
+from tidegate.criteria.external.known_requests import ProbeResult, Reply
+from tidegate.criteria.external.synthetic import (
     MOST_KNOWN,
-    ProbeResult,
-    Reply,
     Synthetic,
     judge_synthetic,
     known_requests,
     reply_of,
 )
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import TestRecord
+from tidegate.criteria.kinds import CRITERION_KINDS
+from tidegate.journal.evidence_records import TestRecord
+from tidegate.journal.kinds import Kind
+from tidegate.notices.alarm_test_text import alarm_notice
 from tidegate.pages.plan_sentences import criterion_sentence
 from tidegate.plan.model import Criterion
 from tidegate.values.model import ContradictionsError
@@ -133,7 +133,7 @@ def test_only_a_plain_number_is_a_figure(status: int, body: str, pointer: str, e
     else:
         assert isinstance(found, NoData)
         assert expected in found.detail
-        assert found.reason.is_blindness
+        assert found.reason.spends_no_data_budget
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_the_worst_step_decides_and_the_journal_remembers_it() -> None:
     body = outcome({"rules": (P, "a."), "slack": (F, "b.")})
     assert body == {"verdict": "FAIL", "sentence": "a. b.", "arrived": 1, "wanted": 2}
     journal = Journal().extend((Kind.OPENED, {}), (Kind.TESTED, {"criterion": "first.1", **body}))
-    assert journal.state.tested["first.1"] == TestRecord(T0, F, "a. b.", 1, 2)
+    assert journal.state.evidence.tested["first.1"] == TestRecord(T0, F, "a. b.", 1, 2)
 
 
 def test_a_test_alarm_says_so_and_is_a_problem_of_its_own() -> None:

@@ -20,7 +20,7 @@ days = st.timedeltas(SECOND, DAY)
 
 def test_at_real_pace_everything_is_as_the_plan_has_it() -> None:
     assert Pace.of(T0, None) == Pace(T0, 1.0) == TIMING.pace
-    assert (TIMING.guard, TIMING.max_blind) == (PLAN.guard, PLAN.max_blind)
+    assert (TIMING.guard, TIMING.no_data_budget) == (PLAN.guard, PLAN.no_data_budget)
     for number in (1, 2, 3):
         step = TIMING.step(number)
         assert (TIMING.interval(number), TIMING.soak(number)) == (step.interval, step.soak)
@@ -40,7 +40,7 @@ def test_at_real_pace_no_span_and_no_floor_changes_anything(span: timedelta, flo
         (FAST.window(5 * MINUTE), MINUTE),  # four scrapes of 15 s
         (FAST.guard, SECOND),
         (FAST.interval(1), SECOND),
-        (FAST.max_blind, MINUTE),
+        (FAST.no_data_budget, MINUTE),
         (FAST.soak(3), 30 * SECOND),  # two days
         (FAST.lookback(PLAN.metrics["errors"]), 6 * MINUTE),  # 30 minutes are six windows of 5 minutes
         (FAST.step(3), PLAN.post_rollout),
@@ -51,8 +51,8 @@ def test_a_rehearsal_shrinks_down_to_the_floors(found: object, expected: object)
 
 
 def test_a_plan_that_waits_less_than_a_floor_is_not_slowed_down() -> None:
-    quick = Timing(plan_of({"max_blind": "30s", "guard": "1s"}), FAST.pace)
-    assert (quick.max_blind, quick.guard) == (30 * SECOND, SECOND)
+    quick = Timing(plan_of({"no_data_budget": "30s", "guard": "1s"}), FAST.pace)
+    assert (quick.no_data_budget, quick.guard) == (30 * SECOND, SECOND)
 
 
 @given(days, spans, spans)

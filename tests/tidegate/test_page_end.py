@@ -1,12 +1,13 @@
-"""How a page ends: exposure, one command, one address."""
+"""How notices end: an address; and a page with its exposure and one command."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.tidegate.builders import ROLLOUT, T0, Journal, in_wave, opened, plan_of
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
 from tidegate.notices.footer import ended_page
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.reminder_texts import held_long, raised_after_rollback
@@ -84,4 +85,17 @@ def test_a_raise_after_the_rollback_says_how_to_turn_it_off() -> None:
 
 @pytest.mark.parametrize("notice", [page(Loudness.INFO), page(Loudness.WARNING), page(resolves=True)])
 def test_what_is_no_page_or_is_over_stays_as_it_is(notice: Notice) -> None:
-    assert ended_page(LINKED, in_wave(1, LINKED).state, notice) == notice
+    assert ended_page(PLAN, in_wave(1, PLAN).state, notice) == notice
+
+
+@pytest.mark.parametrize("loudness", [Loudness.INFO, Loudness.WARNING])
+def test_every_notice_links_its_rollout_where_the_plan_knows_the_dashboard(loudness: Loudness) -> None:
+    state = in_wave(1, LINKED).state
+    address = f"Look: https://tidegate.example.com/rollouts/{ROLLOUT}"
+    assert ended_page(LINKED, state, page(loudness)).body == f"What broke.\n{address}"
+    assert ended_page(LINKED, state, page(resolves=True)).body == f"What broke.\n{address}"
+    assert ended_page(PLAN, state, page(loudness)).body == "What broke."
+    waiting = in_wave(1, LINKED).extend((Kind.SOAKED, {"wave": 1}), (Kind.GATE_OPENED, {"wave": 2, "attempt": 1}))
+    assert ended_page(LINKED, waiting.state, page(loudness)).body == f"What broke.\n{address}/gate"
+    report = replace(page(loudness), report="standup")
+    assert ended_page(LINKED, state, report).body == "What broke.", "a report is Markdown of its own"

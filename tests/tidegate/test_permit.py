@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tidegate.builders import ANN, BOB, STARTER, plan_of
-from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase, RolloutState
 from tidegate.rollout.permit import (
     CONDITIONS,
     LASTS,
@@ -29,9 +30,10 @@ FRIDAYS_ONLY = {"raising": {"days": ["fri"]}}
 
 def fine() -> Situation:
     """Wave 1 approved a minute ago, and everything else as it should be."""
-    state = RolloutState(rollout="r", phase=Phase.RAISING, approved_wave=1, approved_at=NOW, updated_at=NOW)
-    state.approvals, state.counted_at = {1: [ANN, STARTER]}, {1: {ANN: NOW - timedelta(minutes=1)}}
-    state.stated = {1: {"first.1": ANN, "checklist.1": ANN, "checklist.2": STARTER}}
+    state = RolloutState(rollout="r", phase=Phase.RAISING, updated_at=NOW)
+    state.votes.approved_wave, state.votes.approved_at = 1, NOW
+    state.votes.approvals, state.votes.counted_at = {1: [ANN, STARTER]}, {1: {ANN: NOW - timedelta(minutes=1)}}
+    state.votes.stated = {1: {"first.1": ANN, "checklist.1": ANN, "checklist.2": STARTER}}
     return Situation(plan_of(), state, 1, NOW, NOW, (Finding("errors", "Few errors", Verdict.PASS, "0.1%"),))
 
 
@@ -40,6 +42,10 @@ def _state(**changes: object) -> Callable[[Situation], Situation]:
         return replace(at, state=replace(at.state, **changes))  # type: ignore[arg-type]
 
     return changed
+
+
+def _voted(**changes: object) -> Callable[[Situation], Situation]:
+    return lambda at: _state(votes=replace(at.state.votes, **changes))(at)  # type: ignore[arg-type]
 
 
 def _with(**changes: object) -> Callable[[Situation], Situation]:
@@ -57,16 +63,16 @@ def _seen(verdict: Verdict) -> Callable[[Situation], Situation]:
 REFUSED: dict[str, tuple[Callable[[Situation], Situation], str]] = {
     "rolled back": (_state(phase=Phase.ROLLING_BACK), "the rollout is rolling back"),
     "asked anew": (_state(phase=Phase.GATE), "the rollout is gate"),
-    "another wave": (_state(approved_wave=0), "wave 1 is not approved (approved is wave 0, exposed is wave 0)"),
+    "another wave": (_voted(approved_wave=0), "wave 1 is not approved (approved is wave 0, exposed is wave 0)"),
     "two at once": (_state(wave=3), "wave 1 is not approved (approved is wave 1, exposed is wave 3)"),
     "half a step back": (_state(intended=ZERO), "a step back was begun and not finished: order it again, or roll back"),
     "by a person": (_held(HoldCause.OPERATOR), "held since 14:02 UTC: ada: something smells"),
     "by drift": (_held(HoldCause.DRIFT), "held since 14:02 UTC: ada: something smells"),
     "frozen": (_with(frozen="frozen by ada since 14:00 UTC"), "frozen by ada since 14:00 UTC"),
     "an old yes": (_with(now=NOW + timedelta(hours=25)), "the approval is older than 24h"),
-    "no yes": (_state(approved_at=None), "the approval is older than 24h"),
+    "no yes": (_voted(approved_at=None), "the approval is older than 24h"),
     "stated by the wrong person": (
-        _state(stated={1: {"first.1": STARTER, "checklist.1": ANN, "checklist.2": STARTER}}),
+        _voted(stated={1: {"first.1": STARTER, "checklist.1": ANN, "checklist.2": STARTER}}),
         f"lead has not stated yet ({ANN}, {BOB}): The team is there",
     ),
     "on a Tuesday": (_with(plan=plan_of(FRIDAYS_ONLY)), "outside of fri, 00:00 to 24:00 America/Los_Angeles"),

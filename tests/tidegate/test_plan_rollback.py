@@ -3,9 +3,9 @@
 import pytest
 
 from tests.tidegate.plan_texts import BASE, load
+from tidegate.plan.fields.rollback import ByHand, Mode, Restore
 from tidegate.plan.loading.loader import PlanError
 from tidegate.plan.model import Plan, plan_hash
-from tidegate.plan.rollback import ByHand, Mode, Restore
 
 STEPS = """\
   snapshot: print-snapshot

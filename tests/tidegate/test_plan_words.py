@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from tests.tidegate.builders import plan_of
 from tests.tidegate.plan_texts import BASE, load
-from tidegate.pages.plan_check import did_not_take_deadline, plan_check_lines, plan_report
+from tidegate.pages.plan_check import plan_check_lines, plan_report
 from tidegate.pages.plan_document import plan_document
 from tidegate.pages.plan_sentences import criterion_sentence
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.loading.reference_page import plan_reference
+from tidegate.plan.pace import did_not_take_deadline
 from tidegate.plan.schedule import day_begins, minimum_duration, rollout_calendar
 from tidegate.values.promql_template import render, selector
 
@@ -217,6 +218,13 @@ def test_the_check_prints_the_deadline_and_the_bound_of_the_chosen_backend() -> 
         "the full rollback begins then"
     ) in report.lines
     assert "a rollback is proven or called unproven 57s after zero at the latest (promised within 30s)" in report.lines
+
+
+def test_the_check_prints_how_often_the_flag_system_is_asked() -> None:
+    report = plan_report(SMALL)
+    assert (report.guard, report.flag_readings_per_hour) == ("10s", 360)
+    told = "the flag is read 360 times an hour while nothing changes (one call at each guard check, every 10s)"
+    assert told in report.lines
 
 
 TRIGGER = {"kind": "threshold", "when": "trigger", "metric": "errors", "above": "10%", "text": "Too many errors"}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import MINUTE, in_wave, opened, reviews
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.reports.postmortem import postmortem
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import ANN, Journal, in_wave
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.notices.incidents import open_pages, settled_pages, taken_pages
 from tidegate.notices.notice import Loudness, Notice
 

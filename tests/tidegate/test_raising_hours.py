@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tidegate.builders import PLAN, T0, plan_of
-from tidegate.plan.calendar import WEEKDAYS, Raising
+from tidegate.plan.fields.calendar import WEEKDAYS, Raising
 from tidegate.plan.pace import Pace, Timing
 from tidegate.plan.raise_window import next_allowed, why_closed
 from tidegate.plan.schedule import rollout_calendar

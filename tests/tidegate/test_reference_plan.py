@@ -1,7 +1,7 @@
 """The reference plan is carried line by line, and the rehearsal is the same plan."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,27 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from tidegate.criteria.alerts import Alerts
-from tidegate.criteria.cost import Cost
-from tidegate.criteria.cost_amounts import monthly as costed
-from tidegate.criteria.cost_amounts import planned_amounts
+from tidegate.backtest.proof import judge_backtest
+from tidegate.criteria.alerting.alerts import Alerts
+from tidegate.criteria.comparisons.comparison import CountedCriterion
 from tidegate.criteria.earlier_waves import EarlierWaves
-from tidegate.criteria.human import Human
-from tidegate.criteria.threshold import Threshold
+from tidegate.criteria.external.cost import Cost
+from tidegate.criteria.external.cost_amounts import monthly as costed
+from tidegate.criteria.external.cost_amounts import planned_amounts
+from tidegate.criteria.external.human import Human
+from tidegate.criteria.metrics.threshold import Threshold
+from tidegate.notices.actions_due import meetings_of
 from tidegate.pages.plan_check import pending_lines, plan_check_lines
 from tidegate.pages.plan_document import plan_document
-from tidegate.plan.actions import Automatic, Report, ScheduledNotice, Standby, Task, meetings_of
-from tidegate.plan.costs import break_even_after
+from tidegate.plan.fields.actions import Automatic, Report, ScheduledNotice, Standby, Task
 from tidegate.plan.in_force import in_force
 from tidegate.plan.loading.json_schema import model_schema, plan_schema
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.loading.reference_page import plan_reference
 from tidegate.plan.model import Plan, When
+from tidegate.values.costs import break_even_after
 from tidegate.values.units import format_signed_percent
+from tidegate.values.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 FILES = ("batch-patches-v1.yaml", "rehearsal.yaml")
@@ -73,7 +77,7 @@ def test_every_line_of_a_wave_is_in_the_plan(number: int) -> None:
     heading, wave = WAVE_HEADINGS[number], PLAN.waves[number]
     text = section(heading)
     go = [c.text for c in wave.criteria if When.TRIGGER not in c.when]
-    triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when and not c.dry_run]
+    triggers = [c.text for c in wave.criteria if When.TRIGGER in c.when and not isinstance(c, CountedCriterion)]
     assert [line for line in go if line in lines_below("**Go/No-Go", text)] == lines_below("**Go/No-Go", text)
     assert triggers == lines_below("**Rollback Trigger", text)
     assert [action.text for action in wave.actions] == lines_below("**Actions", text)
@@ -116,6 +120,8 @@ PROOFS = {
     "Operations: Infrastructure readiness": ["human"],
     "Legal (if applicable): Data privacy review": ["human"],
 }
+# What the plan asks for beside the document, since its comparisons decide: a back-test of these very criteria.
+BACKTEST = "All triggers tried on the past four weeks (`tidegate backtest`)"
 SIGNERS = {
     "Development Lead": "engineering-lead",
     "Operations Lead": "operations-lead",
@@ -137,11 +143,25 @@ def test_every_line_of_the_checklist_is_in_the_plan_with_its_proof() -> None:
     lines = re.findall(r"^- \[ \] (.*)$", wanted, re.MULTILINE)
     assert len(lines) == 20
     assert list(PROOFS) == lines
-    assert proofs(PLAN) == PROOFS
+    assert proofs(PLAN) == {**PROOFS, BACKTEST: ["backtest"]}
     assert list(PLAN.checklist) == re.findall(r"^### (.*)$", wanted, re.MULTILINE)
     for heading, items in PLAN.checklist.items():
         below = re.findall(r"^- \[ \] (.*)$", section(f"### {heading}", wanted), re.MULTILINE)
-        assert list(dict.fromkeys(item.text for item in items)) == below
+        assert list(dict.fromkeys(item.text for item in items if item.text != BACKTEST)) == below
+
+
+def test_the_comparisons_decide_only_with_a_back_test_of_the_past_four_weeks() -> None:
+    deciding = [c for w in PLAN.waves for c in w.criteria if c.kind == "versus_control"]
+    assert [c.dry_run for c in deciding] == [False, False]
+    [asked] = [item for items in PLAN.checklist.values() for item in items if item.text == BACKTEST]
+    assert (asked.proof, asked.role, asked.not_applicable) == ("backtest", "engineering-lead", None)
+    assert (asked.fresh, asked.covers, asked.at_most) == (timedelta(days=14), timedelta(days=28), 5)  # type: ignore[union-attr]
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    without = judge_backtest(asked, PLAN, None, now)  # type: ignore[arg-type]
+    assert without.verdict is Verdict.FAIL
+    assert without.sentence == (
+        "no back-test of this flag in the last 14d: run `tidegate backtest PLAN --from DAY --to DAY`"
+    )
 
 
 def test_no_line_of_the_checklist_is_pending_or_put_aside() -> None:
@@ -329,6 +349,7 @@ def test_the_rehearsal_differs_where_it_says_and_nowhere_else() -> None:
     assert proofs(REHEARSAL) == proofs(PLAN)
     aside = [i.text for items in REHEARSAL.checklist.values() for i in items if i.not_applicable is not None]
     assert aside == [
+        BACKTEST,
         "Customer communication plan written (if applicable)",
         "Rollback procedure tested (at least once)",
         "Legal (if applicable): Data privacy review",

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import PLAN, Journal, opened
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.notices.notice import Loudness
 from tidegate.notices.texts import reference_incomplete
 from tidegate.pages.journal_lines import entry_words
@@ -14,7 +14,8 @@ LOST = {"value": None, "n": None, "reason": "no_series", "detail": "", "raw": {}
 
 def measured(number: int, **metrics: object) -> Journal:
     journal = opened()
-    journal.append(Kind.MEASURED, {"reference": number, "window_seconds": 3600, "metrics": metrics})
+    span = {"start": "2027-01-05T09:00:00+00:00", "end": "2027-01-05T10:00:00+00:00", "window_seconds": 3600}
+    journal.append(Kind.MEASURED, {"reference": number, "variant": "control", **span, "metrics": metrics})
     return journal
 
 

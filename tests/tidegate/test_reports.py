@@ -1,6 +1,7 @@
 """The reports say what the journal has, number for number, and nothing that it has not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,8 @@ from tests.tidegate.builders import (
     plan_of,
     raise_wave,
 )
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
@@ -209,7 +211,7 @@ def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
 )
 def test_with_the_rollout_ends_what_it_waited_for(ends: tuple[tuple[Kind, dict[str, Any]], ...], words: str) -> None:
     journal = in_wave()
-    for kind in (Kind.HELD, Kind.BLINDED, Kind.CROSSED, Kind.ORPHANED):
+    for kind in (Kind.HELD, Kind.NO_DATA_STARTED, Kind.CROSSED, Kind.ORPHANED):
         journal.append(kind, {}, after=HOUR)
     assert standup_markdown(told(journal), PLAN).count("Not over.") == 4
     text = standup_markdown(told(journal.extend(*ends)), PLAN)
@@ -218,9 +220,9 @@ def test_with_the_rollout_ends_what_it_waited_for(ends: tuple[tuple[Kind, dict[s
 
 def test_what_no_review_could_see_is_told_as_unknown() -> None:
     assert "No review yet, so that incidents and alerts are unknown." in standup_markdown(told(in_wave()), PLAN)
-    blind = review(in_wave(), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
+    no_data = review(in_wave(), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
     unknown = "unknown (the newest review had no data)"
-    assert f"At the newest review: {unknown}, {unknown}." in standup_markdown(told(blind), PLAN)
+    assert f"At the newest review: {unknown}, {unknown}." in standup_markdown(told(no_data), PLAN)
     seen = standup_markdown(told(review(in_wave(), line(6.0, "warning"))), PLAN)
     assert "At the newest review: 0 CRITICAL, 1 WARNING." in seen
 
@@ -261,7 +263,7 @@ def finished(plan: Plan, *values: float | None) -> Journal:
     for entry in journal.entries:
         if entry.kind is Kind.REVIEWED:
             for wave in (1, 2, 3):
-                whole.append(Kind.REVIEWED, {**entry.body, "wave": wave}, after=HOUR)
+                whole.append(Kind.REVIEWED, {**entry.json, "wave": wave}, after=HOUR)
     return whole.extend((Kind.FINISHED, {}))
 
 
@@ -274,7 +276,7 @@ def stepped_back(plan: Plan) -> Journal:
     return journal.extend((Kind.SOAKED, {"wave": 2}), (Kind.FINISHED, {}))
 
 
-def blind_and_closed(plan: Plan) -> Journal:
+def without_data_and_closed(plan: Plan) -> Journal:
     """One review, which could tell nothing."""
     journal = review(in_wave(1, plan), line(None, "no data"), verdict="ERROR", healthy=False, credit=0.0)
     return journal.extend((Kind.CLOSED, {}))
@@ -309,8 +311,8 @@ def blind_and_closed(plan: Plan) -> Journal:
             "errors doubled. Rolled back on",
         ),
         (HANDLED, lambda p: in_wave(1, p), Verdict.INCONCLUSIVE, "No review ever"),
-        (HANDLED, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
-        (MTTR, blind_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
+        (HANDLED, without_data_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
+        (MTTR, without_data_and_closed, Verdict.INCONCLUSIVE, "No review ever"),
         (HANDLED, lambda p: review(failed(in_wave(1, p), 11.0, "critical")), Verdict.FAIL, "longest 1h"),
         (
             {**HANDLED, "within": "90m"},
@@ -344,7 +346,7 @@ def test_few_events_are_taken_together_and_the_first_breach_is_known_when_it_hap
     journal = in_wave(1, asking(**FEW, events=1000))
     for value, broken in ((9.0, False), (0.0, False), (0.0, False), (1.0, False), (8.0, True), (0.0, True)):
         review(journal, line(value, n=300.0))
-        kept = journal.state.kept[1]
+        kept = journal.state.evidence.throughout[1]
         # The first four make 1200 events at 2.5 %: not below 2 %.
         assert (kept.broken_at is not None) == (broken or kept.measured >= 4), value
     assert kept.broken_value == pytest.approx(2.5)
@@ -496,7 +498,7 @@ def whole() -> Journal:
     exposure = PLAN.exposure_at(1).to_json()
     journal.extend((Kind.RAISING, {"wave": 1, "exposure": exposure}), (Kind.RAISED, {"wave": 1, "exposure": exposure}))
     failed(review(journal, line(1.0)))
-    journal.append(Kind.QUEUED, {"notice": {"event": "told", "title": "Rolled back"}})
+    journal.append(Kind.QUEUED, {"notice": {"event": "notified", "title": "Rolled back"}})
     return journal.extend((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {}))
 
 
@@ -547,7 +549,7 @@ def test_the_evidence_of_a_decision_is_what_the_gate_showed_last() -> None:
     asked = {"criterion": "first.1", "text": "The team is there", "verdict": "INCONCLUSIVE", "sentence": "Not yet."}
     journal.append(Kind.GATE_OPENED, {**about, "findings": [asked]})
     journal.append(Kind.GATE_LOOKED, {"wave": 1, "attempt": 7, "findings": []}, after=HOUR)
-    opened_only = Journal().extend(*((e.kind, e.body) for e in journal.entries))
+    opened_only = Journal().extend(*((e.kind, e.json) for e in journal.entries))
     journal.append(Kind.GATE_LOOKED, {**about, "findings": [{**asked, "verdict": "PASS"}]}, after=HOUR)
     looked = journal.now
     for made in (journal, opened_only):
@@ -586,16 +588,16 @@ def test_exposure_that_stays_has_no_end() -> None:
 def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
-    recorded = reported_body(report).to_json()
-    assert recorded == {"report": "close-out", "form": 5, "sha256": sha256_of(report), "sequence": len(journal.entries)}
-    journal.append(Kind.REPORTED, recorded)
+    recorded = reported_body(report)
+    assert recorded == ReportWritten("close-out", 5, sha256_of(report), len(journal.entries))
+    journal.append(Kind.REPORTED, recorded.to_json())
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"
     assert why_not_the_recorded(PLAN, journal.entries, recorded) == ""
-    assert "SHA-256 was" in why_not_the_recorded(PLAN, journal.entries, recorded | {"sha256": "0" * 64})
-    assert "form 1" in why_not_the_recorded(PLAN, journal.entries, recorded | {"form": 1})
+    assert "SHA-256 was" in why_not_the_recorded(PLAN, journal.entries, replace(recorded, sha256="0" * 64))
+    assert "form 1" in why_not_the_recorded(PLAN, journal.entries, replace(recorded, form=1))
     tampered = [e for e in journal.entries if e.kind is not Kind.QUEUED]
-    assert sha256_of(closeout(PLAN, whole().entries)) == recorded["sha256"]
+    assert sha256_of(closeout(PLAN, whole().entries)) == recorded.sha256
     with pytest.raises(ValueError, match="does not follow"):
         closeout(PLAN, tampered)
 

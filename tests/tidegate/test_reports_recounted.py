@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.tidegate import recount
 from tests.tidegate.builders import ANN, MINUTE, Journal, approve, opened, raise_wave
 from tests.tidegate.test_costs import PAID, told
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.closeout import closeout
 from tidegate.reports.postmortem import postmortem
@@ -72,7 +73,7 @@ def courses(draw: st.DrawFn) -> Journal:
     return journal
 
 
-def turned_back(journal: Journal, zero: timedelta, proof: timedelta) -> Journal:
+def rolled_back(journal: Journal, zero: timedelta, proof: timedelta) -> Journal:
     """Ordered, at zero and proven, in this time."""
     ordered, at_zero = journal.now, journal.now + zero
     body = {"ordered_at": ordered.isoformat(), "zero_at": at_zero.isoformat()}
@@ -83,7 +84,7 @@ def turned_back(journal: Journal, zero: timedelta, proof: timedelta) -> Journal:
 
 
 def rows_of(entries: list[Entry]) -> list[recount.Row]:
-    return [recount.Row(entry.at, entry.kind.value, entry.body) for entry in entries]
+    return [recount.Row(entry.at, entry.kind.value, entry.json) for entry in entries]
 
 
 @settings(max_examples=35)
@@ -92,7 +93,7 @@ def test_the_numbers_of_every_report_are_the_journals(
     journal: Journal, back: tuple[timedelta, timedelta] | None, later: timedelta
 ) -> None:
     if back is not None:
-        turned_back(journal, *back)
+        rolled_back(journal, *back)
     rows, plan = rows_of(journal.entries), journal.plan
     timing, now = Timing(plan, Pace.of(journal.entries[0].at, None)), journal.now + later
     recount.check_stand_up(standup(plan, journal.state, timing, now, journal.entries), rows)
@@ -112,7 +113,7 @@ def test_after_a_step_back_both_stays_cost_and_are_exposed_and_the_later_waves_r
     journal.append(Kind.LOWERED, {"wave": 1, "exposure": PAID.exposure_at(1).to_json(), "revision": "l"})
     journal.now += 180 * MINUTE
     assert [(w["wave"], w["hours"]) for w in told(journal)["waves"]] == [(1, "1.00"), (2, "1.00"), (1, "3.00")]
-    report = closeout(PAID, turned_back(journal, MINUTE, MINUTE).entries)
+    report = closeout(PAID, rolled_back(journal, MINUTE, MINUTE).entries)
     assert [line["exposure"] for line in report["exposure"]] == ["10% of staff", "25% of all", "10% of staff"]
     assert [(wave["wave"], wave["reviews"]) for wave in report["judged"]] == [(1, 1), (2, 1)]
     assert "lowered" in [line["what"] for line in report["decisions"]]

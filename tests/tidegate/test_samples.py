@@ -33,8 +33,8 @@ def test_nobody_can_make_a_sample_of_it_either(value: float) -> None:
         Sample(value, T0)
 
 
-def test_only_too_few_events_are_not_blindness() -> None:
-    assert {reason for reason in NoDataReason if not reason.is_blindness} == {NoDataReason.TOO_FEW}
+def test_only_too_few_events_are_not_no_data() -> None:
+    assert {reason for reason in NoDataReason if not reason.spends_no_data_budget} == {NoDataReason.TOO_FEW}
 
 
 @pytest.mark.parametrize(

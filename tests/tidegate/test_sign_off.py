@@ -27,7 +27,7 @@ from tidegate.gates.statements import (
     statements_of,
     unstated,
 )
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.notices.texts import gate_waiting
 from tidegate.pages.gate_form import gate_form, statement_help
 from tidegate.pages.plan_document import plan_document
@@ -80,7 +80,7 @@ def test_the_first_gate_asks_for_one_box_of_each_role() -> None:
 def test_a_box_shows_every_statement_and_who_may_make_it() -> None:
     [lead, ops] = sign_off(PLAN)
     assert statement_help(PLAN, lead).splitlines() == [
-        f"Stated for lead. Only {ANN}, {BOB} may.",
+        f"A go needs this, stated for lead. Only {ANN}, {BOB} may.",
         "",
         "- Code is good",
         "- Docs are there",
@@ -198,9 +198,9 @@ def test_a_go_means_that_every_role_signed_in_person(
             1,
             Answer(GO, who, stated=boxes),
             started_by=started_by,
-            active_approvals=state.approvals.get(1, []),
+            active_approvals=state.votes.approvals.get(1, []),
             findings=(),
-            stated=state.stated.get(1, {}),
+            stated=state.votes.stated.get(1, {}),
         )
         assert found.outcome in OUTCOMES
         assert set(found.stated) <= boxes
@@ -209,11 +209,11 @@ def test_a_go_means_that_every_role_signed_in_person(
         journal.append(
             Kind.GATE_DECIDED, {**about, "by": who, "outcome": found.outcome.value, "stated": list(found.stated)}
         )
-        signed = journal.state.stated.get(1, {})
+        signed = journal.state.votes.stated.get(1, {})
         assert all(by in holders[key] for key, by in signed.items() if key in holders)
         if found.outcome is Outcome.GO:
             assert set(signed) == ALL
-            approvers = {p for p in journal.state.approvals[1] if p in (ANN, BOB, STARTER)}
+            approvers = {p for p in journal.state.votes.approvals[1] if p in (ANN, BOB, STARTER)}
             assert approvers - {started_by}
             return
 
@@ -250,20 +250,20 @@ def test_the_journal_keeps_who_stated_what() -> None:
     signed_by(journal, EVE, "counted", stated=[OPS])
     signed_by(journal, STRANGER, "refused", stated=[LEAD])
     signed_by(journal, ANN, "go", stated=[LEAD, CODE])
-    assert journal.state.stated == {1: {OPS: EVE, LEAD: ANN, CODE: ANN}}
+    assert journal.state.votes.stated == {1: {OPS: EVE, LEAD: ANN, CODE: ANN}}
 
 
 def test_an_older_journal_says_nothing_of_statements() -> None:
     journal = opened(PLAN)
     signed_by(journal, ANN, "go")
-    assert journal.state.stated == {1: {}}
+    assert journal.state.votes.stated == {1: {}}
 
 
 def test_a_go_that_was_withdrawn_takes_the_signatures_with_it() -> None:
     journal = opened(PLAN)
     signed_by(journal, ANN, "go", stated=[LEAD])
     signed_by(journal, "tidegate", "withdrawn")
-    assert journal.state.stated == {}
+    assert journal.state.votes.stated == {}
 
 
 def test_an_extension_lets_the_gate_ask_for_everything_anew() -> None:
@@ -271,7 +271,7 @@ def test_an_extension_lets_the_gate_ask_for_everything_anew() -> None:
     for outcome, more in (("counted", {"stated": ["second.1"]}), ("extended", {"extension_seconds": 60})):
         journal.append(Kind.GATE_OPENED, {"wave": 2, "attempt": 1})
         journal.append(Kind.GATE_DECIDED, {"wave": 2, "attempt": 1, "by": ANN, "outcome": outcome, **more})
-    assert journal.state.stated == {}
+    assert journal.state.votes.stated == {}
 
 
 def test_the_progress_page_keeps_who_signed() -> None:
@@ -295,7 +295,7 @@ def test_form_status_and_document_show_who_signs_and_who_has() -> None:
     journal = opened(PLAN)
     signed_by(journal, EVE, "counted", stated=[OPS])
     state = journal.state
-    form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, state.stated[1]), "")
+    form = gate_form(PLAN, state, 1, human_findings(PLAN, 1, state.votes.stated[1]), "")
     assert f"- ✓ **PASS** Sign-off, ops: the statement is made: Stated by {EVE} (ops)." in form
     assert f"| lead | {ANN}, {BOB} | nobody yet |" in form
     assert f"| ops | {EVE} | {EVE} |" in form

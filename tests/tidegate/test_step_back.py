@@ -16,7 +16,7 @@ from tests.tidegate.builders import (
     raise_wave,
     reviews,
 )
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.rollout.next_step import Ask, RunWave, next_step
 from tidegate.rollout.step_back import forbids_stepping_back
@@ -39,16 +39,16 @@ def test_the_wave_soaks_from_the_beginning_and_the_next_one_needs_its_gate() -> 
     raise_wave(journal, 2)
     lower(journal, 1)
     state = journal.state
-    assert (state.phase, state.wave, state.approved_wave) == (Phase.WAVE, 1, 1)
+    assert (state.phase, state.wave, state.votes.approved_wave) == (Phase.WAVE, 1, 1)
     assert state.exposure == ALLOWED.exposure_at(1)
     assert state.waves[1].soaked(timedelta(hours=1), 0) == (timedelta(0), False)
     assert 2 not in state.waves
-    assert 2 not in state.approvals
+    assert 2 not in state.votes.approvals
     assert next_step(state) == RunWave(1)
     reviews(journal, 1, [True] * 4, timedelta(minutes=15))
     journal.append(Kind.SOAKED, {"wave": 1})
     assert next_step(journal.state) == Ask(2)
-    assert journal.state.gate_attempts[2] == 1  # the next form has a key of its own
+    assert journal.state.votes.attempts[2] == 1  # the next form has a key of its own
     approve(journal, 2, ANN)
     assert journal.state.phase is Phase.RAISING
 

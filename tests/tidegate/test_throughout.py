@@ -3,10 +3,7 @@
 import pytest
 
 from tests.tidegate.builders import T0
-from tidegate.journal.body import Objects
-from tidegate.journal.evidence_bodies import Reviewed
-from tidegate.journal.success_tally import SuccessTally, gather
-from tidegate.values.verdict import Verdict
+from tidegate.journal.success_tally import SuccessTally, tally_review
 
 PLAN = {
     "success": [{"kind": "throughout", "text": "t", "metric": "errors", "below": "2%", "events": 100}],
@@ -18,8 +15,7 @@ def kept(*lines: tuple[float | None, float | None]) -> SuccessTally:
     """After reviews with these values and counts."""
     found: dict[int, SuccessTally] = {}
     for value, n in lines:
-        metrics: Objects = [{"name": "errors", "value": value, "n": n}]
-        gather(found, PLAN, T0, Reviewed(1, 60.0, True, Verdict.PASS, findings=[], metrics=metrics, raw={}))
+        tally_review(found, PLAN, T0, 1, {"errors": {"name": "errors", "value": value, "n": n}})
     return found[1]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tidegate.builders import MINUTE, T0, plan_of
-from tidegate.criteria.trend import Bucketed, bucketed, judge_trend
+from tidegate.criteria.metrics.trend import Bucketed, bucketed, judge_trend
 from tidegate.plan.pace import Pace, Timing
 from tidegate.statistics.mann_kendall import p_rising, sen_slope
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.tidegate.builders import ANN, BOB, PLAN, TIMING, Journal, in_post_rollout, in_wave, plan_of
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.notices.upkeep_due import due_tasks, open_tasks, tasks_json
+from tidegate.plan.fields.upkeep import UpkeepItem, Work
 from tidegate.plan.pace import DAY, Pace, Timing
-from tidegate.plan.upkeep import UpkeepItem, Work
 from tidegate.reports.thresholds import threshold_finding, threshold_review, thresholds_markdown
 from tidegate.values.verdict import Verdict
 

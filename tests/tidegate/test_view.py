@@ -17,14 +17,16 @@ from tests.tidegate.builders import (
     in_post_rollout,
     in_wave,
     opened,
+    plan_of,
 )
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Limit, Metric
+from tidegate.plan.pace import Timing
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.values.verdict import Verdict
-from tidegate.views.course import MOST_POINTS, Course, Point, follow
+from tidegate.views.course import MOST_POINTS, Course, Point, follow_course
 from tidegate.views.health import Tone
 from tidegate.views.metrics import metric_view
 from tidegate.views.view import RolloutView, rollout_view
@@ -32,7 +34,7 @@ from tidegate.views.view import RolloutView, rollout_view
 
 def view(journal: Journal, after: timedelta = timedelta(0)) -> RolloutView:
     """The page `after` the newest entry."""
-    return rollout_view(journal.plan, journal.state, TIMING, journal.now + after, follow(journal.entries))
+    return rollout_view(journal.plan, journal.state, TIMING, journal.now + after, follow_course(journal.entries))
 
 
 def line(name: str, value: float | None, level: str = "on target") -> dict[str, Any]:
@@ -90,7 +92,7 @@ STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
         (f"held: {cause}", hold(cause.value), timedelta(0), "HELD", Tone.WARN)
         for cause in sorted(STOPS_SOAK - {HoldCause.LEGACY})
     ),
-    ("blind", lambda: review(in_wave()).extend((Kind.BLINDED, {})), timedelta(0), "WITHOUT SIGHT", Tone.WARN),
+    ("no data", lambda: review(in_wave()).extend((Kind.NO_DATA_STARTED, {})), timedelta(0), "NO DATA", Tone.WARN),
     ("afterwards", in_post_rollout, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),
     ("rolling back", rolled_back, timedelta(0), "ROLLING BACK", Tone.BAD),
     (
@@ -129,6 +131,14 @@ def test_a_review_of_the_wave_before_says_nothing_of_this_one() -> None:
     exposure = PLAN.exposure_at(2).to_json()
     journal.extend((Kind.RAISING, {"wave": 2, "exposure": exposure}), (Kind.RAISED, {"wave": 2, "exposure": exposure}))
     assert view(journal).status.word == "NOT REVIEWED YET"
+
+
+def test_all_of_an_audience_is_not_told_as_all() -> None:
+    plan = plan_of({"waves.0.percent": "100%"})
+    assert not plan.exposure_at(1).is_everybody
+    journal = in_wave(plan=plan)
+    seen = rollout_view(plan, journal.state, Timing(plan, TIMING.pace), journal.now, follow_course(journal.entries))
+    assert seen.wave_words == f"1 of 2 (100% of {plan.waves[0].audience})"
 
 
 def test_the_box_of_the_reference_plan() -> None:
@@ -187,10 +197,10 @@ def test_what_no_review_could_see_is_unknown_and_not_none() -> None:
     seen = view(in_wave())
     assert (seen.incidents, seen.alerts) == (None, None)
     assert (seen.incidents_words, seen.alerts_words) == ("unknown (no review yet)", "unknown (no review yet)")
-    blind = review(
+    no_data = review(
         review(in_wave(), line("errors", 11.0, "critical")), line("errors", None, "no data"), verdict="ERROR"
     )
-    seen = view(blind)
+    seen = view(no_data)
     assert (seen.incidents, seen.incidents_words) == (None, "unknown (the newest review had no data)")
     assert (seen.alerts, seen.to_json()["alerts"]) == (None, None)
 
@@ -289,9 +299,9 @@ def test_following_in_pieces_is_following_at_once() -> None:
     journal = review(review(in_wave(), line("errors", 1.8)), line("errors", 1.3)).extend((Kind.HELD, {}))
     course = Course()
     for entry in journal.entries:
-        follow([entry], course)
-    follow(journal.entries, course)
-    assert course == follow(journal.entries)
+        follow_course([entry], course)
+    follow_course(journal.entries, course)
+    assert course == follow_course(journal.entries)
 
 
 def test_a_long_course_stays_small_and_keeps_its_breaches() -> None:
@@ -299,7 +309,7 @@ def test_a_long_course_stays_small_and_keeps_its_breaches() -> None:
     for number in range(MOST_POINTS * 3):
         level, value = ("critical", 12.0) if number == 7 else ("on target", 1.0)
         review(journal, line("errors", value, level))
-    course = follow(journal.entries)
+    course = follow_course(journal.entries)
     assert len(course.points["errors"]) <= MOST_POINTS
     assert any(point.level == "critical" for point in course.points["errors"])
     assert course.points["errors"][-1].at == journal.now
@@ -311,3 +321,20 @@ def test_as_plain_data() -> None:
     assert body["metrics"][0]["points"][0]["value"] == 1.0
     assert body["at"].startswith("2026-")
     assert Verdict.PASS.value == "PASS"
+
+
+def test_an_issue_says_since_when_it_is_over_until_the_next_one() -> None:
+    journal = review(in_wave(), verdict="INCONCLUSIVE", healthy=False)
+    assert view(journal).issue_over_at is None
+    review(journal)
+    over = journal.now
+    review(journal)
+    assert view(journal).issue_over_at == over, "the first review that passed"
+    assert view(journal).last_issue is not None
+    review(journal, verdict="FAIL", healthy=False)
+    assert view(journal).issue_over_at is None
+
+
+def test_a_rollback_is_never_over() -> None:
+    journal = review(in_wave()).extend((Kind.ROLLING_BACK, {}))
+    assert view(review(journal)).issue_over_at is None

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from tests.tidegate.builders import ANN, in_post_rollout, in_wave, plan_of
-from tidegate.journal.entries import Kind
-from tidegate.pages.wave_outcome import WaveOutcome, rollback_words, wave_name, wave_outcome, where
+from tidegate.journal.kinds import Kind
+from tidegate.pages.wave_outcome import WaveOutcome, rollback_words, wave_name, wave_outcome, where_in_plan
 
 PLAN = plan_of()
 
@@ -59,5 +59,5 @@ def test_a_wave_that_another_process_guards_is_not_green() -> None:
 
 
 def test_where_says_before_in_and_after_the_waves() -> None:
-    assert where(PLAN, in_wave().state) == "in Wave 1: First at 10%"
-    assert where(PLAN, in_post_rollout().state) == "in the post-rollout monitoring"
+    assert where_in_plan(PLAN, in_wave().state) == "in Wave 1: First at 10%"
+    assert where_in_plan(PLAN, in_post_rollout().state) == "in the post-rollout monitoring"

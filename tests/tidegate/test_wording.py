@@ -29,9 +29,10 @@ from tests.tidegate.builders import (
     reviews,
 )
 from tests.tidegate.test_step_back import lower
-from tidegate.criteria.metric_levels import metric_line
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.criteria.metrics.metric_levels import metric_line
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import RolloutState
 from tidegate.journal.success_tally import SuccessTally
 from tidegate.notices import texts as wording
 from tidegate.notices.notice import Loudness, Notice
@@ -41,6 +42,7 @@ from tidegate.pages import tables as table_words
 from tidegate.pages.progress_page import progress_page, wave_status
 from tidegate.rollout.decision import Advance, Continue, Finish, Hold, Judged, RollBack
 from tidegate.values.samples import Sample
+from tidegate.values.units import seconds_between
 from tidegate.values.verdict import Verdict
 
 NASTY = (
@@ -83,7 +85,7 @@ def test_a_line_holds_no_tag_and_no_second_line(written: str) -> None:
 
 
 def test_comparisons_stay_readable() -> None:
-    assert table_words.table_row("starved when < 1%", "> 10%") == "| starved when < 1% | > 10% |"
+    assert table_words.table_row("too little when < 1%", "> 10%") == "| too little when < 1% | > 10% |"
 
 
 def tables(page: str) -> list[list[str]]:
@@ -256,7 +258,7 @@ def test_after_the_last_wave_no_notice_counts_on() -> None:
     for state, where in ((in_wave(2, plan).state, "wave 2"), (in_post_rollout(plan).state, "the post-rollout days")):
         assert f" in {where} of small-1;" in broken_throughout(plan, state, 1, kept).body
     told = evidence_holds(plan, in_post_rollout(plan).state, finding(Verdict.FAIL))
-    assert told.title == "new-path is held by evidence in Post-rollout (25% of all)"
+    assert told.title.startswith("new-path: Post-rollout (25% of all) on hold by a statistical test: ")
 
 
 def test_only_what_raised_nothing_is_called_not_started() -> None:
@@ -321,7 +323,7 @@ def test_what_was_never_rolled_back_is_not_proven() -> None:
 
 
 def test_a_missing_end_is_told_as_such() -> None:
-    assert table_words.seconds_between(T0, None) == table_words.seconds_between(None, T0) == "?"
+    assert seconds_between(T0, None) == seconds_between(None, T0) == "?"
 
 
 # Progress

@@ -10,12 +10,12 @@ from engine.rollout.session import OpenRollout, utc_now
 
 
 def main() -> None:
-    """Look at every guard's beat."""
+    """Say that it is here, and look once a second."""
     run = OpenRollout(read_kit(kit_path()), sys.argv[1])
+    print("here", flush=True)
     run.wait_for_claim()
     while True:
         evaluate(run, utc_now(), review=False)
-        print("looked", flush=True)
         threading.Event().wait(1)
 
 

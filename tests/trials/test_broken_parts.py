@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from console.home import kit_path
-from engine.rollback.journal_fallback import merge_spill, spill_path
+from engine.rollback.journal_fallback import fallback_path, merge_fallback
 from engine.rollout.session import OpenRollout
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import Bench, bench, rehearsal, tidy, with_only
@@ -88,8 +88,8 @@ def test_nobody_takes_the_new_path_whatever_is_broken(bench: Bench, broken: str,
     assert done.returncode == code, done.stdout + done.stderr
     back = OpenRollout(bench.via, run.rollout)
     if broken == "journal":
-        assert spill_path().stat().st_size > 0
-        assert merge_spill(back) == 2
+        assert fallback_path().stat().st_size > 0
+        assert merge_fallback(back) == 2
     assert back.state.rollback is not None
     assert back.state.rollback.reason == f"{broken} is broken"
     assert bool(back.state.rollback.proven) is proven

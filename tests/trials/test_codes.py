@@ -29,8 +29,9 @@ from tidegate.gates.approval import asked_people
 from tidegate.gates.binding import given_for
 from tidegate.gates.codes import STEP
 from tidegate.gates.statements import field_name, statements
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import GateRecord, HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import GateRecord, Phase
 from tidegate.plan.loading.loader import load_plan
 from tidegate.values.exposure import ZERO
 
@@ -170,10 +171,10 @@ def _passed(form: Form, run: OpenRollout, gate: GateRecord, code: Callable[[date
 
         def ruled(asked: int = gate.attempt) -> bool:
             now = run.refresh().gate
-            return run.state.approved_wave == 1 or (now is not None and now.attempt > asked)
+            return run.state.votes.approved_wave == 1 or (now is not None and now.attempt > asked)
 
         wait_for(ruled, 120, f"attempt {gate.attempt} is ruled on")
-        if run.state.approved_wave == 1:
+        if run.state.votes.approved_wave == 1:
             return
         gate = form.waits(gate.attempt + 1)
         assert "worse than when you were asked" in gate.refusal
@@ -226,7 +227,7 @@ def _no_code_anywhere(via: OpenConnections, run: OpenRollout, used: list[str]) -
     """No entry has a code, nor has any log."""
     for entry in via.journal.entries(run.rollout):
         if entry.kind in (Kind.ANSWERED, Kind.ORDERED, Kind.GATE_DECIDED, Kind.GATE_OPENED):
-            text = json.dumps(entry.body["answer"] if entry.kind is Kind.ANSWERED else {**entry.body, "proof": None})
+            text = json.dumps(entry.json["answer"] if entry.kind is Kind.ANSWERED else {**entry.json, "proof": None})
             assert not any(f'"{code}"' in text or f" {code}" in text for code in used), text
     for log in (home() / "logs").glob("worker-*.log"):
         assert not any(f"'code': '{code}'" in log.read_text(errors="replace") for code in used)

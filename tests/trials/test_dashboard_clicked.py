@@ -24,13 +24,14 @@ from engine.gates.totp_seeds import add_approver, approvers_path, read_seeds
 from engine.rollout.session import OpenRollout, utc_now
 from tests.console.dashboards import served
 from tests.console.prefect_stand_in import StandIn, prefect_stand_in, resumes
-from tests.e2e.test_browser import FLAGS
+from tests.e2e.conftest import FLAGS
 from tests.e2e.waiting import wait_for
 from tests.tidegate import recount
 from tests.triggers.conftest import APPROVER, Bench, bench, guard, rehearsal
 from tidegate.gates.approval import Answer
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.plan.model import Approvals
 from tidegate.values.exposure import ZERO
 
@@ -175,7 +176,9 @@ def check_that_only_the_page_may_order(page: Page, address: str, **form: str) ->
 def say_go(page: Page, person: str, code: str, *, state: bool = True, shot: str = "") -> None:
     """Answer the gate as an approver, with a code, making every statement or none."""
     gate = page.locator("#order-answer")
-    gate.locator("summary").first.click()
+    # What a refused answer said is kept, in a form that is still open.
+    if gate.get_attribute("open") is None:
+        gate.locator("summary").first.click()
     gate.get_by_label("Go: begin this wave").check()
     for box in gate.locator("input[type=checkbox]").all():
         box.set_checked(state)
@@ -185,31 +188,31 @@ def say_go(page: Page, person: str, code: str, *, state: bool = True, shot: str 
     if shot:
         picture(page, shot, "#order-answer")
     gate.get_by_role("button", name="Answer the gate").click()
-    expect(page.locator("#told")).to_be_visible()
+    expect(page.locator("#outcome")).to_be_visible()
 
 
 def check_refusal(page: Page, seen: OpenRollout, why: str) -> None:
     """The page says why, in what it tells and in the form, and the gate waits for the next answer."""
-    expect(page.locator("#told")).to_contain_text(f"Refused: {why}")
+    expect(page.locator("#outcome")).to_contain_text(f"Refused: {why}")
     expect(page.locator("#order-answer")).to_contain_text(f"The last answer was refused: {why}")
-    assert (seen.refresh().phase, seen.state.approved_wave) == (Phase.GATE, 1)
+    assert (seen.refresh().phase, seen.state.votes.approved_wave) == (Phase.GATE, 1)
 
 
 def hold_and_go_on(page: Page, seen: OpenRollout) -> None:
     """Anybody pauses; only an approver with a right code lets it go on."""
     order(page, "PAUSE", "PAUSE now", "Ann on call", reason="a look at the logs")
-    expect(page.locator("#told")).to_contain_text("Held")
+    expect(page.locator("#outcome")).to_contain_text("Held")
     assert HoldCause.OPERATOR in seen.refresh().holds
     expect(page.locator("#live .status").first).to_contain_text("HELD")
     picture(page, "dashboard-held")
     order(page, "CONTINUE", "CONTINUE", "stranger@company.com", code="123456")
-    expect(page.locator("#told")).to_contain_text("may not resume")
+    expect(page.locator("#outcome")).to_contain_text("may not resume")
     order(page, "CONTINUE", "CONTINUE", APPROVER, code=wrong_code(APPROVER))
-    expect(page.locator("#told")).to_contain_text("was wrong or too old")
+    expect(page.locator("#outcome")).to_contain_text("was wrong or too old")
     assert HoldCause.OPERATOR in seen.refresh().holds
     order(page, "CONTINUE", "CONTINUE", APPROVER, code=code_of(APPROVER), reason="nothing found")
-    expect(page.locator("#told")).to_contain_text("Resumed")
-    assert seen.refresh().holds == {}
+    expect(page.locator("#outcome")).to_contain_text("Resumed")
+    assert HoldCause.OPERATOR not in seen.refresh().holds
 
 
 def answer_the_gate(page: Page, run: OpenRollout, seen: OpenRollout, address: str) -> None:
@@ -219,23 +222,25 @@ def answer_the_gate(page: Page, run: OpenRollout, seen: OpenRollout, address: st
     check_that_only_the_page_may_order(page, f"{address}/answer", decision="go", wave="2", attempt="1")
     say_go(page, LEAD, wrong_code(LEAD), shot="dashboard-gate")
     check_refusal(page, seen, f"the code of {LEAD} was wrong or too old")
-    picture(page, "dashboard-refused", "#told")
+    picture(page, "dashboard-refused", "#outcome")
     used = code_of(LEAD)
     say_go(page, LEAD, used, state=False)
-    expect(page.locator("#told")).to_contain_text(f"Counted: 1 of 1 approvals ({LEAD}); ")
+    expect(page.locator("#outcome")).to_contain_text(
+        f"Counted, and the wave does not begin yet: 1 of 1 approvals ({LEAD}); "
+    )
     for left in NOBODY_STATED:
-        expect(page.locator("#told")).to_contain_text(f"{left[0]} has not stated yet")
-        expect(page.locator("#told")).to_contain_text(left[1])
-    assert (seen.refresh().phase, seen.state.approved_wave) == (Phase.GATE, 1)
+        expect(page.locator("#outcome")).to_contain_text(f"{left[0]} has not stated yet")
+        expect(page.locator("#outcome")).to_contain_text(left[1])
+    assert (seen.refresh().phase, seen.state.votes.approved_wave) == (Phase.GATE, 1)
     say_go(page, LEAD, used)
     check_refusal(page, seen, f"the code of {LEAD} was used already")
     # Who states everything passes the gate, to which both have said go.
     say_go(page, APPROVER, code_of(APPROVER))
-    expect(page.locator("#told")).to_contain_text(f"Go: go by {APPROVER}, {LEAD}")
-    answers = [e.body for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.ANSWERED]
+    expect(page.locator("#outcome")).to_contain_text(f"Go: go by {APPROVER}, {LEAD}")
+    answers = [e.json for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.ANSWERED]
     assert [bool(answer["proof"]["problem"]) for answer in answers] == [True, False, True, False]
     assert (answers[-1]["answer"]["decision"], answers[-1]["answer"]["approver"]) == ("go", APPROVER)
-    assert seen.refresh().approved_wave == 2
+    assert seen.refresh().votes.approved_wave == 2
 
 
 def told(*arguments: str) -> str:
@@ -299,7 +304,7 @@ def test_the_dashboard_is_driven_through_a_rehearsal(bench: Bench, page: Page, p
         answer_the_gate(page, run, seen, address)
 
         order(page, "ROLLBACK", "ROLLBACK now", "Ann on call", reason="customers call")
-        expect(page.locator("#told")).to_contain_text("is at zero")
+        expect(page.locator("#outcome")).to_contain_text("is at zero")
         assert bench.via.flags.read(run.flag).exposure == ZERO
         wait_for(lambda: seen.refresh().phase is Phase.ROLLED_BACK, 60, "the rollback is proven")
         expect(page.locator("#live .status").first).to_contain_text("ROLLED BACK")

@@ -21,7 +21,7 @@ from tests.flows.live_metrics import write_ahead
 from tests.tidegate.builders import ANN
 from tests.trials.walker import NAME, connections_of, plan
 from tidegate.gates.approval import Answer, Choice
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
@@ -99,7 +99,7 @@ def walkers(tmp_path: Path, healthy: PrometheusServer) -> Iterator[Walkers]:
     walking.end()
 
 
-def turned_back_at(walkers: Walkers, step: int | str) -> str:
+def rolled_back_at(walkers: Walkers, step: int | str) -> str:
     """Order a rollback while the rollout's process stands at this step; returns the step's name, or empty."""
     found = walkers.stopped_at(step)
     if found is None:
@@ -114,7 +114,7 @@ def turned_back_at(walkers: Walkers, step: int | str) -> str:
     watcher = NeverAgain(via, run.flag)
     watcher.start()
     # An approval that comes late: given after the order, by an approver.
-    attempts = max(run.state.gate_attempts.items(), default=(1, 1))
+    attempts = max(run.state.votes.attempts.items(), default=(1, 1))
     go = Answer(Choice.GO, ANN, "late", None, frozenset())
     assert not give_answer(run, attempts[0], attempts[1], go, "late"), where
     os.kill(pid, signal.SIGCONT)
@@ -143,12 +143,12 @@ def test_a_rollback_at_every_step_leaves_exposure_at_zero_for_good(walkers: Walk
     names: list[str] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for first in range(1, MOST, AT_ONCE):
-            batch = list(pool.map(lambda step: turned_back_at(walkers, step), range(first, first + AT_ONCE)))
+            batch = list(pool.map(lambda step: rolled_back_at(walkers, step), range(first, first + AT_ONCE)))
             names += [name for name in batch if name]
             if not any(batch):
                 break
         # How often a process looks before the end is not the same for each: the last steps are met by their names.
-        names += pool.map(lambda name: turned_back_at(walkers, name), LAST)
+        names += pool.map(lambda name: rolled_back_at(walkers, name), LAST)
     assert set(names) >= EVERY_KIND, EVERY_KIND - set(names)
     waves = len(plan().waves)
     assert names.count("flag write") >= waves, names

@@ -12,7 +12,7 @@ import yaml
 
 from blocks.kit import read_kit, write_kit
 from console.home import kit_path
-from demo.flag import write_initial_flag
+from demo.batch_patches.flag import write_initial_flag
 from demo.processes import free_ports, start_process, stop_processes, wait_ready
 from demo.provision import find_prometheus
 from demo.stack import start_parts
@@ -21,7 +21,7 @@ from tests.blocks.servers import running_nginx
 from tests.e2e.waiting import wait_for
 from tests.trials.flag_api import FlagApi, flag_api
 from tests.triggers.conftest import DAY, Bench, bench_of, rehearsal, with_only
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.values.exposure import ZERO
 
 MINUTE = 60.0
@@ -107,7 +107,7 @@ def test_the_load_balancer_takes_everybody_back_while_the_flag_api_answers_503(
     back = OpenRollout(bench.via, run.rollout)
     assert back.state.rollback is not None
     assert back.state.rollback.proven
-    done = {e.body["step"]: e.body["outcome"] for e in bench.via.journal.entries(run.rollout) if e.kind is Kind.STEP}
+    done = {e.json["step"]: e.json["outcome"] for e in bench.via.journal.entries(run.rollout) if e.kind is Kind.STEP}
     assert done == {
         "load_balancer": "done",
         "stop_service": "done",

@@ -20,8 +20,9 @@ from tests.e2e.conftest import begin, messages, reach
 from tests.e2e.test_kill import carriers, credited_once, reviews
 from tests.e2e.test_rollout import approve, tidegate
 from tests.e2e.waiting import wait_for
-from tidegate.journal.entries import Kind
-from tidegate.journal.state import HoldCause, Phase
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.kinds import Kind
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 
 
@@ -36,7 +37,7 @@ def post(stack: Stack, path: str, body: dict[str, object]) -> httpx.Response:
 
 
 def raised(run: OpenRollout) -> list[int]:
-    return [e.body["wave"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.RAISED]
+    return [e.json["wave"] for e in run.connections.journal.entries(run.rollout) if e.kind is Kind.RAISED]
 
 
 def holder(run: OpenRollout) -> int:

@@ -20,7 +20,7 @@ from demo.stack import Parts
 from engine.rollout.session import OpenRollout
 from tests.e2e.waiting import wait_for
 from tests.triggers.conftest import Bench, bench, guard, rehearsal, tidy, with_only
-from tidegate.journal.entries import Kind
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.model import Lease, Plan
 from tidegate.values.exposure import ZERO
@@ -50,8 +50,12 @@ def ends_within_the_lease(killed: float, routed: Callable[[], float]) -> None:
 @pytest.mark.timeout(240)
 def test_with_every_process_killed_the_exposure_ends_within_the_lease(bench: Bench) -> None:
     run = bench.in_wave(2, leased(), day=timedelta(minutes=10))
-    run.release_claim()
     with subprocess.Popen([sys.executable, "-m", "tests.trials.guard", run.rollout], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        # A lease is shorter than a process may take to start.
+        wait_for(lambda: guard(run) and process.stdout and process.stdout.read(), 60, "the guard's process is there")
+        run.release_claim()
         # It lives, and so does the exposure, for longer than one lease.
         wait_for(lambda: _renewals(run) >= 3, 60, "the lease is renewed three times")
         before = bench.routed()

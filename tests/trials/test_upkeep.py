@@ -10,13 +10,13 @@ from blocks.connections import OpenConnections
 from console.local_stack.stack import Stack
 from engine.notices.report_files import reports_folder
 from engine.rollout.open import open_rollout, plan_below
+from engine.rollout.plans_folder import BUILT_IN as PLANS
 from engine.rollout.session import OpenRollout
-from engine.rollout.start_or_resume import PLANS
 from tests.e2e.conftest import messages
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
-from tidegate.plan.upkeep import Work
+from tidegate.plan.fields.upkeep import Work
 
 
 def released(via: OpenConnections) -> OpenRollout:
@@ -49,7 +49,7 @@ def test_the_upkeep_deployment_has_its_schedules_and_each_work_leaves_something_
     for work in ("people", "thresholds", "costs", "security", "drill"):
         done = run_deployment("upkeep/upkeep", parameters={"work": work}, timeout=60, poll_interval=1, as_subflow=False)
         states[work] = done.state
-    told = [e.body for e in via.journal.entries(run.rollout) if e.kind is Kind.UPKEPT]
+    told = [e.json for e in via.journal.entries(run.rollout) if e.kind is Kind.UPKEPT]
     assert [body["work"] for body in told] == ["thresholds", "costs", "security", "drill"], states
     assert {body["work"]: body["verdict"] for body in told if body["work"] in ("security", "drill")} == {
         "security": "PASS",

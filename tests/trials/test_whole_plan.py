@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blocks.connections import OpenConnections
-from blocks.flags.flagd_file import FlagdFile
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from blocks.prometheus.block import Prometheus
 from engine.measuring.measure import entry_findings, measure_rollout
@@ -20,8 +20,8 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.console.measurable import measurable
 from tests.permits import put
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.model import Plan
 from tidegate.rollout.decision import Continue
@@ -107,6 +107,7 @@ def _write(server: PrometheusServer, start: datetime) -> None:
             totals[key] = totals.get(key, 0.0) + requests_of_path * CPU[path]
             put(at, totals[key], "cpu_seconds_total", path=path)
             put(at, 0.0, "invariant_violations_total", path=path)
+            put(at, 1.0, "build_info", path=path, version="1.0")
             nan = path == "new" and NAN <= after < NAN + HOUR / 6
             grown = 20 * (wave + 1) if path == "new" else 60
             memory = 1e6 * (100 + grown / 4 + 10 * math.sin(2 * math.pi * after / DAY))
@@ -164,12 +165,12 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
     run.append(body_from_json(Kind.PREFLIGHT, {"verdict": "PASS", "findings": []}), start - HOUR)
     assert next_step(run.state) == MeasureBaseline()
     measure_baseline(run, start)
-    baseline = run.state.references[0]
-    assert {name for name, found in baseline["metrics"].items() if found["value"] is None} == set()
-    assert baseline["metrics"]["error_rate"]["value"] == pytest.approx(0.5, abs=0.01)
-    assert baseline["metrics"]["error_rate"]["raw"]["whole"] > 1_000_000
-    assert baseline["metrics"]["cpu_usage"]["value"] == pytest.approx(3, rel=0.01)
-    assert baseline["metrics"]["memory"]["value"] == pytest.approx(115, rel=0.01)
+    baseline = run.state.evidence.references[0]
+    assert {name for name, found in baseline.metrics.items() if found["value"] is None} == set()
+    assert baseline.metrics["error_rate"]["value"] == pytest.approx(0.5, abs=0.01)
+    assert baseline.metrics["error_rate"]["raw"]["whole"] > 1_000_000
+    assert baseline.metrics["cpu_usage"]["value"] == pytest.approx(3, rel=0.01)
+    assert baseline.metrics["memory"]["value"] == pytest.approx(115, rel=0.01)
 
     for wave, (begins, lasts) in enumerate(zip(BEGINS, [*LASTS, 13.9 * DAY], strict=True), start=1):
         raised = start + begins
@@ -187,8 +188,8 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
         if wave <= 4:
             measure_wave(run, wave, raised + lasts)
             run.append(body_from_json(Kind.SOAKED, {"wave": wave}), raised + lasts)
-            summary = run.state.references[wave]
-            assert summary["metrics"]["error_rate"]["value"] == pytest.approx(0.5, abs=0.05)
+            summary = run.state.evidence.references[wave]
+            assert summary.metrics["error_rate"]["value"] == pytest.approx(0.5, abs=0.05)
         if wave < 4:
             entered = entry_findings(run, wave + 1, start + BEGINS[wave])
             bad = tuple(f for f in entered if f.verdict not in FINE)
@@ -239,10 +240,12 @@ def test_an_unreachable_prometheus_makes_a_reference_without_values(
         own, whole.plan, "whole-3", started_by=WHO, pace=None, auto_approve=False, connection_set="default"
     )
     measure_baseline(run, start)
-    assert {found["reason"] for found in run.state.references[0]["metrics"].values()} == {"unreachable"}
+    assert {found["reason"] for found in run.state.evidence.references[0].metrics.values()} == {"unreachable"}
     sequence = run.state.sequence
     measure_baseline(run, start)
     assert run.refresh().sequence == sequence
     _raise(run, 1, start)
     during = measure_rollout(run, start + HOUR).judged
-    assert not any(f.verdict is Verdict.PASS for f in (*during.during, *during.triggers) if f.criterion != "starved")
+    assert not any(
+        f.verdict is Verdict.PASS for f in (*during.during, *during.triggers) if f.criterion != "no_canary_traffic"
+    )

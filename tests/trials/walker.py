@@ -26,14 +26,14 @@ import tasks.monitor_wave
 import tasks.prove_rollback
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import Fenced
-from blocks.flags import flagd_writer
+from blocks.flags.flagd import flagd_writer
 from engine.rollout.evaluation import evaluate, review_due
 from engine.rollout.open import open_rollout
-from engine.rollout.session import OpenRollout, settle, utc_now
+from engine.rollout.session import OpenRollout, await_winner, utc_now
 from flows.rollout import rollout
 from tests.tidegate.builders import ANN, STARTER, plan_of
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
 
 NAME = "walk-1"
@@ -60,7 +60,7 @@ def plan() -> Plan:
             "waves": waves,
             "post_rollout": afterwards,
             "rollback": {"proof": proof},
-            "max_blind": "10m",
+            "no_data_budget": "10m",
         }
     )
 
@@ -111,7 +111,7 @@ def _watched(steps: Steps) -> None:
 
 _TASKS: dict[Any, tuple[str, ...]] = {
     flows.waves: ("verify_entry_criteria", "scale_flag", "monitor_wave", "go_no_go", "notify_wave"),
-    flows.gate: ("decide_answer",),
+    flows.gate: ("decide_gate_answer",),
     tasks.monitor_wave: ("review_wave",),
     tasks.prove_rollback: ("prove_rollback",),
 }
@@ -159,7 +159,7 @@ def walk(folder: Path, prometheus: str, stop_at: str) -> None:
         try:
             evaluate(guarded, now, review=review_due(guarded, now))
         except Fenced:
-            settle(guarded)
+            await_winner(guarded)
         threading.Event().wait(0.2)
     guarded.release_claim()
     steps.step("the end")

@@ -26,8 +26,9 @@ from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from tests.e2e.waiting import wait_for
 from tests.permits import raise_without_evidence
-from tidegate.journal.bodies import body_from_json
-from tidegate.journal.entries import Kind
+from tidegate.criteria.comparisons.comparison import CountedCriterion
+from tidegate.journal.bodies.body_registry import body_from_json
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Approvals, Plan, When
@@ -120,8 +121,9 @@ def bench_of(home: Path, parts: Parts) -> Iterator[Bench]:
         stop_parts(parts)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The demo's parts, for one module's tests: what went on beside the next one's would take its processor time."""
     home = tmp_path_factory.mktemp("triggers")
     parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=DAY.total_seconds())
     with bench_of(home, parts) as opened:
@@ -165,12 +167,12 @@ def with_only(plan: Plan, wave: int, text: str) -> Plan:
 
 
 def triggers(plan: Plan) -> list[tuple[int, str]]:
-    """Every trigger of the waves that decides, as (wave, text)."""
+    """Every trigger that the release plan itself names, as (wave, text); comparisons are beside them."""
     return [
         (number, criterion.text)
         for number, step in enumerate(steps(plan)[:-1], start=1)
         for criterion in step.criteria
-        if When.TRIGGER in criterion.when and not criterion.dry_run
+        if When.TRIGGER in criterion.when and not isinstance(criterion, CountedCriterion)
     ]
 
 
@@ -195,11 +197,11 @@ def until_rolled_back(run: OpenRollout, seconds: float) -> None:
     """Look at the rollout's own beat until a look has rolled it back."""
     said: list[str] = []
 
-    def turned_back() -> bool:
+    def rolled_back() -> bool:
         said[:] = [f"{f.verdict}: {f.sentence}" for f in guard(run).seen.judged.triggers]
         return run.state.phase is Phase.ROLLING_BACK
 
     try:
-        wait_for(turned_back, seconds, f"{run.rollout} is rolled back")
+        wait_for(rolled_back, seconds, f"{run.rollout} is rolled back")
     except AssertionError as late:
         raise AssertionError(f"{late}; the triggers said last: {said}") from None

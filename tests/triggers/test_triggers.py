@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from demo.faults import BLUNT
+from demo.batch_patches.faults import BLUNT
 from engine.notices.delivery import deliver
 from engine.rollback.rollback import prove
 from tests.e2e.test_faults import WHY, WITH_PREFECT
@@ -64,7 +64,7 @@ def test_a_trigger_that_is_provoked_turns_the_rollout_back(bench: Bench, wave: i
 
 
 @pytest.mark.parametrize("fault", [kind for kind in BLUNT if kind not in WITH_PREFECT])
-def test_a_bad_release_is_turned_back_and_people_are_told(bench: Bench, fault: str) -> None:
+def test_a_bad_release_is_rolled_back_and_people_are_told(bench: Bench, fault: str) -> None:
     run = bench.in_wave(1, rehearsal())
     bench.fault(fault)
     until_rolled_back(run, 45)

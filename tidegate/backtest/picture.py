@@ -8,8 +8,8 @@ from tidegate.backtest.waves import PARTS
 from tidegate.views.svg import box, drawing, text
 
 _LEFT, _STRIP, _RIGHT, _ROW, _TOP = 360, 480, 330, 20, 66
-_NAMES = {"0": "well", "1": "unsure", "2": "blind", "3": "fired"}
-_LEGEND = (("well", "judged"), ("blind", "saw nothing"), ("fired", "fired on what was healthy"))
+_NAMES = {"0": "well", "1": "unsure", "2": "no-data", "3": "fired"}
+_LEGEND = (("well", "judged"), ("no-data", "saw nothing"), ("fired", "fired on what was healthy"))
 _MOST_WORDS = 46
 
 
@@ -28,7 +28,7 @@ def _parts(result: BacktestResult) -> Iterator[str]:
         x += 40 + 7 * len(words)
     y = float(_TOP)
     for wave in result.waves:
-        yield text(12, y + 13, f"{wave.title}: rolled back in {wave.turned_back.words}", "title")
+        yield text(12, y + 13, f"{wave.title}: rolled back in {wave.rolled_back.words}", "title")
         y += _ROW
         for row in (row for row in result.criteria if row.wave == wave.wave):
             yield from _row(row, y)
@@ -53,9 +53,9 @@ def _row(row: CriterionResult, y: float) -> Iterator[str]:
             yield box(_LEFT + place * part, y + (1 if tall else 4), width, _ROW - (2 if tall else 8), _NAMES[sign])
         place += count
     low, high = row.fired.interval
-    told = f"{row.fired.share:.1f}% ({low:.1f}-{high:.1f}), blind {row.blind:.1f}%"
+    caption = f"{row.fired.share:.1f}% ({low:.1f}-{high:.1f}), no data {row.no_data:.1f}%"
     late = "; ".join(
         f"x{f.factor:g}: {f.found}/{f.waves}" + (f" in {f.median_seconds / 60:.0f} min" if f.median_seconds else "")
         for f in row.found
     )
-    yield text(_LEFT + _STRIP + 8, y + 13, f"{told}{'; ' if late else ''}{late}")
+    yield text(_LEFT + _STRIP + 8, y + 13, f"{caption}{'; ' if late else ''}{late}")

@@ -1,26 +1,15 @@
 """What a back-test found, as figures that can be kept, compared and shown."""
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tidegate.backtest.compared_result import ComparedRollouts
+from tidegate.backtest.rates import Rate
 from tidegate.journal.entries import canonical
 from tidegate.plan.model import Plan
-
-_NORMAL_95 = 1.959964
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """The 95 % interval of a share seen in n independent trials (Wilson 1927, JASA 22, 209-212)."""
-    if n <= 0:
-        return 0.0, 1.0
-    z = _NORMAL_95
-    middle, width = share + z * z / 2 / n, z * math.sqrt(share * (1 - share) / n + z * z / 4 / n / n)
-    low, high = ((middle + sign * width) / (1 + z * z / n) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
 
 
 def criteria_hash(plan: Plan) -> str:
@@ -28,7 +17,16 @@ def criteria_hash(plan: Plan) -> str:
     body = plan.to_json()
     kept: dict[str, Any] = {
         name: body.get(name)
-        for name in ("audiences", "variants", "metrics", "baseline", "scrape_interval", "max_blind", "on_blind")
+        for name in (
+            "audiences",
+            "variants",
+            "metrics",
+            "baseline",
+            "scrape_interval",
+            "no_data_budget",
+            "on_no_data",
+            "comparisons",
+        )
     }
     waves: Any = body["waves"]
     kept["waves"] = [
@@ -37,44 +35,6 @@ def criteria_hash(plan: Plan) -> str:
         for wave in waves
     ]
     return hashlib.sha256(canonical(kept).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """In how many waves of the past something happened; the interval counts only waves that do not overlap."""
-
-    happened: int
-    waves: int
-    apart: int
-
-    @property
-    def share(self) -> float:
-        """Of all waves, in percent."""
-        return 100 * self.happened / self.waves if self.waves else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 %, in percent: waves that overlap tell the same story twice, and count once."""
-        low, high = wilson(self.share / 100, self.apart)
-        return 100 * low, 100 * high
-
-    @property
-    def words(self) -> str:
-        """`3 of 29 waves, 10.3% (3.6%-26.4%)`."""
-        low, high = self.interval
-        return f"{self.happened} of {self.waves} waves, {self.share:.1f}% ({low:.1f}%-{high:.1f}%)"
-
-    def to_json(self) -> dict[str, Any]:
-        """As recorded."""
-        low, high = self.interval
-        return {
-            "happened": self.happened,
-            "waves": self.waves,
-            "apart": self.apart,
-            "percent": round(self.share, 4),
-            "low": round(low, 4),
-            "high": round(high, 4),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +71,13 @@ class CriterionResult:
     dry_run: bool
     reason: str = ""  # why it was not replayed; such a line is never a pass
     fired: Rate | None = None
-    blind: float = 0.0  # shares of its looks, in percent
+    no_data: float = 0.0  # shares of its looks, in percent
     unsure: float = 0.0
     failed: float = 0.0
     fired_at: tuple[str, ...] = ()
     sentence: str = ""
     found: tuple[Found, ...] = ()
-    strip: str = ""  # the period in equal parts: 0 well, 1 unsure, 2 blind, 3 fired
+    strip: str = ""  # the period in equal parts: 0 well, 1 unsure, 2 no data, 3 fired
 
     @property
     def replayed(self) -> bool:
@@ -137,13 +97,13 @@ class WaveResult:
     wave: int
     title: str
     soak_seconds: float
-    turned_back: Rate
-    held_blind: int
+    rolled_back: Rate
+    held_without_data: int
     by: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As recorded."""
-        return asdict(self) | {"turned_back": self.turned_back.to_json(), "by": dict(self.by)}
+        return asdict(self) | {"rolled_back": self.rolled_back.to_json(), "by": dict(self.by)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +119,12 @@ class BacktestResult:
     waves: Sequence[WaveResult]
     criteria: Sequence[CriterionResult]
     left_out: Sequence[str] = ()
+    compared: ComparedRollouts | None = None  # whole rollouts, by the comparisons alone
 
     @property
     def worst(self) -> Rate:
         """Of the wave that would have been rolled back most often."""
-        return max((wave.turned_back for wave in self.waves), key=lambda rate: rate.share)
+        return max((wave.rolled_back for wave in self.waves), key=lambda rate: rate.share)
 
     def to_json(self) -> dict[str, Any]:
         """As recorded in the journal and printed for scripts."""
@@ -177,4 +138,5 @@ class BacktestResult:
             "waves": [wave.to_json() for wave in self.waves],
             "criteria": [line.to_json() for line in self.criteria],
             "left_out": list(self.left_out),
+            **({"compared": self.compared.to_json()} if self.compared is not None else {}),
         }

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.backtest.answers import Steps
-from tidegate.backtest.past import Asked, Grid, Past
-from tidegate.backtest.replay import Line, lines, unlisted
+from tidegate.backtest.compared_result import TWICE
+from tidegate.backtest.replay.backtest_data import BacktestData, Harm
+from tidegate.backtest.replay.past import Asked, Grid, Past
+from tidegate.backtest.replay.past_answers import Steps
+from tidegate.backtest.replay.replayed_lines import Line, lines, unlisted
 from tidegate.backtest.result import BacktestResult, criteria_hash
-from tidegate.backtest.scene import BacktestData, Harm
+from tidegate.backtest.rollouts import compared_rollouts
 from tidegate.backtest.waves import criterion_result, spans, tell, wave_result
 from tidegate.criteria.requests import AlertsNow
 from tidegate.plan.model import Plan
@@ -55,10 +57,10 @@ def course(
 ) -> BacktestPlan:
     """What will be asked and judged; raises ValueError for a period, a wave or a harm that cannot be tried."""
     timing = Timing(plan, Pace.of(start, plan.pace))
-    beat = look or max(timing.pace.real(LOOK), timedelta(seconds=1))
+    step = look or max(timing.pace.real(LOOK), timedelta(seconds=1))
     # Starts lie on looks, so that what is asked at a start is asked at a look, too.
-    between = beat * max(1, -(-(every or timing.pace.real(START)) // beat))
-    grid = Grid.over(start, end, beat)
+    between = step * max(1, -(-(every or timing.pace.real(START)) // step))
+    grid = Grid.over(start, end, step)
     chosen = tuple(waves) or tuple(range(1, len(plan.waves) + 1))
     for wave in chosen:
         if not 1 <= wave <= len(plan.waves):
@@ -67,11 +69,17 @@ def course(
             title, soak = plan.waves[wave - 1].title, timing.soak(wave)
             raise ValueError(f"--from and --to: found {end - start}, allowed is at least {soak} ({title}) and a start")
     for harm in harms:
-        if harm.metric not in plan.metrics:
-            raise ValueError(f"--inject: found {harm.metric!r}, allowed are {', '.join(plan.metrics)}")
-    steps = Steps(beat, between)
+        if harm.metric not in (known := _harmable(plan)):
+            raise ValueError(f"--inject: found {harm.metric!r}, allowed are {', '.join(known)}")
+    steps = Steps(step, between)
     asked = tuple(line for line in lines(plan, timing, steps) if line.wave in chosen)
     return BacktestPlan(plan, timing, grid, steps, chosen, tuple(harms), asked)
+
+
+def _harmable(plan: Plan) -> list[str]:
+    """Metrics, so many times as large; and compared histograms, whose durations are so many times as long."""
+    histograms = (name for wave in plan.waves for one in wave.criteria for name in one.histograms_judged)
+    return list(dict.fromkeys((*plan.metrics, *histograms)))
 
 
 def judge(
@@ -82,14 +90,16 @@ def judge(
     waves, criteria, done = [], [], 0
     for wave in what.waves:
         found = spans(what.grid, what.steps.start, what.timing.soak(wave))
-        told = []
+        replayed = []
         for line in _of(what.lines, wave):
             progress("judged", done, len(what.lines))
-            told.append(tell(line, scene, found, what.harms))
+            replayed.append(tell(line, scene, found, what.harms))
             done += 1
-        criteria += [criterion_result(one, scene, found) for one in told]
-        waves.append(wave_result(told, scene, wave, found))
+        criteria += [criterion_result(one, scene, found) for one in replayed]
+        waves.append(wave_result(replayed, scene, wave, found))
     progress("judged", done, len(what.lines))
+    factors = sorted({TWICE, *(harm.factor for harm in what.harms if harm.metric in what.plan.metrics)})
+    compared = compared_rollouts(what.lines, scene, what.waves, what.steps.start, factors)
     return BacktestResult(
         what.plan.name,
         what.plan.hash,
@@ -100,6 +110,7 @@ def judge(
         tuple(waves),
         tuple(criteria),
         tuple(unlisted(what.plan, what.timing)),
+        compared,
     )
 
 

@@ -1,4 +1,4 @@
-"""The waves of the past: sliding starts, each judged by every criterion, and decided as a tick would."""
+"""The waves of the past: sliding starts, each judged by every criterion, and decided as an evaluation would."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from tidegate.backtest.past import Grid
-from tidegate.backtest.replay import Line
-from tidegate.backtest.result import CriterionResult, Found, Rate, WaveResult
-from tidegate.backtest.scene import BacktestData, Harm
-from tidegate.backtest.seen import ReplayResult
-from tidegate.backtest.span import ReplayWindow
+from tidegate.backtest.rates import Rate
+from tidegate.backtest.replay.backtest_data import BacktestData, Harm
+from tidegate.backtest.replay.past import Grid
+from tidegate.backtest.replay.replay_result import ReplayResult
+from tidegate.backtest.replay.replay_window import ReplayWindow
+from tidegate.backtest.replay.replayed_lines import Line
+from tidegate.backtest.result import CriterionResult, Found, WaveResult
 from tidegate.journal.state import Phase, RolloutState, WaveRecord
 from tidegate.plan.model import When
 from tidegate.rollout.decision import Hold, Judged, RollBack, StepDown, decide
@@ -31,7 +32,7 @@ def spans(grid: Grid, every: timedelta, soak: timedelta) -> list[ReplayWindow]:
     return [span for span in found if span.last < grid.count]
 
 
-def apart(found: Sequence[ReplayWindow]) -> int:
+def count_apart(found: Sequence[ReplayWindow]) -> int:
     """How many of them there are that do not overlap."""
     count, until = 0, -1
     for span in found:
@@ -54,7 +55,7 @@ def tell(line: Line, scene: BacktestData, found: Sequence[ReplayWindow], harms: 
     replay = line.replay
     if replay is None:
         return CriterionReplay(line, (), {})
-    metrics = line.item.criterion.metrics_judged
+    metrics = (*line.item.criterion.metrics_judged, *line.item.criterion.histograms_judged)
     return CriterionReplay(
         line,
         tuple(replay.over(scene, span, None) for span in found),
@@ -62,29 +63,29 @@ def tell(line: Line, scene: BacktestData, found: Sequence[ReplayWindow], harms: 
     )
 
 
-def criterion_result(told: CriterionReplay, scene: BacktestData, found: Sequence[ReplayWindow]) -> CriterionResult:
+def criterion_result(replayed: CriterionReplay, scene: BacktestData, found: Sequence[ReplayWindow]) -> CriterionResult:
     """Its figures."""
-    line, criterion = told.line, told.line.item.criterion
+    line, criterion = replayed.line, replayed.line.item.criterion
     named = (line.wave, line.item.id, criterion.text, criterion.kind, line.when.value, criterion.dry_run)
     if line.replay is None:
         return CriterionResult(*named, reason=line.reason)
-    fired = [seen for seen in told.healthy if seen.fired_at is not None]
-    looked = sum(seen.looked for seen in told.healthy) or 1
+    fired = [seen for seen in replayed.healthy if seen.fired_at is not None]
+    looked = sum(seen.looked for seen in replayed.healthy) or 1
     return CriterionResult(
         *named,
-        fired=Rate(len(fired), len(found), apart(found)),
-        blind=100 * sum(seen.blind for seen in told.healthy) / looked,
-        unsure=100 * sum(seen.unsure for seen in told.healthy) / looked,
-        failed=100 * sum(seen.failed for seen in told.healthy) / looked,
+        fired=Rate(len(fired), len(found), count_apart(found)),
+        no_data=100 * sum(seen.no_data for seen in replayed.healthy) / looked,
+        unsure=100 * sum(seen.unsure for seen in replayed.healthy) / looked,
+        failed=100 * sum(seen.failed for seen in replayed.healthy) / looked,
         fired_at=tuple(dict.fromkeys(f"{s.fired_at:%Y-%m-%dT%H:%M:%SZ}" for s in fired))[:_EXAMPLES],
         sentence=fired[0].finding.sentence if fired and fired[0].finding is not None else "",
-        found=tuple(_delays(told, harm, seen, scene, found) for harm, seen in told.harmed.items()),
-        strip=_strip(told.healthy, scene.grid, found),
+        found=tuple(_delays(replayed, harm, seen, scene, found) for harm, seen in replayed.harmed.items()),
+        strip=_strip(replayed.healthy, scene.grid, found),
     )
 
 
 def _delays(
-    told: CriterionReplay,
+    replayed: CriterionReplay,
     harm: Harm,
     harmed: Sequence[ReplayResult],
     scene: BacktestData,
@@ -92,14 +93,14 @@ def _delays(
 ) -> Found:
     waves = [
         (seen.fired_at - scene.grid.at(span.raised)).total_seconds() if seen.fired_at is not None else None
-        for seen, span, before in zip(harmed, found, told.healthy, strict=True)
+        for seen, span, before in zip(harmed, found, replayed.healthy, strict=True)
         if before.fired_at is None
     ]
     late = [seconds for seconds in waves if seconds is not None]
     return Found(harm.metric, harm.factor, len(late), len(waves), median(late) if late else None)
 
 
-def _strip(told: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindow]) -> str:
+def _strip(replayed: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindow]) -> str:
     """What stood worst in each part of the period; parts that no wave covered are blank."""
     parts = [" "] * PARTS
     whole = (grid.end - grid.start).total_seconds() or 1.0
@@ -111,7 +112,7 @@ def _strip(told: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindo
         for number in range(part(first), part(last) + 1):
             parts[number] = max(parts[number], sign)
 
-    for seen, span in zip(told, found, strict=True):
+    for seen, span in zip(replayed, found, strict=True):
         mark(grid.at(span.first), grid.at(span.last), "0")
         for spell in seen.spells:
             mark(*spell, "2")
@@ -121,12 +122,12 @@ def _strip(told: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindo
 
 
 def wave_result(
-    told: Sequence[CriterionReplay], scene: BacktestData, wave: int, found: Sequence[ReplayWindow]
+    replayed: Sequence[CriterionReplay], scene: BacktestData, wave: int, found: Sequence[ReplayWindow]
 ) -> WaveResult:
-    """How often the wave would have been rolled back, or held without sight, as the plan's decisions stand."""
+    """How often the wave would have been rolled back, or held without data, as the plan's decisions stand."""
     by: Counter[str] = Counter()
     held = 0
-    counted = [one for one in told if one.line.replay is not None and not one.line.item.criterion.dry_run]
+    counted = [one for one in replayed if one.line.replay is not None and not one.line.item.criterion.dry_run]
     for number, span in enumerate(found):
         decisions = list(_decisions(counted, scene, wave, number, span))
         first = next((decision for _, decision in decisions if isinstance(decision, RollBack)), None)
@@ -134,25 +135,25 @@ def wave_result(
             by[first.criterion] += 1
         held += first is None and any(isinstance(decision, Hold | StepDown) for _, decision in decisions)
     step = scene.plan.waves[wave - 1]
-    rate = Rate(by.total(), len(found), apart(found))
+    rate = Rate(by.total(), len(found), count_apart(found))
     return WaveResult(wave, step.title, step.soak.total_seconds(), rate, held, dict(by.most_common()))
 
 
 def _decisions(
-    told: Sequence[CriterionReplay], scene: BacktestData, wave: int, number: int, span: ReplayWindow
+    replayed: Sequence[CriterionReplay], scene: BacktestData, wave: int, number: int, span: ReplayWindow
 ) -> Iterator[tuple[datetime, object]]:
-    """What the tick's own rule makes of each trigger that fired and of each long time without sight, in order."""
+    """What an evaluation's own rule makes of each trigger that fired and of each long time without data, in order."""
     raised = scene.grid.at(span.raised)
     moments: list[tuple[datetime, datetime | None, Finding]] = []
-    for one in told:
+    for one in replayed:
         seen, item = one.healthy[number], one.line.item
         if one.line.when is When.TRIGGER and seen.fired_at is not None and seen.finding is not None:
             moments.append((seen.fired_at, None, seen.finding))
         for since, until in seen.spells:
-            if until - since > scene.timing.max_blind:
+            if until - since > scene.timing.no_data_budget:
                 lost = Finding(item.id, item.criterion.text, Verdict.ERROR, "Nothing was measured.")
                 moments.append((until, since, lost))
-    for at, blind_since, finding in sorted(moments, key=lambda moment: moment[0]):
-        state = RolloutState(phase=Phase.WAVE, wave=wave, blind_since=blind_since)
+    for at, no_data_since, finding in sorted(moments, key=lambda moment: moment[0]):
+        state = RolloutState(phase=Phase.WAVE, wave=wave, no_data_since=no_data_since)
         state.waves[wave] = WaveRecord(wave, raised, raised)
         yield at, decide(state, Judged(at, (finding,), ()), scene.timing)

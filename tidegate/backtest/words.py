@@ -15,12 +15,15 @@ def _page(result: BacktestResult) -> Iterator[str]:
     yield f"# Back-test of {result.plan}"
     yield f"\n{result.start:%Y-%m-%d %H:%M} to {result.end:%Y-%m-%d %H:%M} UTC, a look each {result.look_seconds:g} s."
     yield "In brackets the 95 % interval (Wilson), for which waves that overlap count once."
-    for wave in result.waves:
-        yield f"\n## {wave.title}\n\nTurned back in {wave.turned_back.words}{_by(wave.by)}."
-        if wave.held_blind:
-            yield f"Held without sight in {wave.held_blind} more."
+    if result.compared is not None:
         yield ""
-        yield markdown_row("criterion", "decides", "fired", "blind", "unsure", "harm put in")
+        yield from result.compared.sentences
+    for wave in result.waves:
+        yield f"\n## {wave.title}\n\nRolled back in {wave.rolled_back.words}{_by(wave.by)}."
+        if wave.held_without_data:
+            yield f"Held without data in {wave.held_without_data} more."
+        yield ""
+        yield markdown_row("criterion", "decides", "fired", "no data", "unsure", "harm put in")
         yield markdown_row("---", "---", "---", "--:", "--:", "---")
         yield from (criterion_row(row) for row in result.criteria if row.wave == wave.wave)
     for words in result.left_out:
@@ -38,7 +41,7 @@ def criterion_row(row: CriterionResult) -> str:
 
 
 def cells(row: CriterionResult) -> tuple[str, str, str, str]:
-    """What happened, blind and unsure shares, and how soon harm was found."""
+    """What happened, the shares without data and unsure, and how soon harm was found."""
     if row.fired is None:
         return f"not replayed: {row.reason}", "", "", ""
-    return row.fired.words, f"{row.blind:.1f}%", f"{row.unsure:.1f}%", "; ".join(found.words for found in row.found)
+    return row.fired.words, f"{row.no_data:.1f}%", f"{row.unsure:.1f}%", "; ".join(found.words for found in row.found)

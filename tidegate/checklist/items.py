@@ -1,4 +1,4 @@
-"""The lines of a checklist and how each is proven; a closed set, told apart by `proof`."""
+"""The lines of a checklist and how each is proven; a closed set, distinguished by `proof`."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ from tidegate.checklist.deliverables import (
     ReviewsProof,
 )
 from tidegate.values.metrics import bound_problems
-from tidegate.values.model import Channel, Contradiction, FixedQuery, Name, Switch, Text, Whole
+from tidegate.values.model import Contradiction, FixedQuery, Name, Switch, Text, Whole
+from tidegate.values.names import Channel
 from tidegate.values.units import Bound, Percent, PositiveDuration, Unit
 
 __all__ = [
@@ -166,7 +167,7 @@ class BacktestProof(BaseProof):
         default="5%",  # type: ignore[assignment]  # read as it would be written
         description="In how many of the waves of the past any one trigger that decides may have fired.",
     )
-    blind_at_most: Percent = Field(
+    no_data_at_most: Percent = Field(
         default="5%",  # type: ignore[assignment]  # read as it would be written
         description="In how many of its looks such a trigger may have seen nothing.",
     )

@@ -129,7 +129,7 @@ def judge_http(item: HttpProof, status: int, body: bytes) -> Finding:
 def judge_prometheus(item: PrometheusProof, reading: Reading) -> Finding:
     """The query's value is within its bound; no data never is."""
     if isinstance(reading, NoData):
-        verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
+        verdict = Verdict.ERROR if reading.reason.spends_no_data_budget else Verdict.INCONCLUSIVE
         sentence = f"No data ({no_data_words(reading)}): see that Prometheus scrapes it."
         return found(item, verdict, sentence, query=item.query)
     good, words, bound = within(reading.value, item.below, item.above, item.unit)

@@ -1,29 +1,29 @@
 """What every kind of criterion is: its fields, what it asks, how it judges, what it says, and when it decides."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
+from tidegate.criteria.comparisons.cohort_labels import CohortLabels
+from tidegate.criteria.comparisons.counts import Counted, Series
+from tidegate.criteria.comparisons.findable import Findable
 from tidegate.criteria.context import Context
+from tidegate.criteria.metrics.queries import Breach
+from tidegate.criteria.plan_facts import PlanFacts
 from tidegate.criteria.requests import Answers, MetricNow, Request
 from tidegate.criteria.stances import Stance
+from tidegate.statistics.ratio_interval import RatioBounds
+from tidegate.statistics.sequential import Counts
 from tidegate.values.model import Contradiction, Model, Name, Switch, Text
 from tidegate.values.samples import Reading
 from tidegate.values.units import Unit
 from tidegate.values.verdict import Finding
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from tidegate.criteria.comparison import CohortLabels
-    from tidegate.criteria.counts import Counted
-    from tidegate.criteria.queries import Breach
-    from tidegate.plan.model import Plan
-
 # A finding, and what must last (see `sustained`) before a trigger that found a breach really fires.
-Judgement = tuple[Finding, "Breach | None"]
+Judgement = tuple[Finding, Breach | None]
 
 
 class When(StrEnum):
@@ -44,11 +44,15 @@ LOG_EVIDENCE = "log evidence"
 
 
 class EvidenceCourse(NamedTuple):
-    """The course of what is judged from counts: its unit, values by the ends of the ticks, and its bound."""
+    """The course of what is judged from counts: its unit, values by the ends of the ticks, and its bound.
+
+    Of two paths also how many times as bad the new one was, in the present stay.
+    """
 
     unit: str
     course: Sequence[tuple[float, float]]
     bound: float
+    ratios: Sequence[RatioBounds] = ()
 
 
 def _listed(when: object) -> object:
@@ -104,7 +108,7 @@ class BaseCriterion(Model):
         """The finding, and for a trigger on a metric the breach that must last; no data is never a PASS."""
         raise NotImplementedError
 
-    def sentence(self, plan: "Plan") -> str:
+    def sentence(self, plan: PlanFacts) -> str:
         """What is asked, from its fields: `Error Rate below 5%`."""
         raise NotImplementedError
 
@@ -114,7 +118,7 @@ class BaseCriterion(Model):
 
     # What a kind states where it differs.
 
-    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+    def problems(self, plan: PlanFacts, number: int) -> Iterator[Contradiction]:
         """What contradicts the rest of the plan, by the field's path; `number` counts waves from 0."""
         yield from ()
 
@@ -123,6 +127,16 @@ class BaseCriterion(Model):
         """The plan's metrics that it is about; once the series of one ended or stand still, nothing passes."""
         named = getattr(self, "metrics", None) or (getattr(self, "metric", None) or "",)
         return tuple(name for name in named if name)
+
+    @property
+    def histograms_judged(self) -> tuple[str, ...]:
+        """The histograms, without _bucket, that it counts slow requests of."""
+        return ()
+
+    @property
+    def bounds_judged(self) -> tuple[str, ...]:
+        """The bounds of its histogram, in order."""
+        return ()
 
     @property
     def earlier_waves(self) -> tuple[int, ...]:
@@ -150,20 +164,42 @@ class BaseCriterion(Model):
         return ()
 
     @property
-    def cohorts_by_wave(self) -> "dict[str, CohortLabels]":
+    def cohorts_by_wave(self) -> dict[str, CohortLabels]:
         """The labels of who is on each path, by wave."""
         return {}
+
+    @property
+    def alpha_weight(self) -> float | None:
+        """Its part of the chance that the plan's comparisons stop a healthy release; None where it takes none."""
+        return None
+
+    @property
+    def required_to_decide(self) -> bool:
+        """Whether the plan waits for what it must show, so that what can never be shown is refused in preflight."""
+        return False
+
+    def chances(self, plan: PlanFacts) -> tuple[float, float] | None:
+        """How often it may ever hold, and roll back, a healthy rollout, in percent; None where it states no chance."""
+        return None
+
+    def series_compared(self, plan: PlanFacts) -> Sequence[Series]:
+        """What is counted on both sides, where the two paths are compared by counts."""
+        return ()
+
+    def findable(self, at: Context, weeks: Sequence[Sequence[Counts]], seconds: float) -> Findable | None:
+        """What it can find in that wave at the traffic of last week, counted in ticks of so many seconds."""
+        return None
 
     @property
     def own_queries(self) -> tuple[str, ...]:
         """PromQL that stands in the criterion itself and selects series which must exist."""
         return ()
 
-    def preflight_requests(self, plan: "Plan") -> Sequence[Request[Any]]:
+    def preflight_requests(self, plan: PlanFacts) -> Sequence[Request[Any]]:
         """What preflight asks of its source once, before anything depends on it; nothing is sent but questions."""
         return ()
 
-    def lasts(self, plan: "Plan") -> "tuple[timedelta | None, timedelta] | None":
+    def lasts(self, plan: PlanFacts) -> tuple[timedelta | None, timedelta] | None:
         """Of a trigger that must last: its `for`, and the window that stands in for it; None for any other."""
         return None
 
@@ -175,7 +211,7 @@ class BaseCriterion(Model):
         """Whether this is evidence that holds the wave and never clears by itself, so that people must act."""
         return False
 
-    def unseen_breach(self, at: Context) -> "Breach | None":
+    def unseen_breach(self, at: Context) -> Breach | None:
         """What its trigger is held against where nobody looked and no present breach tells."""
         return None
 
@@ -183,10 +219,10 @@ class BaseCriterion(Model):
         """What the breach's query says there; a back-test holds this against the breach's bound."""
         return answers[MetricNow(self.metrics_judged[0])]
 
-    def scale(self, plan: "Plan") -> tuple[Unit | None, float | None]:
+    def scale(self, plan: PlanFacts) -> tuple[Unit | None, float | None]:
         """What its observed value is measured in and the bound it is held against, for a chart."""
         return None, None
 
-    def evidence(self, at: Context, counted: "Sequence[Counted]") -> EvidenceCourse | None:
+    def evidence(self, at: Context, counted: Sequence[Counted]) -> EvidenceCourse | None:
         """Of what is judged from counts: how it came about, tick by tick."""
         return None

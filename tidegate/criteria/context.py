@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tidegate.plan.model import Plan
-    from tidegate.plan.pace import Timing
+from tidegate.criteria.plan_facts import PlanFacts, TimingFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +15,8 @@ class Context:
     """
 
     id: str
-    plan: "Plan"
-    timing: "Timing"
+    plan: PlanFacts
+    timing: TimingFacts
     wave: int
     now: datetime
     raised_at: datetime | None = None  # when the wave under way began

@@ -1,20 +1,17 @@
 """What earlier waves demand goes on being demanded: their criteria are in force in this one's place."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tidegate.criteria.base import BaseCriterion, Judgement, When
 from tidegate.criteria.context import Context
+from tidegate.criteria.plan_facts import PlanFacts
 from tidegate.criteria.requests import Answers, Request
 from tidegate.criteria.stances import NotReplayed, Stance
 from tidegate.values.model import Contradiction, Whole
 from tidegate.values.verdict import Finding, Verdict
-
-if TYPE_CHECKING:
-    from tidegate.plan.model import Plan
-
 
 EXAMPLE = """\
 kind: earlier_waves
@@ -47,14 +44,14 @@ class EarlierWaves(BaseCriterion):
         sentence = f"What {waves_words(self.waves)} ask is asked by itself."
         return Finding(at.id, self.text, Verdict.NOT_APPLICABLE, sentence), None
 
-    def problems(self, plan: "Plan", number: int) -> Iterator[Contradiction]:
+    def problems(self, plan: PlanFacts, number: int) -> Iterator[Contradiction]:
         """Waves that are not earlier."""
         allowed = f"numbers of earlier waves (1 to {number})" if number else "nothing, since no wave is earlier"
         for at, earlier in enumerate(self.waves):
             if not 1 <= earlier <= number:
                 yield ("waves", at), f"found {earlier}, allowed is {allowed}"
 
-    def sentence(self, plan: "Plan") -> str:
+    def sentence(self, plan: PlanFacts) -> str:
         """`what waves 1 and 2 ask still holds`."""
         return f"what {waves_words(self.waves)} {'asks' if len(self.waves) == 1 else 'ask'} still holds"
 

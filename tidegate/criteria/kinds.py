@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import Field
 
-from tidegate.criteria.alarm_test import AlarmTest
-from tidegate.criteria.alerts import Alerts
+from tidegate.criteria.alerting.alarm_test import AlarmTest
+from tidegate.criteria.alerting.alerts import Alerts
+from tidegate.criteria.alerting.new_alerts import NewAlerts
 from tidegate.criteria.base import BaseCriterion
-from tidegate.criteria.breaker import Breaker
-from tidegate.criteria.change import Change
-from tidegate.criteria.cost import Cost
-from tidegate.criteria.count import Count
-from tidegate.criteria.coverage import Coverage
+from tidegate.criteria.comparisons.breaker import Breaker
+from tidegate.criteria.comparisons.go_evidence import GoEvidence
+from tidegate.criteria.comparisons.sample_ratio import SampleRatio
+from tidegate.criteria.comparisons.versus_control import VersusControl
 from tidegate.criteria.earlier_waves import EarlierWaves
-from tidegate.criteria.go_evidence import GoEvidence
-from tidegate.criteria.human import Human
+from tidegate.criteria.external.cost import Cost
+from tidegate.criteria.external.count import Count
+from tidegate.criteria.external.human import Human
+from tidegate.criteria.external.synthetic import Synthetic
 from tidegate.criteria.installed import installed_kinds
-from tidegate.criteria.leak import Leak
-from tidegate.criteria.new_alerts import NewAlerts
+from tidegate.criteria.metrics.change import Change
+from tidegate.criteria.metrics.coverage import Coverage
+from tidegate.criteria.metrics.leak import Leak
+from tidegate.criteria.metrics.resource_spike import ResourceSpike
+from tidegate.criteria.metrics.slo import Slo
+from tidegate.criteria.metrics.threshold import Threshold
+from tidegate.criteria.metrics.trend import Trend
 from tidegate.criteria.registration import kind_word, whole
-from tidegate.criteria.resource_spike import ResourceSpike
-from tidegate.criteria.sample_ratio import SampleRatio
-from tidegate.criteria.slo import Slo
-from tidegate.criteria.synthetic import Synthetic
-from tidegate.criteria.threshold import Threshold
-from tidegate.criteria.trend import Trend
-from tidegate.criteria.versus_control import VersusControl
 
 BUILT_IN: tuple[type[BaseCriterion], ...] = (
     Threshold,

@@ -1,17 +1,14 @@
 """What kinds of criteria check alike: bounds, names of metrics, and what only a trigger may have."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from tidegate.criteria.base import BaseCriterion, When
+from tidegate.criteria.plan_facts import PlanFacts
 from tidegate.values.metrics import Metric
 from tidegate.values.model import Contradiction, FieldPath, Switch, did_you_mean
 from tidegate.values.units import Unit, quantity_in
-
-if TYPE_CHECKING:
-    from tidegate.plan.model import Plan
 
 
 def one_side(below: object, above: object) -> Iterator[Contradiction]:
@@ -35,7 +32,7 @@ class MeasuredCriterion(BaseCriterion):
                     yield (name,), f"found with when: {', '.join(self.when)}, allowed with when: trigger only"
 
 
-def unknown_metrics(plan: "Plan", names: Iterable[str], where: FieldPath) -> Iterator[Contradiction]:
+def unknown_metrics(plan: PlanFacts, names: Iterable[str], where: FieldPath) -> Iterator[Contradiction]:
     """Names that the plan's metrics do not have."""
     known: Mapping[str, Metric] = plan.metrics
     for name in names:
@@ -51,7 +48,7 @@ def wrong_unit(bound: str, unit: Unit, where: FieldPath) -> Iterator[Contradicti
         yield where, str(error)
 
 
-def bound_words(plan: "Plan", metric: str, bound: str) -> str:
+def bound_words(plan: PlanFacts, metric: str, bound: str) -> str:
     """`500 ms`, as the metric's unit is written for people."""
     unit = plan.metrics[metric].unit
     return unit.format(quantity_in(bound, unit))

@@ -3,17 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
+from tidegate.criteria.alerting.alert_rules import AlertRules
+from tidegate.criteria.comparisons.counts import Counted, Series
+from tidegate.criteria.external.known_requests import Probe, Probed
+from tidegate.criteria.metrics.queries import Widened
 from tidegate.values.samples import AlertReading, NoData, Reading, Sample
-
-if TYPE_CHECKING:
-    from tidegate.criteria.alarm_test import AlarmTest
-    from tidegate.criteria.alerts import AlertRules
-    from tidegate.criteria.counts import Counted, Series
-    from tidegate.criteria.queries import Widened
-    from tidegate.criteria.synthetic import Probed, Synthetic
-    from tidegate.journal.state import TestRecord, WaveRecord
+from tidegate.values.verdict import Verdict
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -32,6 +29,42 @@ class Request(Generic[A_co]):
         raise NotImplementedError
 
 
+class ReviewedWave(Protocol):
+    """What the journal has of a wave's reviews."""
+
+    @property
+    def looked(self) -> int:
+        """How many recorded the metrics."""
+
+    @property
+    def reported(self) -> Mapping[str, int]:
+        """In how many of them each metric had a value."""
+
+
+class AlarmOutcome(Protocol):
+    """What became of a test alarm."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was sent."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all its steps."""
+
+    @property
+    def sentence(self) -> str:
+        """What became of each step."""
+
+    @property
+    def arrived(self) -> int:
+        """How many steps went well."""
+
+    @property
+    def wanted(self) -> int:
+        """How many there were."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricNow(Request[Reading]):
     """A metric of the plan on the new path, as the table of metrics has it."""
@@ -44,12 +77,12 @@ class MetricNow(Request[Reading]):
 
 
 @dataclass(frozen=True, slots=True)
-class Widening(Request["Widened | None"]):
+class Widening(Request[Widened | None]):
     """How far back the metric was counted, where its window had too few events."""
 
     metric: str
 
-    def of(self, world: "Answers") -> "Widened | None":
+    def of(self, world: "Answers") -> Widened | None:
         """None where its window was enough."""
         return world.widening(self)
 
@@ -76,7 +109,7 @@ class ControlNow(Request[Reading]):
 
 
 @dataclass(frozen=True, slots=True)
-class MetricPast(Request["list[Sample] | NoData"]):
+class MetricPast(Request[list[Sample] | NoData]):
     """A metric on the new path from `start` until now, without the points at which events were too few."""
 
     metric: str
@@ -116,7 +149,7 @@ class Events(Request[Reading]):
 
 
 @dataclass(frozen=True, slots=True)
-class Range(Request["list[Sample] | NoData"]):
+class Range(Request[list[Sample] | NoData]):
     """A query's points from `start` until now."""
 
     query: str
@@ -133,7 +166,7 @@ class AlertsNow(Request[AlertReading]):
     """Alerts with these labels, and the rules that could fire them."""
 
     labels: tuple[tuple[str, str], ...]
-    rules: "AlertRules | None" = None
+    rules: AlertRules | None = None
 
     @property
     def known_by(self) -> frozenset[tuple[str, str]]:
@@ -158,30 +191,30 @@ class Figure(Request[Reading]):
 
 
 @dataclass(frozen=True, slots=True)
-class CountsSoFar(Request["Counted"]):
+class CountsSoFar(Request[Counted]):
     """All raw counts of one thing; with `present_stay` only those since the wave was entered last."""
 
-    series: "Series"
+    series: Series
     present_stay: bool = False
 
-    def of(self, world: "Answers") -> "Counted":
+    def of(self, world: "Answers") -> Counted:
         """By stay in a wave."""
         return world.counts(self)
 
 
 @dataclass(frozen=True, slots=True)
-class CountsOfBounds(Request["Sequence[Counted]"]):
-    """The counts at those of several bounds that the day before the first wave found worth watching."""
+class CountsOfBounds(Request[Sequence[Counted]]):
+    """The counts at those of several bounds that the week before the first wave found worth watching."""
 
-    series: "tuple[Series, ...]"
+    series: tuple[Series, ...]
 
-    def of(self, world: "Answers") -> "Sequence[Counted]":
+    def of(self, world: "Answers") -> Sequence[Counted]:
         """Empty where no bound tells anything."""
         return world.counts_of_bounds(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference(Request["Reading | None"]):
+class Reference(Request[Reading | None]):
     """What was journalled of this metric as a reference: 0 is the baseline, others are waves."""
 
     number: int
@@ -193,32 +226,34 @@ class Reference(Request["Reading | None"]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reviews(Request["WaveRecord | None"]):
+class Reviews(Request[ReviewedWave | None]):
     """The reviews of the wave under way."""
 
-    def of(self, world: "Answers") -> "WaveRecord | None":
+    def of(self, world: "Answers") -> ReviewedWave | None:
         """None before the first wave."""
         return world.reviews(self)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRequests(Request["Probed"]):
+class KnownRequests(Request[Probed]):
     """What both paths answer to the known requests."""
 
-    asked: "Synthetic"
+    asked: Probe
 
-    def of(self, world: "Answers") -> "Probed":
+    def of(self, world: "Answers") -> Probed:
         """What became of each, or why none was sent."""
         return world.known_requests(self)
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmSent(Request["TestRecord | None"]):
+class AlarmSent(Request[AlarmOutcome | None]):
     """The newest test alarm that still counts, sent now where there is none."""
 
-    asked: "AlarmTest"
+    rules: str
+    reaches: tuple[str, ...]
+    fresh: timedelta
 
-    def of(self, world: "Answers") -> "TestRecord | None":
+    def of(self, world: "Answers") -> AlarmOutcome | None:
         """Its record."""
         return world.alarm_sent(self)
 
@@ -237,7 +272,7 @@ class Answers:
         """See MetricNow."""
         self._none(request)
 
-    def widening(self, request: Widening) -> "Widened | None":
+    def widening(self, request: Widening) -> Widened | None:
         """See Widening."""
         self._none(request)
 
@@ -273,11 +308,11 @@ class Answers:
         """See Figure."""
         self._none(request)
 
-    def counts(self, request: CountsSoFar) -> "Counted":
+    def counts(self, request: CountsSoFar) -> Counted:
         """See CountsSoFar."""
         self._none(request)
 
-    def counts_of_bounds(self, request: CountsOfBounds) -> "Sequence[Counted]":
+    def counts_of_bounds(self, request: CountsOfBounds) -> Sequence[Counted]:
         """See CountsOfBounds."""
         self._none(request)
 
@@ -285,14 +320,14 @@ class Answers:
         """See Reference."""
         self._none(request)
 
-    def reviews(self, request: Reviews) -> "WaveRecord | None":
+    def reviews(self, request: Reviews) -> ReviewedWave | None:
         """See Reviews."""
         self._none(request)
 
-    def known_requests(self, request: KnownRequests) -> "Probed":
+    def known_requests(self, request: KnownRequests) -> Probed:
         """See KnownRequests."""
         self._none(request)
 
-    def alarm_sent(self, request: AlarmSent) -> "TestRecord | None":
+    def alarm_sent(self, request: AlarmSent) -> AlarmOutcome | None:
         """See AlarmSent."""
         self._none(request)

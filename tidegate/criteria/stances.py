@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tidegate.criteria.counts import Counted, Series
+from tidegate.criteria.comparisons.counts import Counted, Series
 
 FROM_NOW_ONLY = "its source tells only how things are now"
 NOBODY_BESIDE = "everybody was on the old path, and no labels say who would have been on the new one"
@@ -14,7 +12,7 @@ NOBODY_BESIDE = "everybody was on the old path, and no labels say who would have
 
 @dataclass(frozen=True, slots=True)
 class NotReplayed:
-    """It cannot be told from the past, and why."""
+    """It cannot be determined from the past, and why."""
 
     reason: str
 
@@ -48,12 +46,13 @@ class FromCounts:
     it goes on saying, so that the first is found by bisecting them; `unsure`: ticks at which it could not tell yet.
     """
 
-    series: "tuple[Series, ...]"
+    series: tuple[Series, ...]
     tick: timedelta
-    may_fail: "Callable[[Sequence[Counted], Sequence[float]], Sequence[float]]"
+    may_fail: Callable[[Sequence[Counted], Sequence[float]], Sequence[float]]
     sticky: bool = False
-    unsure: "Callable[[Sequence[Counted]], int]" = lambda _: 0
-    bounds_chosen: bool = False  # of several bounds, those that the day before found worth watching
+    unsure: Callable[[Sequence[Counted]], int] = lambda _: 0
+    holds: Callable[[Sequence[Counted]], float | None] | None = None  # of a comparison: the end at which it first holds
+    bounds_chosen: bool = False  # of several bounds, those that the week before found worth watching
 
 
 Stance = NotReplayed | EachLook | InItsWave | FromCounts

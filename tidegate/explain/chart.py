@@ -30,6 +30,6 @@ def chart_lines(curve: Curve) -> Iterator[str]:
         rows[place][column] = _BOTH if curve.bound is not None and place == row(curve.bound) else _POINT
     for number, cells in enumerate(rows):
         label = f"{high:.3g}" if number == 0 else f"{low:.3g}" if number == _HEIGHT - 1 else ""
-        told = f" bound {curve.bound:.3g}" if curve.bound is not None and number == row(curve.bound) else ""
-        yield f"{label:>8} │{''.join(cells)}{told}"
+        label_of_bound = f" bound {curve.bound:.3g}" if curve.bound is not None and number == row(curve.bound) else ""
+        yield f"{label:>8} │{''.join(cells)}{label_of_bound}"
     yield f"{curve.unit[-8:]:>8} └{first:%b %d %H:%M}{f'{last:%b %d %H:%M} UTC':>{_WIDTH - 12}}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tidegate.criteria.comparisons.counts import Counted
 from tidegate.criteria.context import Context
-from tidegate.criteria.counts import Counted
 from tidegate.plan.in_force import InForce
 from tidegate.plan.model import Plan
+from tidegate.statistics.ratio_interval import RatioBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +20,22 @@ class Curve:
     unit: str
     points: tuple[tuple[datetime, float], ...]
     bound: float | None
+    ratios: tuple[RatioBounds, ...] = ()  # how many times as bad the new path was, in the present stay in a wave
 
 
 def evidence_course(at: Context, item: InForce, counted: Sequence[Counted]) -> Curve | None:
     """What the counts said at each of their ticks; None for a criterion that is not judged from counts."""
     found = item.criterion.evidence(at, counted) if counted else None
-    return None if found is None else Curve(found.unit, _timed(found.course), found.bound)
+    return None if found is None else Curve(found.unit, _timed(found.course), found.bound, tuple(found.ratios))
 
 
 def _timed(points: Sequence[tuple[float, float]]) -> tuple[tuple[datetime, float], ...]:
     return tuple((datetime.fromtimestamp(end, UTC), value) for end, value in points)
 
 
-def recorded_course(plan: Plan, item: InForce, told: Sequence[tuple[datetime, Mapping[str, Any]]]) -> Curve:
-    """What was observed at each review that told of it."""
-    points = tuple((at, float(found["observed"])) for at, found in told if found["observed"] is not None)
+def recorded_course(plan: Plan, item: InForce, recorded: Sequence[tuple[datetime, Mapping[str, Any]]]) -> Curve:
+    """What was observed at each review that recorded it."""
+    points = tuple((at, float(found["observed"])) for at, found in recorded if found["observed"] is not None)
     unit, bound = item.criterion.scale(plan)
     return Curve("" if unit is None else unit.suffix or unit.value, points, bound)
 

@@ -1,21 +1,26 @@
 """A decision and everything it rested on."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.criteria.base import LOG_EVIDENCE
 from tidegate.explain.curves import Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.bodies.evidence_bodies import Reviewed
+from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
+from tidegate.journal.entries import Entry
 from tidegate.journal.fold import fold
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import RolloutState
 from tidegate.pages.journal_lines import entry_words
 from tidegate.plan.in_force import InForce, in_force
 from tidegate.plan.model import Plan, When
 from tidegate.plan.pace import Timing
 
+OTHER_METHOD = "This was judged by another release's method, which is not worked out again here; what it said stands."
 DECIDED = (Kind.REVIEWED, Kind.ROLLING_BACK, Kind.SOAKED, Kind.HELD, Kind.GATE_OPENED)
 
 
@@ -45,6 +50,15 @@ class Explained:
             "unit": self.curve.unit,
             "bound": self.curve.bound,
             "curve": [[at.isoformat(), value] for at, value in self.curve.points],
+            "ratios": [
+                {
+                    "at": datetime.fromtimestamp(one.end, UTC).isoformat(),
+                    "low": one.low,
+                    "estimate": one.estimate,
+                    "high": None if math.isinf(one.high) else one.high,
+                }
+                for one in self.curve.ratios
+            ],
         }
 
 
@@ -77,18 +91,20 @@ class Explanation:
         }
 
 
-def explain(entries: Sequence[Entry], plan: Plan, timing: Timing, number: int | None = None) -> Explanation:
+def explain_entry(entries: Sequence[Entry], plan: Plan, timing: Timing, number: int | None = None) -> Explanation:
     """The decision of that entry, or the last one; raises ValueError for an entry that decided nothing."""
     entry = _decision(entries, number)
     review = _review(entries, entry)
     before = fold(_known(entries, entry))
     wave = max(1, before.wave)
     criteria: tuple[Explained, ...] = ()
-    if entry.kind is Kind.ROLLING_BACK and _trigger(plan, before, entry) is not None:
-        criteria = tuple(_of_rollback(entries, plan, timing, before, entry))
+    order = entry.body
+    if isinstance(order, RolledBackToZero) and _trigger(plan, before, order) is not None:
+        criteria = tuple(_of_rollback(entries, plan, timing, before, entry, order))
     elif review is not None:
-        criteria = tuple(_of_review(entries, plan, timing, review))
-        wave = review.body["wave"]
+        reviewed, body = review
+        criteria = tuple(_of_review(entries, plan, timing, reviewed, body))
+        wave = body.wave
     return Explanation(entry.rollout, entry.sequence, entry.at, entry_words(entry), wave, criteria)
 
 
@@ -100,17 +116,17 @@ def _decision(entries: Sequence[Entry], number: int | None) -> Entry:
             raise ValueError("nothing has been decided yet")
         return back[0] if back else found[-1]
     if not 1 <= number <= len(entries):
-        raise ValueError(f"TICK: found {number}, allowed is an entry from 1 to {len(entries)}")
+        raise ValueError(f"ENTRY: found {number}, allowed is an entry from 1 to {len(entries)}")
     entry = entries[number - 1]
     if entry.kind not in DECIDED:
         decided = ", ".join(kind.value for kind in DECIDED)
-        raise ValueError(f"TICK: entry {number} is {entry.kind.value}, allowed are entries of {decided}")
+        raise ValueError(f"ENTRY: entry {number} is {entry.kind.value}, allowed are entries of {decided}")
     return entry
 
 
-def _review(entries: Sequence[Entry], entry: Entry) -> Entry | None:
-    """The newest review up to the decision: what it rested on."""
-    found = [e for e in entries[: entry.sequence] if e.kind is Kind.REVIEWED]
+def _review(entries: Sequence[Entry], entry: Entry) -> tuple[Entry, Reviewed] | None:
+    """The newest review up to the decision, and what it says: what it rested on."""
+    found = [(e, body) for e in entries[: entry.sequence] if isinstance(body := e.body, Reviewed)]
     return found[-1] if found else None
 
 
@@ -125,36 +141,51 @@ def _known(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
 
 
 def _renumbered(entry: Entry, sequence: int) -> Entry:
-    return Entry(entry.rollout, sequence, entry.at, entry.kind, entry.version, entry.body, entry.previous, entry.hash)
+    return replace(entry, sequence=sequence, stored="")
 
 
-def _trigger(plan: Plan, state: RolloutState, entry: Entry) -> InForce | None:
+def _trigger(plan: Plan, state: RolloutState, order: RolledBackToZero) -> InForce | None:
     triggers = in_force(plan, max(1, state.wave), When.TRIGGER)
-    return next((item for item in triggers if item.id == entry.body["criterion"]), None)
+    return next((item for item in triggers if item.id == order.criterion), None)
 
 
-def _of_review(entries: Sequence[Entry], plan: Plan, timing: Timing, review: Entry) -> Iterator[Explained]:
-    wave, body = review.body["wave"], review.body
-    then = Then(plan, timing, fold(entries[: review.sequence - 1]), wave, review.at, body["raw"])
+def _of_review(
+    entries: Sequence[Entry], plan: Plan, timing: Timing, review: Entry, body: Reviewed
+) -> Iterator[Explained]:
+    wave = body.wave
+    then = Then(plan, timing, fold(entries[: review.sequence - 1]), wave, review.at, body.raw)
     items = {item.id: item for when in (When.DURING, When.TRIGGER) for item in in_force(plan, wave, when)}
-    for found in body["findings"]:
+    for found in body.findings:
         if (item := items.get(found["criterion"])) is not None:
             yield _explained(entries[: review.sequence], then, item, found)
 
 
 def _of_rollback(
-    entries: Sequence[Entry], plan: Plan, timing: Timing, state: RolloutState, entry: Entry
+    entries: Sequence[Entry],
+    plan: Plan,
+    timing: Timing,
+    state: RolloutState,
+    entry: Entry,
+    order: RolledBackToZero,
 ) -> Iterator[Explained]:
     """The trigger that fired: its sentence stands in the order, its counts right behind it."""
-    item = _trigger(plan, state, entry)
+    item = _trigger(plan, state, order)
     if item is None:
         return
     text = f"{item.criterion.text}: "
-    sentence = str(entry.body["reason"]).removeprefix(text)
+    sentence = order.reason.removeprefix(text)
     then = Then(plan, timing, state, state.wave, entry.at, None)
     again = judged_again(then, item)
     observed = again.observed if again is not None else None
-    recorded = {"criterion": item.id, "verdict": "FAIL", "sentence": sentence, "observed": observed}
+    previous = _recorded_findings(entries[: entry.sequence - 1], item.id)
+    method = previous[-1][1].get("method", "") if previous else again.method if again is not None else ""
+    recorded = {
+        "criterion": item.id,
+        "verdict": "FAIL",
+        "sentence": sentence,
+        "observed": observed,
+        "method": method,
+    }
     yield _explained(entries[: entry.sequence - 1], then, item, recorded)
 
 
@@ -162,10 +193,11 @@ def _explained(entries: Sequence[Entry], then: Then, item: InForce, found: Mappi
     again = judged_again(then, item)
     curve = evidence_course(then.context(item), item, counts_of(then, item))
     if curve is None:
-        curve = recorded_course(then.plan, item, _told(entries, item.id))
+        curve = recorded_course(then.plan, item, _recorded_findings(entries, item.id))
     # What could not be counted then was no evidence then; the rows that came before it say nothing about that.
-    blind = found["verdict"] == "ERROR" or "would be ERROR" in found["sentence"]
-    same = None if again is None or blind else agrees(found, again)
+    no_data = found["verdict"] == "ERROR" or "would be ERROR" in found["sentence"]
+    other_method = again is not None and found.get("method", "") != again.method
+    same = None if again is None or no_data or other_method else agrees(found, again)
     odds = odds_words(max(value for _, value in curve.points)) if curve.unit == LOG_EVIDENCE and curve.points else ""
     return Explained(
         item.id,
@@ -173,17 +205,17 @@ def _explained(entries: Sequence[Entry], then: Then, item: InForce, found: Mappi
         found["verdict"],
         found["sentence"],
         curve,
-        again.sentence if again is not None else None,
+        OTHER_METHOD if other_method else again.sentence if again is not None else None,
         same,
         odds,
     )
 
 
-def _told(entries: Sequence[Entry], criterion: str) -> list[tuple[datetime, Mapping[str, Any]]]:
+def _recorded_findings(entries: Sequence[Entry], criterion: str) -> list[tuple[datetime, Mapping[str, Any]]]:
     return [
         (entry.at, found)
         for entry in entries
-        if entry.kind is Kind.REVIEWED
-        for found in entry.body["findings"]
+        if isinstance(body := entry.body, Reviewed)
+        for found in body.findings
         if found["criterion"] == criterion
     ]

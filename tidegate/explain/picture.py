@@ -1,9 +1,11 @@
 """A decision as one picture: each criterion's course until then, with the bound it was held against."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from tidegate.explain.decision import Explained, Explanation
+from tidegate.statistics.ratio_interval import ratio_words
 from tidegate.views.svg import curve, drawing, line, text
 
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP = 900, 150, 20, 150, 56
@@ -15,9 +17,40 @@ def explanation_picture(found: Explanation) -> str:
     drawn = [one for one in found.criteria if one.curve.points]
     title = f"{found.rollout}, entry {found.sequence}: {found.words}"
     parts = [text(_LEFT, 24, _short(title), "title")]
-    for number, one in enumerate(drawn):
-        parts += _panel(one, _TOP + number * _PANEL, found.at)
-    return drawing(_WIDTH, _TOP + _PANEL * max(1, len(drawn)), title, parts)
+    panels = 0
+    for one in drawn:
+        parts += _panel(one, _TOP + panels * _PANEL, found.at)
+        panels += 1
+        if one.curve.ratios:
+            parts += _ratios(one, _TOP + panels * _PANEL)
+            panels += 1
+    return drawing(_WIDTH, _TOP + _PANEL * max(1, panels), title, parts)
+
+
+def _ratios(one: Explained, top: float) -> Iterator[str]:
+    """How many times as bad the new path was, with what is not ruled out; 1 is dotted: both alike."""
+    found, width, height = one.curve.ratios, _WIDTH - _LEFT - _RIGHT, _PANEL - 60
+    first, span = found[0].end, (found[-1].end - found[0].end) or 1.0
+
+    def y(ratio: float) -> float:
+        share = math.log(min(max(ratio, 0.1), 10.0) / 0.1) / math.log(100)
+        return top + 24 + height * (1 - share)
+
+    def points(values: Iterable[float]) -> list[tuple[float, float]]:
+        return [(_LEFT + width * (at.end - first) / span, y(v)) for at, v in zip(found, values, strict=True)]
+
+    last = found[-1]
+    words = ratio_words(last.low, last.high) or "anything from a tenth to ten times"
+    yield text(_LEFT, top, f"{one.text}: how many times as many, in this wave", "title")
+    yield text(_LEFT, top + 15, f"With little doubt {words} (between the thin lines); dotted: both paths alike.")
+    yield f'<rect x="{_LEFT}" y="{top + 24}" width="{width}" height="{height}" class="frame"/>'
+    yield line(_LEFT, y(1), _LEFT + width, y(1), "now")
+    yield curve(points(one.low for one in found), "bound")
+    yield curve(points(one.high for one in found), "bound")
+    yield curve(points(one.estimate or 0.1 for one in found), "curve")
+    yield text(_LEFT + width + 6, y(1) + 4, "alike")
+    if last.estimate is not None:
+        yield text(_LEFT + width + 6, y(last.estimate) - 6, f"{last.estimate:.2g} times")
 
 
 def _panel(one: Explained, top: float, until: datetime) -> Iterator[str]:

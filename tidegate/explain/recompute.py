@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tidegate.criteria import requests
+from tidegate.criteria.comparisons.counts import Counted, Series, bounds_watched, counted_of, of_present_stay
 from tidegate.criteria.context import Context
-from tidegate.criteria.counts import Counted, Series, bounds_watched, counted_of, of_present_stay
-from tidegate.criteria.queries import metric_reading
-from tidegate.criteria.references import reference_reading
+from tidegate.criteria.metrics.queries import metric_reading
+from tidegate.criteria.metrics.references import reference_reading
 from tidegate.journal.state import RolloutState
 from tidegate.plan.in_force import InForce
 from tidegate.plan.model import Plan
@@ -62,7 +62,7 @@ class RecordedAnswers(requests.Answers):
 
     def reference(self, request: requests.Reference) -> Reading | None:
         """As journalled."""
-        return reference_reading(self._then.state.references, request.number, request.metric)
+        return reference_reading(self._then.state.evidence.references, request.number, request.metric)
 
     def counts(self, request: requests.CountsSoFar) -> Counted:
         """The rows there were."""
@@ -84,20 +84,20 @@ class RecordedAnswers(requests.Answers):
 def counted_then(then: Then, request: requests.CountsSoFar) -> Counted:
     """The rows of one thing; older rollouts counted both paths for what is now counted on the new one alone."""
     series = request.series
-    if series.alone and series.name not in then.state.counts:
+    if series.alone and series.name not in then.state.evidence.counts:
         series = replace(series, name=series.name.removesuffix("/alone"))
     found = _rows(then, series)
     return of_present_stay(found, then.state.stays) if request.present_stay else found
 
 
 def counts_of_bounds_then(then: Then, request: requests.CountsOfBounds) -> list[Counted]:
-    """The rows at each bound that the day before the first wave chose."""
-    return [_rows(then, one) for one in bounds_watched(request.series, then.state.counts_before) or ()]
+    """The rows at each bound that the week before the first wave chose."""
+    return [_rows(then, one) for one in bounds_watched(request.series, then.state.evidence.counts_before) or ()]
 
 
 def _rows(then: Then, series: Series) -> Counted:
     state, name = then.state, series.name
-    rows, before = state.counts.get(name, {}), state.counts_before.get(name, {})
+    rows, before = state.evidence.counts.get(name, {}), state.evidence.counts_before.get(name, {})
     return counted_of(series.what, series.noun, rows, before, state.stays)
 
 

@@ -1,11 +1,15 @@
-"""Reading what came back from a gate's form: whoever reaches Prefect's API can send anything."""
+"""What came back from a gate's form, read and checked: whoever reaches Prefect's API can send anything."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate.gates.approval import Answer, Choice
+from tidegate.gates.binding import misdirected
+from tidegate.gates.break_glass import why_not_broken
+from tidegate.gates.codes import CodeProof
 from tidegate.gates.statements import Statement, field_name
+from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Approvals, Plan
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]{1,200}@[^@\s<>,;\"]{1,200}")
@@ -19,6 +23,23 @@ def needs_code(plan: Plan, answer: Answer) -> bool:
     return plan.approvals is not Approvals.OPEN and answer.decision not in SAFE and not answer.second
 
 
+def rejection(plan: Plan, state: RolloutState, wave: int, answer: Answer) -> str:
+    """Why a go or an extend does not count, or empty; only a proof that the journal has beside this answer counts."""
+    gate, asks = state.gate, needs_code(plan, answer)
+    if gate is not None and (answer.given_for or asks):
+        elsewhere = misdirected(answer.given_for, wave, gate.attempt, state.plan_hash)
+        if elsewhere:
+            return elsewhere
+    if answer.second:
+        return why_not_broken(plan, answer)
+    if not asks:
+        return ""
+    if gate is None or gate.proof is None or not answer.is_the(gate.answer):
+        return "the answer came without the one-time code that go and extend need here"
+    proof = CodeProof.from_json(gate.proof)
+    return proof.problem or ("the code proved nothing" if proof.step is None else "")
+
+
 def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[Answer, str]:
     """The answer in a form's values, and the code beside it; raises ValueError naming the field.
 
@@ -26,12 +47,12 @@ def read_answer(given: Mapping[str, Any], boxes: Iterable[Statement]) -> tuple[A
     """
     said = given.get("decision")
     if said not in list(Choice):
-        raise ValueError(f"decision: found {shown(said)}, allowed are {', '.join(Choice)}")
+        raise ValueError(f"decision: found {shown_without_codes(said)}, allowed are {', '.join(Choice)}")
     who, safe = given.get("approver"), Choice(said) in SAFE
     # Whoever holds or rolls back need not be anybody we know.
     pattern, allowed = (_SOME_NAME, "a name") if safe else (_EMAIL, "an e-mail address")
     if not isinstance(who, str) or pattern.fullmatch(who.strip()) is None:
-        raise ValueError(f"approver: found {shown(who)}, allowed is {allowed}")
+        raise ValueError(f"approver: found {shown_without_codes(who)}, allowed is {allowed}")
     words = {name: _words(given, name, strict=not safe) for name in ("note", "extension", "code", "given_for")}
     # Only a switch that is on states something; "yes" or 1 does not.
     stated = frozenset(box.key for box in boxes if given.get(field_name(box.key)) is True)
@@ -57,6 +78,6 @@ def _words(given: Mapping[str, Any], name: str, *, strict: bool) -> str:
     return ""
 
 
-def shown(value: object) -> str:
+def shown_without_codes(value: object) -> str:
     """What was found, for a refusal; what looks like a code in the wrong place is not repeated."""
     return "nothing" if value is None else re.sub(r"[0-9]{6,}", "******", repr(value)[:_LONGEST])

@@ -163,7 +163,7 @@ def decide_answer(
         return GateDecision(Outcome.EXTENDED, f"extended by {format_duration(answer.extension)} by {who}{note}")
     if blocked:
         return GateDecision(Outcome.REFUSED, blocked)
-    unmet = next((f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)), None)
+    unmet = next((f for f in findings if not f.verdict.allows), None)
     if unmet is not None:
         return GateDecision(Outcome.REFUSED, f"{unmet.text}: {unmet.verdict.value}. {unmet.sentence}")
     made = tuple(s.key for s in statements_of(plan, wave, who) if s.key in answer.stated)

@@ -7,7 +7,6 @@ from typing import Any
 from tidegate.values.verdict import Finding, Verdict
 
 _GIVEN_FOR = re.compile(r"wave (\d{1,3}), attempt (\d{1,6}), plan ([0-9a-f]{12})")
-_FINE = (Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
 def given_for(wave: int, attempt: int, plan_hash: str) -> str:
@@ -36,9 +35,9 @@ def worse_than_shown(shown: Iterable[Mapping[str, Any]], now: Iterable[Finding],
     """
     now = [finding for finding in now if finding.criterion not in stated]
     was = [body for body in shown if body["criterion"] not in stated]
-    fine_then = {body["criterion"]: body["text"] for body in was if Verdict(body["verdict"]) in _FINE}
+    fine_then = {body["criterion"]: body["text"] for body in was if Verdict(body["verdict"]).allows}
     for finding in now:
-        if finding.verdict not in _FINE and finding.criterion in fine_then:
+        if not finding.verdict.allows and finding.criterion in fine_then:
             return f"worse than when you were asked: {finding.text}: {finding.verdict.value}. {finding.sentence}"
     gone = fine_then.keys() - {finding.criterion for finding in now}
     if gone:

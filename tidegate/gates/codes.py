@@ -93,7 +93,7 @@ def _used(person: str) -> str:
     return f"the code of {person} was used already; wait for the next one"
 
 
-def prove(person: str, seed: str | None, code: str, given_at: datetime, earlier: Iterable[CodeProof]) -> CodeProof:
+def prove_code(person: str, seed: str | None, code: str, given_at: datetime, earlier: Iterable[CodeProof]) -> CodeProof:
     """What the code proves; `earlier` are this person's proofs of before, at whatever gate or rollout."""
     earlier, code = tuple(earlier), "".join(code.split())
     if seed is None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from tidegate.checklist.items import waits_for_people
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
-from tidegate.notices.actions_due import acknowledgements
+from tidegate.plan.fields.actions import Task
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Plan, When
 
@@ -39,6 +39,27 @@ def statements(plan: Plan, wave: int) -> tuple[Statement, ...]:
         asked.extend(sign_off(plan))
     asked.extend(Statement(x.key, x.role, x.text) for x in acknowledgements(plan, wave))
     return tuple(asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """One task that a gate asks for: its box, whose it is, and the plan's line."""
+
+    key: str
+    role: str
+    text: str
+
+
+def acknowledgements(plan: Plan, wave: int) -> tuple[Acknowledgement, ...]:
+    """The tasks of the wave before this one, which its gate asks for."""
+    if wave < 2:
+        return ()
+    before = plan.waves[wave - 2]
+    return tuple(
+        Acknowledgement(f"task.{before.name}.{position}", action.role, f"Done in {before.title}: {action.text}")
+        for position, action in enumerate(before.actions, start=1)
+        if isinstance(action, Task) and not action.at_once
+    )
 
 
 def checklist_statements(plan: Plan) -> Iterator[tuple[Statement, tuple[str, ...]]]:
@@ -88,7 +109,7 @@ def stated(plan: Plan, state: RolloutState, wave: int, now: datetime | None = No
     Each is as old as its person's newest go; what an older release took from somebody without the role is none.
     """
     people = active_approvals(state, wave, plan.approval_ttl, now)
-    made = state.stated.get(wave, {})
+    made = state.votes.stated.get(wave, {})
     return {
         s.key: made[s.key]
         for s in statements(plan, wave)

@@ -2,18 +2,10 @@
 
 from collections.abc import Iterable
 
-from tidegate.journal.body import Body, where
-from tidegate.journal.entries import Entry, Kind, broken_behind
-from tidegate.journal.evidence_bodies import CountsNoted
-from tidegate.journal.fold_amendment import amended, proposed
-from tidegate.journal.fold_apply import Reducers, on, reducers
-from tidegate.journal.fold_evidence import EVIDENCE
-from tidegate.journal.fold_exposure import EXPOSURE, rollback_not_understood
-from tidegate.journal.fold_gates import GATES
-from tidegate.journal.fold_holds import HOLDS
-from tidegate.journal.fold_people import PEOPLE
-from tidegate.journal.hold_bodies import RaisingFrozen, RaisingUnfrozen
-from tidegate.journal.lifecycle_bodies import (
+from tidegate.journal.bodies.body import Body
+from tidegate.journal.bodies.evidence_bodies import CountsNoted
+from tidegate.journal.bodies.hold_bodies import RaisingFrozen, RaisingUnfrozen
+from tidegate.journal.bodies.lifecycle_bodies import (
     AmendmentDecided,
     AmendmentProposed,
     Backtested,
@@ -22,7 +14,16 @@ from tidegate.journal.lifecycle_bodies import (
     NotUnderstood,
     Opened,
 )
-from tidegate.journal.people_bodies import GuardedAgain, UnguardedPaged
+from tidegate.journal.bodies.people_bodies import GuardedAgain, UnguardedPaged
+from tidegate.journal.entries import Entry, body_not_understood, broken_behind
+from tidegate.journal.kinds import Kind
+from tidegate.journal.reducers.fold_amendment import amended, proposed
+from tidegate.journal.reducers.fold_apply import Reducers, on, reducers
+from tidegate.journal.reducers.fold_evidence import EVIDENCE
+from tidegate.journal.reducers.fold_exposure import EXPOSURE, rollback_not_understood
+from tidegate.journal.reducers.fold_gates import GATES
+from tidegate.journal.reducers.fold_holds import HOLDS
+from tidegate.journal.reducers.fold_people import PEOPLE
 from tidegate.journal.state import Phase, RolloutState
 
 
@@ -43,7 +44,10 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
         else:
             if entry.sequence != state.sequence + 1:
                 raise ValueError(f"entry {entry.sequence} of {entry.rollout} does not follow entry {state.sequence}")
-            _apply(state, entry)
+            body = entry.body
+            if isinstance(body, NotUnderstood):
+                raise ValueError(body.why)
+            _apply(state, entry, body)
         state.rollout, state.sequence, state.head = entry.rollout, entry.sequence, entry.hash
         if entry.kind is not Kind.UNKNOWN:
             state.updated_at = entry.at
@@ -52,29 +56,30 @@ def fold(entries: Iterable[Entry], state: RolloutState | None = None) -> Rollout
 
 def _apply_what_is_understood(state: RolloutState, entry: Entry) -> None:
     """Whatever a newer release may have meant, exposure is not raised by it here, and a rollback is."""
-    if entry.kind is Kind.UNKNOWN:
-        state.not_understood = state.not_understood or str(entry.body["why"])
-        return
-    try:
-        _apply(state, entry)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        if entry.kind is Kind.OPENED:
-            raise
-        why = f"{where(entry)} is not understood by this release ({type(error).__name__}: {error})"
-        state.not_understood = state.not_understood or why
-        if entry.kind is Kind.ROLLING_BACK:
-            rollback_not_understood(state, entry)
+    body = entry.body
+    if not isinstance(body, NotUnderstood):
+        try:
+            _apply(state, entry, body)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            if entry.kind is Kind.OPENED:
+                raise
+            body = body_not_understood(entry, error)
+        else:
+            return
+    if entry.kind is Kind.OPENED:
+        raise ValueError(body.why)
+    state.not_understood = state.not_understood or body.why
+    if entry.kind is Kind.ROLLING_BACK:
+        rollback_not_understood(state, entry)
 
 
-def _apply(state: RolloutState, entry: Entry) -> None:
-    if entry.version != 1:
-        raise ValueError(f"{entry.kind.value} entry of version {entry.version} is not known to this release")
-    reducer, onward = _REDUCERS[entry.kind]
+def _apply(state: RolloutState, entry: Entry, body: Body) -> None:
+    apply, onward = _REDUCERS[type(body)]
     # A writer that lost against a rollback may still have written; that is recorded, and changes nothing.
     if not (onward and state.goes_no_further):
-        reducer.apply(state, entry, reducer.body.from_json(entry.body))
-    if "spill" in entry.body:
-        state.spilled.add(entry.body["spill"])
+        apply(state, entry, body)
+    if "fallback" in entry.json:
+        state.from_fallback.add(entry.json["fallback"])
 
 
 def _opened(state: RolloutState, entry: Entry, body: Opened) -> None:
@@ -97,10 +102,12 @@ def _no_rollouts(_: RolloutState, __: Entry, ___: Body) -> None:
 
 
 def already_counted(state: RolloutState, body: CountsNoted) -> bool:
-    """Whether nothing in a `counted` entry is new; the day before a wave is counted once."""
+    """Whether nothing in a `counted` entry is new; the time before a wave is counted once."""
     wave = body.wave
-    before = all(wave in state.counts_before.get(series, {}) for series in body.before)
-    known = {series: state.counts.get(series, {}).get(wave, {}) for series in body.rows}
+    weeks = {wave: body.before, **{int(number): found for number, found in (body.before_later or {}).items()}}
+    known_before = state.evidence.counts_before
+    before = all(n in known_before.get(series, {}) for n, found in weeks.items() for series in found)
+    known = {series: state.evidence.counts.get(series, {}).get(wave, {}) for series in body.rows}
     return before and all(row[0] in known[series] for series, rows in body.rows.items() for row in rows)
 
 
@@ -138,4 +145,5 @@ _ALL: Reducers = {
     **HOLDS,
     **PEOPLE,
 }
-_REDUCERS = {kind: (reducer, kind in _ONWARD) for kind, reducer in _ALL.items()}
+# By the type of what an entry says, whose hash costs less than a word's.
+_REDUCERS = {reducer.body: (reducer.apply, kind in _ONWARD) for kind, reducer in _ALL.items()}

@@ -9,7 +9,7 @@ MOST = 30  # in one span and rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedOrder:
     """An order that was refused: when, what by whom, and why."""
 
     at: datetime
@@ -18,13 +18,13 @@ class Refused:
     why: str
 
 
-def is_news(refusals: Sequence[Refused], refused: Refused) -> bool:
+def is_news(refusals: Sequence[RefusedOrder], refused: RefusedOrder) -> bool:
     """Whether this refusal is to be written down: not said within the hour, and not one too many within it."""
     recent = [earlier for earlier in refusals if refused.at - earlier.at < SPAN]
     same = (refused.what, refused.by, refused.why)
     return len(recent) < MOST and same not in {(r.what, r.by, r.why) for r in recent}
 
 
-def with_refusal(refusals: Sequence[Refused], refused: Refused) -> tuple[Refused, ...]:
+def with_refusal(refusals: Sequence[RefusedOrder], refused: RefusedOrder) -> tuple[RefusedOrder, ...]:
     """The newest refusals, as many as the rule needs."""
     return (*refusals, refused)[-MOST:]

@@ -6,17 +6,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
+from tidegate.journal.bodies.people_bodies import UpkeepDone
 from tidegate.journal.entries import GENESIS
-from tidegate.journal.refusals import Refused
-from tidegate.journal.success_tally import SuccessTally
-from tidegate.statistics.sequential import Counts
+from tidegate.journal.evidence_records import EvidenceRecords
+from tidegate.journal.notice_records import NoticeRecords
+from tidegate.journal.recovery_records import RecoveryRecords
+from tidegate.journal.refusals import RefusedOrder
+from tidegate.journal.vote_records import VoteRecords
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.verdict import Verdict
 
 # The check of preflight whose answer may be a question to people.
 FLAG_QUESTION = "flag.source"
-# By series, wave and the end of the tick: raw counts, each once.
-Tally = dict[str, dict[int, dict[float, Counts]]]
 
 
 class Phase(StrEnum):
@@ -42,22 +45,6 @@ class Phase(StrEnum):
 _ENDED = (Phase.ROLLED_BACK, Phase.FINISHED, Phase.CLOSED)
 
 
-class HoldCause(StrEnum):
-    """Why exposure stays; no data, unhealthy, skew and no worker clear themselves, the others need `resume`."""
-
-    BLIND = "blind"
-    UNHEALTHY = "unhealthy"
-    CLOCK_SKEW = "clock_skew"  # a clock of the evaluation is too far from the others
-    OPERATOR = "operator"
-    DRIFT = "drift"
-    BLIND_SPENT = "blind_spent"
-    GATE_TIMEOUT = "gate_timeout"
-    NEW_BUILD = "new_build"
-    NO_WORKER = "no_worker"  # its run is scheduled in Prefect, and no worker takes it
-    LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
-    JOURNAL = "journal"  # its chain is broken; ended by a rollback, or by two people of different roles
-
-
 @dataclass(slots=True)
 class WaveRecord:
     """What one wave has collected; reviews are (credited seconds, healthy)."""
@@ -70,7 +57,7 @@ class WaveRecord:
     soaked_at: datetime | None = None
     looked: int = 0  # reviews that recorded the metrics table
     reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value
-    unseen: timedelta = timedelta(0)  # blind time since the last review, which no review may credit
+    unseen: timedelta = timedelta(0)  # time without data since the last review, which no review may credit
 
     def soaked(self, soak: timedelta, tolerance: int) -> tuple[timedelta, bool]:
         """Observed time of the trailing soak with at most `tolerance` unhealthy reviews, and whether it is enough."""
@@ -142,25 +129,6 @@ class Amendment:
         return self.plan_hash[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The first try to send a notice by one channel, and the process that made it."""
-
-    at: datetime
-    holder: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRefusal:
-    """A message that was refused, by all of its recipients or by some: how often, and when it is tried again."""
-
-    count: int
-    reached: frozenset[str]
-    refused: tuple[str, ...]
-    reason: str
-    until: datetime | None  # None: given up
-
-
 @dataclass(slots=True)
 class RollbackRecord:
     """The rollback: who ordered it and why, and what was measured."""
@@ -177,36 +145,11 @@ class RollbackRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TestRecord:
-    """The newest test alarm of a criterion: when it was sent, and what became of it."""
-
-    __test__ = False  # no test of pytest's
+class UpkeepRecord:
+    """The newest time that a line of the plan's upkeep was done, and what came of it."""
 
     at: datetime
-    verdict: Verdict
-    sentence: str
-    arrived: int
-    wanted: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """What became of one step of the full rollback: done, failed, asked, not_done, or by_hand (left to people)."""
-
-    number: int
-    step: str
-    text: str
-    outcome: str
-    output: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a restore would go back to, as recorded before wave 1."""
-
-    argument: str
-    recorded_at: datetime
+    done: UpkeepDone
 
 
 @dataclass(slots=True)
@@ -235,54 +178,32 @@ class RolloutState:
     unfinished: Exposure | None = None  # what was last written to raise, until it is recorded as raised
     revision: str | None = None
     lease_until: datetime | None = None  # when exposure ends by itself unless that is put off again
-    fired_late: str = ""  # the trigger whose rollback waits for legacy
-    legacy_ready: bool | None = None  # whether it could take everybody back, as looked at while all are exposed
-    legacy_seen: str = ""
-    retired: str = ""  # who retired the old path, when and why
     waves: dict[int, WaveRecord] = field(default_factory=dict)
     stays: list[tuple[int, datetime]] = field(default_factory=list)  # every wave entered, and when, steps back included
     gate: GateRecord | None = None
-    gate_attempts: dict[int, int] = field(default_factory=dict)
-    approvals: dict[int, list[str]] = field(default_factory=dict)
-    counted_at: dict[int, dict[str, datetime]] = field(default_factory=dict)  # by wave: when each go was counted last
-    stated: dict[int, dict[str, str]] = field(default_factory=dict)  # by wave: the statement's key, and who made it
-    broken_glass: dict[int, str] = field(default_factory=dict)  # by wave: who went on without codes, and why
-    approved_wave: int = 0
-    approved_at: datetime | None = None
+    votes: VoteRecords = field(default_factory=VoteRecords)
     holds: dict[HoldCause, str] = field(default_factory=dict)
-    blind_since: datetime | None = None
-    crossed: set[tuple[str, str]] = field(default_factory=set)
+    no_data_since: datetime | None = None
+    evidence: EvidenceRecords = field(default_factory=EvidenceRecords)
     rollback: RollbackRecord | None = None
-    counts: Tally = field(default_factory=dict)
-    counts_before: Tally = field(default_factory=dict)  # of the day before each wave
-    snapshot: Snapshot | None = None
-    steps: dict[int, StepRecord] = field(default_factory=dict)
-    drilled: dict[str, Any] | None = None
-    spilled: set[str] = field(default_factory=set)  # entries that waited in a file while the journal did not answer
-    queued: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sent: dict[str, str] = field(default_factory=dict)
-    tested: dict[str, TestRecord] = field(default_factory=dict)
-    last_findings: list[dict[str, Any]] = field(default_factory=list)
+    recovery: RecoveryRecords = field(default_factory=RecoveryRecords)
+    from_fallback: set[str] = field(default_factory=set)  # entries that waited in the fallback file
+    notices: NoticeRecords = field(default_factory=NoticeRecords)
     end_reason: str = ""
     flow_run: str = ""
     cancelled_run: str = ""
     orphaned: int = 0  # new runs started for it since it last made progress
-    attempts: dict[str, Attempt] = field(default_factory=dict)
-    delivery_refusals: dict[str, DeliveryRefusal] = field(default_factory=dict)
     held_at: dict[HoldCause, datetime] = field(default_factory=dict)
     versions: tuple[str, ...] = ()
     graduation: list[dict[str, Any]] = field(default_factory=list)  # the findings of the last asking, if any
     readiness: dict[str, str] = field(default_factory=dict)  # the statement's key, and who made it
     production_grade: bool = False
-    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # by name: the newest that was written
-    accounts: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by wave: its newest account
+    reports: dict[str, ReportWritten] = field(default_factory=dict)  # by name: the newest that was written
     amendment: Amendment | None = None
-    upkept: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by its number: the newest time it was done
-    kept: dict[int, SuccessTally] = field(default_factory=dict)  # by number: success criteria that must hold throughout
-    refusals: tuple[Refused, ...] = ()  # the newest orders that were refused
+    upkept: dict[int, UpkeepRecord] = field(default_factory=dict)  # by its number: the newest time it was done
+    refusals: tuple[RefusedOrder, ...] = ()  # the newest orders that were refused
     chain_broken: str = ""  # where the chain of hashes does not hold, until two people have said that it may go on
     not_understood: str = ""  # what a newer release wrote, or somebody damaged
-    references: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # 0: the baseline; n: wave n as a whole
 
     @property
     def may_not_be_raised(self) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from tidegate.journal.evidence_bodies import Reviewed
 from tidegate.values.units import Unit, quantity_in
 
 
@@ -26,17 +25,25 @@ class SuccessTally:
     waves_measured: set[int] = field(default_factory=set)
 
 
-def gather(kept: dict[int, SuccessTally], plan: Mapping[str, Any], at: datetime, body: Reviewed) -> None:
-    """Add a `reviewed` entry's values to every criterion of the kind throughout; `plan` is the stored one."""
+Lines: TypeAlias = Mapping[str, Mapping[str, Any]]  # of a review's metrics table, by the metric's name
+
+
+def tally_review(kept: dict[int, SuccessTally], plan: Mapping[str, Any], at: datetime, wave: int, lines: Lines) -> None:
+    """Add a review's values to every criterion of the kind throughout; `plan` is the stored one."""
     for number, item in enumerate(plan.get("success", ()), start=1):
         if item["kind"] == "throughout":
-            line = next((x for x in body.metrics if x["name"] == item["metric"]), None)
-            unit = Unit(plan["metrics"][item["metric"]]["unit"])
-            _add(kept.setdefault(number, SuccessTally()), item, unit, at, body.wave, line)
+            if (tally := kept.get(number)) is None:
+                tally = kept[number] = SuccessTally()
+            _add(tally, item, plan, at, wave, lines.get(item["metric"]))
 
 
 def _add(
-    kept: SuccessTally, item: Mapping[str, Any], unit: Unit, at: datetime, wave: int, line: Mapping[str, Any] | None
+    kept: SuccessTally,
+    item: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    at: datetime,
+    wave: int,
+    line: Mapping[str, Any] | None,
 ) -> None:
     kept.waves.add(wave)
     if line is None or line["value"] is None:
@@ -54,7 +61,7 @@ def _add(
     value = kept.weighted / kept.events
     kept.events = kept.weighted = 0.0
     above = item.get("above") is not None
-    limit = quantity_in(item["above"] if above else item["below"], unit)
+    limit = quantity_in(item["above"] if above else item["below"], Unit(plan["metrics"][item["metric"]]["unit"]))
     if kept.worst is None or (value < kept.worst if above else value > kept.worst):
         kept.worst, kept.worst_at, kept.worst_wave = value, at, wave
     if kept.broken_at is None and not (value > limit if above else value < limit):

@@ -1,4 +1,4 @@
-"""What a wave's actions ask of people: the tasks to hand over, the reminders that are due, what a gate asks for."""
+"""What a wave's actions ask of people: the tasks to hand over, the meetings, and the reminders that are due."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.notice import Loudness, Notice
-from tidegate.plan.actions import ScheduledNotice, Standby, Task, clock_of, meetings_of
+from tidegate.plan.fields.actions import Report, ScheduledNotice, Standby, Task, clock_of
+from tidegate.plan.fields.plan_fields import PlanFields
 from tidegate.plan.model import Plan, PostRollout, Wave, timezone_of
 from tidegate.plan.pace import DAY, Timing
 from tidegate.rollout.step_back import visit
@@ -16,32 +17,11 @@ _GOES_ON = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLL
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """One task that a gate asks for: its box, whose it is, and the plan's line."""
-
-    key: str
-    role: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
+class StandbyDue:
     """A standby to be looked up now: its event, and the action."""
 
     event: str
     action: Standby
-
-
-def acknowledgements(plan: Plan, wave: int) -> tuple[Acknowledgement, ...]:
-    """The tasks of the wave before this one, which its gate asks for."""
-    if wave < 2:
-        return ()
-    before = plan.waves[wave - 2]
-    return tuple(
-        Acknowledgement(f"task.{before.name}.{position}", action.role, f"Done in {before.title}: {action.text}")
-        for position, action in enumerate(before.actions, start=1)
-        if isinstance(action, Task) and not action.at_once
-    )
 
 
 def due_notices(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> tuple[Notice, ...]:
@@ -53,30 +33,32 @@ def due_notices(plan: Plan, state: RolloutState, timing: Timing, now: datetime) 
     waits = state.phase is Phase.GATE and timing.pace.factor > 1 and state.gate is not None
     until = min(now, state.gate.opened_at + timing.pace.real(DAY)) if waits and state.gate is not None else now
     found = [*_handed_over(plan, state), *_scheduled(plan, state, timing, record.raised_at, until)]
-    return tuple(notice for notice in found if notice.event not in state.queued)
+    return tuple(notice for notice in found if notice.event not in state.notices.queued)
 
 
-def due_standbys(plan: Plan, state: RolloutState) -> tuple[Due, ...]:
+def due_standbys(plan: Plan, state: RolloutState) -> tuple[StandbyDue, ...]:
     """The standbys of the wave under way that nobody has looked up yet."""
     if state.record is None or state.phase not in _GOES_ON:
         return ()
     actions = enumerate(_step(plan, state.wave).actions, start=1)
     again = visit(plan, state, state.wave)
-    asked = [Due(f"standby-{state.wave}-{n}{again}", action) for n, action in actions if isinstance(action, Standby)]
-    return tuple(due for due in asked if due.event not in state.queued)
+    asked = [
+        StandbyDue(f"standby-{state.wave}-{n}{again}", action) for n, action in actions if isinstance(action, Standby)
+    ]
+    return tuple(due for due in asked if due.event not in state.notices.queued)
 
 
-def standby_notice(plan: Plan, state: RolloutState, due: Due, on_call: str, problem: str) -> Notice:
-    """Who stands by, told to them; louder when nobody could be found."""
+def standby_notice(plan: Plan, state: RolloutState, due: StandbyDue, on_call: str, problem: str) -> Notice:
+    """Who stands by, sent to them; louder when nobody could be found."""
     action, people = due.action, plan.roles.get(due.action.role, ())
     who = ", ".join(people) or "nobody"
-    told = [f"{action.text} ({action.role}: {who})."]
-    told += [f"On call in PagerDuty: {on_call}."] if on_call else []
-    told += [f"{problem}."] if problem else []
+    sentences = [f"{action.text} ({action.role}: {who})."]
+    sentences += [f"On call in PagerDuty: {on_call}."] if on_call else []
+    sentences += [f"{problem}."] if problem else []
     problem = problem or ("" if people else "nobody is named")
     loudness = Loudness.WARNING if problem else Loudness.INFO
     title = f"{_title(plan, state.wave)}: {action.text}{': NOBODY is known to' if problem else ''}"
-    return Notice(due.event, state.rollout, loudness, title, "\n".join(told), to=people)
+    return Notice(due.event, state.rollout, loudness, title, "\n".join(sentences), to=people)
 
 
 def _step(plan: Plan, wave: int) -> Wave | PostRollout:
@@ -134,3 +116,18 @@ def _occurrences(
 def _day(state: RolloutState, timing: Timing, at: datetime) -> int:
     first: date = timing.pace.plan_time(state.first_raise_at or at).astimezone(at.tzinfo).date()
     return (at.date() - first).days + 1
+
+
+def meetings_of(plan: PlanFields, step: Wave | PostRollout) -> tuple[tuple[str, ScheduledNotice], ...]:
+    """The step's scheduled notices by their place in the list, and the plan's stand-up at its remaining times."""
+    numbered = enumerate(step.actions, start=1)
+    own = [(str(number), action) for number, action in numbered if isinstance(action, ScheduledNotice)]
+    if plan.standup is None:
+        return tuple(own)
+    taken = {clock_of(at) for _, action in own if action.report is not None for at in action.at}
+    if free := tuple(at for at in plan.standup.at if clock_of(at) not in taken):
+        daily = ScheduledNotice(
+            do="notice", text=plan.standup.text, at=free, roles=plan.standup.roles, report=Report.STANDUP
+        )
+        own.append(("standup", daily))
+    return tuple(own)

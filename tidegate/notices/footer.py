@@ -1,19 +1,22 @@
-"""How every page ends: where the exposure stands, one command, one address. Read at 3 a.m."""
+"""How notices end: where to look; and a page with where the exposure stands and one command. Read at 3 a.m."""
 
 from dataclasses import replace
+from urllib.parse import quote
 
-from tidegate.journal.state import RolloutState
+from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.incidents import RAISED
-from tidegate.notices.notice import Loudness, Notice
+from tidegate.notices.notice import LOOK, Loudness, Notice
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
 
 
 def ended_page(plan: Plan, state: RolloutState, notice: Notice) -> Notice:
-    """The notice; a page that asks somebody to look says what is exposed now, what to type, and where to look."""
-    if notice.loudness is not Loudness.PAGE or notice.resolves:
+    """The notice with the rollout's address; one that pages says what is exposed now and what to type, too."""
+    if notice.report:
         return notice
-    lines = (notice.body.rstrip(), _exposure(state, notice), _command(state, notice), _address(plan, state))
+    lines = [notice.body.rstrip(), _address(plan, state)]
+    if notice.loudness is Loudness.PAGE and not notice.resolves:
+        lines[1:1] = [_exposure(state, notice), _command(state, notice)]
     return replace(notice, body="\n".join(line for line in lines if line))
 
 
@@ -43,4 +46,7 @@ def _command(state: RolloutState, notice: Notice) -> str:
 
 def _address(plan: Plan, state: RolloutState) -> str:
     base = plan.channels.dashboard
-    return f"Look: {base.rstrip('/')}/rollouts/{state.rollout}" if base else ""
+    if not base:
+        return ""
+    waits = state.phase is Phase.GATE and state.gate is not None and state.gate.waits
+    return f"{LOOK}{base.rstrip('/')}/rollouts/{quote(state.rollout, safe='')}{'/gate' if waits else ''}"

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
 
 RAISED = "raised"  # somebody raised a flag after its rollback
@@ -12,7 +13,7 @@ _CAUSES = frozenset(cause.value for cause in HoldCause)
 def open_pages(state: RolloutState) -> dict[str, Notice]:
     """The newest page of each problem that nothing has resolved yet."""
     pages: dict[str, Notice] = {}
-    for body in state.queued.values():
+    for body in state.notices.queued.values():
         if body.get("loudness") != Loudness.PAGE or not body.get("problem"):
             continue
         notice = Notice.from_json(body)

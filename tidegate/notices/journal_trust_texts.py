@@ -1,19 +1,20 @@
-"""What people are told of a journal that cannot be trusted, or not be read to its end."""
+"""What people are notified of a journal that cannot be trusted, or not be read to its end."""
 
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.texts import exposure_stays
 from tidegate.plan.model import Plan
 
 
-def not_understood(plan: Plan, state: RolloutState) -> Notice:
-    """The release at work reads what a newer one wrote, or what somebody damaged; told once."""
+def journal_not_understood(plan: Plan, state: RolloutState) -> Notice:
+    """The release at work reads what a newer one wrote, or what somebody damaged; reported once."""
     title = f"{plan.flag.key}: this release of Tidegate cannot read all of the journal"
     body = (
         f"{state.not_understood}\n{exposure_stays(state)}; triggers roll back as ever, nothing is raised and no soak "
         "counts here. Bring every worker to the newest release; `tidegate journal verify` tells damage from news."
     )
-    # Named by the first such entry, so that it is told once whoever finds it.
+    # Named by the first such entry, so that it is reported once whoever finds it.
     return Notice(f"not-understood-{state.rollout}", state.rollout, Loudness.PAGE, title, body)
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+LOOK = "Look: "  # begins the line with the rollout's address
+
 
 class Loudness(StrEnum):
     """Where a notice goes: the rollout's own channel, the warnings channel, or people's pagers as well."""
@@ -34,6 +36,12 @@ class Notice:
     public: str = ""  # what a status page says; empty: nothing is posted there
     public_title: str = ""
     threaded: bool = True  # entries of older releases, which knew no threads, read False
+
+    @property
+    def link(self) -> str:
+        """The address at which its body says to look; empty where it names none."""
+        lines = (line.removeprefix(LOOK).strip() for line in self.body.splitlines() if line.startswith(LOOK))
+        return next((line for line in lines if line.startswith(("http://", "https://"))), "")
 
     def to_json(self) -> dict[str, Any]:
         """As queued in the journal."""

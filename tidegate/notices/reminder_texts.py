@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tidegate.gates.timeouts import GateDue
-from tidegate.journal.state import Amendment, GateRecord, HoldCause, RolloutState
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Amendment, GateRecord, RolloutState
 from tidegate.journal.success_tally import SuccessTally
 from tidegate.notices.incidents import RAISED
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.texts import exposure_stays, wave_words
+from tidegate.plan.fields.success import Throughout, success_words
 from tidegate.plan.model import Approvals, Plan
-from tidegate.plan.success import Throughout, success_words
 from tidegate.rollout.step_back import visit
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict
@@ -28,13 +29,19 @@ def _resume(state: RolloutState) -> str:
 
 
 def evidence_holds(plan: Plan, state: RolloutState, finding: Finding) -> Notice:
-    """A comparison of the paths holds the wave, and time alone will not change it."""
-    body = (
-        f"{finding.text}: {finding.sentence}\n{exposure_stays(state)}; guarding goes on. What was shown "
-        f"stays shown: find the cause, then end this rollout and begin anew.\ntidegate rollback {state.rollout}"
+    """A comparison of the paths holds the wave: for good, or in an episode that ends when its evidence does."""
+    what_now = (
+        "The hold ends by itself if the evidence does: look at what fails on the new path."
+        if finding.episode
+        else "What was shown stays shown: find the cause, then end this rollout and begin anew."
     )
-    title = f"{plan.flag.key} is held by evidence in {wave_words(plan, state.wave)}"
-    event = f"evidence-{state.wave}-{finding.criterion}{visit(plan, state, state.wave)}"
+    body = (
+        f"{finding.text}: {finding.sentence}\n{exposure_stays(state)}; guarding goes on. {what_now}\n"
+        f"tidegate rollback {state.rollout}"
+    )
+    title = f"{plan.flag.key}: {wave_words(plan, state.wave)} on hold by a statistical test: {finding.text}"
+    episode = f"-{finding.episode}" if finding.episode else ""
+    event = f"evidence-{state.wave}-{finding.criterion}{episode}{visit(plan, state, state.wave)}"
     return Notice(event, state.rollout, Loudness.WARNING, title, body)
 
 
@@ -133,8 +140,8 @@ def problem_over(state: RolloutState, page: Notice) -> Notice:
 def amendment_proposed(plan: Plan, state: RolloutState, amendment: Amendment, people: Sequence[str]) -> Notice:
     """A change of the plan waits for the approvers of the next gate."""
     # All of what is less safe, however long the rest is.
-    told = max(_CHANGES_TOLD, len(amendment.less_safe))
-    lines = [f"- {line}" for line in amendment.changes[:told]]
+    shown = max(_CHANGES_TOLD, len(amendment.less_safe))
+    lines = [f"- {line}" for line in amendment.changes[:shown]]
     if more := len(amendment.changes) - len(lines):
         lines.append(f"- and {more} more: tidegate journal {state.rollout}")
     code = "" if plan.approvals is Approvals.OPEN else " --code CODE"
@@ -201,7 +208,7 @@ def _never(findings: Sequence[Finding], rollout: str) -> list[str]:
 
 def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding]) -> Notice:
     """The post-rollout time is over; people say whether the release is production-grade."""
-    missing = [f for f in findings if f.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    missing = [f for f in findings if not f.verdict.allows]
     lines = [f"- {f.text}: {f.sentence}" for f in missing]
     people = tuple(dict.fromkeys(email for one in plan.readiness for email in plan.roles[one.role]))
     body = "\n".join(
@@ -220,18 +227,19 @@ def graduation_asked(plan: Plan, state: RolloutState, findings: Sequence[Finding
 
 def legacy_looked(plan: Plan, state: RolloutState) -> Notice:
     """Whether legacy could take everybody back has changed."""
-    able = "could take everybody back" if state.legacy_ready else "could NOT take everybody back"
+    able = "could take everybody back" if state.recovery.legacy_ready else "could NOT take everybody back"
     anyway = f"\nUntil it is, a rollback asks first (`tidegate rollback {state.rollout} --anyway`)."
-    then = "" if state.legacy_ready else anyway
-    loudness = Loudness.INFO if state.legacy_ready else Loudness.WARNING
+    then = "" if state.recovery.legacy_ready else anyway
+    loudness = Loudness.INFO if state.recovery.legacy_ready else Loudness.WARNING
     title = f"{plan.flag.key}: legacy {able}"
-    return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.legacy_seen}.{then}")
+    return Notice(f"legacy-{state.sequence}", state.rollout, loudness, title, f"{state.recovery.legacy_seen}.{then}")
 
 
 def retired(plan: Plan, state: RolloutState) -> Notice:
     """The old path is gone, and with it the rollback."""
     title = f"{plan.flag.key}: the old path is retired"
-    body = f"By {state.retired}.\nFrom now on a rollback of {state.rollout} is refused: there is nothing to go back to."
+    then = f"From now on a rollback of {state.rollout} is refused: there is nothing to go back to."
+    body = f"By {state.recovery.retired}.\n{then}"
     return Notice("retired", state.rollout, Loudness.INFO, title, body)
 
 

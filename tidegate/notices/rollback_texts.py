@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from tidegate.journal.state import RolloutState, Snapshot, StepRecord
+from tidegate.journal.recovery_records import SnapshotRecord, StepRecord
+from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.fields.rollback import FlushCache, MachineStep, Restore
 from tidegate.plan.model import Plan
-from tidegate.plan.rollback import FlushCache, MachineStep, Restore
 from tidegate.values.units import format_duration
 
 OUTCOMES = {
@@ -26,7 +27,7 @@ def late_proof(plan: Plan, took: timedelta) -> str:
     return f"LATE: the proof took {took.total_seconds():.1f} s, promised are {format_duration(promised)}."
 
 
-def snapshot_words(snapshot: Snapshot | None, now: datetime) -> str:
+def snapshot_words(snapshot: SnapshotRecord | None, now: datetime) -> str:
     """Which snapshot it is and how old; an argument that is an instant tells its own age."""
     if snapshot is None:
         return "No snapshot was recorded before wave 1"
@@ -41,7 +42,7 @@ def snapshot_words(snapshot: Snapshot | None, now: datetime) -> str:
     return f"Snapshot {snapshot.argument}, {age} old"
 
 
-def question(step: MachineStep, snapshot: Snapshot | None, now: datetime, why: str = "") -> str:
+def question(step: MachineStep, snapshot: SnapshotRecord | None, now: datetime, why: str = "") -> str:
     """What a step that is asked for would do, and what would be lost."""
     match step:
         case Restore(loses=loses):
@@ -62,13 +63,13 @@ def step_lines(steps: Iterable[StepRecord]) -> tuple[str, ...]:
 
 def full_rollback_report(plan: Plan, state: RolloutState) -> Notice:
     """The full rollback ended: plainly what was done and what was not."""
-    open_steps = [r for r in state.steps.values() if r.outcome != "done"]
-    done = len(state.steps) - len(open_steps)
-    lines = list(step_lines(state.steps.values()))
+    open_steps = [r for r in state.recovery.steps.values() if r.outcome != "done"]
+    done = len(state.recovery.steps) - len(open_steps)
+    lines = list(step_lines(state.recovery.steps.values()))
     asked = [r.step for r in open_steps if r.outcome == "asked"]
     if asked:
         confirm = " ".join(f"--confirm-step {step}" for step in asked)
         lines.append(f"To confirm: tidegate rollback {state.rollout} --full {confirm}")
-    title = f"Full rollback of {plan.flag.key}: {done} of {len(state.steps)} steps done"
+    title = f"Full rollback of {plan.flag.key}: {done} of {len(state.recovery.steps)} steps done"
     event = f"full-rollback-{state.sequence}"
     return Notice(event, state.rollout, Loudness.PAGE, title, "\n".join(lines), problem="rollback")

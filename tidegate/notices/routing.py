@@ -11,13 +11,14 @@ from tidegate.plan.model import Plan
 # As written in the journal. A rollout's thread lies in the progress channel and has everything; `slack` is the
 # one message in the channel of the notice's loudness.
 SLACK, THREAD, PAGERDUTY, MAIL, STATUS = "slack", "thread", "pagerduty", "mail", "status_page"
-PART_NAMES = {PAGERDUTY: "PagerDuty", SLACK: "Slack", MAIL: "mail"}
+TEAMS, WEBHOOK = "teams", "webhook"
+PART_NAMES = {PAGERDUTY: "PagerDuty", SLACK: "Slack", TEAMS: "Teams", WEBHOOK: "the webhook", MAIL: "mail"}
 _FIRST_WAIT, _LONGEST_WAIT, _REFUSALS_BORNE = timedelta(seconds=30), timedelta(minutes=10), 10
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One message to be sent: to a Slack room, to PagerDuty, or to people by mail."""
+    """One message to be sent: to a Slack room, to another channel, or to people by mail."""
 
     notice: Notice
     channel: str
@@ -58,6 +59,7 @@ def messages_of(plan: Plan, notice: Notice, parts: Collection[str]) -> Iterator[
         yield Due(notice, SLACK, room, in_thread=notice.threaded and room == progress)
         if notice.threaded and room != progress:
             yield Due(notice, THREAD, progress, in_thread=True)
+    yield from (Due(notice, part) for part in (TEAMS, WEBHOOK) if part in parts)
     if PAGERDUTY in parts and (notice.loudness is Loudness.PAGE or notice.acknowledges):
         yield Due(notice, PAGERDUTY)
     if STATUS in parts and notice.public:
@@ -71,10 +73,10 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
     """Every message that was not sent yet, oldest first; mail stands in for a Slack that has failed for too long."""
     found: list[Due] = []
     down = _down_since(plan, state, parts)
-    for body in state.queued.values():
+    for body in state.notices.queued.values():
         notice = Notice.from_json(body)
         messages = list(messages_of(plan, notice, parts))
-        missing = [left for due in messages if due.key not in state.sent for left in _left_of(due, state)]
+        missing = [left for due in messages if due.key not in state.notices.sent for left in _left_of(due, state)]
         found += missing
         late = any(
             due.part == SLACK and due.room in down and now - down[due.room] >= plan.channels.second_after
@@ -82,7 +84,7 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
         )
         people = notice.concerns or tuple(contact.email for contact in plan.contacts)
         instead = Due(notice, MAIL, to=people)
-        mailed = instead.key in state.sent or any(due.channel == MAIL for due in messages)
+        mailed = instead.key in state.notices.sent or any(due.channel == MAIL for due in messages)
         if late and people and MAIL in parts and not mailed and not plan.channels.silent:
             found += _left_of(instead, state)
     return found
@@ -90,7 +92,7 @@ def undelivered(plan: Plan, state: RolloutState, parts: Collection[str], now: da
 
 def _left_of(due: Due, state: RolloutState) -> Iterator[Due]:
     """The message for those who have not got it, from when it may be tried again; none where it was given up."""
-    refusal = state.delivery_refusals.get(due.key)
+    refusal = state.notices.refused.get(due.key)
     if refusal is None:
         yield due
     elif refusal.until is not None:
@@ -108,34 +110,34 @@ def _down_since(
 ) -> dict[str, datetime]:
     """For each Slack room, and for every other part by its name: when the oldest message that waits was first tried."""
     down: dict[str, datetime] = {}
-    for body in state.queued.values():
+    for body in state.notices.queued.values():
         for due in messages_of(plan, Notice.from_json(body), parts):
-            tried = state.attempts.get(due.key)
-            if tried is not None and due.key not in (*state.sent, *leave_out):
+            tried = state.notices.attempts.get(due.key)
+            if tried is not None and due.key not in (*state.notices.sent, *leave_out):
                 place = due.room or due.channel
                 down[place] = min(tried.at, down.get(place, tried.at))
     return down
 
 
 def silent_channels(plan: Plan, state: RolloutState, parts: Collection[str], now: datetime) -> dict[str, datetime]:
-    """Since when each of PagerDuty, Slack and mail has taken nothing, once that has lasted too long."""
+    """Since when each of the channels has taken nothing, once that has lasted too long."""
     silent: dict[str, datetime] = {}
-    # A single room or mailbox that refuses is told by itself; whoever refuses pages takes none at all.
-    refused = [key for key in state.delivery_refusals if not key.endswith(f"/{PAGERDUTY}")]
+    # A single room or mailbox that refuses is reported by itself; whoever refuses pages takes none at all.
+    refused = [key for key in state.notices.refused if not key.endswith(f"/{PAGERDUTY}")]
     for place, since in _down_since(plan, state, parts, refused).items():
         if place != STATUS and now - since >= plan.channels.second_after:
-            part = place if place in (PAGERDUTY, MAIL) else SLACK
+            part = place if place in PART_NAMES else SLACK
             silent[part] = min(since, silent.get(part, since))
     return silent
 
 
 def thread_of(plan: Plan, state: RolloutState) -> str:
     """The first message's `ts` in the progress channel, which all others answer to; empty before there is one."""
-    for key, reference in state.sent.items():
+    for key, reference in state.notices.sent.items():
         event, _, channel = key.rpartition("/")
-        if event not in state.queued:
+        if event not in state.notices.queued:
             continue
-        loudness = Loudness(state.queued[event]["loudness"])
+        loudness = Loudness(state.notices.queued[event]["loudness"])
         in_progress = channel == SLACK and room_of(plan, loudness) == plan.channels.progress
         if channel == THREAD or in_progress:
             return reference

@@ -5,16 +5,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from tidegate.criteria.metric_levels import MetricLine
+from tidegate.criteria.metrics.metric_levels import Level, MetricLine
 from tidegate.gates.statements import open_statements, people_of, stated
-from tidegate.journal.state import HoldCause, RolloutState
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
-from tidegate.notices.routing import MAIL, PAGERDUTY, PART_NAMES
-from tidegate.pages.tables import seconds_between
+from tidegate.notices.routing import PAGERDUTY, PART_NAMES
 from tidegate.plan.model import Approvals, Plan
 from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
 from tidegate.rollout.step_back import visit
-from tidegate.values.units import format_duration, format_percent
+from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Verdict
 
 OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
@@ -118,33 +118,33 @@ def held(plan: Plan, state: RolloutState, cause: HoldCause, reason: str) -> Noti
     return _notice(state, f"held-{cause.value}-{state.sequence}", Loudness.PAGE, title, body, problem=cause.value)
 
 
-def blinded(plan: Plan, state: RolloutState, reason: str) -> Notice:
-    """Nothing can be measured for a while; told once each time."""
-    title = f"{plan.flag.key} is without sight"
-    then = f"After {format_duration(plan.max_blind)} of it: {plan.on_blind.value.replace('_', ' ')}."
+def no_data(plan: Plan, state: RolloutState, reason: str) -> Notice:
+    """Nothing can be measured for a while; one notice each time."""
+    title = f"{plan.flag.key} has no usable metrics"
+    then = f"After {format_duration(plan.no_data_budget)} without data: {plan.on_no_data.value.replace('_', ' ')}."
     body = f"{reason}\n{exposure_stays(state)}; no soak counts. {then}"
-    since = state.blind_since.isoformat(timespec="seconds") if state.blind_since else ""
-    return _notice(state, f"blind-{since}", Loudness.WARNING, title, body)
+    since = state.no_data_since.isoformat(timespec="seconds") if state.no_data_since else ""
+    return _notice(state, f"no-data-{since}", Loudness.WARNING, title, body)
 
 
 def channel_silent(plan: Plan, state: RolloutState, part: str, since: datetime, others: Collection[str]) -> Notice:
-    """PagerDuty, Slack or mail takes nothing; told by the `others`, and by a page where only a pager is left."""
+    """A channel takes nothing; reported by the `others`, and by a page where only a pager is left."""
     name = (
         "PagerDuty takes no pages"
         if part == PAGERDUTY
-        else f"{'Mail' if part == MAIL else PART_NAMES[part]} takes no messages"
+        else f"{PART_NAMES[part][0].upper()}{PART_NAMES[part][1:]} takes no messages"
     )
     left = " and ".join(PART_NAMES[other] for other in others)
     then = f"Messages go by {left} meanwhile." if left else "No other channel is left."
     body = f"Not since {since:%Y-%m-%d %H:%M:%S} UTC. {then} Guarding and the rollback do not depend on it."
     event = f"{'pager' if part == PAGERDUTY else part}-silent-{since:%Y%m%dT%H%M%S}"
     loudness = Loudness.PAGE if set(others) == {PAGERDUTY} else Loudness.WARNING
-    told = _notice(state, event, loudness, f"{name} about {plan.flag.key}", body)
-    return replace(told, to=tuple(c.email for c in plan.contacts))
+    built = _notice(state, event, loudness, f"{name} about {plan.flag.key}", body)
+    return replace(built, to=tuple(c.email for c in plan.contacts))
 
 
 def delivery_given_up(plan: Plan, state: RolloutState, refused: Sequence[str], reason: str, title: str) -> Notice:
-    """A message was refused too often; told by the other ways and to the other people, once for each place."""
+    """A message was refused too often; reported by the other ways and to the other people, once for each place."""
     whom = ", ".join(refused)
     body = (
         f"{reason}\nNot delivered: {title}. Other messages are tried there all the same, and given up in the same way."
@@ -165,10 +165,11 @@ def abandoned(plan: Plan, state: RolloutState) -> Notice:
 
 
 def bound_crossed(plan: Plan, state: RolloutState, line: MetricLine) -> Notice:
-    """A metric stands beyond its warning bound."""
+    """A metric stands beyond its warning or its critical bound, whichever it crossed."""
     title = f"{line.title} is beyond its {line.level.value} bound: {line.shown}"
     # Once per visit of a wave, however often the value swings.
-    event = f"crossed-{line.name}-{state.wave}{visit(plan, state, state.wave)}"
+    which = "-critical" if line.level is Level.CRITICAL else ""
+    event = f"crossed-{line.name}{which}-{state.wave}{visit(plan, state, state.wave)}"
     return _notice(state, event, Loudness.WARNING, title, f"{plan.flag.key} at {state.exposure}.")
 
 
@@ -184,10 +185,10 @@ def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
         body = f"Flag at zero {took} after the order. Proof by measurement follows."
     who = f"By {back.by}. " if back else ""
     event = "rolling-back" + ("-failed" if problem else "")
-    told = _notice(state, event, Loudness.PAGE, title, f"{reason}\n{who}{body}", problem="rollback")
+    built = _notice(state, event, Loudness.PAGE, title, f"{reason}\n{who}{body}", problem="rollback")
     words = plan.rollback.status_page
     public = (words.begun, words.title) if words else ("", "")
-    return replace(told, to=stakeholders(plan), public=public[0], public_title=public[1])
+    return replace(built, to=stakeholders(plan), public=public[0], public_title=public[1])
 
 
 def stakeholders(plan: Plan) -> tuple[str, ...]:
@@ -216,8 +217,8 @@ def lowered(plan: Plan, state: RolloutState, wave: int, by: str, reason: str, ca
     if cause is not None:
         title += f" and held ({cause.value.replace('_', ' ')})"
         then = f"It is held until an approver resumes it. {then}"
-    told = _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
-    return told if cause is None else replace(told, problem=cause.value)
+    built = _notice(state, f"lowered-{state.sequence}", Loudness.PAGE, title, f"{reason}\nBy {by}. {then}")
+    return built if cause is None else replace(built, problem=cause.value)
 
 
 def rolled_back(plan: Plan, state: RolloutState) -> Notice:
@@ -232,10 +233,10 @@ def rolled_back(plan: Plan, state: RolloutState) -> Notice:
         f"{plan.rollback.within.total_seconds():.0f} s)."
     )
     title = f"Rollback of {plan.flag.key} proven: {back.sentence}"
-    told = _notice(state, "rollback-proven", Loudness.PAGE, title, body, problem="rollback", resolves=True)
+    built = _notice(state, "rollback-proven", Loudness.PAGE, title, body, problem="rollback", resolves=True)
     words = plan.rollback.status_page
     public = (words.over, words.title) if words else ("", "")
-    return replace(told, to=stakeholders(plan), public=public[0], public_title=public[1])
+    return replace(built, to=stakeholders(plan), public=public[0], public_title=public[1])
 
 
 def proof_missing(plan: Plan, state: RolloutState) -> Notice:

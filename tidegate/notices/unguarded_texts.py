@@ -26,10 +26,8 @@ def guarded_again(rollout: str, number: int) -> Notice:
     return Notice(f"guarded-{number}", rollout, Loudness.PAGE, title, body, problem=UNGUARDED, resolves=True)
 
 
-def room_and_people(opening: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def room_and_people(plan: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The critical channel and the contacts of a plan as stored, which this release need not understand."""
-    plan = opening.get("plan")
-    plan = plan if isinstance(plan, Mapping) else {}
     channels, contacts = plan.get("channels"), plan.get("contacts")
     room = channels.get("critical") if isinstance(channels, Mapping) else None
     people = [c.get("email") for c in contacts if isinstance(c, Mapping)] if isinstance(contacts, list) else []

@@ -1,4 +1,4 @@
-"""Which tasks of people are to be asked for now, which are late, and what is told of scheduled work."""
+"""Which tasks of people are to be asked for now, which are late, and what is reported of scheduled work."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.notice import Loudness, Notice
+from tidegate.plan.fields.upkeep import UpkeepItem, Work
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import DAY, Timing
-from tidegate.plan.upkeep import UpkeepItem, Work
 from tidegate.values.verdict import Finding, Verdict
 
 
@@ -52,7 +52,7 @@ def due_tasks(plan: Plan, state: RolloutState, timing: Timing, now: datetime) ->
             continue
         late = int((now - task.due) / timing.pace.real(DAY)) + 1 if task.is_late(now) else 0
         event = f"upkeep-{task.number}" + (f"-late-{late}" if late else "")
-        if event in state.queued:
+        if event in state.notices.queued:
             continue
         people = plan.roles[task.item.role]
         when = f"It was due on {task.due:%Y-%m-%d %H:%M} UTC." if late else f"Due {task.due:%Y-%m-%d %H:%M} UTC."
@@ -93,7 +93,8 @@ def tasks_json(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -
     for number, item in enumerate(plan.upkeep, start=1):
         newest, task = state.upkept.get(number), waiting.get(number)
         if newest is not None:
-            words = f"{newest['verdict']}, {newest['sentence']} ({newest['by']}, {newest['at'][:16]})"
+            done = newest.done
+            words = f"{done.verdict}, {done.sentence} ({done.by}, {newest.at.isoformat()[:16]})"
         elif task is None:
             words = "on its schedule" if item.work is not Work.PEOPLE else "once the last wave has soaked"
         else:

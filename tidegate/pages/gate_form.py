@@ -16,8 +16,9 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
     """The Markdown above a gate's form."""
     step = plan.waves[wave - 1]
     gate = state.gate if state.gate is not None and state.gate.wave == wave else None
-    parts = [f"> **{one_line(gate.rolled_back_before)}**\n"] if gate and gate.rolled_back_before else []
-    parts += [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    # What the reader just did comes first, whatever else there is to say.
+    parts = [f"> **The last answer was refused:** {table_row(refusal)[2:-2]}\n"] if refusal else []
+    parts += [f"> **{one_line(gate.rolled_back_before)}**\n"] if gate and gate.rolled_back_before else []
     if question := state.asked_before(wave):
         parts.append(f"> **A go answers this with yes:** {table_row(question)[2:-2]}\n")
     parts.append(f"## May {wave_words(plan, wave)} begin?\n")
@@ -61,4 +62,6 @@ def statement_help(plan: Plan, statement: Statement) -> str:
     covered |= {s.key: plan.sign_off[s.role] for s in sign_off(plan)}
     lines = [f"- {one_line(text)}" for text in covered.get(statement.key, ())]
     who = ", ".join(people_of(plan, statement.role)) or "nobody"
-    return "\n".join([f"Stated for {statement.role}. Only {who} may.", *([""] if lines else []), *lines])
+    # Prefect marks every field with a default as optional: a hold needs none of them.
+    needed = f"A go needs this, stated for {statement.role}. Only {who} may."
+    return "\n".join([needed, *([""] if lines else []), *lines])

@@ -5,17 +5,15 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+from tidegate.pages.comparison_chances import comparison_lines
 from tidegate.pages.plan_costs import cost_lines
 from tidegate.pages.plan_sentences import gate_words
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import HumanProof, Plan, PostRollout, Wave
+from tidegate.plan.pace import did_not_take_deadline
 from tidegate.plan.schedule import minimum_duration
 from tidegate.values.model import dotted
 from tidegate.values.units import format_duration
-
-# What an instant query takes to answer, counted generously.
-QUERY_DELAY = timedelta(seconds=2)
-_SCRAPES_TO_SEE_A_STOP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,9 @@ class PlanReport:
     backend: str
     warnings: tuple[str, ...]
     lasting: tuple[str, ...] = ()
+    guard: str = ""
+    flag_readings_per_hour: float = 0.0
+    comparisons: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As printed by `plan check --json`."""
@@ -63,12 +64,15 @@ class PlanReport:
             *(f"warning: {warning}" for warning in self.warnings),
             *self.costs,
             *self.lasting,
+            *self.comparisons,
             *self.gates,
             *self.money,
             f"a rollback did not take when the counter still moves {self.did_not_take_seconds:g}s after zero "
             f"({self.backend}); the full rollback begins then",
             f"a rollback is proven or called unproven {self.proof_seconds:g}s after zero at the latest "
             f"(promised within {self.promised_seconds:g}s)",
+            f"the flag is read {self.flag_readings_per_hour:g} times an hour while nothing changes "
+            f"(one call at each guard check, every {self.guard})",
             f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:"
             if self.pending
             else "no line waits for a kind of check",
@@ -98,17 +102,15 @@ def plan_report(
         promised_seconds=plan.rollback.within.total_seconds(),
         warnings=_warnings(plan, _proof_bound(plan, deadline)),
         lasting=tuple(_without_for(plan)),
+        guard=format_duration(plan.guard),
+        flag_readings_per_hour=timedelta(hours=1) / plan.guard,
+        comparisons=comparison_lines(plan),
     )
 
 
 def plan_check_lines(plan: Plan, propagation: timedelta = timedelta(0)) -> tuple[str, ...]:
     """What `plan check` prints for a plan that loaded."""
     return plan_report(plan, propagation).lines
-
-
-def did_not_take_deadline(plan: Plan, propagation: timedelta) -> timedelta:
-    """How long after zero the counter may still move: propagation, three scrapes, and a query."""
-    return propagation + _SCRAPES_TO_SEE_A_STOP * plan.scrape_interval + QUERY_DELAY
 
 
 def pending_lines(plan: Plan) -> tuple[PendingLine, ...]:

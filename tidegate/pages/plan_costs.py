@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidegate.criteria.cost_amounts import against_bounds, money, monthly, planned_amounts
+from tidegate.criteria.external.cost_amounts import against_bounds, money, monthly, planned_amounts
 from tidegate.pages.plan_sentences import markdown_row, markdown_text
-from tidegate.plan.costs import Costs, break_even_after
+from tidegate.values.costs import Costs, break_even_after
 from tidegate.values.units import format_money
 
 if TYPE_CHECKING:

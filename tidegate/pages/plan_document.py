@@ -14,12 +14,12 @@ from tidegate.pages.plan_sentences import (
     proof_words,
     soak_days,
 )
-from tidegate.plan.actions import Action, action_words
+from tidegate.plan.fields.actions import Action, action_words
+from tidegate.plan.fields.rollback import ByHand, Mode, Restore, RollbackStep
+from tidegate.plan.fields.success import success_words
+from tidegate.plan.fields.upkeep import upkeep_words
 from tidegate.plan.model import Approvals, Criterion, Plan, PostRollout, Wave, When
-from tidegate.plan.rollback import ByHand, Mode, Restore, RollbackStep
 from tidegate.plan.schedule import minimum_duration
-from tidegate.plan.success import success_words
-from tidegate.plan.upkeep import upkeep_words
 from tidegate.values.units import format_duration, format_percent
 
 _APPROVALS = {

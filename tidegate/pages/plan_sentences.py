@@ -1,7 +1,6 @@
 """The sentences that a plan's fields make, for documents, gates and notices."""
 
 import re
-from collections.abc import Iterable
 from datetime import timedelta
 
 from tidegate.checklist.items import (
@@ -25,6 +24,7 @@ from tidegate.checklist.items import (
     SlackProof,
 )
 from tidegate.plan.model import Criterion, Gate, Limit, Metric, Plan, Wave
+from tidegate.values.names import on_one_line
 from tidegate.values.units import format_duration, format_percent, quantity_in
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -37,11 +37,6 @@ def criterion_sentence(criterion: Criterion, plan: Plan) -> str:
     return f"{sentence} (dry run)" if criterion.dry_run else sentence
 
 
-def bound_words(bound: str, metric: Metric) -> str:
-    """`500 ms`, as the metric's unit is written for people."""
-    return metric.unit.format(quantity_in(bound, metric.unit))
-
-
 def limit_words(limit: Limit | None, metric: Metric) -> str:
     """`< 2%`, `> 10%`; a pending limit's own text; nothing where there is none."""
     if limit is None:
@@ -51,7 +46,7 @@ def limit_words(limit: Limit | None, metric: Metric) -> str:
     if limit.change is not None:
         return f"{limit.text or 'Baseline'} {limit.change:+g}%"
     sign, bound = (">", limit.above) if limit.below is None else ("<", limit.below)
-    return f"{sign} {bound_words(bound or '', metric)}"
+    return f"{sign} {metric.unit.format(quantity_in(bound or '', metric.unit))}"
 
 
 def proof_words(item: BaseProof) -> str:
@@ -104,12 +99,6 @@ def _place(item: ReviewsProof | BenchmarkProof | BackupProof) -> str:
     return next(f"{name} {value}" for name, value in given.items() if value is not None)
 
 
-def waves_words(waves: Iterable[int]) -> str:
-    """`wave 1`, `waves 1 and 2`, `waves 1, 2 and 3`."""
-    *most, last = [str(wave) for wave in waves]
-    return f"waves {', '.join(most)} and {last}" if most else f"wave {last}"
-
-
 def gate_words(gate: Gate, plan: Plan) -> str:
     """`one of incident-commander (a@b.c), engineering-lead (d@e.f)`."""
     who = ", ".join(f"{role} ({', '.join(plan.roles[role])})" for role in gate.approvers)
@@ -133,8 +122,8 @@ def days_words(day: int, soak: timedelta) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """The text in one line that cannot become HTML."""
-    return _TAG.sub("&lt;", " ".join(text.split()))
+    """The text in one line that cannot become HTML, a link or a picture."""
+    return _TAG.sub("&lt;", on_one_line(text)).replace("](", "]\\(")
 
 
 def markdown_row(*cells: str) -> str:

@@ -7,11 +7,11 @@ from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.reminder_texts import less_safe_words
 from tidegate.notices.upkeep_due import goes_on, tasks_json
 from tidegate.pages.gate_form import statements_table
-from tidegate.pages.tables import evidence_table, one_line, seconds_between, table_row
+from tidegate.pages.tables import evidence_table, one_line, table_row
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
 from tidegate.rollout.lease import lease_words
-from tidegate.values.units import format_duration, format_percent
+from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Finding, Verdict
 
 _DAY = timedelta(days=1)
@@ -54,7 +54,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
         warning = f" **{less_safe_words(weaker)}**" if weaker else ""
         by = one_line(state.amendment.by)
         parts.append(f"**Change of the plan proposed** by {by}, not in force:{warning}\n\n{lines}")
-    for before, said in state.broken_glass.items():
+    for before, said in state.votes.broken_glass.items():
         parts.append(
             f"**Break-glass before {one_line(plan.waves[before - 1].title)}**, without codes: {one_line(said)}"
         )
@@ -67,7 +67,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     rows.append(table_row("Post-rollout", "", word, soak, ""))
     parts.append("\n".join(rows))
     before = state.gate.wave if state.phase is Phase.GATE and state.gate is not None else 1
-    if statements(plan, before) and (state.stated.get(before) or state.phase is Phase.GATE):
+    if statements(plan, before) and (state.votes.stated.get(before) or state.phase is Phase.GATE):
         parts.append(statements_table(plan, state, before))
     back = state.rollback
     if back is not None:
@@ -76,8 +76,8 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
             f"## Rolled back\n{one_line(back.reason)}\n\n"
             f"Zero {zero} after the order, proof {proof} after it. {back.sentence}"
         )
-    if state.last_findings:
-        findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.last_findings]
+    if state.evidence.last_findings:
+        findings = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.evidence.last_findings]
         parts.append(f"## Last review\n{evidence_table(findings)}")
     if state.graduation and state.phase.is_open:
         asked = [Finding(**{**f, "verdict": Verdict(f["verdict"])}) for f in state.graduation]

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from tidegate.checklist.judge import section_verdicts
-from tidegate.criteria.metric_levels import MetricLine
+from tidegate.criteria.metrics.metric_levels import MetricLine
 from tidegate.plan.model import Plan
+from tidegate.values.names import on_one_line
 from tidegate.values.verdict import Finding, Verdict
 
 # Not every machine has a font with emoji.
@@ -20,6 +20,7 @@ MARKS = {
 
 
 _TAG = re.compile(r"<(?=[a-zA-Z/!?])")
+_LINK = "]("  # of a link or a picture, to wherever whoever wrote it wants
 
 
 def sentence(text: str) -> str:
@@ -28,24 +29,24 @@ def sentence(text: str) -> str:
     return line if not line or line.endswith((".", "!", "?", ":")) else f"{line}."
 
 
-def seconds_between(start: datetime | None, end: datetime | None) -> str:
-    """`2.3 s`, below a tenth `0.04 s`, or `?` when one end is missing."""
-    if start is None or end is None:
-        return "?"
-    seconds = (end - start).total_seconds()
-    return f"{seconds:.2f} s" if 0 < seconds < 0.1 else f"{seconds:.1f} s"
-
-
 def table_row(*cells: object) -> str:
     """A Markdown table row; what people or servers wrote cannot break out of its cell."""
     # A backslash of theirs would undo the one that keeps a pipe in its cell.
-    cleaned = (one_line(cell).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
-    return "| " + " | ".join(cleaned) + " |"
+    cleaned = (_without_tags(cell).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
+    return "| " + " | ".join(map(_without_links, cleaned)) + " |"
 
 
 def one_line(text: object) -> str:
-    """What people or servers wrote, on one line and without HTML."""
-    return _TAG.sub("&lt;", " ".join(str(text).split()))
+    """What people or servers wrote, as one line of Markdown: without HTML, links and pictures of theirs."""
+    return _without_links(_without_tags(text))
+
+
+def _without_tags(text: object) -> str:
+    return _TAG.sub("&lt;", on_one_line(text))
+
+
+def _without_links(text: str) -> str:
+    return text.replace(_LINK, "]\\(")
 
 
 def evidence_table(findings: Iterable[Finding]) -> str:

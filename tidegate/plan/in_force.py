@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from weakref import finalize
 
 from tidegate.criteria.base import When
-from tidegate.criteria.change import Change
-from tidegate.criteria.threshold import Threshold
+from tidegate.criteria.metrics.change import Change
+from tidegate.criteria.metrics.threshold import Threshold
 from tidegate.plan.model import Criterion, Plan, PostRollout, Wave
 
 

@@ -1,4 +1,4 @@
-"""What of a plan's change makes its rollout less safe; what cannot be told to be stricter counts as less safe."""
+"""What of a plan's change makes its rollout less safe; what cannot be determined to be stricter counts as less safe."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _HARMLESS = re.compile(
 _WHOLE = re.compile(r"^(?P<whole>.*(?:waves|criteria|checklist\.[^\[]+|full|freezes|readiness|contacts)\[[^\]]*\])")
 _ABOVE_IS_LESS = frozenset(
     {
-        *("tolerance", "percent", "interval", "guard", "scrape_interval", "max_blind", "no_data_budget"),
+        *("tolerance", "percent", "interval", "guard", "scrape_interval", "no_data_budget"),
         *("approval_ttl", "hold_max", "for", "lasts", "stale_after", "remind", "after", "within", "second_after"),
         "min_expected",
     }
@@ -29,7 +29,6 @@ _ABOVE_IS_LESS = frozenset(
 _BELOW_IS_LESS = frozenset({"soak", "quorum", "quiet"})
 # From the most cautious word to the least.
 _CAUTION = {
-    "on_blind": ("roll_back", "step_down", "hold"),
     "on_no_data": ("roll_back", "step_down", "hold"),
     "then": ("roll_back", "rollback", "hold"),
     "on_new_build": ("ask", "restart_soak", "note"),
@@ -81,7 +80,7 @@ def _taken_away(was: Leaves, now: Leaves, dropped: set[str]) -> Iterator[str]:
     for path, before in was.items():
         gone = path not in now and not any(whole in dropped for whole in _wholes(path))
         empty = before in ("[]", "{}", "None", "")
-        # A list that was empty and a bound that moved to the other side are told by what came instead.
+        # A list that was empty and a bound that moved to the other side are seen by what came instead.
         if gone and not empty and not _HARMLESS.search(path):
             yield f"{path}: {before} -> {_GONE}"
 

@@ -9,8 +9,10 @@ from tidegate.plan.raise_window import next_allowed
 
 DAY = timedelta(days=1)
 TICK_FLOOR = timedelta(seconds=1)
-BLIND_FLOOR = timedelta(seconds=60)
+NO_DATA_FLOOR = timedelta(seconds=60)
 SCRAPES_IN_A_WINDOW = 4
+QUERY_DELAY = timedelta(seconds=2)  # what an instant query takes to answer, counted generously
+_SCRAPES_TO_SEE_A_STOP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,9 @@ class Timing:
         return self.pace.real(self.plan.guard, TICK_FLOOR)
 
     @property
-    def max_blind(self) -> timedelta:
-        """Without sight before the policy applies; not shrunk below a minute."""
-        return self.pace.real(self.plan.max_blind, BLIND_FLOOR)
+    def no_data_budget(self) -> timedelta:
+        """How long there may be no data before the policy applies; not shrunk below a minute."""
+        return self.pace.real(self.plan.no_data_budget, NO_DATA_FLOOR)
 
     def interval(self, wave: int) -> timedelta:
         """Between two recorded reviews of a wave; the wave after the last is the post-rollout time."""
@@ -96,3 +98,8 @@ class Timing:
     def gate_opens(self, wave: int, first_raise: datetime | None, now: datetime) -> datetime:
         """The real instant from which a wave's gate may open, so that an approval cannot grow old before it counts."""
         return self.may_raise_from(wave, first_raise, now) - self.pace.real(self.plan.approval_ttl)
+
+
+def did_not_take_deadline(plan: Plan, propagation: timedelta) -> timedelta:
+    """How long after zero the counter may still move: propagation, three scrapes, and a query."""
+    return propagation + _SCRAPES_TO_SEE_A_STOP * plan.scrape_interval + QUERY_DELAY

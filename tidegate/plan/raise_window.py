@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tidegate.plan.calendar import WEEKDAYS, Raising
+from tidegate.plan.fields.calendar import WEEKDAYS, Raising
 
 _A_DAY = timedelta(days=1)
 

@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.gates.statements import statements
-from tidegate.journal.entries import Entry, Kind, canonical
+from tidegate.journal.bodies.exposure_bodies import Lowered, Raised, RolledBackToZero
+from tidegate.journal.bodies.gate_bodies import GateDecided
+from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
+from tidegate.journal.entries import Entry, canonical
 from tidegate.journal.fold import fold
-from tidegate.journal.lifecycle_bodies import ReportWritten
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.notices.upkeep_due import open_tasks
-from tidegate.pages.tables import seconds_between
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
@@ -21,7 +23,8 @@ from tidegate.reports.costs import cost_report
 from tidegate.reports.decisions import decisions, statements_made
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
-from tidegate.values.exposure import ZERO, Exposure
+from tidegate.values.exposure import ZERO
+from tidegate.values.units import seconds_between
 from tidegate.values.verdict import Verdict, worst
 from tidegate.views.view import baseline_of
 
@@ -81,14 +84,14 @@ def reported_body(report: dict[str, Any]) -> ReportWritten:
     return ReportWritten(report["report"], report["form"], sha256_of(report), report["journal"]["entries"])
 
 
-def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: dict[str, Any]) -> str:
+def why_not_the_recorded(plan: Plan, entries: Sequence[Entry], recorded: ReportWritten) -> str:
     """Why the journal no longer gives the report whose hash it keeps; empty when it does."""
-    if recorded["form"] != FORM:
-        return f"it was written in form {recorded['form']}, this release writes form {FORM}"
-    found = sha256_of(closeout(plan, entries[: recorded["sequence"]]))
-    if found == recorded["sha256"]:
+    if recorded.form != FORM:
+        return f"it was written in form {recorded.form}, this release writes form {FORM}"
+    found = sha256_of(closeout(plan, entries[: recorded.sequence]))
+    if found == recorded.sha256:
         return ""
-    return f"its SHA-256 was {recorded['sha256'][:12]}, the journal gives {found[:12]}"
+    return f"its SHA-256 was {recorded.sha256[:12]}, the journal gives {found[:12]}"
 
 
 def _waves(state: RolloutState, reviews: Sequence[Review]) -> list[int]:
@@ -139,10 +142,11 @@ def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     for entry in entries:
         # A raise that was written after the order to roll back lost against it.
         turned = any(exposure == str(ZERO) for exposure, _ in spans)
-        if entry.kind in (Kind.RAISED, Kind.LOWERED) and not turned:
-            spans.append((str(Exposure.from_json(entry.body["exposure"])), entry.at.isoformat()))
-        elif entry.kind is Kind.ROLLING_BACK and entry.body["zero_at"]:
-            spans.append((str(ZERO), entry.body["zero_at"]))
+        body = entry.body
+        if isinstance(body, Raised | Lowered) and not turned:
+            spans.append((str(body.exposure), entry.at.isoformat()))
+        elif isinstance(body, RolledBackToZero) and body.zero_at:
+            spans.append((str(ZERO), body.zero_at.isoformat()))
     for position, (exposure, start) in enumerate(spans):
         if exposure != str(ZERO):
             until = spans[position + 1][1] if position + 1 < len(spans) else None
@@ -203,8 +207,8 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
     back = state.rollback
     if back is not None and not back.proven:
         yield "The rollback is not proven"
-    for event, notice in state.queued.items():
-        if not any(key.rsplit("/", 1)[0] == event for key in state.sent):
+    for event, notice in state.notices.queued.items():
+        if not any(key.rsplit("/", 1)[0] == event for key in state.notices.sent):
             yield f"Nobody was sent: {notice.get('title', event)}"
     for wave in range(1, state.wave + 1):
         if wave <= len(plan.waves) and not _says_what_was_stated(entries, wave) and statements(plan, wave):
@@ -221,5 +225,4 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
 
 
 def _says_what_was_stated(entries: Sequence[Entry], wave: int) -> bool:
-    decided = [e.body for e in entries if e.kind is Kind.GATE_DECIDED and e.body["wave"] == wave]
-    return any(body.get("stated") for body in decided)
+    return any(isinstance(body := e.body, GateDecided) and body.wave == wave and body.stated for e in entries)

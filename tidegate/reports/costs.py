@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tidegate.criteria.cost_amounts import against_bounds, cents, cost_queries, monthly, planned_amounts
+from tidegate.criteria.external.cost_amounts import against_bounds, cents, cost_queries, monthly, planned_amounts
+from tidegate.journal.bodies.evidence_bodies import WaveAccounted
 from tidegate.journal.state import RolloutState
-from tidegate.plan.costs import HOURS_IN_A_MONTH, Costs, break_even_after
 from tidegate.plan.model import Plan, timezone_of
 from tidegate.plan.pace import DAY, Timing
+from tidegate.values.costs import HOURS_IN_A_MONTH, Costs, break_even_after
 from tidegate.values.units import format_duration, format_money
 
 NAME = "costs"
@@ -35,7 +36,7 @@ def cost_report(plan: Plan, state: RolloutState, timing: Timing, until: datetime
         "flag": plan.flag.key,
         "day_seconds": timing.pace.real(DAY).total_seconds(),
         "until": until.isoformat(),
-        "measured_at": newest["end"] if newest else None,
+        "measured_at": newest.end.isoformat() if newest else None,
         "items": [_item(costs, name, planned, measured, newest) for name in costs.items],
         "planned_month": _plain(monthly(costs, planned).total),
         "projected_month": _plain(month),
@@ -56,15 +57,15 @@ def projected_month(costs: Costs, state: RolloutState) -> Decimal | None:
     return monthly(costs, _amounts(costs, _newest(state))).total
 
 
-def _newest(state: RolloutState) -> Mapping[str, Any] | None:
-    return max(state.accounts.values(), key=lambda account: str(account["end"]), default=None)
+def _newest(state: RolloutState) -> WaveAccounted | None:
+    return max(state.evidence.accounts.values(), key=lambda account: account.end, default=None)
 
 
-def _amounts(costs: Costs, account: Mapping[str, Any] | None) -> dict[str, Decimal | None]:
+def _amounts(costs: Costs, account: WaveAccounted | None) -> dict[str, Decimal | None]:
     """The amounts of an account; what nobody measures is as planned, what could not be measured is unknown."""
     found = planned_amounts(costs)
     for name in cost_queries(costs):
-        value = account["figures"].get(f"amount_{name}") if account else None
+        value = account.figures.get(f"amount_{name}") if account else None
         found[name] = None if value is None else Decimal(str(value))
     return found
 
@@ -74,7 +75,7 @@ def _item(
     name: str,
     planned: Mapping[str, Decimal | None],
     measured: Mapping[str, Decimal | None],
-    account: Mapping[str, Any] | None,
+    account: WaveAccounted | None,
 ) -> dict[str, Any]:
     item = costs.items[name]
     is_measured = name in cost_queries(costs)
@@ -89,7 +90,7 @@ def _item(
         "per": item.per.value,
         "planned": _plain_amount(planned[name]),
         "measured": _plain_amount(amount) if is_measured else None,
-        "why_not": (account["reasons"].get(f"amount_{name}", "") if account else "not measured yet")
+        "why_not": (account.reasons.get(f"amount_{name}", "") if account else "not measured yet")
         if is_measured and amount is None
         else "",
         "month": _plain(None if amount is None else amount * item.monthly_price),
@@ -118,13 +119,13 @@ def _soaked(state: RolloutState, last: int) -> Iterator[datetime]:
     """When post-rollout days began; a step back takes their record, and leaves their account."""
     if (record := state.waves.get(last + 1)) is not None:
         yield record.raised_at
-    if (account := state.accounts.get(last + 1)) is not None:
-        yield datetime.fromisoformat(account["start"])
+    if (account := state.evidence.accounts.get(last + 1)) is not None:
+        yield account.start
 
 
-def _share(account: Mapping[str, Any] | None) -> tuple[Decimal | None, float | None, float | None]:
+def _share(account: WaveAccounted | None) -> tuple[Decimal | None, float | None, float | None]:
     """The new path's part of all requests completed, and both counts."""
-    figures = account["figures"] if account else {}
+    figures = account.figures if account else {}
     new, old = figures.get("requests_new"), figures.get("requests_old")
     if new is None:
         return None, new, old
@@ -138,7 +139,7 @@ def _rates(plan: Plan, state: RolloutState, number: int) -> tuple[Decimal | None
     costs = plan.costs
     if costs is None:
         return None, None
-    account = state.accounts.get(number)
+    account = state.evidence.accounts.get(number)
     month, (share, _, _) = monthly(costs, _amounts(costs, account)), _share(account)
     shared = month.shared
     if shared is None or (shared and share is None):
@@ -155,9 +156,9 @@ def _wave(
     hours = _hours(timing, start, end)
     rates = _rates(plan, state, number)
     new, old = (None if rate is None else rate * hours for rate in rates)
-    account = state.accounts.get(number)
+    account = state.evidence.accounts.get(number)
     # After a step back a wave has several stays: the requests of its newest account are those of one of them.
-    mine = account if account and start <= datetime.fromisoformat(account["start"]) < end else None
+    mine = account if account and start <= account.start < end else None
     share, requests, others = _share(mine)
     return {
         "wave": number,
@@ -174,12 +175,12 @@ def _wave(
     }
 
 
-def _per_1000(rate: Decimal | None, account: Mapping[str, Any] | None) -> str | None:
+def _per_1000(rate: Decimal | None, account: WaveAccounted | None) -> str | None:
     """Over the time that was accounted for, which need not be the whole wave; really passed, as the requests were."""
-    requests = account["figures"].get("requests_new") if account else None
+    requests = account.figures.get("requests_new") if account else None
     if account is None or rate is None or not requests:
         return None
-    span = datetime.fromisoformat(account["end"]) - datetime.fromisoformat(account["start"])
+    span = account.end - account.start
     return f"{rate * Decimal(str(span / _HOUR)) / Decimal(str(requests)) * 1000:.4f}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from tidegate.criteria.cost_amounts import money
+from tidegate.criteria.external.cost_amounts import money
 from tidegate.pages.tables import one_line, table_row
 
 
@@ -62,7 +62,7 @@ def _benefit(benefit: dict[str, Any] | None) -> str:
     once = f", and {_money(benefit['once'])} once before" if Decimal(benefit["once"]) else ""
     words = f"{one_line(benefit['text'])}: worth {_money(benefit['month'])} a month{once}."
     if benefit["left"] is None:
-        return f"{words} When it has paid for itself cannot be told while the cost is unknown."
+        return f"{words} When it has paid for itself cannot be determined while the cost is unknown."
     days = benefit["break_even_days"]
     even = "It never pays for itself at this cost." if days is None else f"It pays for itself after {days:g} days"
     if days is not None and benefit["expected"] is not None:

@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.entries import Entry
 from tidegate.journal.fold import fold
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import RolloutState
 from tidegate.notices.rollback_texts import step_lines
 from tidegate.pages.journal_lines import entry_words
-from tidegate.pages.tables import one_line, seconds_between, sentence, table_row
-from tidegate.plan.model import Plan
+from tidegate.pages.tables import one_line, sentence, table_row
+from tidegate.plan.model import Plan, stored_plan
+from tidegate.values.units import seconds_between
 
 _TO_WRITE = (
     ("Cause", "What broke, and why was it not seen before the wave?"),
@@ -27,7 +29,7 @@ def postmortem(entries: Iterable[Entry]) -> str:
     back = state.rollback
     if back is None:
         raise ValueError(f"{state.rollout or 'the rollout'} was not rolled back: there is nothing to write about")
-    plan = Plan.model_validate(state.plan)
+    plan = stored_plan(state.plan)
     parts = [
         f"# Post-mortem of {one_line(plan.title)} (draft)",
         f"Rollout `{state.rollout}` of `{plan.flag.key}`, started by {one_line(state.started_by)}. "
@@ -46,9 +48,9 @@ def postmortem(entries: Iterable[Entry]) -> str:
         ),
         one_line(back.sentence) if back.sentence else "The rollback is not proven yet.",
     ]
-    if state.steps:
+    if state.recovery.steps:
         parts.append("## Full rollback")
-        parts.append("\n".join(f"- {one_line(line)}" for line in step_lines(state.steps.values())))
+        parts.append("\n".join(f"- {one_line(line)}" for line in step_lines(state.recovery.steps.values())))
     parts.append("## Timeline (UTC)")
     parts.append("\n".join(_timeline(found)))
     for heading, question in _TO_WRITE:

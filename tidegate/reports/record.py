@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.entries import Entry, Kind
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.evidence_bodies import Reviewed
+from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
+from tidegate.journal.entries import Entry
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Criterion, Plan, When
 
@@ -50,14 +52,12 @@ class Spell:
 
 def reviews_in(entries: Iterable[Entry]) -> tuple[Review, ...]:
     """Every review, in order."""
-    return tuple(_review(entry) for entry in entries if entry.kind is Kind.REVIEWED)
+    return tuple(_review(entry.at, body) for entry in entries if isinstance(body := entry.body, Reviewed))
 
 
-def _review(entry: Entry) -> Review:
-    body = entry.body
-    lines = {x["name"]: Measured(x["value"], x["level"], x.get("n")) for x in body["metrics"]}
-    findings = tuple(body["findings"])
-    return Review(entry.at, body["wave"], body["verdict"], body["healthy"], body["credit"], lines, findings)
+def _review(at: datetime, body: Reviewed) -> Review:
+    lines = {x["name"]: Measured(x["value"], x["level"], x.get("n")) for x in body.metrics}
+    return Review(at, body.wave, body.verdict.value, body.healthy, body.credit, lines, tuple(body.findings))
 
 
 def spells_in(plan: Plan, entries: Iterable[Entry]) -> tuple[Spell, ...]:
@@ -66,20 +66,20 @@ def spells_in(plan: Plan, entries: Iterable[Entry]) -> tuple[Spell, ...]:
     start: datetime | None = None
     what, critical = "", False
     for entry in entries:
-        if entry.kind is Kind.REVIEWED:
-            review = _review(entry)
+        body = entry.body
+        if isinstance(body, Reviewed):
+            review = _review(entry.at, body)
             if review.verdict == "FAIL":
                 start, what = start or entry.at, what or _first_failure(review)
                 critical = critical or _is_critical(plan, review)
             elif review.verdict == "PASS" and start is not None:
                 found.append(Spell(start, entry.at, what, critical))
                 start, what, critical = None, "", False
-        elif entry.kind is Kind.ROLLING_BACK:
-            body = entry.body
-            start = start or datetime.fromisoformat(body["ordered_at"])
-            what, critical = body["reason"], critical or body["criterion"] in _critical_criteria(plan)
-            if body["zero_at"]:
-                found.append(Spell(start, datetime.fromisoformat(body["zero_at"]), what, critical))
+        elif isinstance(body, RolledBackToZero):
+            start = start or body.ordered_at
+            what, critical = body.reason, critical or body.criterion in _critical_criteria(plan)
+            if body.zero_at:
+                found.append(Spell(start, body.zero_at, what, critical))
                 start, what, critical = None, "", False
     if start is not None:
         found.append(Spell(start, None, what, critical))
@@ -129,7 +129,7 @@ def between(reviews: Iterable[Review], start: datetime, end: datetime) -> tuple[
     return tuple(r for r in reviews if start < r.at <= end)
 
 
-def values_of(reviews: Iterable[Review], metric: str) -> Iterator[tuple[datetime, int, float]]:
+def values_by_instant(reviews: Iterable[Review], metric: str) -> Iterator[tuple[datetime, int, float]]:
     """Instant, wave and value wherever the metric was measured."""
     for review in reviews:
         found = review.metrics.get(metric)

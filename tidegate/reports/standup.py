@@ -4,15 +4,22 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from tidegate.criteria.direction import rises_are_bad
-from tidegate.journal.entries import Entry, Kind
+from tidegate.criteria.metrics.direction import rises_are_bad
+from tidegate.journal.bodies.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed
+from tidegate.journal.bodies.exposure_bodies import RollbackProven, RolledBackToZero
+from tidegate.journal.bodies.hold_bodies import Held, Resumed
+from tidegate.journal.bodies.lifecycle_bodies import Carried, Orphaned
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.actions_due import meetings_of
 from tidegate.pages.tables import one_line, sentence, table_row
-from tidegate.plan.actions import Standby, Task, clock_of, meetings_of
+from tidegate.plan.fields.actions import Standby, Task, clock_of
 from tidegate.plan.model import Metric, Plan, timezone_of
 from tidegate.plan.pace import DAY, Timing
 from tidegate.reports.record import Review, between, mean_of, reviews_in
-from tidegate.views.course import Event, follow
+from tidegate.values.verdict import Verdict
+from tidegate.views.course import Event, follow_course
 from tidegate.views.health import count_words
 from tidegate.views.view import RolloutView, baseline_of, rollout_view
 
@@ -24,7 +31,7 @@ _NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady
 
 def standup(plan: Plan, state: RolloutState, timing: Timing, now: datetime, entries: Sequence[Entry]) -> dict[str, Any]:
     """The report as data; a day is a day of the plan, so a rehearsal's is short. `state` is the fold of `entries`."""
-    course = follow(entries)
+    course = follow_course(entries)
     view = rollout_view(plan, state, timing, now, course)
     reviews, day = reviews_in(entries), timing.pace.real(DAY)
     today, yesterday = between(reviews, now - day, now), between(reviews, now - 2 * day, now - day)
@@ -88,7 +95,7 @@ def _compared(metric: Metric, now: float | None, then: float | None) -> str:
 
 
 def _is_issue(event: Event) -> bool:
-    return event.kind.value in ("reviewed", "blinded", "held", "rolling_back", "orphaned", "crossed")
+    return event.kind.value in ("reviewed", "no_data_started", "held", "rolling_back", "orphaned", "crossed")
 
 
 def _issue(event: Event, entries: Sequence[Entry]) -> dict[str, str]:
@@ -102,26 +109,24 @@ def _ended(event: Event, entries: Sequence[Entry]) -> str:
         if later.sequence <= event.sequence:
             continue
         at = f"{later.at:%H:%M:%S} UTC"
-        match begun.kind, later.kind:
-            case Kind.REVIEWED, Kind.REVIEWED if later.body["verdict"] == "PASS":
+        match begun.body, later.body:
+            case Reviewed(), Reviewed(verdict=Verdict.PASS):
                 return f"a review passed again at {at}"
-            case Kind.REVIEWED, Kind.ROLLING_BACK:
+            case Reviewed(), RolledBackToZero():
                 return f"rolled back at {at}"
-            case Kind.BLINDED, Kind.SIGHTED:
+            case NoDataStarted(), NoDataEnded():
                 return f"sight was back at {at}"
-            case Kind.HELD, Kind.RESUMED if later.body["cause"] == begun.body["cause"]:
-                return f"ended by {later.body['by']} at {at}: {later.body['reason']}"
-            case Kind.CROSSED, Kind.CROSSED if (
-                not later.body["crossed"] and later.body["metric"] == begun.body["metric"]
-            ):
+            case Held(cause=cause), Resumed() as resumed if resumed.cause is cause:
+                return f"ended by {resumed.by} at {at}: {resumed.reason}"
+            case BoundCrossed(metric=metric), BoundCrossed(crossed=False) as back if back.metric == metric:
                 return f"back within its bound at {at}"
-            case Kind.ROLLING_BACK, Kind.PROVEN if later.body["proven"]:
+            case RolledBackToZero(), RollbackProven(proven=True):
                 return f"proven at {at}"
-            case Kind.ORPHANED, Kind.CARRIED:
+            case Orphaned(), Carried():
                 return f"a new run carries it since {at}"
             # With the rollout ends what it waited for; whether a failing review's problem is over nobody looked.
-            case Kind.HELD | Kind.BLINDED | Kind.CROSSED | Kind.ORPHANED, end if end in _ENDS:
-                return f"{_ENDS[end]} at {at}"
+            case Held() | NoDataStarted() | BoundCrossed() | Orphaned(), _ if later.kind in _ENDS:
+                return f"{_ENDS[later.kind]} at {at}"
             case _:
                 pass
     return ""
@@ -216,7 +221,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
     issues = [issue_line(issue) for issue in report["issues"]]
     parts.append("\n".join(issues) or "None since yesterday.")
     if issues:
-        parts.append("Root cause, and what was changed for good: _to be told by the owner_.")
+        parts.append("Root cause, and what was changed for good: _to be written by the owner_.")
     parts.append("## 3. Decision")
     choices = "".join(f"\n- [ ] {choice}" for choice in report["decision"]["choices"])
     parts.append(f"{one_line(report['decision']['asked'])}{chr(10) if choices else ''}{choices}")

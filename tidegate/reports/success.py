@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from tidegate.criteria.cost_amounts import against_bounds
-from tidegate.journal.entries import Entry, Kind
+from tidegate.criteria.external.cost_amounts import against_bounds
+from tidegate.journal.bodies.evidence_bodies import Reviewed
+from tidegate.journal.bodies.exposure_bodies import Lowered
+from tidegate.journal.entries import Entry
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.journal.success_tally import SuccessTally
 from tidegate.pages.tables import sentence as sentence_of
-from tidegate.plan.model import Plan
-from tidegate.plan.success import (
+from tidegate.plan.fields.success import (
     Affordable,
     Available,
     FullTraffic,
@@ -25,6 +26,7 @@ from tidegate.plan.success import (
     lasted_words,
     success_words,
 )
+from tidegate.plan.model import Plan
 from tidegate.reports.costs import projected_month
 from tidegate.reports.record import Spell, spells_in
 from tidegate.rollout.wave_usage import up_key
@@ -39,8 +41,8 @@ class _Facts:
     plan: Plan
     state: RolloutState
     spells: tuple[Spell, ...]
-    steps_back: tuple[Entry, ...]
-    reviewed: bool  # whether any review could tell; a blind one cannot
+    steps_back: tuple[tuple[datetime, Lowered], ...]
+    reviewed: bool  # whether any review could tell; one without data cannot
     is_over: bool
 
 
@@ -52,8 +54,9 @@ def success_key(number: int) -> str:
 def success(plan: Plan, state: RolloutState, entries: Sequence[Entry], *, is_over: bool = False) -> tuple[Finding, ...]:
     """A finding for each of them; `state` is the fold of `entries`, and `is_over` says that nothing more will come."""
     done = is_over or state.phase is Phase.FINISHED
-    lowered = tuple(e for e in entries if e.kind is Kind.LOWERED)
-    reviewed = any(e.kind is Kind.REVIEWED and e.body["verdict"] in ("PASS", "FAIL") for e in entries)
+    lowered = tuple((e.at, body) for e in entries if isinstance(body := e.body, Lowered))
+    verdicts = (body.verdict for e in entries if isinstance(body := e.body, Reviewed))
+    reviewed = any(verdict in (Verdict.PASS, Verdict.FAIL) for verdict in verdicts)
     facts = _Facts(plan, state, spells_in(plan, entries), lowered, reviewed, done)
     found = []
     for number, item in enumerate(_asked(plan), start=1):
@@ -81,7 +84,7 @@ def _judge(item: Success, facts: _Facts, number: int) -> Answer:
         case Recovery(within=within):
             return _recovered(list(facts.spells), facts, "spell of failing reviews", within, mean=True)
         case Throughout():
-            return _throughout(item, facts, facts.state.kept.get(number, SuccessTally()))
+            return _throughout(item, facts, facts.state.evidence.throughout.get(number, SuccessTally()))
         case Available():
             answers = [_available(item, facts, path) for path in item.paths]
             return worst(v for v, _ in answers), " ".join(sentence for _, sentence in answers)
@@ -102,8 +105,8 @@ def _full_traffic(facts: _Facts) -> Answer:
 
 def _no_rollback(facts: _Facts) -> Answer:
     turned = [
-        f"Stepped back to wave {e.body['wave']} on {_moment(e.at)} by {e.body['by']}: {sentence_of(e.body['reason'])}"
-        for e in facts.steps_back
+        f"Stepped back to wave {back.wave} on {_moment(at)} by {back.by}: {sentence_of(back.reason)}"
+        for at, back in facts.steps_back
     ]
     if (back := facts.state.rollback) is not None:
         turned.append(f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}")
@@ -198,12 +201,12 @@ class _Times:
 
 def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times | None:
     """None where the account does not tell."""
-    account = facts.state.accounts.get(wave)
+    account = facts.state.evidence.accounts.get(wave)
     if account is None:
         return None
-    key, figures = up_key(item.metric, path.value), account["figures"]
+    key, figures = up_key(item.metric, path.value), account.figures
     seen, good = figures.get(f"{key}_seen"), figures.get(f"{key}_good")
-    span = datetime.fromisoformat(account["end"]) - datetime.fromisoformat(account["start"])
+    span = account.end - account.start
     # Once everybody is on the new path nobody takes the old one.
     idle = path is PathName.OLD and facts.plan.exposure_at(min(wave, len(facts.plan.waves))).percent >= 100
     if not seen or good is None:
@@ -213,7 +216,7 @@ def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times 
         if not whole:
             return _Times(span, span)
         seen, good = 0.0, 0.0
-    expected = account.get("expected", {}).get(key)
+    expected = account.expected.get(key)
     if not expected:
         return _Times(span, span * (1 - good / seen), is_told=idle) if seen else _Times(unseen=span)
     used = span * min(seen / expected, 1.0)

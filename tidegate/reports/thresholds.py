@@ -9,7 +9,7 @@ from tidegate.plan.model import Limit, Metric, Plan
 from tidegate.values.units import Unit, quantity_in
 from tidegate.values.verdict import Finding, Verdict
 
-FEWEST = 50  # points; of fewer no distribution is told
+FEWEST = 50  # points; of fewer no distribution is shown
 NOISY = 0.01  # of the points: a bound that fires more often is noise
 LOOSE = 5.0  # times the worst that was seen: a bound so far away sees nothing
 MARGIN = 1.25
@@ -172,8 +172,8 @@ def thresholds_markdown(plan: Plan, review: dict[str, Any], since: str) -> str:
         for bound in line["bounds"] or [{"level": "-", "why": "too few points" if not spread else "no bound"}]:
             values = ["-" if bound.get(key) is None else unit.format(bound[key]) for key in ("now", "proposed")]
             counts = ["-" if bound.get(key) is None else str(bound[key]) for key in ("fired", "would_fire")]
-            told = (bound["level"], values[0], counts[0], values[1], counts[1], bound["why"])
-            rows.append(table_row(line["title"], str(line["points"]), *seen, *told))
+            proposal = (bound["level"], values[0], counts[0], values[1], counts[1], bound["why"])
+            rows.append(table_row(line["title"], str(line["points"]), *seen, *proposal))
     return (
         "\n\n".join(
             (

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.journal.state import HoldCause, Phase, RolloutState
-from tidegate.plan.model import OnBlind, Plan
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase, RolloutState
+from tidegate.plan.model import OnNoData, Plan
 from tidegate.plan.pace import Timing
 from tidegate.rollout.step_back import reached_wave
+from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict, worst
 
 
@@ -87,7 +89,7 @@ class Judged:
         return next((f for f in self.triggers if f.verdict is Verdict.FAIL), None)
 
     @property
-    def blind(self) -> str:
+    def no_data(self) -> str:
         """Why this look saw too little, or empty."""
         return self.not_seen or next(
             (f.sentence for f in (*self.during, *self.triggers) if f.verdict is Verdict.ERROR), ""
@@ -116,7 +118,7 @@ STOPS_SOAK = frozenset(
     {
         HoldCause.OPERATOR,
         HoldCause.DRIFT,
-        HoldCause.BLIND_SPENT,
+        HoldCause.NO_DATA_BUDGET_SPENT,
         HoldCause.GATE_TIMEOUT,
         HoldCause.NEW_BUILD,
         HoldCause.LEGACY,
@@ -127,7 +129,7 @@ STOPS_SOAK = frozenset(
 
 
 def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedelta, bool]:
-    """The observed time this review adds (at most one interval; none when blind, unsure or held), and its health.
+    """The observed time this review adds (at most one interval; none without data, unsure or held), and its health.
 
     Waiting at a gate is no soak: an extension is counted from when it is given.
     """
@@ -143,26 +145,27 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
 
 
 def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
-    """What this look leads to, in the order: a lease that ran out, triggers, blindness, drift, holds, soak."""
+    """What this look leads to, in the order: a lease that ran out, triggers, no data, drift, holds, soak."""
     if judged.drift is not None and judged.drift.expired:
         return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
     if (fired := judged.fired) is not None:
-        if state.legacy_ready is False:
+        if state.recovery.legacy_ready is False:
             return _asks_first(state, f"{fired.text}: {fired.sentence}", fired.criterion)
         return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
-    if state.fired_late and state.legacy_ready and HoldCause.LEGACY in state.holds:
+    if state.recovery.fired_late and state.recovery.legacy_ready and HoldCause.LEGACY in state.holds:
         # A trigger that fired stays fired, also one that has eased while legacy was not ready.
-        return RollBack(state.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
+        return RollBack(state.recovery.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
     if judged.drift is not None and judged.drift.is_zero:
-        return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}).")
-    told = {HoldCause.BLIND_SPENT, HoldCause.LEGACY} & state.holds.keys()
-    if judged.blind and state.blind_since is not None and not told:
-        spent = judged.at - state.blind_since
-        if spent > timing.max_blind:
-            reason = f"Without sight for {spent.total_seconds():.0f} s: {judged.blind}"
-            policy = _when_blind(state, timing.plan, reason)
+        return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}): {judged.drift.now}.")
+    known = {HoldCause.NO_DATA_BUDGET_SPENT, HoldCause.LEGACY} & state.holds.keys()
+    if judged.no_data and state.no_data_since is not None and not known:
+        spent = judged.at - state.no_data_since
+        if spent > timing.no_data_budget:
+            budget = f"No usable metrics for {_whole_seconds(spent)} (budget {_whole_seconds(timing.no_data_budget)})"
+            reason = f"{budget}: {judged.no_data}"
+            policy = _when_budget_spent(state, timing.plan, reason)
             lowers = isinstance(policy, RollBack | StepDown)
-            return _asks_first(state, reason) if lowers and state.legacy_ready is False else policy
+            return _asks_first(state, reason) if lowers and state.recovery.legacy_ready is False else policy
     if judged.drift is not None and HoldCause.DRIFT not in state.holds:
         return Hold(
             HoldCause.DRIFT, f"The flag was changed by somebody else: {judged.drift.was} -> {judged.drift.now}."
@@ -179,27 +182,31 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     return _by_soak(state, judged, timing)
 
 
-def _when_blind(state: RolloutState, plan: Plan, reason: str) -> Decision:
+def _whole_seconds(span: timedelta) -> str:
+    return format_duration(timedelta(seconds=round(span.total_seconds())))
+
+
+def _when_budget_spent(state: RolloutState, plan: Plan, reason: str) -> Decision:
     reached = reached_wave(plan, state)
-    match plan.on_blind:
-        case OnBlind.STEP_DOWN if reached > 1:
+    match plan.on_no_data:
+        case OnNoData.STEP_DOWN if reached > 1:
             return StepDown(reached - 1, reason)
-        case OnBlind.STEP_DOWN if reached == 1:
-            return RollBack("blindness", reason)
-        case OnBlind.HOLD | OnBlind.STEP_DOWN:
+        case OnNoData.STEP_DOWN if reached == 1:
+            return RollBack("no_data", reason)
+        case OnNoData.HOLD | OnNoData.STEP_DOWN:
             # Where nobody is exposed yet, there is nothing to step down from.
-            return Hold(HoldCause.BLIND_SPENT, reason)
-        case OnBlind.ROLL_BACK:
-            return RollBack("blindness", reason)
+            return Hold(HoldCause.NO_DATA_BUDGET_SPENT, reason)
+        case OnNoData.ROLL_BACK:
+            return RollBack("no_data", reason)
 
 
 def _asks_first(state: RolloutState, reason: str, criterion: str = "") -> Decision:
     """Everybody is exposed and legacy cannot take them back: which of the two is worse is for people to say."""
-    if HoldCause.LEGACY in state.holds and (not criterion or state.fired_late):
+    if HoldCause.LEGACY in state.holds and (not criterion or state.recovery.fired_late):
         return Continue(f"held (legacy): {state.holds[HoldCause.LEGACY]}")
     return Hold(
         HoldCause.LEGACY,
-        f"{reason} NOT rolled back: legacy cannot take everybody back ({state.legacy_seen}). "
+        f"{reason} NOT rolled back: legacy cannot take everybody back ({state.recovery.legacy_seen}). "
         f"`tidegate rollback {state.rollout} --anyway` does it all the same; "
         f"it is done by itself once legacy is ready{'' if criterion else ', if that still holds then'}.",
         criterion,

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.journal.entries import Entry, Kind
+from tidegate.journal.bodies.hold_bodies import RaisingFrozen, RaisingUnfrozen
+from tidegate.journal.bodies.lifecycle_bodies import NotUnderstood
+from tidegate.journal.entries import Entry
 
 FREEZE = "~freeze"  # the journal's own list of freezes and their ends; no rollout can be named so
 
@@ -27,11 +29,13 @@ def freeze_in_force(entries: Sequence[Entry]) -> Freeze | None:
     """The freeze that the journal's list leaves in force, or None; raises ValueError for what belongs to no freeze."""
     found: Freeze | None = None
     for entry in entries:
-        match entry.kind:
-            case Kind.FROZEN:
-                found = found or Freeze(entry.body["by"], entry.body["reason"], entry.at)
-            case Kind.UNFROZEN:
+        match entry.body:
+            case RaisingFrozen() as body:
+                found = found or Freeze(body.by, body.reason, entry.at)
+            case RaisingUnfrozen():
                 found = None
+            case NotUnderstood() as body:
+                raise ValueError(body.why)
             case _:
                 raise ValueError(f"entry {entry.sequence} of {FREEZE} ({entry.kind.value}) belongs to no freeze")
     return found

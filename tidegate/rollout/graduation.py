@@ -41,8 +41,8 @@ def exercised(reading: Reading, query: str) -> Finding:
     """Whether the new path completed any request in the post-rollout time; a path that nobody used proves nothing."""
     text = "The new path was used in the post-rollout time"
     if isinstance(reading, NoData):
-        verdict = Verdict.ERROR if reading.reason.is_blindness else Verdict.INCONCLUSIVE
-        sentence = f"It cannot be told ({reading.detail or reading.reason.value})."
+        verdict = Verdict.ERROR if reading.reason.spends_no_data_budget else Verdict.INCONCLUSIVE
+        sentence = f"It cannot be determined ({reading.detail or reading.reason.value})."
         return Finding(EXERCISED, text, verdict, sentence, query=query)
     used = reading.value > 0
     verdict = Verdict.PASS if used else Verdict.INCONCLUSIVE

@@ -50,11 +50,11 @@ def next_step(state: RolloutState) -> NextStep:
         case Phase.PREPARING:
             if state.preflight is not Verdict.PASS:
                 return Preflight()
-            return MeasureBaseline() if state.plan.get("baseline") and 0 not in state.references else Ask(1)
+            return MeasureBaseline() if state.plan.get("baseline") and 0 not in state.evidence.references else Ask(1)
         case Phase.GATE:
             return Ask(state.gate.wave if state.gate else state.wave + 1)
         case Phase.RAISING:
-            return RunWave(state.approved_wave)
+            return RunWave(state.votes.approved_wave)
         case Phase.WAVE:
             return RunWave(state.wave)
         case Phase.SOAKED:

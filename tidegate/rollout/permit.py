@@ -12,10 +12,9 @@ from tidegate.plan.raise_window import why_closed
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.values.exposure import Exposure
 from tidegate.values.units import format_duration
-from tidegate.values.verdict import Finding, Verdict
+from tidegate.values.verdict import Finding
 
 LASTS = timedelta(seconds=10)  # a backend's write has to end within it
-_FINE = (Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,10 @@ Condition = Callable[[Situation], str]
 def _not_approved(plan: Plan, state: RolloutState, wave: int) -> str:
     if state.phase is not Phase.RAISING:
         return f"the rollout is {state.phase.value.replace('_', ' ')}"
-    if state.approved_wave != wave or wave != state.wave + 1:
-        return f"wave {wave} is not approved (approved is wave {state.approved_wave}, exposed is wave {state.wave})"
+    if state.votes.approved_wave != wave or wave != state.wave + 1:
+        return (
+            f"wave {wave} is not approved (approved is wave {state.votes.approved_wave}, exposed is wave {state.wave})"
+        )
     if state.intended not in (None, plan.exposure_at(wave)):
         return "a step back was begun and not finished: order it again, or roll back"
     return ""
@@ -96,11 +97,11 @@ def _calendar_is_open(at: Situation) -> str:
 
 
 def _evidence_is_fine(at: Situation) -> str:
-    unmet = next((f for f in at.findings if f.verdict not in _FINE), None)
+    unmet = next((f for f in at.findings if not f.verdict.allows), None)
     return f"{unmet.text}: {unmet.sentence}" if unmet else ""
 
 
-# All of them, in the order in which they are told; each is a sentence that a person reads, or empty.
+# All of them, in the order in which they are given; each is a sentence that a person reads, or empty.
 CONDITIONS: Mapping[str, Condition] = {
     "the wave is approved": lambda at: _not_approved(at.plan, at.state, at.wave),
     "nobody holds": lambda at: _held(at.state),

@@ -30,7 +30,7 @@ def reached_wave(plan: Plan, state: RolloutState) -> int:
 def visit(plan: Plan, state: RolloutState, wave: int) -> str:
     """What tells the events of a wave's second visit, after a step back, from those of its first: `-2`, then `-3`.
 
-    The first has none, so that what a rollout under way has told already keeps its name.
+    The first has none, so that what a rollout under way has reported already keeps its name.
     """
     # The post-rollout days follow the last wave, each time that it has soaked.
     number = min(wave, len(plan.waves))

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from tidegate.criteria.cost_amounts import amount_in, cost_queries
-from tidegate.criteria.queries import joined_query, traffic_queries
-from tidegate.journal.evidence_bodies import WaveAccounted
+from tidegate.criteria.external.cost_amounts import amount_in, cost_queries
+from tidegate.criteria.metrics.queries import joined_query, traffic_queries
+from tidegate.journal.bodies.evidence_bodies import WaveAccounted
+from tidegate.plan.fields.success import Available, PathName
 from tidegate.plan.model import Plan
-from tidegate.plan.success import Available, PathName
 from tidegate.values.samples import NoData, Reading, Sample
 from tidegate.values.units import quantity_in
 

@@ -1,19 +1,19 @@
-"""What the day before a wave tells about its cohorts: their own ratio, how sure that is, and how errors cluster.
+"""What the time before a wave tells about its cohorts: their own ratio, how sure that is, and how errors cluster.
 
 The ratio of the two cohorts' rates without any change, theta, is log-normal: `lr = ln(rate ratio)` and
-`sd^2 = phi (1/A + 1/B) + tau^2` from the day's A and B bad requests (the delta method; Woolf 1955), tau = 0.05 for what
-drifts from day to day. Errors that come in clusters spread the counts by phi, from the Pearson residuals of the day's
-ticks (McCullagh and Nelder 1989, 4.5); the test uses 1.25 phi. A day with hardly any bad request tells next to nothing:
-taken for what it says, theta could be anything and no harm would ever show. There the cohorts are assumed to be alike.
+`sd^2 = phi (1/A + 1/B) + tau^2` from that time's A and B bad requests (the delta method; Woolf 1955), tau = 0.05 for
+what drifts from day to day. Errors that come in clusters spread the counts by phi (see clusters). A time with
+hardly any bad request tells next to nothing: taken for what it says, theta could be anything and no harm would ever
+show. There the cohorts are assumed to be alike.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+
+from tidegate.statistics.clusters import LEAST_TICKS, Tick, between_neighbours, between_paths
 
 DRIFT = 0.05
-CAUTION = 1.25
 MAX_FINENESS = 256
 TELLS_LITTLE = 0.6  # a spread of ln theta that leaves a threefold difference open
 
@@ -34,7 +34,8 @@ class Cohorts:
     lr: float
     sd: float
     phi: float
-    measured: bool = True  # whether that is what the day before tells, and not assumed
+    measured: bool = True  # whether that is what the time before tells, and not assumed
+    labelled: bool = True  # whether anything was known of who is who then
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lr) and 0 <= self.sd < math.inf and 1 <= self.phi < math.inf):
@@ -44,20 +45,7 @@ class Cohorts:
 UNKNOWN_NOTHING = Cohorts(0.0, 0.0, 1.0)
 # Where nobody labelled the cohorts before the flag was on, or hardly anything went wrong then: alike within some 10 %,
 # errors in small clusters.
-ASSUMED = Cohorts(0.0, 0.1, 2.0, measured=False)
-
-
-class Tick(Protocol):
-    """What is asked of a row of counts (see `inference.Counts`)."""
-
-    @property
-    def bad_canary(self) -> float: ...
-    @property
-    def n_canary(self) -> float: ...
-    @property
-    def bad_control(self) -> float: ...
-    @property
-    def n_control(self) -> float: ...
+ASSUMED = Cohorts(0.0, 0.1, 2.0, measured=False, labelled=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,53 +57,49 @@ class Nodes:
     fineness: int
 
 
-def cohorts_of(day: Iterable[Tick], drift: float = DRIFT, caution: float = CAUTION) -> Cohorts | None:
-    """What the ticks of the day before tell; None when they hold nothing to compare."""
-    rows = [row for row in day if row.n_canary > 0 and row.n_control > 0]
+def cohorts_of(before: Iterable[Tick], drift: float = DRIFT) -> Cohorts | None:
+    """What the ticks of the time before tell; None when they hold nothing to compare."""
+    rows = [row for row in before if row.has_both]
     n_c, n_t = sum(r.n_canary for r in rows), sum(r.n_control for r in rows)
     if len(rows) < 2:
         return None
     # One request more, shared out as the requests are, keeps a side without any error finite (after Haldane 1956) and
     # tells nothing by itself.
-    share = n_c / (n_c + n_t)
-    a, b = sum(r.bad_canary for r in rows) + share, sum(r.bad_control for r in rows) + 1 - share
+    share, rest = n_c / (n_c + n_t), n_t / (n_c + n_t)
+    a, b = sum(r.bad_canary for r in rows) + share, sum(r.bad_control for r in rows) + rest
     lr = math.log(a / n_c) - math.log(b / n_t)
-    phi = dispersion(rows, math.exp(lr))
-    sd = math.sqrt(phi * (1 / a + 1 / b) + drift**2)
-    return Cohorts(lr, sd, caution * phi) if sd <= TELLS_LITTLE else _assumed(lr, sd, caution * phi)
+    spread = between_paths(rows, math.exp(lr))
+    sd = math.sqrt(spread.phi * (1 / a + 1 / b) + drift**2)
+    return Cohorts(lr, sd, spread.used) if sd <= TELLS_LITTLE else _assumed(lr, sd, spread.used)
+
+
+def cohorts_before(time: Iterable[Tick]) -> Cohorts:
+    """What the time before a wave tells; without labels how errors cluster on the old path, from tick to tick."""
+    rows = list(time)
+    if found := cohorts_of(rows):
+        return found
+    seen = between_neighbours(rows)
+    enough = seen.ticks >= LEAST_TICKS - 1
+    return replace(ASSUMED, phi=seen.used) if enough else ASSUMED
 
 
 def _assumed(lr: float, sd: float, phi: float) -> Cohorts:
-    """The assumption, with the little that the day tells beside it by its precision; clusters that showed are kept."""
+    """The assumption, with the little that was seen beside it by its precision; clusters that showed are kept."""
     little, assumed = sd**-2, ASSUMED.sd**-2
     whole = little + assumed
     return Cohorts(lr * little / whole, whole**-0.5, max(ASSUMED.phi, phi), measured=False)
 
 
-def dispersion(rows: Iterable[Tick], theta: float) -> float:
-    """Pearson's chi-square per degree of freedom of the canary's bad requests among all bad ones, at least 1."""
-    total, count = 0.0, 0
-    for row in rows:
-        bad = row.bad_canary + row.bad_control
-        if bad <= 0:
-            continue
-        share = row.n_canary / (row.n_canary + row.n_control)
-        p = share * theta / (1 + share * (theta - 1))
-        total += (row.bad_canary - bad * p) ** 2 / (bad * p * (1 - p))
-        count += 1
-    return max(1.0, total / (count - 1)) if count > 1 else 1.0
-
-
-def fineness(cohorts: Cohorts, bad_canary: float, bad_control: float) -> int:
+def fineness(cohorts: Cohorts, bad_canary: float, bad_control: float, phi: float | None = None) -> int:
     """How many times finer than the prior the nodes must lie, as a power of two; 1: nine points are enough.
 
-    When the counts know theta far better than the day before did, the truth lies between fixed nodes, and the
+    When the counts know theta far better than the time before did, the truth lies between fixed nodes, and the
     alternatives' nodes may fit it better than the null's: evidence out of nothing.
     """
     bad = bad_canary + bad_control
     if bad <= 0 or cohorts.sd == 0:
         return 1
-    known = cohorts.sd * math.sqrt(bad_canary * (bad_control / bad) / cohorts.phi)
+    known = cohorts.sd * math.sqrt(bad_canary * (bad_control / bad) / (phi or cohorts.phi))
     return 1 if known <= 1 else min(MAX_FINENESS, 2 ** math.ceil(math.log2(known)))
 
 

@@ -7,7 +7,7 @@ from tidegate.values.units import format_percent
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A share of one audience; `groups` None means everyone. `percent` has steps of 0.1."""
+    """A share of one audience; `groups` None means everyone. `percent` has steps of 0.01."""
 
     audience: str
     groups: tuple[str, ...] | None
@@ -29,6 +29,7 @@ class Exposure:
     attribute: str = "group"
     always_on: tuple[str, ...] = ()
     always_off: tuple[str, ...] = ()
+    variants: tuple[str, str] | None = None  # of the new path and of the old one, where the flag is no switch
 
     @property
     def is_zero(self) -> bool:
@@ -51,15 +52,16 @@ class Exposure:
             return True
         same = self.attribute == other.attribute or not (_by_group(self) or _by_group(other))
         held_out = set(other.always_off) <= set(self.always_off) and set(self.always_on) <= set(other.always_on)
-        return same and held_out and all(_covered(layer, other.layers) for layer in self.layers)
+        alike = self.variants == other.variants
+        return same and alike and held_out and all(_covered(layer, other.layers) for layer in self.layers)
 
     def __str__(self) -> str:
         if self.is_zero:
             return "0% (nobody)"
         # A layer that everyone's share contains says nothing more to a reader.
         everyone = max((layer.percent for layer in self.layers if layer.groups is None), default=0.0)
-        told = [layer for layer in self.layers if layer.groups is None or layer.percent > everyone]
-        return " + ".join(str(layer) for layer in told) or "always-on groups only"
+        shown = [layer for layer in self.layers if layer.groups is None or layer.percent > everyone]
+        return " + ".join(str(layer) for layer in shown) or "always-on groups only"
 
     def to_json(self) -> dict[str, object]:
         """As stored in the journal and in flag metadata."""
@@ -71,14 +73,17 @@ class Exposure:
             "attribute": self.attribute,
             "always_on": list(self.always_on),
             "always_off": list(self.always_off),
+            **({} if self.variants is None else {"variants": list(self.variants)}),
         }
 
     @classmethod
     def from_json(cls, body: dict[str, object]) -> "Exposure":
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError for anything else."""
-        layers = body["layers"]
+        layers, variants = body["layers"], body.get("variants")
         if not isinstance(layers, list):
             raise TypeError("layers must be a list")
+        if variants is not None and (not isinstance(variants, list) or len(variants) != 2):
+            raise TypeError("variants must be a list of two")
         return cls(
             layers=tuple(
                 Layer(
@@ -91,6 +96,7 @@ class Exposure:
             attribute=str(body["attribute"]),
             always_on=tuple(map(str, body["always_on"])),  # type: ignore[call-overload]
             always_off=tuple(map(str, body["always_off"])),  # type: ignore[call-overload]
+            variants=None if variants is None else (str(variants[0]), str(variants[1])),
         )
 
 

@@ -121,13 +121,13 @@ def interval_from(counts: Mapping[str, Reading]) -> timedelta | None:
 
 
 def with_age(reading: Reading, ages: Iterable[Age | NoData], at: datetime) -> Reading:
-    """The sample with the instant of its newest raw point; NoData where that is too old, or cannot be told."""
+    """The sample with the instant of its newest raw point; NoData where that is too old, or cannot be determined."""
     if isinstance(reading, NoData):
         return reading
     newest: datetime | None = None
     for age in ages:
         if isinstance(age, NoData):
-            return replace(age, detail=f"how old it is cannot be told: {age.detail}")
+            return replace(age, detail=f"how old it is cannot be determined: {age.detail}")
         if why := age.why_stale(at):
             return NoData(NoDataReason.STALE, at, why, reading.n, age.newest)
         newest = min(newest, age.newest) if newest and age.newest else age.newest

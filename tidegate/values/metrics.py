@@ -18,13 +18,16 @@ from tidegate.values.model import (
     Whole,
     exactly,
 )
+from tidegate.values.names import Group
 from tidegate.values.units import Bound, PositiveDuration, SignedPercent, Unit, quantity_in
 
 
 class Audience(Model):
     """A set of users, by the group the flag's context names, and the label matcher that selects their series."""
 
-    groups: tuple[Name, ...] | None = Field(default=None, min_length=1, description="Groups of users; or use everyone.")
+    groups: tuple[Group, ...] | None = Field(
+        default=None, min_length=1, description="Groups of users; or use everyone."
+    )
     everyone: Annotated[Literal[True], exactly(True)] | None = Field(
         default=None, description="true: all users; or use groups."
     )
@@ -148,7 +151,7 @@ class Baseline(Model):
 
 
 class Traffic(Model):
-    """Completed requests on the new and the old path of an audience; shows a new path that is dead or starved."""
+    """Completed requests on both paths of an audience; shows a new path that is dead or gets no traffic."""
 
     query: CountQuery = Field(description="PromQL counting requests of {{ selector }} in {{ window }}.")
     window: PositiveDuration = Field(default=timedelta(minutes=5), description="What {{ window }} stands for.")

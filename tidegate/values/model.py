@@ -1,4 +1,4 @@
-"""What the models of a plan share: words, checked text, and the way contradictions are told."""
+"""What the models of a plan share: words, checked text, and the way contradictions are named."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -123,7 +123,6 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 Email = Annotated[str, StringConstraints(pattern=r'^[^@\s<>,;"]+@[^@\s<>,;"]+$', max_length=254)]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/<>\"]+(/[^\s<>\"?#]*)?$", max_length=254)]
-Channel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]+$")]
 Whole = Annotated[int, Strict()]
 Switch = Annotated[bool, Strict()]
 Day = Annotated[

@@ -85,7 +85,7 @@ def render(template: str, *, selector: str, path: str, window: timedelta) -> str
 
 @cache
 def _compiled(template: str) -> Template:
-    # Compiling is most of what a tick would cost.
+    # Compiling is most of what an evaluation would cost.
     return _ENVIRONMENT.from_string(template)
 
 

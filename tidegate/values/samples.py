@@ -20,8 +20,8 @@ class NoDataReason(StrEnum):
     REFUSED = "refused"
 
     @property
-    def is_blindness(self) -> bool:
-        """Whether this spends the plan's `max_blind`; too little traffic is not blindness."""
+    def spends_no_data_budget(self) -> bool:
+        """Whether this spends the plan's `no_data_budget`; too little traffic is not spending the no-data budget."""
         return self is not NoDataReason.TOO_FEW
 
 
@@ -85,7 +85,7 @@ def older(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def with_count(value: Reading, count: Reading | None, at_least: int) -> Reading:
     """`value` with the number of events behind it; NoData(too_few) when there are fewer than `at_least`."""
-    if isinstance(value, NoData) and value.reason.is_blindness and value.reason is not NoDataReason.NAN:
+    if isinstance(value, NoData) and value.reason.spends_no_data_budget and value.reason is not NoDataReason.NAN:
         return value
     match count:
         case None:

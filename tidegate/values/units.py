@@ -1,7 +1,7 @@
 """Durations, percentages and quantities as people write them in a plan."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
-_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9])?) ?%")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,2})?) ?%")
 _QUANTITY = re.compile(r"(?P<before>\$?)(?P<number>-?[0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?P<after>%|[a-zA-Z/]*)")
 _LONGEST = timedelta(days=3_660)
 DURATION_PATTERN = r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
@@ -31,11 +31,11 @@ def parse_duration(text: object) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back; fractions of a second are kept to a tenth for people."""
-    seconds = span.total_seconds()
-    if seconds != int(seconds):
+    """The shortest text that `parse_duration` reads back; below a minute tenths of a second are kept."""
+    seconds = round(span.total_seconds(), 1)
+    if seconds != int(seconds) and abs(seconds) < _SECONDS["m"]:
         return f"{seconds:.1f}s"
-    left, parts = int(seconds), []
+    left, parts = round(seconds), []
     if left and left % _SECONDS["h"] == 0 and left <= 72 * _SECONDS["h"]:
         return f"{left // _SECONDS['h']}h"
     for unit, size in _SECONDS.items():
@@ -62,10 +62,10 @@ PositiveDuration = Annotated[
 
 
 def parse_percent(text: object) -> float:
-    """The share written as `10%` or `12.5%`, 0 to 100 in steps of 0.1; raises ValueError for anything else."""
+    """The share written as `10%` or `12.5%`, 0 to 100 in steps of 0.01; raises ValueError for anything else."""
     match = _PERCENT.fullmatch(text) if isinstance(text, str) else None
     if match is None or float(match[1]) > 100:
-        raise ValueError(f"found {text!r}, allowed is a percentage such as 10% or 12.5% (0% to 100%, steps of 0.1)")
+        raise ValueError(f"found {text!r}, allowed is a percentage such as 10% or 12.5% (0% to 100%, steps of 0.01)")
     return float(match[1])
 
 
@@ -78,7 +78,7 @@ Percent = Annotated[
     float,
     BeforeValidator(parse_percent),
     PlainSerializer(format_percent, str),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9])? ?%$", "examples": ["10%"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,2})? ?%$", "examples": ["10%"]}),
 ]
 
 
@@ -200,3 +200,11 @@ Money = Annotated[
     PlainSerializer(format_money, str),
     WithJsonSchema({"type": "string", "pattern": r"^\$[0-9]{1,9}(\.[0-9]{1,6})?$", "examples": ["$30.37"]}),
 ]
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> str:
+    """`2.3 s`, below a tenth `0.04 s`, or `?` when one end is missing."""
+    if start is None or end is None:
+        return "?"
+    seconds = (end - start).total_seconds()
+    return f"{seconds:.2f} s" if 0 < seconds < 0.1 else f"{seconds:.1f} s"

@@ -15,6 +15,11 @@ class Verdict(StrEnum):
     FAIL = "FAIL"
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
+    @property
+    def allows(self) -> bool:
+        """Whether nothing of this finding stands against more exposure: it passes, or does not apply."""
+        return self in (Verdict.PASS, Verdict.NOT_APPLICABLE)
+
 
 _ORDER = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
 
@@ -40,6 +45,9 @@ class Finding:
     n: float | None = None
     query: str = ""
     required: bool = False
+    method: str = ""  # how it was worked out, for a kind whose method has changed; empty: as from the first release on
+    ratio: tuple[float, ...] = ()  # new path to old: the least and the most not ruled out (0: none), and the estimate
+    episode: str = ""  # of a hold by evidence that clears by itself: when it began
 
     def to_json(self) -> dict[str, object]:
         """As stored in the journal."""
@@ -52,9 +60,12 @@ class Finding:
             "bound": self.bound,
             "n": self.n,
             "query": self.query,
+            **({"method": self.method} if self.method else {}),
+            **({"ratio": list(self.ratio)} if self.ratio else {}),
         }
 
 
 def finding_of(body: Mapping[str, Any]) -> Finding:
     """The inverse of `Finding.to_json`."""
-    return Finding(**{**body, "verdict": Verdict(body["verdict"])})
+    read = {**body, "verdict": Verdict(body["verdict"])}
+    return Finding(**(read | {"ratio": tuple(body["ratio"])} if body.get("ratio") else read))

@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.entries import Entry, Kind
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.evidence_bodies import BoundCrossed, PreflightDone, Reviewed, Soaked
+from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
+from tidegate.journal.bodies.gate_bodies import GateOpened
+from tidegate.journal.bodies.people_bodies import NoticeQueued, NoticeSent
+from tidegate.journal.entries import Entry
+from tidegate.journal.kinds import Kind
 from tidegate.pages.journal_lines import entry_words
+from tidegate.values.verdict import Verdict
 
 MOST_POINTS = 400
 MOST_EVENTS = 500
 _MACHINERY = (Kind.QUEUED, Kind.SENT, Kind.DELIVERY_REFUSED, Kind.RAISING, Kind.CARRIED)
-_ISSUES = (Kind.BLINDED, Kind.HELD, Kind.ROLLING_BACK, Kind.ORPHANED)
+_ISSUES = (Kind.NO_DATA_STARTED, Kind.HELD, Kind.ROLLING_BACK, Kind.ORPHANED)
+_ENDS = (Kind.PROVEN, Kind.FINISHED, Kind.CLOSED)
 _RANK = {level.value: rank for rank, level in enumerate(Level)}
 
 
@@ -28,6 +35,16 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class RatioPoint:
+    """Of two paths at one review: how many times as bad, and what is not ruled out (high 0: no upper end)."""
+
+    at: datetime
+    low: float
+    high: float
+    estimate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened, in words, with the findings it rests on."""
 
@@ -39,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TrafficSplit:
     """Requests completed on the new and on the old path, as the last review counted them."""
 
     canary: float
@@ -60,44 +77,61 @@ class Course:
     points: dict[str, list[Point]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     issue: Event | None = None
+    ended_at: datetime | None = None  # upkeep goes on after it
+    issue_over_at: datetime | None = None  # the first review after it that passed
     issues: int = 0
     reviewed_at: datetime | None = None
     reviewed_wave: int = 0
     verdict: str = ""
     healthy: bool = False
     findings: tuple[Mapping[str, Any], ...] = ()
-    split: Split | None = None
+    split: TrafficSplit | None = None
+    ratios: dict[str, list[RatioPoint]] = field(default_factory=dict)  # by comparison, in this wave
     queued_at: dict[str, datetime] = field(default_factory=dict)
     sent_at: dict[str, datetime] = field(default_factory=dict)
 
 
-def follow(entries: Iterable[Entry], course: Course | None = None) -> Course:
+def follow_course(entries: Iterable[Entry], course: Course | None = None) -> Course:
     """The course after `entries`, going on from `course` (which is changed) when given; entries seen are left out."""
     course = course or Course()
     for entry in entries:
         if entry.sequence <= course.sequence:
             continue
         course.sequence = entry.sequence
-        if entry.kind is Kind.REVIEWED:
-            _reviewed(course, entry)
-        elif entry.kind is Kind.QUEUED:
-            course.queued_at.setdefault(entry.body["notice"]["event"], entry.at)
-        elif entry.kind is Kind.SENT:
-            course.sent_at.setdefault(f"{entry.body['event']}/{entry.body['channel']}", entry.at)
+        match entry.body:
+            case Reviewed() as body:
+                _reviewed(course, entry.at, body)
+            case NoticeQueued(notice=notice):
+                course.queued_at.setdefault(notice["event"], entry.at)
+            case NoticeSent() as body:
+                course.sent_at.setdefault(f"{body.event}/{body.channel}", entry.at)
+        if entry.kind in _ENDS:
+            course.ended_at = entry.at
         _tell(course, entry)
     return course
 
 
-def _reviewed(course: Course, entry: Entry) -> None:
-    body = entry.body
-    course.reviewed_at, course.reviewed_wave = entry.at, body["wave"]
-    course.verdict, course.healthy = body["verdict"], body["healthy"]
-    course.findings = tuple(body["findings"])
-    counts = [body["raw"].get(name) for name in ("traffic_canary", "traffic_control")]
-    course.split = Split(*counts) if all(isinstance(count, int | float) for count in counts) else None
-    for line in body["metrics"]:
+def _reviewed(course: Course, at: datetime, body: Reviewed) -> None:
+    if body.wave != course.reviewed_wave:
+        course.ratios = {}  # other users are compared
+    course.reviewed_at, course.reviewed_wave = at, body.wave
+    course.verdict, course.healthy = body.verdict.value, body.healthy
+    issue = course.issue
+    if body.healthy and body.verdict is Verdict.PASS and issue is not None and issue.kind is not Kind.ROLLING_BACK:
+        course.issue_over_at = course.issue_over_at or at
+    course.findings = tuple(body.findings)
+    counts: list[Any] = [body.raw.get(name) for name in ("traffic_canary", "traffic_control")]
+    course.split = TrafficSplit(*counts) if all(isinstance(count, int | float) for count in counts) else None
+    for found in body.findings:
+        if not (ratio := found.get("ratio")):
+            continue
+        known = course.ratios.setdefault(found["criterion"], [])
+        known.append(RatioPoint(at, *(float(each) for each in ratio[:3])))
+        if len(known) > MOST_POINTS:
+            known[:] = [*known[: len(known) // 2 : 2], *known[len(known) // 2 :]]
+    for line in body.metrics:
         points = course.points.setdefault(line["name"], [])
-        points.append(Point(entry.at, line["value"], line["level"], line.get("n"), line.get("control")))
+        points.append(Point(at, line["value"], line["level"], line.get("n"), line.get("control")))
         if len(points) > MOST_POINTS:
             points[:] = _thinned(points)
 
@@ -118,20 +152,20 @@ def _tell(course: Course, entry: Entry) -> None:
     if len(course.events) > MOST_EVENTS:
         # How it began is kept: who opened it, and on which evidence.
         del course.events[20 : len(course.events) - MOST_EVENTS + 20]
-    crossed = entry.kind is Kind.CROSSED and entry.body["crossed"]
+    crossed = isinstance(body := entry.body, BoundCrossed) and body.crossed
     if entry.kind in _ISSUES or entry.kind is Kind.REVIEWED or crossed:
-        course.issue, course.issues = event, course.issues + 1
+        course.issue, course.issues, course.issue_over_at = event, course.issues + 1, None
 
 
 def _evidence(course: Course, entry: Entry) -> tuple[Mapping[str, Any], ...]:
-    match entry.kind:
-        case Kind.GATE_OPENED | Kind.PREFLIGHT:
-            return tuple(entry.body["findings"])
-        case Kind.REVIEWED:
-            return tuple(f for f in entry.body["findings"] if f["verdict"] not in ("PASS", "NOT_APPLICABLE"))
-        case Kind.SOAKED:
+    match entry.body:
+        case GateOpened() | PreflightDone() as body:
+            return tuple(body.findings)
+        case Reviewed() as body:
+            return tuple(f for f in body.findings if f["verdict"] not in ("PASS", "NOT_APPLICABLE"))
+        case Soaked():
             return course.findings
-        case Kind.ROLLING_BACK:
+        case RolledBackToZero():
             return tuple(f for f in course.findings if f["verdict"] in ("FAIL", "ERROR"))
         case _:
             return ()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tidegate.criteria.metric_levels import Level
-from tidegate.journal.state import HoldCause, Phase, RolloutState
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.journal.bodies.hold_bodies import HoldCause
+from tidegate.journal.state import Phase, RolloutState
 from tidegate.plan.pace import Timing
 from tidegate.views.course import Course
 
@@ -17,7 +18,7 @@ _HELD = (
     HoldCause.JOURNAL,
     HoldCause.DRIFT,
     HoldCause.CLOCK_SKEW,
-    HoldCause.BLIND_SPENT,
+    HoldCause.NO_DATA_BUDGET_SPENT,
     HoldCause.NEW_BUILD,
     HoldCause.OPERATOR,
     HoldCause.GATE_TIMEOUT,
@@ -79,8 +80,8 @@ def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime
             return Status("HELD", "▮▮", Tone.WARN, f"{cause.value.replace('_', ' ')}: {state.holds[cause]}")
     if HoldCause.NO_WORKER in state.holds:
         return Status("NO WORKER", "✖", Tone.BAD, state.holds[HoldCause.NO_WORKER])
-    if HoldCause.BLIND in state.holds:
-        return Status("WITHOUT SIGHT", "?", Tone.WARN, state.holds[HoldCause.BLIND])
+    if HoldCause.NO_DATA in state.holds:
+        return Status("NO DATA", "?", Tone.WARN, state.holds[HoldCause.NO_DATA])
     if silence := silent_for(state, timing, now):
         return Status("SILENT", "✖", Tone.BAD, f"No review for {silence.total_seconds():.0f} s: who looks?")
     if _reviewed_here(state, course) and course.verdict in ("FAIL", "ERROR"):
@@ -96,7 +97,7 @@ def _calm(state: RolloutState, course: Course) -> Status:
         wave = state.gate.wave if state.gate else state.wave + 1
         return Status("DECISION NEEDED", "◆", Tone.WARN, f"The gate before wave {wave} waits.")
     if state.phase is Phase.PREPARING:
-        return Status("PREPARING", "…", Tone.IDLE, "Nothing is exposed yet.")
+        return Status("PREPARING", "…", Tone.IDLE, f"Nothing is exposed yet. {_worker(state)}".strip())
     if state.phase is Phase.RAISING:
         return Status("RAISING", "▲", Tone.IDLE, "An approved wave is about to begin.")
     if not _reviewed_here(state, course):
@@ -107,6 +108,13 @@ def _calm(state: RolloutState, course: Course) -> Status:
     if beyond := levels(course, Level.WARNING, Level.CRITICAL):
         return Status("WARNING", "⚠", Tone.WARN, f"Beyond a bound: {', '.join(beyond)}.")
     return Status("HEALTHY", "✓", Tone.GOOD, "")
+
+
+def _worker(state: RolloutState) -> str:
+    """What is missing where no worker has ever taken the rollout's run; else nothing."""
+    if state.flow_run:
+        return ""
+    return "No worker has taken its run yet: `tidegate doctor` says what is missing."
 
 
 def silent_for(state: RolloutState, timing: Timing, now: datetime) -> timedelta | None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.criteria.direction import rises_are_bad
-from tidegate.criteria.metric_levels import Level
+from tidegate.criteria.metrics.direction import rises_are_bad
+from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.plan.model import Limit, Metric
 from tidegate.values.units import Unit, quantity_in
 from tidegate.views.course import Point
@@ -46,6 +46,7 @@ class MetricView:
     baseline: str
     bounds: tuple[BoundView, ...]
     points: tuple[Point, ...]
+    baseline_value: float | None = None
 
     @property
     def change_words(self) -> str:
@@ -81,6 +82,7 @@ def metric_view(name: str, metric: Metric, points: Sequence[Point], baseline: fl
             for column in ("target", "warning", "critical")
         ),
         tuple(points),
+        baseline,
     )
 
 

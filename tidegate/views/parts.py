@@ -22,12 +22,13 @@ class WaveView:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """One box of a gate's form, and whose word alone counts for it."""
+    """One line that a gate asks for: whose word alone counts for it, and whose it has; empty where nobody's."""
 
     key: str
     role: str
     text: str
     people: tuple[str, ...]
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
             "changes": list(state.amendment.changes),
             "approved_by": list(state.amendment.approved_by),
         },
-        "break_glass": {str(wave): said for wave, said in state.broken_glass.items()},
+        "break_glass": {str(wave): said for wave, said in state.votes.broken_glass.items()},
         "sign_off": [
             {
                 "role": s.role,

@@ -5,17 +5,17 @@ from html import escape
 
 _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#333}.title{font-size:14px;font-weight:600}.quiet{fill:#767676}"
-    ".frame{fill:none;stroke:#bbb}.bound{stroke:#b3261e;stroke-width:1.5;stroke-dasharray:5 3}"
+    ".frame{fill:none;stroke:#bbb}.bound{fill:none;stroke:#b3261e;stroke-width:1.5;stroke-dasharray:5 3}"
     ".curve{fill:none;stroke:#1a5fb4;stroke-width:1.5}.now{stroke:#767676;stroke-dasharray:2 2}"
-    ".well{fill:#d9ead3}.unsure{fill:#fbe8b5}.blind{fill:#8c8c8c}.fired{fill:#b3261e}.base{fill:#f2f2f2}"
+    ".well{fill:#d9ead3}.unsure{fill:#fbe8b5}.no-data{fill:#8c8c8c}.fired{fill:#b3261e}.base{fill:#f2f2f2}"
 )
 
 
 def drawing(width: int, height: int, title: str, parts: Iterable[str]) -> str:
     """A whole SVG document; the title is what is read aloud."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    told = f'role="img"><title>{escape(title)}</title><style>{_STYLE}</style>'
-    return f'{head} {told}<rect width="{width}" height="{height}" fill="#fff"/>{"".join(parts)}</svg>\n'
+    title_part = f'role="img"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    return f'{head} {title_part}<rect width="{width}" height="{height}" fill="#fff"/>{"".join(parts)}</svg>\n'
 
 
 def text(x: float, y: float, words: str, name: str = "", anchor: str = "start") -> str:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tidegate.criteria.metric_levels import Level
-from tidegate.criteria.references import BASELINE, reference_reading
+from tidegate.criteria.metrics.metric_levels import Level
+from tidegate.criteria.metrics.references import BASELINE, reference_reading
 from tidegate.gates.approval import approvers_of
-from tidegate.gates.statements import open_statements, people_of, stated
+from tidegate.gates.statements import people_of, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.upkeep_due import goes_on, tasks_json
 from tidegate.pages.progress_page import wave_status
-from tidegate.pages.tables import seconds_between, sentence
+from tidegate.pages.tables import sentence
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Plan, When, timezone_of
 from tidegate.plan.pace import Timing
@@ -21,12 +21,16 @@ from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.rollout.lease import lease_words
 from tidegate.values.exposure import ZERO
 from tidegate.values.samples import Sample
-from tidegate.values.units import format_duration, format_percent
+from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Verdict
+from tidegate.views.comparisons import ComparisonView, comparison_views
 from tidegate.views.course import Course, Event
 from tidegate.views.health import Status, could_see, count_words, levels, status_of
 from tidegate.views.metrics import MetricView, metric_view
 from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
+from tidegate.views.ramp import RampStep, ramp
+from tidegate.views.stepper import BackStep, rollback_promise, stepper
+from tidegate.views.stoppers import Stopper, stoppers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,14 @@ class RolloutView:
     incidents: int | None  # None where the newest review could not tell, or there is none
     alerts: int | None
     last_issue: Event | None
+    issue_over_at: datetime | None
     issues: int
     reviewed_at: datetime | None
     started_by: str
     holds: Mapping[str, str]
     change: tuple[str, ...]  # of the plan, proposed and not in force: what makes it less safe first
     metrics: tuple[MetricView, ...]
+    comparisons: tuple[ComparisonView, ...]
     waves: tuple[WaveView, ...]
     gate: GateView | None
     timeline: tuple[Event, ...]
@@ -73,6 +79,10 @@ class RolloutView:
     allowed: Allowed
     approvals: str
     head: str
+    ramp: tuple[RampStep, ...] = ()
+    stoppers: tuple[Stopper, ...] = ()
+    stepper: tuple[BackStep, ...] = ()
+    rollback_promise: tuple[str, ...] = ()
 
     @property
     def incidents_words(self) -> str:
@@ -108,9 +118,10 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         waves_planned=len(plan.waves),
         wave_words=_wave_words(plan, state),
         percent=state.exposure.percent,
-        day=_day(plan, state, timing, now),
-        soak=under_way.soak if under_way else "",
-        soak_percent=under_way.soak_percent if under_way else 0.0,
+        day=_day(plan, state, timing, now, course.ended_at),
+        # What has ended collects no soak, and nothing holds it.
+        soak=under_way.soak if under_way and state.phase.is_open else "",
+        soak_percent=under_way.soak_percent if under_way and state.phase.is_open else 0.0,
         pace="" if timing.pace.factor == 1 else f"rehearsal: one plan day takes {format_duration(_a_day(timing))}",
         exposure=str(state.exposure),
         exposure_planned=planned,
@@ -121,12 +132,14 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         incidents=_incidents(plan, state, course),
         alerts=len(levels(course, Level.WARNING)) if could_see(course) else None,
         last_issue=course.issue,
+        issue_over_at=course.issue_over_at,
         issues=course.issues,
         reviewed_at=course.reviewed_at,
         started_by=state.started_by,
-        holds={cause.value.replace("_", " "): why for cause, why in state.holds.items()},
+        holds={cause.value.replace("_", " "): why for cause, why in state.holds.items() if state.phase.is_open},
         change=state.amendment.changes if state.amendment else (),
         metrics=_metrics(plan, state, course),
+        comparisons=comparison_views(course, plan),
         waves=waves,
         gate=_gate(plan, state, now),
         timeline=tuple(reversed(course.events)),
@@ -137,6 +150,10 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         allowed=_allowed(state),
         approvals=plan.approvals,
         head=state.head,
+        ramp=ramp(plan, state, timing, now),
+        stoppers=stoppers(plan, state, course),
+        stepper=stepper(state),
+        rollback_promise=rollback_promise(plan, state),
     )
 
 
@@ -151,7 +168,7 @@ def _metrics(plan: Plan, state: RolloutState, course: Course) -> tuple[MetricVie
 
 def baseline_of(state: RolloutState, metric: str) -> float | None:
     """What the metric was on the old path before wave 1, where that was measured."""
-    found = reference_reading(state.references, BASELINE, metric)
+    found = reference_reading(state.evidence.references, BASELINE, metric)
     return found.value if isinstance(found, Sample) else None
 
 
@@ -174,13 +191,19 @@ def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> WaveV
     return WaveView(number, title, exposure, word, soak, percent, len(record.reviews) if record else 0)
 
 
+_ALL = 100.0  # percent
+
+
 def _wave_words(plan: Plan, state: RolloutState) -> str:
-    """`2 of 4 (25%)`."""
+    """`2 of 4 (25%)`; all of an audience is shown as that audience, since it is not everybody."""
     total = len(plan.waves)
     if state.wave == 0:
         return f"0 of {total} (0%)"
     after = ", post-rollout" if state.wave > total else ""
-    return f"{min(state.wave, total)} of {total} ({format_percent(state.exposure.percent)}){after}"
+    percent = state.exposure.percent
+    whole = percent >= _ALL and not state.exposure.is_everybody
+    share = str(state.exposure) if whole else format_percent(percent)
+    return f"{min(state.wave, total)} of {total} ({share}){after}"
 
 
 def _planned(plan: Plan, state: RolloutState) -> str:
@@ -196,12 +219,12 @@ def _exposure_word(state: RolloutState, planned: str) -> str:
     return "as planned" if str(state.exposure) == planned else f"the plan has {planned}"
 
 
-def _day(plan: Plan, state: RolloutState, timing: Timing, now: datetime) -> int | None:
-    """The day of the rollout on the plan's calendar, 1 being that of the first raise."""
+def _day(plan: Plan, state: RolloutState, timing: Timing, now: datetime, ended: datetime | None) -> int | None:
+    """The day of the rollout on the plan's calendar, 1 being that of the first raise; the last one once it ended."""
     if state.first_raise_at is None:
         return None
     zone = timezone_of(plan)
-    end = now if state.phase.is_open else state.updated_at or now
+    end = now if state.phase.is_open else ended or state.updated_at or now
     today, first = (timing.pace.plan_time(at).astimezone(zone).date() for at in (end, state.first_raise_at))
     return (today - first).days + 1
 
@@ -225,7 +248,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
     if gate is None or gate.outcome or state.phase is not Phase.GATE:
         return None
     step = plan.waves[gate.wave - 1]
-    asked = open_statements(plan, gate.wave, stated(plan, state, gate.wave, now))
+    made = stated(plan, state, gate.wave, now)
     waiting = now - gate.opened_at
     return GateView(
         gate.wave,
@@ -242,7 +265,10 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
             p for p in active_approvals(state, gate.wave, plan.approval_ttl, now) if p in approvers_of(plan, gate.wave)
         ),
         step.gate.quorum,
-        tuple(StatementView(s.key, s.role, s.text, people_of(plan, s.role)) for s in asked),
+        tuple(
+            StatementView(s.key, s.role, s.text, people_of(plan, s.role), made.get(s.key, ""))
+            for s in statements(plan, gate.wave)
+        ),
         tuple(gate.findings),
         state.asked_before(gate.wave),
     )
@@ -250,8 +276,8 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
 
 def _notices(state: RolloutState, course: Course) -> Iterator[NoticeView]:
     """The messages, newest first."""
-    for event, notice in reversed(state.queued.items()):
-        sent = tuple(key.rsplit("/", 1)[1] for key in state.sent if key.rsplit("/", 1)[0] == event)
+    for event, notice in reversed(state.notices.queued.items()):
+        sent = tuple(key.rsplit("/", 1)[1] for key in state.notices.sent if key.rsplit("/", 1)[0] == event)
         yield NoticeView(course.queued_at.get(event), notice.get("loudness", ""), notice.get("title", event), sent)
 
 

@@ -4,8 +4,8 @@ const live = document.getElementById("live");
 const more = document.getElementById("more");
 const said = document.getElementById("said");
 const connection = document.getElementById("connection");
-const told = document.getElementById("told");
-if (told) told.focus();
+const outcome = document.getElementById("outcome");
+if (outcome) outcome.focus();
 
 // Puts new HTML into a place; what was unfolded stays so, and the focus stays where it was.
 function renew(place, html) {
@@ -46,13 +46,57 @@ function show(change) {
   renewOrders(change.orders);
 }
 
+// A dashboard that was started anew knows other tokens: the forms get them, and keep what was typed.
+async function renewTokens(instance) {
+  const orders = document.getElementById("orders");
+  if (!orders || live.dataset.instance === instance) return;
+  const answer = await fetch(orders.dataset.source, { credentials: "same-origin" });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("input[name=token]");
+  if (!fresh) return;
+  for (const token of orders.querySelectorAll("input[name=token]")) token.value = fresh.value;
+  live.dataset.instance = instance;
+}
+
+const COLOURS = { good: "#1a6b32", warn: "#b07a00", bad: "#b3141d", idle: "#57606a" };
+function icon(tone) {
+  const drawing = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${COLOURS[tone]}"/></svg>`;
+  document.getElementById("icon").href = `data:image/svg+xml,${encodeURIComponent(drawing)}`;
+}
+
+// The dashboard speaks every ten seconds at least; two of these missed, and what stands here may be old.
+const SILENCE_SECONDS = 25;
+let heard = Date.now(), title = document.title, tone = live ? live.dataset.tone || "idle" : "idle";
+function look() {
+  const seconds = Math.round((Date.now() - heard) / 1000);
+  const stale = seconds >= SILENCE_SECONDS;
+  document.body.classList.toggle("stale", stale);
+  connection.hidden = !stale;
+  const since = new Date(heard).toLocaleTimeString([], { hour12: false });
+  if (stale) connection.textContent = `✖ OLD: nothing heard for ${seconds} s, since ${since} on your clock. What stands here may not be so any more. A rollback needs no page: tidegate rollback`;
+  document.title = stale ? `✖ OLD - ${title}` : title;
+  icon(stale ? "idle" : tone);
+}
+
 if (live) {
   const events = new EventSource(live.dataset.events);
   events.onmessage = (event) => {
-    connection.textContent = "";
-    show(JSON.parse(event.data));
+    const change = JSON.parse(event.data);
+    heard = Date.now();
+    ({ title, tone } = change);
+    look();
+    show(change);
+    renewTokens(change.instance);
   };
-  events.onerror = () => {
-    connection.textContent = "✖ The dashboard does not answer: what stands here may be old.";
-  };
+  look();
+  setInterval(look, 1000);
 }
+
+// Escape closes what was unfolded last around the focus; what was typed into it stays.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const opened = document.activeElement.closest("details[open]") || document.querySelector("#orders details[open]");
+  if (!opened) return;
+  opened.open = false;
+  opened.querySelector("summary").focus();
+});

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidegate.criteria.kinds import REFUSED_KINDS
-from tidegate.plan.loading.json_schema import TAG_IF_ABSENT, TAGS, fragment_at, key_words, keys_of, words
+from tidegate.plan.loading.json_schema import TAG_IF_ABSENT, TAGS, fragment_at, key_words, schema_keys, words
 from tidegate.plan.loading.strict_yaml import Node, Problem
 from tidegate.values.model import ContradictionsError, FieldPath, did_you_mean, dotted
 
@@ -92,7 +92,7 @@ def _sentence(kind: str, path: FieldPath, loc: FieldPath, found: object, context
         case "missing":
             return f"missing, allowed is {words(fragment)}"
         case "extra_forbidden":
-            known = keys_of(fragment_at(path[:-1], root))
+            known = schema_keys(fragment_at(path[:-1], root))
             return f"unknown key, allowed are {', '.join(known)}{did_you_mean(str(path[-1]), known)}"
         case "union_tag_not_found":
             name = str(context["discriminator"]).strip("'")

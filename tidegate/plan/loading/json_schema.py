@@ -154,7 +154,7 @@ def resolved(fragment: Fragment) -> Fragment:
         fragment = {**target, **own}
 
 
-def keys_of(fragment: Fragment) -> list[str]:
+def schema_keys(fragment: Fragment) -> list[str]:
     """The keys a mapping may have."""
     return list(fragment.get("properties", {}))
 
@@ -207,12 +207,12 @@ def _noun(example: str) -> str:
 
 _NOUNS = {"24h": "a duration", "10%": "a percentage", "5%": "a number with its unit", "day 3": "a day of the rollout"}
 _NOUNS |= {"/results/0/mean": "a JSON pointer", "ok": "a text, number or switch"}
-_NOUNS |= {"17:00": "a time of day"}
+_NOUNS |= {"17:00": "a time of day", "new-cart": "a flag's key", "userGroup": "an attribute's name"}
+_NOUNS |= {"beta-users": "a group's name", "#alerts-critical": "a channel"}
 _NOUNS |= {"+50%": "a change with its sign", "wave 1": "baseline, previous_wave, control, or a wave"}
 _PATTERNS = {
     "^[a-z0-9][": "a name of small letters, digits, and . _ - inside",
     "^[^@": "an e-mail address",
-    "^#": "a channel such as #alerts-critical",
     "^https": "an address such as https://tidegate.example.com",
     "^[a-zA-Z_]": "a label name",
 }

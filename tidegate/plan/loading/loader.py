@@ -1,4 +1,4 @@
-"""Reading a plan file: the files it extends merged in, every problem told with the line it comes from."""
+"""Reading a plan file: the files it extends merged in, every problem named with the line it comes from."""
 
 import posixpath
 from collections.abc import Callable

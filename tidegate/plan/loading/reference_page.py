@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tidegate.criteria.kinds import CRITERION_KINDS
-from tidegate.plan.action_examples import ACTION_EXAMPLES
+from tidegate.plan.fields.action_examples import ACTION_EXAMPLES
 from tidegate.plan.loading.examples import EXAMPLES
 from tidegate.plan.loading.json_schema import Fragment, model_schema, resolved, words
 from tidegate.plan.loading.loader import MAX_BYTES, MAX_DEPTH, MAX_EXTENDS

@@ -12,6 +12,8 @@ MAX_DEPTH = 16
 
 # YAML 1.1 and 1.2 readers disagree on these words and numbers, and people are surprised by either.
 _WORDS = re.compile(r"(?:yes|no|on|off|y|n|true|false|null)", re.IGNORECASE)
+# Where they can only be keys.
+_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {("flag",): ("on", "off")}
 _NUMBER_LIKE = re.compile(
     r"[-+]?(?:0[0-9_]+(?:\.[0-9_]*)?|0[xob][0-9a-f_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:e[-+]?[0-9]+)?|\.[0-9_]+(?:e[-+]?[0-9]+)?|\.inf|\.nan"
     r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)",
@@ -187,7 +189,8 @@ class _Reader:
                 kind = "a mapping" if isinstance(event, yaml.MappingStartEvent) else "a list or alias"
                 self._stop(event, ".".join(path), f"found the key {kind}, allowed is a name")
             noted = len(self.problems)
-            key = self._node(event, events, path).value
+            is_name = event.value in _NAMES.get(path, ()) and event.style is event.tag is event.anchor is None
+            key = event.value if is_name else self._node(event, events, path).value
             if not isinstance(key, str):
                 if len(self.problems) == noted:
                     words = f"found the key {event.value or 'nothing'}, allowed is a name (in quotes if need be)"

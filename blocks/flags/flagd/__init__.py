@@ -1,0 +1,1 @@
+"""Feature flags in a flagd file, the embedded default."""

@@ -1,0 +1,1 @@
+"""Feature flags in GrowthBook: revisions, whose publishing GrowthBook refuses where somebody else was faster."""

@@ -1,0 +1,1 @@
+"""A flag service by a description of its requests."""

@@ -1,0 +1,1 @@
+"""Unleash: flags reached by its admin API."""

@@ -1,0 +1,1 @@
+"""Commands on one-time codes: whose they are, and the service that judges them."""

@@ -1,0 +1,1 @@
+"""What stands between a person and a rollout: one list, with a remedy for each line. Changes nothing."""

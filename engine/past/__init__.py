@@ -1,0 +1,1 @@
+"""The past asked and judged: of a back-test, and of the time in which nobody looked."""

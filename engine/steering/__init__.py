@@ -1,0 +1,1 @@
+"""What people order of a rollout: changes of its plan, holds, graduation, upkeep."""

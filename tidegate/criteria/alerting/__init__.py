@@ -1,0 +1,1 @@
+"""Criteria that judge alerts, and whether an alert would arrive."""

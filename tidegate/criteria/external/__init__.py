@@ -1,0 +1,1 @@
+"""Criteria that judge what others than Prometheus tell: web sources, known requests, people."""

@@ -1,0 +1,1 @@
+"""What each kind of entry says, as a type."""

@@ -1,0 +1,1 @@
+"""What each kind of entry does to a rollout's state."""

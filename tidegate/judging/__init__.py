@@ -1,1 +1,0 @@
-"""One kind of question a module: what the samples say to it."""

@@ -1,0 +1,1 @@
+"""What a plan states, each part by itself."""
