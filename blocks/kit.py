@@ -1,9 +1,7 @@
 """The kit file: the same connections with all their values, for when Prefect's server cannot be asked. No Prefect."""
 
 import os
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,9 +12,9 @@ from blocks.connection import Connection
 from blocks.connection_types import connection_type
 from blocks.connections import OpenConnections, must_be
 from blocks.errors import Refused
-from blocks.flags.flagd.flagd_fence import sync_folder
 from blocks.kit_values import TYPE_KEY, KitError, kit_values
 from blocks.parts import PARTS, REQUIRED
+from blocks.whole_file import write_whole
 from tidegate.plan.loading.strict_yaml import reads_as_text
 
 __all__ = ["KitError", "read_kit", "write_kit"]
@@ -30,20 +28,11 @@ def read_kit(path: str | os.PathLike[str]) -> OpenConnections:
 def write_kit(path: str | os.PathLike[str], values: Mapping[str, Mapping[str, Any]]) -> None:
     """Write a kit file that `read_kit` takes, readable by nobody else; raises KitError and then writes nothing."""
     _opened(str(path), values)
-    target = Path(path)
-    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     kit = {part: dict(fields) for part, fields in values.items()}
     text = yaml.dump(kit, Dumper=_Quoting, sort_keys=False, allow_unicode=True)
     try:
-        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        staged.replace(target)
-        sync_folder(target.absolute().parent)
+        write_whole(path, text, 0o600)
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise KitError(f"{path}: it cannot be written ({error.strerror})") from error
 
 

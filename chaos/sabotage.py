@@ -41,7 +41,7 @@ def before_asking(kind: str, run: OpenRollout, wave: int) -> None:
 def after_the_end(kind: str, run: OpenRollout) -> None:
     """`late`: who lost its claim to a rollback writes once more, and nothing keeps it out."""
     if kind == "late" and run.state.wave:
-        time.sleep(4)
+        time.sleep(1)  # before the harness takes the rollout for over and judges
         flags = json.loads(Path(run.connections.flags.path).read_text())  # type: ignore[attr-defined]
         _write(run, run.state.wave, int(flags["flags"][run.flag]["metadata"]["tidegateEpoch"]))
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import uuid
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,8 +10,8 @@ from pydantic import Field
 
 from blocks.balancers.traffic_split import Split, TrafficSplit
 from blocks.errors import NotTaken, Refused
-from blocks.flags.flagd.flagd_fence import sync_folder
 from blocks.flags.splits.haproxy_runtime import HaproxyRuntime
+from blocks.whole_file import replace, text_of
 
 _HEAD = "# Written by Tidegate."
 _WHOLE = 10_000
@@ -69,7 +68,7 @@ class HaproxySplit(TrafficSplit):
             raise Refused(f"found a share of {percent:g}%, allowed is 0% to 100%")
         share = str(round(percent * 100))
         self._must_be_ours()
-        self._replace(f"{_HEAD}\n{self.key} {share}\n")
+        replace(self.path, f"{_HEAD}\n{self.key} {share}\n")
         self._runtime.replace_map(self.path, {self.key: share})
         found = self.read()
         if found.percent != int(share) / 100:
@@ -92,33 +91,14 @@ class HaproxySplit(TrafficSplit):
     def _runtime(self) -> HaproxyRuntime:
         return HaproxyRuntime(self.socket, self.timeout_seconds)
 
-    def _content(self) -> str:
-        try:
-            return Path(self.path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
-
     def _written(self) -> str | None:
-        found = re.fullmatch(rf"{re.escape(_HEAD)}\n{re.escape(self.key)} ([0-9]+)\n", self._content())
+        found = re.fullmatch(rf"{re.escape(_HEAD)}\n{re.escape(self.key)} ([0-9]+)\n", text_of(self.path) or "")
         return found[1] if found else None
 
     def _must_be_ours(self) -> None:
-        text = self._content()
+        text = text_of(self.path) or ""
         if text.strip() and not re.fullmatch(rf"{re.escape(_HEAD)}\n\S+ [0-9]+\n", text):
             raise Refused(
                 f"{self.path}: found a file that Tidegate did not write; it is left as it is. Allowed is a map of its "
                 f"own with the one entry {self.key}"
             )
-
-    def _replace(self, text: str) -> None:
-        target = Path(self.path)
-        staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            staged.write_text(text, encoding="utf-8")
-            staged.replace(target)
-            sync_folder(target.parent)
-        except OSError as error:
-            staged.unlink(missing_ok=True)
-            raise Refused(f"{self.path}: it cannot be written ({error.strerror})") from error

@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import uuid
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator
 from blocks.balancers.traffic_split import Split, TrafficSplit
 from blocks.calls.running import run_argv
 from blocks.errors import NotTaken, Refused, Unreachable
-from blocks.flags.flagd.flagd_fence import sync_folder
+from blocks.whole_file import replace, text_of
 
 _WORD = r"^[a-zA-Z0-9_.-]+$"
 _VARIABLE = r"^\$[a-z0-9_]+$"
@@ -53,10 +52,8 @@ class NginxSplit(TrafficSplit):
 
     def read(self) -> Split:
         """What the file says now; raises Refused where it cannot be read."""
-        try:
-            text = Path(self.path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
+        if (text := text_of(self.path)) is None:
+            raise Refused(f"{self.path}: it cannot be read (FileNotFoundError)")
         return self._understood(text)
 
     def split(self, percent: float) -> Split:
@@ -67,16 +64,16 @@ class NginxSplit(TrafficSplit):
         if not 0 <= percent <= 100:
             raise Refused(f"found a share of {percent:g}%, allowed is 0% to 100%")
         wanted = self._text(percent)
-        before = self._content()
+        before = text_of(self.path)
         self._must_be_ours(before)
         if before != wanted:
-            self._replace(wanted)
+            replace(self.path, wanted)
         try:
             self._run(self.test, "the test of nginx's configuration")
         except (Refused, Unreachable):
             # A file that nginx refuses would keep it from starting again.
             if before is not None and before != wanted:
-                self._replace(before)
+                replace(self.path, before)
             raise
         self._run(self.reload, "nginx's reload")
         found = self.read()
@@ -93,7 +90,7 @@ class NginxSplit(TrafficSplit):
 
     def check(self) -> str:
         """A sentence saying what was found; raises Refused or Unreachable."""
-        self._must_be_ours(self._content())
+        self._must_be_ours(text_of(self.path))
         self._run(self.test, "the test of nginx's configuration")
         if not os.access(Path(self.path).parent, os.W_OK):
             raise Refused(f"{self.path}: its folder cannot be written")
@@ -117,14 +114,6 @@ class NginxSplit(TrafficSplit):
             return Split(0.0, f"everybody goes to {self.legacy}")
         return Split(percent, f"{percent:g}% of the users go to {self.new}")
 
-    def _content(self) -> str | None:
-        try:
-            return Path(self.path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
-
     def _must_be_ours(self, text: str | None) -> None:
         if text is None or not text.strip() or _OURS.fullmatch(text):
             return
@@ -132,17 +121,6 @@ class NginxSplit(TrafficSplit):
             f"{self.path}: found a file that Tidegate did not write; it is left as it is. Allowed is a file of its own "
             f"that holds one split_clients block for {self.variable} and that nginx includes inside http {{}}"
         )
-
-    def _replace(self, text: str) -> None:
-        target = Path(self.path)
-        staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            staged.write_text(text, encoding="utf-8")
-            staged.replace(target)
-            sync_folder(target.parent)
-        except OSError as error:
-            staged.unlink(missing_ok=True)
-            raise Refused(f"{self.path}: it cannot be written ({error.strerror})") from error
 
     def _run(self, argv: tuple[str, ...], what: str) -> None:
         done = run_argv(what, argv, "/", self.timeout_seconds)

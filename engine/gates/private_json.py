@@ -3,10 +3,11 @@
 import json
 import os
 import stat
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from blocks.whole_file import write_whole
 
 
 class PrivateFileError(ValueError):
@@ -37,21 +38,8 @@ def read_private(path: Path, holds: str) -> dict[str, Any]:
 
 def write_private(path: Path, values: Mapping[str, Any]) -> None:
     """Replace the file; what a crash leaves is the old or the new one. Raises PrivateFileError."""
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)
-            json.dump(dict(sorted(values.items())), file, indent=1)
-            file.flush()
-            os.fsync(descriptor)
-        staged.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, json.dumps(dict(sorted(values.items())), indent=1), 0o600)
     except OSError as error:
-        staged.unlink(missing_ok=True)
         raise PrivateFileError(f"{path}: it cannot be written ({error.strerror})") from error

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from blocks.whole_file import write_whole
 from engine.rollback.journal_fallback import fallback_path
 
 _log = logging.getLogger("tidegate.reports")
@@ -22,9 +23,7 @@ def keep_report(rollout: str, name: str, text: str) -> Path | None:
     path = reports_folder(rollout) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.md"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(".draft")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, text, 0o644)
     except OSError as error:
         _log.warning("%s: the report could not be kept (%s)", path, error.strerror)
         return None

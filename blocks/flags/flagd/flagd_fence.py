@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from blocks.errors import Fenced
+from blocks.whole_file import sync_folder
 
 _GONE = "gone-"
 _LONGEST_NAME, _SHOWN = 200, 100  # file systems take 255 bytes
@@ -111,12 +112,3 @@ class Fence:
         with suppress(FileNotFoundError):
             folder.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that what was made, moved or removed in a folder outlives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

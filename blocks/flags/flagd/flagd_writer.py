@@ -10,10 +10,11 @@ from typing import Any
 
 from blocks.calls.bounded import is_abandoned
 from blocks.errors import Refused, Unreachable
-from blocks.flags.flagd.flagd_fence import Fence, sync_folder
+from blocks.flags.flagd.flagd_fence import Fence
 from blocks.flags.flagd.flagd_move import Snapshot, move, move_back, write_staged
 from blocks.flags.flagd.flagd_reserve import FULL
 from blocks.flags.flagd.flagd_source import EMPTY, FlagdSource, FlagSource, NotAFlagFile
+from blocks.whole_file import sync_folder
 
 # What stands there under the key (nothing, one, or several) -> what shall, None where that is so already.
 Change = Callable[[list[Any]], dict[str, Any] | None]

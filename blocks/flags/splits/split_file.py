@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blocks.errors import Refused, Unreachable
-from blocks.flags.flagd.flagd_fence import sync_folder
+from blocks.whole_file import replace, text_of
 from tidegate.journal.entries import canonical
 
 _HEAD = "# Written by Tidegate."
@@ -38,12 +37,7 @@ class SplitFile:
 
     def sections(self) -> dict[str, Section]:
         """Each flag's section; none where there is no file yet. Raises Refused for what Tidegate did not write."""
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{self.path}: it cannot be read ({type(error).__name__})") from error
+        text = text_of(self.path) or ""
         head, *rest = f"\n{text}".split(f"\n{STATE}")
         if head.strip() not in ("", _HEAD):
             raise Refused(f"{self.path}: found a file that Tidegate did not write; allowed is one of its own")
@@ -61,14 +55,7 @@ class SplitFile:
 
     def replace(self, sections: Mapping[str, Section]) -> None:
         """Put these in its place; raises Refused."""
-        staged = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
-        try:
-            staged.write_text("\n".join([_HEAD, *(str(one).rstrip("\n") for one in sections.values()), ""]), "utf-8")
-            staged.replace(self.path)
-            sync_folder(self.path.parent)
-        except OSError as error:
-            staged.unlink(missing_ok=True)
-            raise Refused(f"{self.path}: it cannot be written ({error.strerror})") from error
+        replace(self.path, "\n".join([_HEAD, *(str(one).rstrip("\n") for one in sections.values()), ""]))
 
     @contextmanager
     def locked(self, seconds: float, *, or_go_on: bool = False) -> Iterator[None]:
