@@ -120,17 +120,18 @@ def _notices(seen: Observer, inbox: Path) -> Iterator[str]:
     for line in inbox.read_text().splitlines() if inbox.exists() else ():
         message = json.loads(line)
         messages[message["id"]] = message
-    came: Counter[tuple[str, str]] = Counter()
+    came: Counter[tuple[str, str, str]] = Counter()  # by channel, rollout and event
     for message in messages.values():
         if message["kind"] == "slack" and message.get("metadata"):
-            came[message["channel"], message["metadata"]["event_payload"]["event"]] += 1
-    arrived = {event for _, event in came}
+            about = message["metadata"]["event_payload"]
+            came[message["channel"], about["rollout"], about["event"]] += 1
+    arrived = {(rollout, event) for _, rollout, event in came}
     for rollout, _, at, kind, body, *_ in seen.entries():
-        if kind == "queued" and rollout in seen.known.begun and body["notice"]["event"] not in arrived:
-            yield f"{at}: the notice {body['notice']['event']} never arrived"
-    for (channel, event), times in came.items():
+        if kind == "queued" and rollout in seen.known.begun and (rollout, body["notice"]["event"]) not in arrived:
+            yield f"{at}: {rollout}'s notice {body['notice']['event']} never arrived"
+    for (channel, rollout, event), times in came.items():
         if times > 1:
-            yield f"the notice {event} came {times} times in {channel}"
+            yield f"{rollout}'s notice {event} came {times} times in {channel}"
     pages = Counter(m["dedup_key"] for m in messages.values() if m["kind"] == "pagerduty")
     for key, times in pages.items():
         if times > 1:
