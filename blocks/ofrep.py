@@ -1,7 +1,6 @@
 """OFREP, OpenFeature's remote evaluation: what a flag service serves a user right now, to see and never to change."""
 
 import json
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -10,17 +9,16 @@ import httpx
 from pydantic import Field, PrivateAttr
 
 from blocks.calls.addresses import shown_address
-from blocks.calls.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded, seconds_left
+from blocks.calls.bounded import seconds_left
 from blocks.calls.http_access import HttpLogin
+from blocks.calls.http_client import HttpClient
 from blocks.channels.retry_after import RetryAfter
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
-from blocks.flags.http.http_answer import HttpAnswer, read_whole
-
-_making = threading.Lock()
+from blocks.flags.http.http_answer import HttpAnswer
 
 
-class Ofrep(HttpLogin, Connection):
+class Ofrep(HttpClient, HttpLogin, Connection):
     """A service that evaluates flags for others by OpenFeature's remote evaluation protocol, such as flagd."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate OFREP"
@@ -30,7 +28,6 @@ class Ofrep(HttpLogin, Connection):
     url: str = Field(description="The service's address, without /ofrep.", pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     timeout_seconds: float = Field(default=2, gt=0, description="How long one evaluation may take in all.")
 
-    _client: httpx.Client | None = PrivateAttr(default=None)
     _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
 
     def is_on(self, flag: str, user: str, attributes: Mapping[str, Any], on: str | None = None) -> bool | None:
@@ -56,45 +53,23 @@ class Ofrep(HttpLogin, Connection):
         self._ask("tidegate-check", {"targetingKey": "tidegate-check"})
         return f"OFREP at {shown_address(self.url)} answers"
 
-    def close(self) -> None:
-        """Close the client's connections; the next use opens them again."""
-        with _making:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     def _ask(self, flag: str, context: Mapping[str, Any]) -> HttpAnswer:
         whom, limit = f"OFREP at {shown_address(self.url)}", seconds_left(self.timeout_seconds)
         if flag in (".", ".."):
             raise Refused(f"{whom}: found the flag {flag!r}, allowed is no name of dots alone")
         address = f"{self.url.rstrip('/')}/ofrep/v1/evaluate/flags/{quote(flag, safe='')}"
-        sent = {"Accept": "application/json", "Content-Type": "application/json"}
+        sent = {"Accept": "application/json"}
         sent |= {**self.sent_headers(), **self.authorization()}
         content = json.dumps({"context": dict(context)}).encode()
         self._retry_after.must_be_over("evaluate", whom)
 
-        def ask() -> HttpAnswer:
-            # The client's own limits are for each piece: an answer that trickles has many.
-            with self._open_client().stream("POST", address, content=content, headers=sent, timeout=limit) as answer:
-                return HttpAnswer(whom, answer.status_code, dict(answer.headers), read_whole(answer, whom, limit))
-
         try:
-            answer = bounded(ask, limit + SPARE_SECONDS, whom, most_given_up=MOST_GIVEN_UP)
+            raw = self.exchange(whom, "POST", address, content=content, headers=sent, seconds=limit)
         # The originals' texts may repeat the request, the token included.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise Unreachable(f"{whom}: no answer ({type(error).__name__})") from None
+        answer = HttpAnswer(whom, raw.status, raw.headers, raw.body)
         if answer.status in (429, 503):
             self._retry_after.note("evaluate", answer.headers)
         answer.must_be_understood(self.hidden)
         return answer
-
-    def _open_client(self) -> httpx.Client:
-        with _making:
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=self.timeout_seconds,
-                    follow_redirects=False,
-                    verify=self.trusted(),
-                    proxy=self.proxy_address(),
-                )
-            return self._client

@@ -1,26 +1,21 @@
 """Web sources that plans may name: a status page, a ticket system's count, a dashboard's health, a cost report."""
 
 import json
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import httpx
-from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from blocks.calls.addresses import shown_address, split_userinfo
-from blocks.calls.bounded import SPARE_SECONDS, bounded
-from blocks.calls.http_access import HttpRoute, must_be_headers
+from blocks.calls.http_access import must_be_headers
+from blocks.calls.http_client import HttpClient
 from blocks.calls.redaction import basic
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 
-_MAX_BYTES = 1_000_000
-_MOST_GIVEN_UP = 64  # known requests are sent many at once
 _DENIED = (401, 403)
-_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +34,14 @@ class WebAnswer:
             raise ValueError("the JSON is nested too deeply") from None
 
 
-class Web(HttpRoute, Connection):
+class Web(HttpClient, Connection):
     """Addresses that plans name, each with the log-in and the headers it asks for."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate Web"
     _block_type_slug: ClassVar[str | None] = "tidegate-web"
     _description: ClassVar[str | None] = "Web addresses that plans may name."
+
+    most_given_up: ClassVar[int] = 64  # known requests are sent many at once
 
     sources: dict[str, Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]")]] = Field(
         description="Addresses (http or https) by name."
@@ -56,8 +53,6 @@ class Web(HttpRoute, Connection):
         default={}, description="Headers sent with every request, by the same names: an API key, a tenant."
     )
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for one answer.")
-
-    _client: httpx.Client | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -116,15 +111,17 @@ class Web(HttpRoute, Connection):
         limit = self.timeout_seconds if timeout is None else min(timeout, self.timeout_seconds)
         sent = {**(headers or {}), **self._sent(name)}
 
-        def ask() -> WebAnswer:
-            # Its own limits are for each piece: a header that trickles has many.
-            with self._open_client().stream(
-                method, address.rstrip("/") + path if path else address, json=body, headers=sent, timeout=limit
-            ) as answer:
-                return WebAnswer(answer.status_code, _read(answer, shown, limit), dict(answer.headers))
-
+        content = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         try:
-            return bounded(ask, limit + SPARE_SECONDS, shown, most_given_up=_MOST_GIVEN_UP)
+            answer = self.exchange(
+                shown,
+                method,
+                address.rstrip("/") + path if path else address,
+                content=content,
+                headers=sent,
+                seconds=limit,
+            )
+            return WebAnswer(answer.status, answer.body, answer.headers)
         except httpx.InvalidURL:
             raise Refused(f"{shown}: this is no address") from None
         except UnicodeError:
@@ -150,34 +147,3 @@ class Web(HttpRoute, Connection):
             password = self.passwords.get(name, SecretStr(""))
             return sent | {"authorization": basic(user, password.get_secret_value())}
         return sent
-
-    def close(self) -> None:
-        """Close the client's connections; the next use opens them again."""
-        with _making:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _open_client(self) -> httpx.Client:
-        # Checks run side by side, and would each make a client of their own.
-        with _making:
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=self.timeout_seconds,
-                    follow_redirects=False,
-                    verify=self.trusted(),
-                    proxy=self.proxy_address(),
-                )
-            return self._client
-
-
-def _read(answer: httpx.Response, shown: str, limit: float) -> bytes:
-    """The body; the client's own limit is for each piece, so a source that drips could hold us for ever."""
-    read, until = bytearray(), time.monotonic() + limit
-    for chunk in answer.iter_bytes():
-        read += chunk
-        if len(read) > _MAX_BYTES:
-            raise Refused(f"{shown}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
-        if time.monotonic() > until:
-            raise Unreachable(f"{shown} did not answer to its end within {limit:g} s")
-    return bytes(read)

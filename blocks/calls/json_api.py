@@ -1,26 +1,24 @@
 """A vendor's JSON API: one deadline a call, its rate limits obeyed, its refusals as sentences without secrets."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import Field, PrivateAttr, SecretStr
 
-from blocks.calls.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded, seconds_left
+from blocks.calls.bounded import seconds_left
 from blocks.calls.http_access import HttpAccess
+from blocks.calls.http_client import HttpClient
 from blocks.channels.retry_after import RetryAfter
 from blocks.errors import Refused, Unreachable
 
-_MAX_BYTES = 10_000_000
 _MOST_SAID = 200
 _WAITS = (429, 503)
-_making = threading.Lock()
 _urgent: ContextVar[bool] = ContextVar("urgent", default=False)
 
 
@@ -48,13 +46,14 @@ class ApiAnswer:
         return 200 <= self.status < 300
 
 
-class JsonApi(HttpAccess):
+class JsonApi(HttpClient, HttpAccess):
     """A vendor's API with one address and one token."""
+
+    most_bytes: ClassVar[int] = 10_000_000
 
     token: SecretStr = Field(description="The token of the API.", min_length=1)
     timeout_seconds: float = Field(default=5, gt=0, description="How long one call may take in all.")
 
-    _client: httpx.Client | None = PrivateAttr(default=None)
     _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
 
     def call(
@@ -76,24 +75,23 @@ class JsonApi(HttpAccess):
         limit = seconds_left(self.timeout_seconds if seconds is None else min(seconds, self.timeout_seconds))
         sent = self.sent_headers() | dict(headers or {}) | {"Accept": "application/json"}
         content = None if body is None else json.dumps(body).encode()
-        if content is not None:
-            sent = {"Content-Type": "application/json"} | sent
         if not _urgent.get():
             self._retry_after.must_be_over(method, whom)
 
-        def ask() -> tuple[int, Mapping[str, str], bytes]:
-            # The client's own limits are for each piece: an answer that trickles has many.
-            with self._open_client().stream(
-                method, address, content=content, headers=sent, params=params, timeout=limit
-            ) as answer:
-                return answer.status_code, answer.headers, _read(answer, whom, limit)
-
         try:
-            status, received, raw = bounded(ask, limit + SPARE_SECONDS, whom, most_given_up=MOST_GIVEN_UP)
+            answer = self.exchange(
+                whom,
+                method,
+                address,
+                content=content,
+                headers=sent,
+                params=params,
+                seconds=limit,
+            )
         # The originals' texts may repeat the request, the token included.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise Unreachable(f"{whom} does not answer ({type(error).__name__})") from None
-        return self._judged(whom, method, status, received, raw)
+        return self._judged(whom, method, answer.status, answer.headers, answer.body)
 
     def _judged(self, whom: str, method: str, status: int, headers: Mapping[str, str], raw: bytes) -> ApiAnswer:
         if status in _WAITS:
@@ -113,35 +111,6 @@ class JsonApi(HttpAccess):
             why = "the token is not taken" if status == 401 else "the token lacks a right"
             raise Refused(f"{whom} answered {status}: {why}{said and f' ({said})'}")
         return ApiAnswer(status, body, said)
-
-    def close(self) -> None:
-        """Close the client's connections; the next use opens them again."""
-        with _making:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _open_client(self) -> httpx.Client:
-        with _making:
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=self.timeout_seconds,
-                    follow_redirects=False,
-                    verify=self.trusted(),
-                    proxy=self.proxy_address(),
-                )
-            return self._client
-
-
-def _read(answer: httpx.Response, whom: str, limit: float) -> bytes:
-    read, until = bytearray(), time.monotonic() + limit
-    for chunk in answer.iter_bytes():
-        read += chunk
-        if len(read) > _MAX_BYTES:
-            raise Refused(f"{whom}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
-        if time.monotonic() > until:
-            raise Unreachable(f"{whom} did not answer to its end within {limit:g} s")
-    return bytes(read)
 
 
 def _asked_to_wait(headers: Mapping[str, str]) -> str:

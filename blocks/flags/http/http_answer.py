@@ -1,16 +1,12 @@
 """What a flag service answered, and what its status means."""
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from blocks.errors import Refused, Unreachable
 
-_MAX_BYTES = 1_000_000
 _MOST_SAID = 200
 _UNDERSTOOD = (404, 409, 412)  # which of them is good news is for whoever asked
 
@@ -49,15 +45,3 @@ class HttpAnswer:
         if 300 <= self.status < 400:
             raise Refused(f"{words}: a redirection is not followed, look at the address")
         raise Refused(words)
-
-
-def read_whole(answer: httpx.Response, whom: str, limit: float) -> bytes:
-    """The body; the client's own limit is for each piece, so a service that drips could hold us for ever."""
-    read, until = bytearray(), time.monotonic() + limit
-    for chunk in answer.iter_bytes():
-        read += chunk
-        if len(read) > _MAX_BYTES:
-            raise Refused(f"{whom}: found over {_MAX_BYTES:,} bytes, allowed are fewer")
-        if time.monotonic() > until:
-            raise Unreachable(f"{whom}: no answer to its end within {limit:g} s")
-    return bytes(read)

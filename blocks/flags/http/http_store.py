@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,23 +9,23 @@ import httpx
 from pydantic import Field, PrivateAttr
 
 from blocks.calls.addresses import shown_address
-from blocks.calls.bounded import MOST_GIVEN_UP, SPARE_SECONDS, bounded, seconds_left
+from blocks.calls.bounded import seconds_left
 from blocks.calls.http_access import HttpLogin
+from blocks.calls.http_client import HttpClient
 from blocks.channels.retry_after import RetryAfter
 from blocks.errors import ChangedMeanwhile, Refused, Unreachable
 from blocks.flags.epoch_store import EpochStore, Stored, stored
-from blocks.flags.http.http_answer import HttpAnswer, read_whole
+from blocks.flags.http.http_answer import HttpAnswer
 from blocks.flags.http.http_request import HttpRequest
 from tidegate.journal.entries import canonical
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.json_pointer import POINTER, at_pointer
 from tidegate.values.units import format_percent
 
-_making = threading.Lock()
 _CREATE = {"If-None-Match": "*"}  # only where there is none yet
 
 
-class HttpStore(HttpLogin, EpochStore):
+class HttpStore(HttpClient, HttpLogin, EpochStore):
     """A flag service with an HTTP API, which stores our exposure and epoch as it is given them.
 
     `read` answers JSON in which they are found by the pointers; 404 is a flag that is not there. Where `set` names
@@ -49,7 +48,6 @@ class HttpStore(HttpLogin, EpochStore):
     )
     timeout_seconds: float = Field(default=5, gt=0, description="How long one request may take in all.")
 
-    _client: httpx.Client | None = PrivateAttr(default=None)
     _retry_after: RetryAfter = PrivateAttr(default_factory=RetryAfter)
 
     def look(self, flag: str, seconds: float | None = None) -> Stored:
@@ -101,13 +99,6 @@ class HttpStore(HttpLogin, EpochStore):
         fence = "conditional" if self.set_request.names("version") else "set back where it is stale"
         return f"flag service {self._shown} answers; what is set there is {fence}"
 
-    def close(self) -> None:
-        """Close the client's connections; the next use opens them again."""
-        with _making:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
     @property
     def _shown(self) -> str:
         return shown_address(self.url)
@@ -129,23 +120,22 @@ class HttpStore(HttpLogin, EpochStore):
         sent = {"Accept": "application/json", **self.sent_headers(), **self.authorization()}
         sent |= {**request.filled_headers(places), **(headers or {})}
         body = request.filled_body(places)
-        if body is not None:
-            sent.setdefault("Content-Type", "application/json")
         if what != "zero":
             self._retry_after.must_be_over(what, whom)
 
-        def ask() -> HttpAnswer:
-            # The client's own limits are for each piece: an answer that trickles has many.
-            with self._open_client().stream(
-                request.method, self._address(request, places), content=body, headers=sent, timeout=limit
-            ) as answer:
-                return HttpAnswer(whom, answer.status_code, dict(answer.headers), read_whole(answer, whom, limit))
-
         try:
-            answer = bounded(ask, limit + SPARE_SECONDS, whom, most_given_up=MOST_GIVEN_UP)
+            raw = self.exchange(
+                whom,
+                request.method,
+                self._address(request, places),
+                content=body,
+                headers=sent,
+                seconds=limit,
+            )
         # The originals' texts may repeat the request, the token included.
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise Unreachable(f"{whom}: no answer ({type(error).__name__})") from None
+        answer = HttpAnswer(whom, raw.status, raw.headers, raw.body)
         if answer.status in (429, 503):
             self._retry_after.note(what, answer.headers)
         answer.must_be_understood(self.hidden)
@@ -153,17 +143,6 @@ class HttpStore(HttpLogin, EpochStore):
             # What is said of a conflict is no flag's value.
             raise Refused(f"{whom}: answered {answer.status}, allowed is a value or 404")
         return answer
-
-    def _open_client(self) -> httpx.Client:
-        with _making:
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=self.timeout_seconds,
-                    follow_redirects=False,
-                    verify=self.trusted(),
-                    proxy=self.proxy_address(),
-                )
-            return self._client
 
 
 def _places(exposure: Exposure) -> dict[str, Any]:
