@@ -1,7 +1,6 @@
 """What the tests of several folders share: one real Prometheus for the whole session."""
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -15,6 +14,7 @@ from hypothesis import settings
 
 from blocks.journal import tables
 from demo.provision import PROMETHEUS, provide
+from tests.prefect_database import prefect_on_empty_database
 from tests.prometheus_writer import Points, remote_write
 
 # How long an example takes says something of the machine, and nothing of the law. Set here, before any test is
@@ -97,11 +97,7 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prom
 @pytest.fixture(scope="module")
 def prefect_server() -> Iterator[None]:
     """A real Prefect server with an empty database; its settings must not outlive the module that asks for it."""
-    # Otherwise it reports its start to the internet, and waits for that.
-    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_on_empty_database():
         yield
 
 

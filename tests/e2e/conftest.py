@@ -22,6 +22,7 @@ from engine.rollback.rollback import prove, roll_back
 from engine.rollout.session import OpenRollout
 from tests.e2e.prefect_ui import SECONDS, PrefectUi
 from tests.e2e.waiting import wait_for
+from tests.prefect_database import write_empty_database
 from tidegate.journal.entries import Entry
 from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
@@ -63,6 +64,8 @@ def _live_in(home: Path) -> None:
 @pytest.fixture(scope="session")
 def stack(stack_home: Path) -> Iterator[Stack]:
     _live_in(stack_home)
+    # Where the server of this home looks for its database; it would make the tables itself.
+    write_empty_database(stack_home / "prefect" / "prefect.db")
     try:
         started = up(8.0, print)
         use_server(started)

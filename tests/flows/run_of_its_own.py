@@ -10,6 +10,7 @@ import flows.waves
 import tasks.monitor_wave
 from engine.rollout.session import OpenRollout
 from flows.rollout import rollout
+from tests.prefect_database import prefect_on_empty_database
 from tests.tidegate.builders import ANN
 from tests.trials.walker import connections_of, tell
 
@@ -17,7 +18,6 @@ from tests.trials.walker import connections_of, tell
 def main() -> None:
     """Arguments: a folder with the journal and the flag file, Prometheus, the rollout's name."""
     from prefect.server.api.server import SubprocessASGIServer
-    from prefect.testing.utilities import prefect_test_harness
 
     folder, prometheus, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     via = connections_of(folder, prometheus)
@@ -25,7 +25,7 @@ def main() -> None:
     modules[0].connected = lambda _: via
     modules[1].open_run = lambda _, rollout: OpenRollout(via, rollout)
     modules[2].SHOWN_EVERY = timedelta(0)
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_on_empty_database():
         server = cast("Any", SubprocessASGIServer._instances[None]).server_process
         tell(folder / "server", str(server.pid))
         rollout("small", ANN, resume=name)
