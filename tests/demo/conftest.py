@@ -75,7 +75,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("demo")
     parts = start_parts(home, home / "flags.json", prometheus=find_prometheus(), day_seconds=15)
     try:
-        wait_for_samples(parts.prometheus_url, "sum(rate(batch_patches_requests_total[3s])) > 50")
+        wait_for_samples(parts.prometheus_url, "sum(rate(batch_patches_requests_total[3s])) > 50", deadline=60)
         yield Stack(parts)
     finally:
         stop_parts(parts)

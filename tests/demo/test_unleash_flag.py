@@ -17,9 +17,11 @@ from demo.batch_patches.flag import FLAG
 from demo.stack import FLAG_SYSTEMS
 from demo.unleash.flag import UnleashFlag, exposure_in
 from demo.unleash.split import wrong_split
+from tests.console.conftest import Run, run
 from tests.e2e.waiting import wait_for
 from tidegate.values.exposure import ZERO, Exposure, Layer
 
+__all__ = ["run"]
 USERS = tuple(f"u{number:05}" for number in range(1, 601))
 IN = {10: NAMES[:1], 25: NAMES[:2], 50: NAMES[:3], 100: NAMES}
 
@@ -170,9 +172,11 @@ def test_the_check_is_a_command_whose_token_is_in_no_argument(api: ClientApi, tm
 
 
 @pytest.mark.parametrize("command", ["demo", "up"])
-def test_an_unknown_flag_system_is_refused_with_those_there_are(command: str, tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "console", command, "--flags", "sheet"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert f"--flags: found 'sheet', allowed are {', '.join(FLAG_SYSTEMS)}" in " ".join(done.stderr.split())
+def test_an_unknown_flag_system_is_refused_with_those_there_are(
+    run: Run, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(command, "--flags", "sheet")
+    assert code == 2, out + err
+    assert f"--flags: found 'sheet', allowed are {', '.join(FLAG_SYSTEMS)}" in " ".join(err.split())
     assert list(tmp_path.iterdir()) == []
