@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Where Python may write no bytecode, every process that runs tests would rewrite all of their assertions anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test trials chaos screenshots lint reference grafana bench lock clean
 
@@ -22,19 +24,25 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 	@$(BIN)/python -m demo.provision prometheus
 	@$(BIN)/tidegate demo $(ARGS)
 
-test: setup ## Check style, types and imports, then run the tests; about half an hour
-	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash
+# What needs the real Unleash, which takes long to fetch and to start, belongs to the long tests.
+UNLEASH := tests/blocks/test_unleash.py tests/blocks/test_unleash_journey.py
+LONG := tests/triggers tests/trials $(UNLEASH)
+
+test: setup ## Check style, types and imports, then run the tests
+	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
 	@# The end-to-end tests alone: what starts a whole stack and waits in real time is slowed by whatever runs beside it.
-	@$(BIN)/pytest -n 3 --dist loadfile --ignore=tests/e2e --ignore=tests/triggers --ignore=tests/trials; others=$$?; \
-	  echo "end-to-end tests: several minutes"; $(BIN)/pytest tests/e2e --durations=5; exit $$((others || $$?))
+	@# The others wait as much as they compute, so four workers share two cores; the longest files come first.
+	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/e2e $(LONG:%=--ignore=%); others=$$?; \
+	  echo "end-to-end tests: several minutes"; $(BIN)/pytest tests/e2e --durations=7; exit $$((others || $$?))
 else
 	$(BIN)/pytest $(ARGS)
 endif
 
-trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back; about forty minutes
+trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back, the real Unleash
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash
+	$(BIN)/pytest $(UNLEASH)
 	$(BIN)/pytest tests/triggers --durations=5
 	$(BIN)/pytest tests/trials --durations=10
 
@@ -49,14 +57,23 @@ screenshots: setup ## Take the pictures of the docs anew
 	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/e2e/test_browser.py -k rolled_back
 
 lint: setup ## Check style, types and imports
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+	@# Side by side, the longest first; all of them run, and each that fails is told.
+	@$(MAKE) --no-print-directory --keep-going -j 2 types types-of-tests collected style imports
+
+.PHONY: types types-of-tests collected style imports
+types:
 	$(BIN)/mypy
+types-of-tests:
 	@# Of tests what a rename would leave behind, in places that no run of the others reaches, too.
 	$(BIN)/mypy --config-file tests/mypy.ini
+collected:
+	@# What runs seldom is at least imported at every run of the others; so their bytecode is there for all workers, too.
+	@said=$$($(BIN)/pytest --collect-only -qq tests 2>&1) || { echo "$$said"; exit 1; }
+style:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+imports:
 	$(BIN)/lint-imports
-	@# What runs seldom is at least imported at every run of the others.
-	$(BIN)/pytest --collect-only -qq tests/trials tests/triggers
 
 grafana: setup ## Write the Grafana dashboard of the engine anew
 	@$(BIN)/python scripts/grafana.py > demo/templates/tidegate-grafana.json

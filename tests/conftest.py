@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from blocks.journal import tables
 from demo.provision import PROMETHEUS, provide
+from tests.longest_first import rank
 from tests.prefect_database import prefect_on_empty_database
 from tests.prometheus_writer import Points, remote_write
 
@@ -27,6 +28,11 @@ global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 storage: {tsdb: {out_of_order_time_window: 30d}}
 rule_files: ["rules-*.yml"]
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take files in the order of the collection (`--no-loadscope-reorder`)."""
+    items.sort(key=lambda item: rank(item.path))
 
 
 @pytest.fixture(autouse=True)
