@@ -36,9 +36,9 @@ class World:
             ("proven", {"proven": True}),
         ]
 
-    def message(self, event: str) -> None:
+    def message(self, event: str, rollout: str = NAME) -> None:
         number = len(self.inbox.read_text().splitlines()) if self.inbox.exists() else 0
-        payload = {"event_payload": {"event": event, "rollout": NAME}}
+        payload = {"event_payload": {"event": event, "rollout": rollout}}
         with self.inbox.open("a") as lines:
             lines.write(json.dumps({"id": number, "kind": "slack", "channel": "c", "metadata": payload}) + "\n")
 
@@ -62,6 +62,7 @@ def world(tmp_path: Path) -> World:
 def test_what_was_kept_is_no_violation(world: World) -> None:
     world.claim_taken(120.5, 20)  # zero waits for nobody
     world.claim_taken(105, -0.1)
+    world.message("held-1", "another")  # what two rollouts say of themselves is not said twice
     assert world.judged() == []
 
 
@@ -80,6 +81,10 @@ SPOILED: dict[str, tuple[Callable[[World], Any], str]] = {
     "zero not proven": (lambda w: w.entries.pop(), "its zero was never proven"),
     "a wave raised twice": (lambda w: w.entries.insert(2, ("raised", {"wave": 1})), "recorded as raised 2 times"),
     "a lost notice": (lambda w: w.entries.insert(2, ("queued", {"notice": {"event": "page"}})), "page never arrived"),
+    "a notice that only another rollout has sent": (
+        lambda w: (w.entries.insert(2, ("queued", {"notice": {"event": "page"}})), w.message("page", "another")),
+        "page never arrived",
+    ),
     "a doubled notice": (lambda w: w.message("held-1"), "came 2 times in c"),
     "a lease ignored": (lambda w: w.claim_taken(105, 20), "whose lease ran for 20.0 s more"),
 }
