@@ -174,6 +174,10 @@ COMMANDS: Mapping[str, Typed | Below] = {
         "console.arguments.stack:deploy",
         "Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.",
     ),
+    "server": Typed(
+        "console.arguments.stack:server",
+        "Start Prefect's server on this machine, with the pages that gates need, until it is ended.",
+    ),
     "worker": Typed(
         "console.arguments.stack:worker",
         "Start Prefect's worker of one of the pools tidegate, tidegate-rollback and tidegate-watch, until it is ended.",

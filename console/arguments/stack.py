@@ -45,6 +45,15 @@ def deploy(
     act(automations=automations)
 
 
+def server(
+    port: Annotated[int, typer.Option(help="Where to listen.", min=1, max=65535)] = 4200,
+) -> None:
+    """Start Prefect's server on this machine, with the pages that gates need, until it is ended."""
+    from console.local_stack.server_command import server as act
+
+    act(port)
+
+
 def worker(
     pool: Annotated[
         Literal["tidegate", "tidegate-rollback", "tidegate-watch"],

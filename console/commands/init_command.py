@@ -8,6 +8,9 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from blocks.errors import ConnectionFault
+from blocks.flags.flagd.flagd_file import FlagdFile
+from blocks.flags.keys import keys_of
 from blocks.kit import write_kit
 from blocks.prometheus.block import Prometheus
 from console.home import NotFound
@@ -44,16 +47,37 @@ def init(answers: Path | None, into: Path, *, force: bool) -> None:
     into.mkdir(parents=True, exist_ok=True)
     files["plan"].write_text(text, encoding="utf-8")
     files["snippet"].write_text(snippet(answered), encoding="utf-8")
-    write_kit(
-        files["kit"],
-        {
-            "journal": {"url": answered.journal or f"sqlite:///{into.absolute() / 'journal.db'}"},
-            "flags": {"path": answered.flag_file},
-            "prometheus": {"url": answered.prometheus},
-            "plans": {"folder": str(into.absolute())},
-        },
-    )
-    _tell(answered, seen, files, len(plan.waves))
+    write_kit(files["kit"], _kit(answered, into.absolute()))
+    _tell(answered, seen, files, len(plan.waves), _flag_made(answered))
+
+
+def _kit(answers: InitAnswers, into: Path) -> dict[str, dict[str, str]]:
+    parts = {
+        "journal": {"url": answers.journal or f"sqlite:///{into / 'journal.db'}"},
+        "flags": {"path": answers.flag_file},
+        "prometheus": {"url": answers.prometheus},
+        "plans": {"folder": str(into)},
+    }
+    if answers.environment == "production":
+        return parts
+    # A pace is allowed only where every part says so.
+    return {part: {**values, "environment": answers.environment} for part, values in parts.items()}
+
+
+def _flag_made(answers: InitAnswers) -> str:
+    """The flag is made, off, where nobody has it: a service complains of a file or a flag that is not there."""
+    name, file = answers.name, Path(answers.flag_file)
+    by_hand = f"where it lies, `tidegate rollback --flag {name} --create` makes the flag, off"
+    if not file.parent.is_dir():
+        return f"NOT written: {file}, its folder is not on this machine; {by_hand}"
+    flags = FlagdFile(path=str(file))
+    try:
+        if file.exists() and name in (keys_of(flags) or ()):
+            return f"found: {file} has the flag {name}, which stays as it is"
+        flags.zero(name, None)
+    except (ConnectionFault, OSError) as error:
+        return f"NOT written: {error}; {by_hand}"
+    return f"written: {file} with the flag {name}, off"
 
 
 def _given(answers: Path | None) -> Mapping[str, Any]:
@@ -78,9 +102,9 @@ def _asked(given: Mapping[str, Any], into: Path) -> Mapping[str, Any]:
     return found
 
 
-def _tell(answers: InitAnswers, seen: ServiceSeen, files: Mapping[str, Path], waves: int) -> None:
+def _tell(answers: InitAnswers, seen: ServiceSeen, files: Mapping[str, Path], waves: int, flag: str) -> None:
     if seen.counter is not None:
-        out.print(f"found: {seen.counter.name}, {seen.counter.a_day:,.0f} in the last day", markup=False)
+        out.print(f"found: {seen.counter.name}, {seen.counter.a_day:,.0f} in {seen.counter.seen_words}", markup=False)
     if seen.histogram:
         out.print(f"found: {seen.histogram}", markup=False)
     if seen.rules:
@@ -89,6 +113,7 @@ def _tell(answers: InitAnswers, seen: ServiceSeen, files: Mapping[str, Path], wa
         out.print(f"NOT found: {sentence}", markup=False)
     out.print(f"written: {files['plan']}, a plan of {waves} waves", markup=False)
     out.print(f"written: {files['kit']} (mode 0600), {files['snippet']} for the service", markup=False)
+    out.print(flag, markup=False)
     out.print(f"Next: export TIDEGATE_KIT={files['kit'].absolute()}", markup=False)
     for command in (f"tidegate plan check {answers.name}.yaml", "tidegate deploy", "tidegate doctor"):
         out.print(f"      {command}", markup=False)

@@ -68,8 +68,10 @@ def deploy(automations: bool | None = None) -> None:
     from console.local_stack.deploying import automations_wanted
     from console.local_stack.deploying import deploy as put
     from console.prefect_runs import use_named_server
+    from engine.prefect_api.server import await_server
 
     use_named_server()
+    await_server(say)
     wanted, why = automations_wanted(automations)
     put(kit_path(), say, automations=wanted)
     out.print(f"deployed{why}")

@@ -7,6 +7,7 @@ import sys
 from prefect.context import refresh_global_settings_context
 
 from console.home import PROJECT, home, kit_path
+from console.local_stack.server_command import SERVER_SETTINGS
 from demo.processes import Process, start_process
 from engine.gates.totp_seeds import approvers_path
 from engine.prefect_api.work_pools import CARRIES, ROLLBACK_POOL
@@ -23,16 +24,12 @@ def prefect_environment(api: str) -> dict[str, str]:
         **log_in,
         "PREFECT_HOME": str(home() / "prefect"),
         "PREFECT_API_URL": api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **SERVER_SETTINGS,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        # In the V2 UI of 3.9.1 a gate's evidence is raw Markdown; in the V1 UI it is a page.
-        "PREFECT_SERVER_UI_V2_ENABLED": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_PREFETCH_SECONDS": "10",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(home() / "prefect" / "results"),
-        "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
 

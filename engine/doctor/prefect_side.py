@@ -22,7 +22,7 @@ WATCHES = "`tidegate worker tidegate-watch` on each of two machines"
 _SECONDS = 10.0
 
 
-START = "start it (prefect server start, or `tidegate up` for a local one) and set PREFECT_API_URL"
+START = "start it (`tidegate server`) and set PREFECT_API_URL"
 
 
 def server_look() -> Look:

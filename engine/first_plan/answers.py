@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LANGUAGES = ("python", "node", "go", "java")
+ENVIRONMENTS = ("production", "rehearsal")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _EMAILS = re.compile(r"[^@\s,]+@[^@\s,]+(,\s*[^@\s,]+@[^@\s,]+)*")
@@ -42,6 +43,9 @@ QUESTIONS: Mapping[str, PlanQuestion] = {
     "flag_file": PlanQuestion("The flagd file that the service reads (absolute)"),
     "journal": PlanQuestion("Where rollouts are recorded (SQLite is for trying out)", ""),
     "language": PlanQuestion(f"The service's language: {', '.join(LANGUAGES)}", "python"),
+    "environment": PlanQuestion(
+        f"What is connected: {' or '.join(ENVIRONMENTS)} (where a day may take seconds)", ENVIRONMENTS[0]
+    ),
 }
 
 
@@ -63,6 +67,7 @@ class InitAnswers:
     flag_file: str
     journal: str
     language: str
+    environment: str
 
     @property
     def matchers(self) -> str:
@@ -111,6 +116,8 @@ def checked(given: Mapping[str, Any]) -> InitAnswers:
         raise AnswerError(f"flag_file: found {said['flag_file']!r}, allowed is an absolute path")
     if said["language"] not in LANGUAGES:
         raise AnswerError(f"language: found {said['language']!r}, allowed are {', '.join(LANGUAGES)}")
+    if said["environment"] not in ENVIRONMENTS:
+        raise AnswerError(f"environment: found {said['environment']!r}, allowed are {', '.join(ENVIRONMENTS)}")
     try:
         ZoneInfo(said["timezone"])
     except (ZoneInfoNotFoundError, ValueError):

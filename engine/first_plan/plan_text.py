@@ -68,11 +68,10 @@ class _series:  # noqa: N801 - a small record of this page alone
 
     def __init__(self, answers: InitAnswers, seen: ServiceSeen) -> None:
         own = seen.counter
-        needed = {answers.path_label, answers.group_label}
-        if own is not None and needed <= own.labels.keys():
+        if own is not None and answers.group_label in own.labels and own.knows(answers.path_label, answers.old):
             self.counter, self.bad, self.also = own.name, own.bad, f", {answers.matchers}"
             self.histogram, self.in_seconds = seen.histogram, seen.in_seconds
-            self.why = f"{own.name} knows path and group already: {own.a_day:,.0f} requests in the last day"
+            self.why = f"{own.name} knows path and group already: {own.a_day:,.0f} requests in {own.seen_words}"
             return
         self.counter, self.bad, self.also = f"{answers.prefix}_requests_total", 'outcome="error"', ""
         self.histogram, self.in_seconds = f"{answers.prefix}_duration_seconds", True

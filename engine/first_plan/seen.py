@@ -1,7 +1,7 @@
 """What a Prometheus knows of a service: its counters, histograms, scrapes, traffic and alert rules."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
@@ -22,6 +22,7 @@ _BAD_WORDS = frozenset(
 )
 _NOT_REQUESTS = ("bytes", "size", "retries", "open_connections")
 _SERIES = 200
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,24 @@ class Counter:
     outcome: str
     bad: str  # a matcher
     a_day: float
+    seen_seconds: float = _DAY  # of the last day: a service may be younger, and so may its Prometheus
 
     @property
     def per_second(self) -> float:
-        """Its mean rate over the last day."""
-        return self.a_day / 86_400
+        """Its mean rate over the last day, or as much of it as was seen."""
+        return self.a_day / self.seen_seconds
+
+    @property
+    def seen_words(self) -> str:
+        """Of which time it is."""
+        if self.seen_seconds >= _DAY:
+            return "the last day"
+        minutes = max(1, round(self.seen_seconds / 60))
+        return f"the last {minutes} min" if minutes < 120 else f"the last {minutes // 60} h"
+
+    def knows(self, label: str, value: str) -> bool:
+        """Whether it has this label with this value: `path` often is that of an address."""
+        return value in self.labels.get(label, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +77,17 @@ def look(prometheus: Prometheus, answers: InitAnswers, now: datetime) -> Service
     names = _names(prometheus, of, now)
     if not names:
         missing.append(f"no series at all has {of}: look at the targets' page, or at the service's name")
-    counter = _counter(prometheus, of, names, now)
+    scrape_seconds = _scrape_seconds(prometheus, of, now)
+    counter = _counter(prometheus, of, names, now, _seen_seconds(prometheus, of, now, scrape_seconds))
     if names and counter is None:
         missing.append(f"no counter with a label of its outcome ({', '.join(OUTCOMES[:4])} ...)")
     if counter and answers.path_label not in counter.labels:
         missing.append(f"{counter.name} has no label {answers.path_label}: the snippet counts by path")
+    elif counter and not counter.knows(answers.path_label, answers.old):
+        values = ", ".join(sorted(counter.labels[answers.path_label])[:3])
+        missing.append(
+            f"{counter.name} has no {answers.path_label}={answers.old} (but {values}): the snippet counts by path"
+        )
     if counter and answers.group_label not in counter.labels:
         missing.append(f"{counter.name} has no label {answers.group_label}: the snippet counts by group")
     errors = _value(prometheus, _share(counter, of), now) if counter else None
@@ -80,7 +100,6 @@ def look(prometheus: Prometheus, answers: InitAnswers, now: datetime) -> Service
     )
     if names and not histogram:
         missing.append("no histogram of durations")
-    scrape_seconds = _scrape_seconds(prometheus, of, now)
     if scrape_seconds is None:
         missing.append("how often it is scraped (no series `up` with its labels); 15 s is taken")
     rules, severities = _rules(prometheus, answers, now)
@@ -122,9 +141,17 @@ def _names(prometheus: Prometheus, of: str, now: datetime) -> list[str]:
     )
 
 
-def _counter(prometheus: Prometheus, of: str, names: list[str], now: datetime) -> Counter | None:
+def _seen_seconds(prometheus: Prometheus, of: str, now: datetime, scrape_seconds: float | None) -> float:
+    """Of how much of the last day its targets have points."""
+    points = _value(prometheus, f"max(count_over_time(up{{{of}}}[1d]))", now)
+    if scrape_seconds is None or not points:
+        return _DAY
+    return min(_DAY, points * scrape_seconds)
+
+
+def _counter(prometheus: Prometheus, of: str, names: list[str], now: datetime, seen: float) -> Counter | None:
     """The busiest counter of requests whose outcome is in a label."""
-    found = [counter for name in names for counter in _candidate(prometheus, of, name, now)]
+    found = [replace(counter, seen_seconds=seen) for name in names for counter in _candidate(prometheus, of, name, now)]
     likely = [one for one in found if "request" in one.name or "rpc" in one.name] or found
     return max(likely, key=lambda one: one.a_day, default=None)
 

@@ -15,6 +15,8 @@ from blocks.errors import Refused, Unreachable
 T = TypeVar("T")
 _LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 _BETWEEN_SECONDS = 3.0
+_STARTS_WITHIN_SECONDS = 120.0  # eleven where nothing else runs
+_LOOKS_EVERY_SECONDS = 0.5
 NOT_NAMED = (
     "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "
     "for example http://127.0.0.1:4200/api; `tidegate up` starts a local one"
@@ -56,6 +58,26 @@ def asked_until(until: float, ask: Callable[[], T]) -> T:
             if not _may_pass(error) or time.monotonic() >= until:
                 raise
         threading.Event().wait(_BETWEEN_SECONDS)
+
+
+def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SECONDS) -> None:
+    """Return once the named server answers: it may have been started a moment ago. Raises Unreachable."""
+    until = time.monotonic() + patience
+    told = False
+    while True:
+        try:
+            with server_client() as client:
+                client.request("GET", "/health")
+            return
+        except httpx.HTTPError as error:
+            away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) or _may_pass(error)
+            if not away or time.monotonic() >= until:
+                raise does_not_answer(error) from error
+        if not told:
+            say(f"waiting for Prefect's server at {server_address()}")
+            told = True
+        # Nothing announces that a port has been opened.
+        threading.Event().wait(_LOOKS_EVERY_SECONDS)
 
 
 def _may_pass(error: httpx.HTTPError) -> bool:

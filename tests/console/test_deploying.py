@@ -2,11 +2,18 @@
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.errors import Unreachable
 from console.local_stack import deploying
 from console.local_stack.deploying import DeployFailed, automations_wanted
+from demo.processes import free_port
+from engine.prefect_api.server import await_server
 
 SLOW = (sys.executable, "-c", "import sys; sys.stdin.read()")
 
@@ -71,3 +78,46 @@ def test_automations_are_set_up_where_the_server_bears_them(
     assert "prefect@db" not in why
     assert automations_wanted(True) == (True, "")
     assert automations_wanted(False) == (False, "")
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Says so, as Prefect's server does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"true")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def nowhere() -> Iterator[int]:
+    """A port at which nobody listens, and which is the named server's."""
+    port = free_port()
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        yield port
+
+
+def test_a_server_that_was_started_a_moment_ago_is_waited_for(nowhere: int) -> None:
+    started: list[HTTPServer] = []
+
+    def say(text: str) -> None:
+        assert text == f"waiting for Prefect's server at http://127.0.0.1:{nowhere}/api"
+        started.append(HTTPServer(("127.0.0.1", nowhere), Healthy))
+        threading.Thread(target=started[0].serve_forever, daemon=True).start()
+
+    try:
+        await_server(say)
+    finally:
+        for server in started:
+            server.shutdown()
+            server.server_close()
+    assert len(started) == 1
+
+
+def test_a_server_that_does_not_come_is_given_up(nowhere: int) -> None:
+    with pytest.raises(Unreachable, match=f"{nowhere}/api does not answer"):
+        await_server(print, 0.0)

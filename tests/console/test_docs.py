@@ -24,7 +24,8 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-_BLOCK = re.compile(r"^ *```(?:console|sh)?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+# Every block, whatever its language, so that none's end is taken for the next one's beginning.
+_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(tidegate [^`]+)`")
 APP = typer.main.get_command(make_app())
 ROLLOUT = re.compile(r"\bROLLOUT\b|\bbatch-patches-v1-3f9a1c\b")
@@ -43,6 +44,11 @@ ELSEWHERE = {
     "tidegate approver": "tests/engine/test_approvers.py",
     "tidegate codes serve": "tests/engine/test_code_service.py",
     "tidegate worker": "tests/console/test_installed.py",
+    "tidegate server": "tests/trials/test_newcomer.py",
+    "tidegate dashboard": "tests/trials/test_newcomer.py",
+    "tidegate plan check new-cart.yaml --prometheus": "tests/trials/test_newcomer.py",
+    "uv build": "tests/installed.py",
+    "uv tool install": "tests/installed.py",
     "make demo": "Makefile",
     "make test": "Makefile",
     "make setup": "Makefile",
@@ -54,7 +60,9 @@ ELSEWHERE = {
 
 def typed(text: str) -> Iterator[str]:
     """The commands of a page's blocks, continued lines joined and comments left out."""
-    for block in _BLOCK.findall(text):
+    for language, block in _BLOCK.findall(text):
+        if language not in ("", "console", "sh"):
+            continue
         for line in block.replace("\\\n", " ").splitlines():
             command = re.sub(r"\s+#.*", "", line.strip().removeprefix("$ "))
             if line.strip().startswith(("$ ", "tidegate ")):
@@ -115,7 +123,7 @@ def test_what_runs_elsewhere_stands_there() -> None:
     for start, where in ELSEWHERE.items():
         if where:
             text = (ROOT / where).read_text()
-            verb = start.split()[-1]
+            verb = start.split()[-1].lstrip("-")
             assert re.search(rf"\b{verb}", text), f"{start} is not run by {where}"
 
 

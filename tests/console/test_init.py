@@ -3,6 +3,7 @@
 import json
 import os
 import py_compile
+import re
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.kit import read_kit
 from demo.processes import free_port
 from engine.first_plan.answers import LANGUAGES, QUESTIONS, AnswerError, checked
@@ -21,8 +23,9 @@ from engine.first_plan.seen import Counter, ServiceSeen
 from engine.first_plan.snippet import snippet
 from tests.conftest import PrometheusServer
 from tests.console.conftest import Run
+from tests.permits import put
 from tidegate.plan.loading.loader import load_plan
-from tidegate.values.exposure import Exposure, Layer
+from tidegate.values.exposure import ZERO, Exposure, Layer
 
 GIVEN = {
     "service": 'service="shop@docker"',
@@ -111,6 +114,50 @@ def test_series_that_know_path_and_group_are_taken_as_they_are(
     assert "has no label path" not in out
 
 
+def test_a_label_of_addresses_is_not_taken_for_that_of_old_and_new(
+    tmp_path: Path, run: Run, prometheus_server: PrometheusServer
+) -> None:
+    traefik(prometheus_server, service="pages@docker", path="/cart", cohort="staff")
+    given = answered(tmp_path, prometheus_server, service='service="pages@docker"', environment="rehearsal")
+    code, out, err = run("init", "--answers", str(given), "--into", str(tmp_path / "mine"))
+    assert code == 0, err
+    assert "NOT found: traefik_service_requests_total has no path=old (but /cart): the snippet counts by path" in out
+    assert "new_cart_requests_total" in (tmp_path / "mine" / "new-cart.yaml").read_text()
+    assert read_kit(tmp_path / "mine" / "kit.yaml").is_rehearsal, "a pace of seconds is allowed"
+
+
+def test_of_a_young_service_the_rate_is_that_of_the_time_it_was_seen(
+    tmp_path: Path, run: Run, prometheus_server: PrometheusServer
+) -> None:
+    traefik(prometheus_server, service="young@docker")
+    given = answered(tmp_path, prometheus_server, service='service="young@docker"')
+    _, out, _ = run("init", "--answers", str(given), "--into", str(tmp_path / "mine"))
+    assert re.search(r"found: traefik_service_requests_total, 3\d,\d{3} in the last 60 min", out), out
+    # Ten a second fill a window of five minutes; spread over a whole day it would take an hour.
+    assert "    window: 5m" in (tmp_path / "mine" / "new-cart.yaml").read_text()
+
+
+def test_the_flag_is_made_off_and_one_that_is_there_stays(
+    tmp_path: Path, run: Run, prometheus_server: PrometheusServer
+) -> None:
+    file = tmp_path / "flags" / "flags.json"
+    given = answered(tmp_path, prometheus_server, flag_file=str(file))
+    again = ("init", "--answers", str(given), "--into", str(tmp_path / "mine"), "--force")
+    assert f"NOT written: {file}, its folder is not on this machine" in run(*again)[1]
+    file.parent.mkdir()
+    assert f"written: {file} with the flag new-cart, off" in run(*again)[1]
+    flags = FlagdFile(path=str(file))
+    assert flags.read("new-cart").exposure == ZERO
+    raised = Exposure((Layer("staff", ("staff",), 100.0),), attribute="cohort")
+    flags.fence("new-cart", 2)
+    put(flags, "new-cart", raised, 2)
+    assert f"found: {file} has the flag new-cart, which stays as it is" in run(*again)[1]
+    assert flags.read("new-cart").exposure == raised
+    file.write_text("{")
+    assert "NOT written: " in run(*again)[1]
+    assert file.read_text() == "{"
+
+
 def test_a_service_that_is_not_there_is_said_and_the_plan_is_sound_all_the_same(
     tmp_path: Path, run: Run, prometheus_server: PrometheusServer
 ) -> None:
@@ -138,6 +185,7 @@ def test_without_prometheus_nothing_is_written(tmp_path: Path, run: Run, nowhere
         ({"service": 'job="a"} or vector(1) #'}, "service: found"),
         ({"old": "new"}, "old: found 'new'"),
         ({"flag_file": "flags.json"}, "flag_file: found 'flags.json', allowed is an absolute path"),
+        ({"environment": "staging"}, "environment: found 'staging', allowed are production, rehearsal"),
         ({"language": "cobol"}, "language: found 'cobol', allowed are python"),
         ({"timezone": "Mars/North"}, "timezone: found 'Mars/North'"),
     ],
@@ -187,9 +235,6 @@ print(json.dumps([rollout.route("u1", "staff"), rollout.route("u2", "everyone"),
 
 
 def test_the_python_lines_follow_the_flag_by_group_and_count_from_zero(tmp_path: Path) -> None:
-    from blocks.flags.flagd.flagd_file import FlagdFile
-    from tests.permits import put
-
     flags = FlagdFile(path=str(tmp_path / "flags.json"))
     flags.fence("new-cart", 1)
     put(flags, "new-cart", Exposure((Layer("staff", ("staff",), 100.0),), attribute="cohort"), 1)

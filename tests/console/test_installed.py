@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from configparser import RawConfigParser
@@ -13,38 +11,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.installed import ROOT, called, installed
+
 DEPLOY = ROOT / "deploy"
 UNITS = DEPLOY / "systemd"
 # By a module's name, as Prefect finds a deployment's flow in the process of a run.
 LOADS = "from prefect.flows import load_flow_from_entrypoint as load; print(load('flows.rollout:rollout').name)"
 
 
-def called(*argv: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    unwanted = ("TIDEGATE_", "PREFECT_", "PYTHON", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    # A home that is not there: nothing of this machine's own settings counts.
-    alone = {**kept, "TIDEGATE_HOME": str(cwd / "home"), "PREFECT_HOME": str(cwd / "prefect"), **variables}
-    return subprocess.run(argv, cwd=cwd, env=alone, capture_output=True, text=True, timeout=280, check=False)
-
-
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of the environment into which `uv tool install` has put the wheel."""
     place = tmp_path_factory.mktemp("tool")
-    uv = Path(sys.executable).with_name("uv")
-    built = called(
-        uv, "build", "--quiet", "--wheel", "--build-constraints", ROOT / "requirements.lock", "--out-dir", place, ROOT,
-        cwd=place,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    [wheel] = place.glob("tidegate-*.whl")
-    folders = {"UV_TOOL_DIR": str(place / "tools"), "UV_TOOL_BIN_DIR": str(place / "bin")}
-    asked = ("tool", "install", "--quiet", "--python", sys.executable, "--constraints", ROOT / "requirements.lock")
-    done = called(uv, *asked, f"{wheel}[demo]", cwd=place, **folders)
-    assert done.returncode == 0, done.stderr
-    assert [path.name for path in (place / "bin").iterdir()] == ["tidegate"]
-    yield place / "tools" / "tidegate"
+    yield installed(place).environment
     shutil.rmtree(place, ignore_errors=True)
 
 
