@@ -15,7 +15,7 @@ from blocks.errors import Refused, Unreachable
 T = TypeVar("T")
 _LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 _BETWEEN_SECONDS = 3.0
-_STARTS_WITHIN_SECONDS = 120.0  # eleven where nothing else runs
+_STARTS_WITHIN_SECONDS = 300.0  # eleven where nothing else runs; minutes on a busy machine, with tables to be made
 _LOOKS_EVERY_SECONDS = 0.5
 NOT_NAMED = (
     "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "

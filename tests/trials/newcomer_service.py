@@ -16,7 +16,7 @@ from prometheus_client import start_http_server
 USERS = 200
 STAFF = 5  # one user of so many
 CUSTOMERS = 4  # at the same time
-PAUSE = 0.05
+PAUSE = 0.2
 
 
 def old_cart(user: str) -> str:

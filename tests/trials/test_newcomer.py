@@ -215,12 +215,14 @@ def says_go(page: Page, of: Newcomer, wave: int) -> OpenRollout:
     """The lead answers the gate on the rollout's page, again where the evidence of that moment did not do."""
     run = of.run
     told: list[str] = []
+
+    def waiting() -> int:
+        state = run.refresh()
+        assert state.phase.is_open, f"{run.rollout} ended as {state.phase}: {state.end_reason} {state.rollback}"
+        return state.gate.attempt if state.gate and state.gate.wave == wave and state.gate.waits else 0
+
     for _ in range(4):
-        attempt = wait_for(
-            lambda: (gate := run.refresh().gate) is not None and gate.wave == wave and gate.waits and gate.attempt,
-            120,
-            f"the gate before wave {wave} waits; {run.state.phase} {run.state.end_reason}",
-        )
+        attempt = wait_for(waiting, 120, f"the gate before wave {wave} waits")
         page.goto(f"{of.dashboard}/rollouts/{run.rollout}")
         gate = page.locator("#order-answer")
         if gate.get_attribute("open") is None:
@@ -287,7 +289,7 @@ def prepares(of: Newcomer, answers: list[Block], service: list[Block]) -> None:
 def is_ready(of: Newcomer, server: list[Block], look: list[Block]) -> None:
     """A server and its workers, and nothing that stands in the way."""
     for line in server[0].commands:
-        of.done(line)
+        until(of, line, lambda _: True, 60)
     wait_for(lambda: answers_there(of.dashboard), 60, f"the dashboard answers; {of.logs()}")
     doctor, check = look[0].commands
     until(of, doctor, lambda told: "nothing here would stop a rollout" in told, 60)
