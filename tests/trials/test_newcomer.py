@@ -245,16 +245,17 @@ def says_go(page: Page, of: Newcomer, wave: int) -> OpenRollout:
     raise AssertionError(f"wave {wave} was not raised: {told}")
 
 
-def until(of: Newcomer, line: str, well: Callable[[str], bool], seconds: float) -> str:
+def until(of: Newcomer, line: str, well: Callable[[str], bool], seconds: float) -> None:
     """Type it again until it ends well, as somebody does who reads what is missing."""
     typed: list[subprocess.CompletedProcess[str]] = []
 
-    def tried() -> str:
+    def tried() -> bool:
         typed.append(of.type(line))
-        return typed[-1].stdout if typed[-1].returncode == 0 and well(typed[-1].stdout) else ""
+        return typed[-1].returncode == 0 and well(typed[-1].stdout)
 
+    assert not line.endswith("&"), f"{line} would be started again and again"
     try:
-        return wait_for(tried, seconds, line)
+        wait_for(tried, seconds, line)
     except AssertionError:
         raise AssertionError(f"{line}\n{typed[-1].stdout}{typed[-1].stderr}\n{of.logs()}") from None
 
@@ -289,7 +290,10 @@ def prepares(of: Newcomer, answers: list[Block], service: list[Block]) -> None:
 def is_ready(of: Newcomer, server: list[Block], look: list[Block]) -> None:
     """A server and its workers, and nothing that stands in the way."""
     for line in server[0].commands:
-        until(of, line, lambda _: True, 60)
+        if line.endswith("&"):
+            of.done(line)
+        else:
+            until(of, line, lambda _: True, 60)
     wait_for(lambda: answers_there(of.dashboard), 60, f"the dashboard answers; {of.logs()}")
     doctor, check = look[0].commands
     until(of, doctor, lambda told: "nothing here would stop a rollout" in told, 60)
