@@ -66,7 +66,7 @@ def typed(text: str) -> Iterator[str]:
         for line in block.replace("\\\n", " ").splitlines():
             command = re.sub(r"\s+#.*", "", line.strip().removeprefix("$ "))
             if line.strip().startswith(("$ ", "tidegate ")):
-                yield " ".join(command.split())
+                yield " ".join(command.removesuffix("&").split())
 
 
 COMMANDS = sorted({(page.name, command) for page in PAGES for command in typed(page.read_text())})

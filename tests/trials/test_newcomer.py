@@ -138,7 +138,7 @@ class Newcomer:
     def _shell(self, command: str) -> subprocess.CompletedProcess[str]:
         argv = ["bash", "-c", command]
         return subprocess.run(
-            argv, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=580, check=False
+            argv, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=1500, check=False
         )
 
     def done(self, line: str) -> str:
