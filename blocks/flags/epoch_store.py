@@ -4,17 +4,16 @@ How a value is read, set and turned off is left to what the system is reached by
 """
 
 import hashlib
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import Field
 
 from blocks.errors import ChangedMeanwhile, Fenced, NotTaken, Refused, Unreachable
 from blocks.flags.backend import FlagReading, must_be_permitted
+from blocks.flags.remembered_epochs import RememberedEpochs, lower_of
 from tidegate.journal.entries import canonical
 from tidegate.values.exposure import ZERO, Exposure
 
@@ -34,14 +33,10 @@ class Stored:
     version: str = ""
 
 
-class EpochStore(BaseModel, ABC):
+class EpochStore(RememberedEpochs):
     """A flag system that stores our exposure and epoch as they are given."""
 
     timeout_seconds: float = Field(default=10, gt=0, description="How long one of them may run.")
-    propagation_seconds: float = Field(default=30, ge=0, description="How long until every evaluator sees a change.")
-
-    _epochs: dict[str, int] = PrivateAttr(default_factory=dict)
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @abstractmethod
     def look(self, flag: str, seconds: float | None = None) -> Stored:
@@ -56,18 +51,9 @@ class EpochStore(BaseModel, ABC):
         """Serve nobody, by one call that needs no reading before; raises Unreachable or Refused."""
 
     @property
-    def propagation(self) -> timedelta:
-        """How long until every evaluator sees a change."""
-        return timedelta(seconds=self.propagation_seconds)
-
-    @property
     def zero_seconds(self) -> float:
         """How long a zero may take at most, with the reading after it: each call ends by its own time limit."""
         return _ZERO_LOOK_SECONDS + 5 * self.timeout_seconds
-
-    def read(self, flag: str) -> FlagReading:
-        """What is served now; raises Unreachable or Refused."""
-        return self.look(flag).reading
 
     def set_back(self, flag: str, allowed: Exposure, epoch: int) -> tuple[FlagReading, FlagReading | None]:
         """What is served now, and what it was where an older epoch's value was lowered; raises ConnectionFault."""
@@ -76,7 +62,7 @@ class EpochStore(BaseModel, ABC):
             seen = self.look(flag)
             if not 0 < seen.epoch < epoch:
                 return seen.reading, was
-            lower = _lower(seen.reading.exposure, allowed)
+            lower = lower_of(seen.reading.exposure, allowed)
             if lower == seen.reading.exposure and lower != allowed:
                 return seen.reading, was  # it exposes fewer: somebody put an older state back, and people are asked
             was = was or seen.reading
@@ -92,9 +78,9 @@ class EpochStore(BaseModel, ABC):
             standing = seen.reading.exposure
             if standing is None and not 0 < seen.epoch < epoch:
                 raise Refused(f"flag {flag}: {seen.reading.description}; it is not written over")
-            lower = _lower(standing, standing or ZERO if allowed is None else allowed)
+            lower = lower_of(standing, standing or ZERO if allowed is None else allowed)
             if seen.epoch == epoch and lower == standing:
-                return self._remember(flag, epoch)
+                return self.remember(flag, epoch)
             self._put(flag, lower, epoch, seen)
         raise NotTaken(f"flag {flag} should carry epoch {epoch}, it carries {seen.epoch}")
 
@@ -106,7 +92,7 @@ class EpochStore(BaseModel, ABC):
             if seen.epoch > epoch or (seen.epoch != epoch and not is_set):
                 raise Fenced(f"flag {flag} carries epoch {seen.epoch}, not {epoch}")
             if (seen.reading.exposure, seen.epoch) == (exposure, epoch):
-                self._remember(flag, epoch)
+                self.remember(flag, epoch)
                 return seen.reading.revision
             first = first or seen.reading
             if seen.epoch == epoch and (is_set or seen.reading.exposure != first.exposure):
@@ -122,8 +108,7 @@ class EpochStore(BaseModel, ABC):
 
     def zero(self, flag: str, epoch: int | None) -> str:
         """Serve nobody; a flag system that cannot be read is turned off all the same; raises as `write` does."""
-        with self._lock:
-            known = self._epochs.get(flag, 0)
+        known = self.remembered(flag)
         try:
             found = self.look(flag, min(_ZERO_LOOK_SECONDS, self.timeout_seconds)).epoch
         except (Unreachable, Refused):
@@ -132,7 +117,7 @@ class EpochStore(BaseModel, ABC):
             raise Fenced(f"flag {flag} carries epoch {found}, newer than {epoch}")
         mine = max(known, found) + 1 if epoch is None else epoch
         self.turn_off(flag, mine)
-        self._remember(flag, mine)
+        self.remember(flag, mine)
         seen = self.look(flag)
         if seen.reading.exposure == ZERO and seen.epoch != mine:
             # The call knows no epochs: without ours, an older writer would get through.
@@ -141,10 +126,6 @@ class EpochStore(BaseModel, ABC):
         if seen.reading.exposure != ZERO:
             raise NotTaken(f"flag {flag} should serve nobody, found {seen.reading.description}")
         return seen.reading.revision
-
-    def _remember(self, flag: str, epoch: int) -> None:
-        with self._lock:
-            self._epochs[flag] = epoch
 
     def _put(self, flag: str, exposure: Exposure, epoch: int, seen: Stored) -> None:
         if exposure.is_zero:
@@ -175,10 +156,3 @@ def stored(flag: str, value: Mapping[str, Any] | None, version: str = "") -> Sto
 def revision(exposure: Exposure) -> str:
     """What changes only when what is served does."""
     return hashlib.sha256(canonical(exposure.to_json()).encode()).hexdigest()[:16]
-
-
-def _lower(standing: Exposure | None, allowed: Exposure) -> Exposure:
-    """The lower of the two; nobody where what stands there cannot be read, or neither contains the other."""
-    if standing is not None and standing.within(allowed):
-        return standing
-    return allowed if standing is not None and allowed.within(standing) else ZERO

@@ -1,18 +1,17 @@
 """What vendors' flag systems have in common: a definition carries our epoch, and is written only if still as read."""
 
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import Field
 
 from blocks.calls.json_api import urgently
 from blocks.errors import ChangedMeanwhile, Fenced, NotTaken, Refused, Unreachable
 from blocks.flags.backend import FlagReading, must_be_permitted
+from blocks.flags.remembered_epochs import RememberedEpochs, lower_of
 from tidegate.values.exposure import ZERO, Exposure
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class MarkedFlag:
     is_tidy: bool = False  # nothing is left to whoever switches it on again
 
 
-class MarkedStore(BaseModel, ABC):
+class MarkedStore(RememberedEpochs):
     """A flag system with conditional writes: what was changed since it was read is not written over.
 
     Whoever takes the flag over (`fence`, `zero`) changes it, so that the write of an older epoch, prepared before,
@@ -40,10 +39,6 @@ class MarkedStore(BaseModel, ABC):
     """
 
     timeout_seconds: float = Field(default=5, gt=0, description="How long one call may take in all.")
-    propagation_seconds: float = Field(default=30, ge=0, description="How long until every evaluator sees a change.")
-
-    _epochs: dict[str, int] = PrivateAttr(default_factory=dict)
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @abstractmethod
     def look(self, flag: str, seconds: float | None = None) -> MarkedFlag:
@@ -67,18 +62,9 @@ class MarkedStore(BaseModel, ABC):
         """Switch it off, whatever stands there now, leave nothing to whoever switches it on again, carry this epoch."""
 
     @property
-    def propagation(self) -> timedelta:
-        """How long until every evaluator sees a change."""
-        return timedelta(seconds=self.propagation_seconds)
-
-    @property
     def zero_seconds(self) -> float:
         """How long a zero may take at most, with the reading after it."""
         return _ZERO_LOOK_SECONDS + 6 * self.timeout_seconds
-
-    def read(self, flag: str) -> FlagReading:
-        """What is served now; raises Unreachable or Refused."""
-        return self.look(flag).reading
 
     def fence(self, flag: str, epoch: int, allowed: Exposure | None = None) -> None:
         """Write what is served again under this epoch, or less; raises Fenced when a newer one stands there."""
@@ -91,7 +77,7 @@ class MarkedStore(BaseModel, ABC):
                 raise Refused(f"flag {flag}: {seen.reading.description}; it is not written over")
             lower = lower_of(standing, standing or ZERO if allowed is None else allowed)
             if seen.epoch == epoch and lower == standing:
-                return self._remember(flag, epoch)
+                return self.remember(flag, epoch)
             try:
                 self.serve(flag, lower, epoch, seen, _lowering)
             except ChangedMeanwhile:
@@ -110,7 +96,7 @@ class MarkedStore(BaseModel, ABC):
             if seen.epoch != epoch:
                 raise Fenced(f"flag {flag} carries epoch {seen.epoch}, not {epoch}")
             if seen.reading.exposure == exposure:
-                self._remember(flag, epoch)
+                self.remember(flag, epoch)
                 return seen.reading.revision
             if wrote:
                 raise NotTaken(f"flag {flag} should serve {exposure}, found {seen.reading.description}")
@@ -147,15 +133,14 @@ class MarkedStore(BaseModel, ABC):
             raise Fenced(f"flag {flag} carries epoch {seen.epoch}, newer than {epoch}")
         if seen.definition is None:
             return seen.reading.revision
-        with self._lock:
-            mine = max(self._epochs.get(flag, 0), seen.epoch) + 1 if epoch is None else epoch
+        mine = max(self.remembered(flag), seen.epoch) + 1 if epoch is None else epoch
         if not (seen.is_tidy and seen.reading.exposure == ZERO and seen.epoch == mine):
             try:
                 seen = self.clear(flag, mine, seen)
             except Refused:
                 # What else it was to do may be what was refused.
                 seen = self.switch_off(flag)
-        self._remember(flag, mine)
+        self.remember(flag, mine)
         try:
             seen = self.look(flag)
         except Unreachable:
@@ -182,10 +167,6 @@ class MarkedStore(BaseModel, ABC):
                 continue
         raise NotTaken(f"flag {flag} is written by an older epoch again and again")
 
-    def _remember(self, flag: str, epoch: int) -> None:
-        with self._lock:
-            self._epochs[flag] = epoch
-
 
 def _lowering() -> None:
     """What is no raise needs no permit."""
@@ -198,13 +179,6 @@ def must_be_a_switch(flag: str, exposure: Exposure) -> None:
         raise Refused(
             f"flag {flag}: found the variants {found} in the plan, allowed are boolean flags, without on and off"
         )
-
-
-def lower_of(standing: Exposure | None, allowed: Exposure) -> Exposure:
-    """The lower of the two; nobody where what stands there cannot be read, or neither contains the other."""
-    if standing is not None and standing.within(allowed):
-        return standing
-    return allowed if standing is not None and allowed.within(standing) else ZERO
 
 
 def _again_and_again(flag: str) -> str:
