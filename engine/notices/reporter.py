@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from prefect.artifacts import create_markdown_artifact
+from prefect.settings import PREFECT_API_URL
 
 from engine.notices.background_worker import BackgroundWorker
 from engine.notices.delivery import deliver, undelivered_messages
@@ -89,6 +90,8 @@ class Reporter:
             self._queued = -1
 
     def _show(self) -> None:
+        if not _is_shown():
+            return
         run = self._latest("showing")
         key = artifact_key("rollout", run.rollout)
         page = progress_page(run.plan, run.state, run.timing, utc_now())
@@ -96,6 +99,8 @@ class Reporter:
 
     def _show_report(self) -> None:
         """The newest meeting's report as an artifact of its own; a later one replaces it."""
+        if not _is_shown():
+            return
         run = self._latest("showing")
         reports = [notice for notice in run.state.notices.queued.values() if notice.get("report")]
         if reports and reports[-1]["event"] != self._reported:
@@ -103,6 +108,11 @@ class Reporter:
             key = artifact_key(newest["report"], run.rollout)
             create_markdown_artifact(newest["body"], key=key, description=newest["title"])
             self._reported = newest["event"]
+
+
+def _is_shown() -> bool:
+    """Whether a server is named; without one Prefect's client would start a temporary one in silence, for nobody."""
+    return bool(PREFECT_API_URL.value())
 
 
 _reporters: dict[str, Reporter] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.channels.mail import Mail
 from blocks.channels.pagerduty import PagerDuty
@@ -262,6 +263,23 @@ def test_a_delivery_that_fails_is_tried_again_at_the_next_guard(run: OpenRollout
     reporter.update(watching, utc_now())
     reporter._sending.flush()
     assert inbox.events("#releases") == ["one"]
+
+
+def test_without_a_named_server_nothing_is_shown_and_none_is_started(
+    run: OpenRollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def start(server: object, *_: object, **__: object) -> None:
+        asked.append(server)
+        raise RuntimeError("a temporary server")
+
+    monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer.start", start)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        reporter = Reporter(run)
+        reporter.update(run, utc_now())
+        reporter.flush()
+    assert asked == []
 
 
 class PickyMailServer:
