@@ -1,6 +1,6 @@
 """Preflight: look at everything before wave 1; no effect on the flag."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, cast
 
 from prefect import flow, get_run_logger
@@ -18,6 +18,7 @@ from engine.preflight.approvals import approval_checks
 from engine.preflight.checks import Check, preflight_checks
 from engine.preflight.reuse import reuse_check
 from engine.preflight.rollback_steps import snapshot_json, way_back_checks
+from engine.preflight.second_look import Checks, looked_at, patience
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
 from engine.rollout.plans_folder import plans_folder
@@ -54,11 +55,10 @@ def preflight(
         connections: The name of the connections block.
 
     """
-    via, now = connected(connections), utc_now()
+    via = connected(connections)
     loaded = plan_below(plans_folder(via), plan)
-    timing = Timing(loaded, Pace.of(now, parse_pace(pace) if pace else loaded.pace))
-    checks = preflight_checks(via, loaded, timing, started_by=started_by, now=now)
-    findings = verify_checklist((*checks, *_way_back(via, loaded, now), *_on_this_worker(loaded)))
+    timing = Timing(loaded, Pace.of(utc_now(), parse_pace(pace) if pace else loaded.pace))
+    findings = looked_at(_checks(via, loaded, timing, started_by), verify_checklist, patience(loaded))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -69,12 +69,12 @@ class NoGo(Exception):
     """Preflight found something that must be mended first."""
 
 
-def look_before(run: OpenRollout, reporter: Reporter) -> None:
+def look_before(run: OpenRollout, reporter: Reporter, at_most: timedelta | None = None) -> None:
     """The rollout's own preflight: recorded; anything but PASS closes the rollout before it raised anything."""
     run.wait_for_claim()
-    now = utc_now()
-    checks = preflight_checks(run.connections, run.plan, run.timing, started_by=run.state.started_by, now=now)
-    findings = verify_checklist((*checks, *_way_back(run.connections, run.plan, now), *_on_this_worker(run.plan)))
+    checks = _checks(run.connections, run.plan, run.timing, run.state.started_by)
+    findings = looked_at(checks, verify_checklist, patience(run.plan) if at_most is None else at_most)
+    run.wait_for_claim()
     verdict = _show(run.plan, findings)
     body = PreflightDone(verdict, [f.to_json() for f in findings], snapshot_json(findings))
     run.append(body, unless=lambda s: s.preflight is Verdict.PASS, fenced=True)
@@ -82,7 +82,15 @@ def look_before(run: OpenRollout, reporter: Reporter) -> None:
         reason = f"Preflight: {_why(findings)}"
         run.append(Closed(reason, "tidegate"), unless=lambda s: not s.phase.is_open, fenced=True)
         notify(run, closed(run.plan, run.state))
-    reporter.update(run, now)
+    reporter.update(run, utc_now())
+
+
+def _checks(via: OpenConnections, plan: Plan, timing: Timing, started_by: str) -> Checks:
+    def at(now: datetime) -> tuple[Check, ...]:
+        checks = preflight_checks(via, plan, timing, started_by=started_by, now=now)
+        return (*checks, *_way_back(via, plan, now), *_on_this_worker(plan))
+
+    return at
 
 
 def _way_back(via: OpenConnections, plan: Plan, now: datetime) -> tuple[Check, ...]:

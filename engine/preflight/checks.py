@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from blocks.connections import OpenConnections
 from blocks.flags.backend import Evaluating, as_planned
@@ -41,6 +42,10 @@ class Check:
     name: str
     text: str
     look: Callable[[], Finding]
+    fails_for_want: bool = False  # of data, and of nothing else: a FAIL may be a PASS at the next scrape
+
+
+_wanting = partial(Check, fails_for_want=True)
 
 
 def preflight_checks(
@@ -59,10 +64,10 @@ def preflight_checks(
     checks.append(Check("clocks", _CLOCKS, lambda: _clocks(connections)))
     checks.extend(_metric(connections, plan, timing, name, now) for name in plan.metrics)
     checks.append(
-        Check("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now))
+        _wanting("traffic", "Requests of each audience are counted", lambda: _traffic(connections, plan, timing, now))
     )
     checks.append(
-        Check("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now))
+        _wanting("proof", "The counter that proves a rollback is there", lambda: _counter(connections, plan, now))
     )
     if plan.version is not None:
         checks.append(
@@ -151,7 +156,7 @@ def _metric(connections: OpenConnections, plan: Plan, timing: Timing, name: str,
         answers = connections.prometheus.instant(queries, now)
         return _judged(f"metric.{name}", text, answers, queries, may_be_absent=bool(plan.metrics[name].may_be_absent))
 
-    return Check(f"metric.{name}", text, look)
+    return _wanting(f"metric.{name}", text, look)
 
 
 def _traffic(connections: OpenConnections, plan: Plan, timing: Timing, now: datetime) -> Finding:

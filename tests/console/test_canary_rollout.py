@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -86,7 +87,7 @@ def through_everything(world: World) -> OpenRollout:
     via = read_kit(world.kit)
     world.way.broken = True
     refused = the_rollout(world, via, "canary-0")
-    look_before(refused, reporter_for(refused))
+    look_before(refused, reporter_for(refused), timedelta(0))
     assert refused.refresh().phase is Phase.CLOSED
     world.way.broken = False
     deliver(refused)
