@@ -64,20 +64,21 @@ def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SE
     """Return once the named server answers: it may have been started a moment ago. Raises Unreachable."""
     until = time.monotonic() + patience
     told = False
-    while True:
-        try:
-            with server_client() as client:
+    # One client for all looks: to make one takes longer than to look.
+    with server_client() as client:
+        while True:
+            try:
                 client.request("GET", "/health")
-            return
-        except httpx.HTTPError as error:
-            away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) or _may_pass(error)
-            if not away or time.monotonic() >= until:
-                raise does_not_answer(error) from error
-        if not told:
-            say(f"waiting for Prefect's server at {server_address()}")
-            told = True
-        # Nothing announces that a port has been opened.
-        threading.Event().wait(_LOOKS_EVERY_SECONDS)
+                return
+            except httpx.HTTPError as error:
+                away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) or _may_pass(error)
+                if not away or time.monotonic() >= until:
+                    raise does_not_answer(error) from error
+            if not told:
+                say(f"waiting for Prefect's server at {server_address()}")
+                told = True
+            # Nothing announces that a port has been opened.
+            threading.Event().wait(_LOOKS_EVERY_SECONDS)
 
 
 def _may_pass(error: httpx.HTTPError) -> bool:

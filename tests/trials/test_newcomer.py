@@ -293,7 +293,7 @@ def is_ready(of: Newcomer, server: list[Block], look: list[Block]) -> None:
         if line.endswith("&"):
             of.done(line)
         else:
-            until(of, line, lambda _: True, 60)
+            until(of, line, lambda _: True, 180)
     wait_for(lambda: answers_there(of.dashboard), 60, f"the dashboard answers; {of.logs()}")
     doctor, check = look[0].commands
     until(of, doctor, lambda told: "nothing here would stop a rollout" in told, 60)
