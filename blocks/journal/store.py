@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 from sqlalchemy import Connection as Session
 from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, update
 
@@ -57,7 +57,11 @@ _OPEN = (
     .outerjoin(ENTRIES, and_(ENTRIES.c.rollout == CLAIMS.c.owner, ENTRIES.c.sequence == 1))
     .where(CLAIMS.c.owner != "")
 )
-_ENDED = select(ENTRIES.c.rollout, ENTRIES.c.at, ENTRIES.c.body, null().label("owned")).where(*_OPENING)
+_OPENINGS = select(ENTRIES.c.rollout, ENTRIES.c.hash).where(*_OPENING)
+_OPENED = select(ENTRIES.c.rollout, ENTRIES.c.hash, ENTRIES.c.at, ENTRIES.c.body, null().label("owned")).where(
+    *_OPENING
+)
+_FEW = 20  # openings that are asked for by name; of more, all are read
 _CLOCK_GOOD_FOR_SECONDS = 5.0
 _clocks: dict[str, tuple[ServerClock, float]] = {}  # by database: its clock, and when it was asked last
 _RELEASED = text("UPDATE claims SET until = 0 WHERE flag = :flag AND epoch = :epoch AND holder = :holder")
@@ -70,6 +74,9 @@ class JournalStore(BaseModel):
         description="sqlite:// with an absolute path (four slashes), or postgresql+psycopg:// with user and host."
     )
     timeout_seconds: float = Field(default=5, gt=0, description="How long to wait for the database or its locks.")
+
+    # By rollout and the hash of its opening, which never changes and holds a whole plan.
+    _opened: dict[tuple[str, str], RolloutRow] = PrivateAttr(default_factory=dict)
 
     def open_rollout(self, rollout: str, flag: str, body: Mapping[str, Any], at: datetime) -> Entry:
         """Own the flag and write the opening entry, or return the one that is there; raises FlagBusy or Conflict.
@@ -171,10 +178,19 @@ class JournalStore(BaseModel):
             found = [rollout_row(row) for row in session.execute(_OPEN).mappings()]
             if not open_only:
                 known = {row.rollout for row in found}
-                ended = (rollout_row(row) for row in session.execute(_ENDED).mappings())
-                found += [row for row in ended if row.rollout not in known]
+                found += [row for row in self._every_opening(session) if row.rollout not in known]
         found.sort(key=lambda row: (row.opened_at, row.rollout), reverse=True)
         return [row for row in found if flag is None or row.flag == flag]
+
+    def _every_opening(self, session: Session) -> list[RolloutRow]:
+        """A row for each, as if none owned a flag; only those that are new since the last time are read whole."""
+        there = [(row.rollout, row.hash) for row in session.execute(_OPENINGS)]
+        if new := [key for key in there if key not in self._opened]:
+            named = ENTRIES.c.rollout.in_([rollout for rollout, _ in new])
+            wanted = _OPENED.where(named) if len(new) <= _FEW else _OPENED
+            read = {(row["rollout"], row["hash"]): rollout_row(row) for row in session.execute(wanted).mappings()}
+            self._opened = self._opened | read
+        return [self._opened[key] for key in there if key in self._opened]
 
     def not_ended(self) -> list[RolloutRow]:
         """As `rollouts` of open ones, and with them those whose claim was cleared although they have not ended."""

@@ -26,6 +26,11 @@ class EndedRollouts:
 
     def __init__(self) -> None:
         self._runs: dict[str, OpenRollout] = {}
+        self._over: set[str] = set()
+
+    def __len__(self) -> int:
+        """How many are kept in memory: those that ended lately."""
+        return len(self._runs)
 
     def look(self, connections: OpenConnections, now: datetime) -> None:
         """Look after every rollout that ended lately; trouble with one never stops the others."""
@@ -36,6 +41,9 @@ class EndedRollouts:
                 continue
             if row.is_open:
                 self._runs.pop(row.rollout, None)
+                self._over.discard(row.rollout)
+                continue
+            if row.rollout in self._over:
                 continue
             try:
                 self._look_after(connections, row.rollout, now, is_newest=newest[row.flag] == row.rollout)
@@ -47,7 +55,11 @@ class EndedRollouts:
         if run is None:
             run = self._runs[rollout] = OpenRollout(connections, rollout)
         ended = run.state.updated_at
-        if ended is None or now - ended > LOOKED_AFTER:
+        if ended is not None and now - ended > LOOKED_AFTER:
+            # Its plan and its state would be kept for as long as the watch lives.
+            del self._runs[rollout]
+            self._over.add(rollout)
+        if ended is None or rollout in self._over:
             return
         run.refresh()
         # Only the newest rollout of a flag can say what the flag should be.

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from blocks import Journal
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, FlagBusy, Refused, Unreachable
@@ -134,6 +135,36 @@ def test_lists_of_rollouts(journal: Journal) -> None:
     (row,) = journal.rollouts(FLAG, open_only=True)
     assert (row.flag, row.opened_at, row.started_by, row.is_open) == (FLAG, AT, "ann@example.org", True)
     assert journal.rollouts("nobody") == []
+
+
+def test_an_opening_is_read_whole_once(journal: Journal, journal_url: str) -> None:
+    """It holds a plan, and a watch asks for the list at every look."""
+    opened(journal)
+    journal.append(ROLLOUT, Kind.CLOSED, {"reason": "", "by": ""}, AT, 2, journal.entries(ROLLOUT)[-1].hash)
+    before = journal.rollouts()
+    with statements(journal_url) as seen:
+        assert journal.rollouts() == before
+        assert not any("body" in statement for statement in seen if "OUTER JOIN" not in statement)
+        opened(journal, "late", flag="another", at=AT + LEASE)
+        seen.clear()
+        assert [row.rollout for row in journal.rollouts()] == ["late", ROLLOUT]
+        assert any("body" in statement and "IN (" in statement for statement in seen)
+
+
+@contextmanager
+def statements(url: str) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    seen: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        seen.append(statement)
+
+    engine = engine_for(url, Journal(url=SecretStr(url)).timeout_seconds)
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_recent_entries_of_one_kind_come_from_every_rollout(journal: Journal) -> None:

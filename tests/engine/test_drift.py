@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from engine.rollback.rollback import roll_back
 from engine.rollout.evaluation import Evaluation, evaluate
 from engine.rollout.session import INSTANCE_ID, LEASE, OpenRollout
 from engine.steering.orders import end_holds
-from engine.watch.ended_rollouts import EndedRollouts
+from engine.watch.ended_rollouts import LOOKED_AFTER, EndedRollouts
 from tests.conftest import PrometheusServer
 from tests.engine.inbox import Inbox
 from tests.engine.world import World, healthy, no_alerts
@@ -182,6 +183,17 @@ def test_a_zero_by_hand_is_a_rollback_and_is_never_undone(
         raise_exposure(world.run, 2)
     assert not raise_exposure(world.run, 1)
     assert world.via.flags.read(world.run.flag).exposure == ZERO
+
+
+def test_what_ended_long_ago_is_not_kept_in_memory(world: Changed) -> None:
+    world.run.append(body_from_json(Kind.CLOSED, {"reason": "not now", "by": ANN}), world.now)
+    world.run.release_claim()
+    watch = EndedRollouts()
+    watch.look(world.via, world.now)
+    assert len(watch) == 1
+    for days in (1, 2):
+        watch.look(world.via, world.now + LOOKED_AFTER + timedelta(days=days))
+        assert len(watch) == 0
 
 
 def test_a_raise_after_the_rollback_is_paged_and_not_fought(world: Changed, inbox: Inbox) -> None:
