@@ -172,7 +172,8 @@ def test_twice_the_errors_that_no_bound_sees_are_held_and_then_rolled_back_by_co
             f.sentence for f in judged.triggers if f.text == HARM and f.verdict is Verdict.INCONCLUSIVE and f.required
         )
         # Nothing else may have seen it; how slow a busy machine makes both paths is another matter.
-        assert [t for t, f in said.items() if f.verdict is Verdict.FAIL and t != HARM and "latency" not in t] == []
+        others = {text: f.sentence for text, f in said.items() if f.verdict is Verdict.FAIL and text != HARM}
+        assert [f"{text}: {sentence}" for text, sentence in others.items() if "latency" not in text] == []
         return run.state.phase is Phase.ROLLING_BACK
 
     try:
