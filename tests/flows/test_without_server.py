@@ -36,7 +36,7 @@ def carrier(opened: Opened, tmp_path: Path, prometheus_server: PrometheusServer)
                 os.kill(int(server.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.timeout(290)
+@pytest.mark.timeout(590)
 def test_reviews_and_an_evaluations_zero_need_no_server(carrier: tuple[OpenRollout, Live], tmp_path: Path) -> None:
     run, live = carrier
 
@@ -45,7 +45,7 @@ def test_reviews_and_an_evaluations_zero_need_no_server(carrier: tuple[OpenRollo
         return len(record.reviews) if record else 0
 
     try:
-        wait_for(lambda: reviews() >= 2, 30, "wave 1 is reviewed")
+        wait_for(lambda: reviews() >= 2, 75, "wave 1 is reviewed")  # its process starts a server first
         os.kill(int((tmp_path / "server").read_text()), signal.SIGKILL)
         seen = reviews()
         wait_for(lambda: reviews() >= seen + BEYOND_A_RECONNECT, 20, "reviews go on without the server")
