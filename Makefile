@@ -29,7 +29,7 @@ UNLEASH := tests/blocks/test_unleash.py tests/blocks/test_unleash_journey.py
 LONG := tests/triggers tests/trials $(UNLEASH)
 
 test: setup ## Check style, types and imports, then run the tests
-	@$(BIN)/python -m demo.provision prometheus chromium nginx redis
+	@$(BIN)/python -m demo.provision prometheus chromium nginx redis web-parts
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
 	@# The end-to-end tests alone: what starts a whole stack and waits in real time is slowed by whatever runs beside it.
@@ -41,7 +41,7 @@ else
 endif
 
 trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back, the real Unleash
-	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash
+	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash web-parts
 	$(BIN)/pytest $(UNLEASH)
 	$(BIN)/pytest tests/triggers --durations=5
 	$(BIN)/pytest tests/trials --durations=10

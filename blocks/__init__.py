@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from blocks.prefect_blocks.connections_block import Connections, load_connections
     from blocks.prefect_blocks.register_kit import register_kit
     from blocks.prometheus.block import Prometheus
+    from blocks.sign_in import SignIn
     from blocks.web import Web, WebAnswer
 
 _HOME = {name: module for module, _, name in (found.home.partition(":") for found in block_types())} | {
@@ -85,6 +86,7 @@ __all__ = [
     "Plans",
     "Prometheus",
     "RolloutRow",
+    "SignIn",
     "Slack",
     "StatusPage",
     "Teams",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from blocks.ofrep import Ofrep
     from blocks.plans import Plans
     from blocks.prometheus.block import Prometheus
+    from blocks.sign_in import SignIn
     from blocks.web import Web
 
 
@@ -47,6 +48,7 @@ class OpenConnections:
     cache: "Cache | None" = None
     status_page: "StatusPage | None" = None
     ofrep: "Ofrep | None" = None
+    sign_in: "SignIn | None" = None
 
     def present(self) -> Iterator[tuple[str, Connection]]:
         """Every connection there is, with the name of its part."""

@@ -144,6 +144,7 @@ PARTS: Mapping[str, Part] = {
         "what a flag service serves a user now (OpenFeature's remote evaluation)",
         (BlockType("tidegate-ofrep", "blocks.ofrep:Ofrep"),),
     ),
+    "sign_in": Part("how people sign in to the dashboard", (BlockType("tidegate-sign-in", "blocks.sign_in:SignIn"),)),
     "status_page": Part(
         "what customers read at a rollback",
         (BlockType("tidegate-status-page", "blocks.channels.status_page:StatusPage"),),

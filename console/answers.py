@@ -13,6 +13,7 @@ from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from tidegate.gates.answer import SAFE
 from tidegate.gates.approval import Answer, Outcome
+from tidegate.gates.identity import ProvenIdentity
 from tidegate.gates.statements import field_name
 from tidegate.journal.bodies.gate_bodies import GateDecided
 from tidegate.journal.state import GateRecord, Phase
@@ -59,7 +60,9 @@ def note_refused(run: OpenRollout, gate: GateRecord | None, person: str, decisio
     record_refusal(run, person, where, Given(via), why)
 
 
-def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) -> tuple[Outcome, str]:
+def record_answer(
+    run: OpenRollout, gate: GateRecord, answer: Answer, via: str, identity: ProvenIdentity | None = None
+) -> tuple[Outcome, str]:
     """Judge the answer and write it to the journal, a refused one with its reason; the gate stays open then.
 
     A rollback is done before this returns: it waits for no run to wake. Raises NotAllowed.
@@ -68,7 +71,7 @@ def record_answer(run: OpenRollout, gate: GateRecord, answer: Answer, via: str) 
     if ruling.outcome is Outcome.REFUSED:
         note_refused(run, gate, answer.approver, answer.decision, via, ruling.reason)
         return ruling.outcome, ruling.reason
-    if not give_answer(run, gate.wave, gate.attempt, answer, via):
+    if not give_answer(run, gate.wave, gate.attempt, answer, via, identity):
         refuse_answer(run, gate, answer.approver, answer.decision, via, "this gate was answered a moment ago")
     if answer.decision not in SAFE and (other := _overtaken(run, answer)):
         note_refused(run, gate, answer.approver, answer.decision, via, other)

@@ -1,4 +1,4 @@
-"""Finds or fetches the real parts that no Python package brings: Prometheus, Chromium, nginx, Redis, Unleash."""
+"""Finds or fetches the real parts that no Python package brings: Prometheus, Chromium, nginx, Redis, Unleash, axe."""
 
 import argparse
 import ctypes
@@ -190,9 +190,13 @@ def _advice(part: Part) -> str:
 def main() -> None:
     """Provide the named parts and print where each is; exit 1 if one cannot be had."""
     from demo.unleash_program import provide_unleash
+    from demo.web_parts import provide_axe
 
     named = {name: partial(provide, part) for name, part in PARTS.items()}
-    providers: Mapping[str, Callable[[], object]] = named | {"unleash": lambda: provide_unleash().server}
+    providers: Mapping[str, Callable[[], object]] = named | {
+        "unleash": lambda: provide_unleash().server,
+        "web-parts": provide_axe,
+    }
     parser = argparse.ArgumentParser(prog="python -m demo.provision", description=__doc__)
     parser.add_argument("parts", nargs="+", choices=sorted(providers))
     missing = False

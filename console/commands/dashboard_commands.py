@@ -23,7 +23,7 @@ def dashboard(
     from console.dashboard.guesses import Guesses
     from engine.gates.private_json import PrivateFileError
 
-    password = read_password(password_file)
+    password, via = read_password(password_file), connections()
     try:
         guesses = Guesses(home() / "dashboard-guesses.json") if password else Guesses()
     except PrivateFileError as error:
@@ -37,8 +37,8 @@ def dashboard(
         guesses=guesses,
         identity_header=identity_header,
         proxies=proxy or (),
+        sign_in=via.sign_in,
     )
-    via = connections()
     import uvicorn
     from prefect.context import refresh_global_settings_context
 

@@ -14,10 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from blocks.sign_in import SignIn
 from console.dashboard.guesses import Guesses
 from engine.rollout.open import NotAllowed
 
 PASSWORD_VARIABLE = "TIDEGATE_DASHBOARD_PASSWORD"
+METRICS_PATH = "/metrics"
 COOKIE = "tidegate-session"
 MARK = "tidegate-known"
 MARK_SECONDS = 30 * 86_400
@@ -47,16 +49,18 @@ class Access:
     proxies: frozenset[str] = frozenset()
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     guesses: Guesses = field(default_factory=Guesses, repr=False)
+    sign_in: bool = False
+    secure: bool = False  # people reach it by https, whatever it speaks itself
 
-    def admit(self, headers: Mapping[str, str], peer: str, mark: str = "") -> None:
+    def admit(self, headers: Mapping[str, str], peer: str, mark: str = "", path: str = "/") -> None:
         """Raise Denied for a foreign host name, a wrong password, or a request around the proxy.
 
-        `mark` is what `guesses` once gave this browser.
+        `mark` is what `guesses` once gave this browser. Where people sign in, the password is for the metrics alone.
         """
         # A page elsewhere can point its own name at this address; only the names that people use are served.
         if headers.get("host", "").lower() not in self.hosts:
             raise Denied(421, "This host name is not one of the dashboard's.")
-        if self.password:
+        if self.password and (not self.sign_in or path == METRICS_PATH):
             self._must_know_password(headers, peer, mark)
         if self.identity_header:
             if peer not in self.proxies:
@@ -101,15 +105,16 @@ class Access:
             return False
         return hmac.compare_digest(given.encode(), self.password.encode())
 
-    def must_be_own(self, headers: Mapping[str, str], cookie: str, token: str) -> None:
-        """Raise Denied unless an order comes from a page that this process gave to this very session."""
+    def must_be_own(self, headers: Mapping[str, str], cookie: str, token: str, person: str = "") -> None:
+        """Raise Denied unless an order comes from a page that this process gave to this very session and person."""
         origin = urlsplit(headers.get("origin", ""))
         if origin.scheme not in ("http", "https") or origin.netloc.lower() != headers.get("host", "").lower():
             raise Denied(403, "Orders are taken from the dashboard's own pages only.")
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise Denied(403, "Orders are taken from the dashboard's own pages only.")
-        if not cookie or not hmac.compare_digest(token.encode(), self.token(cookie).encode()):
-            raise StaleForm(403, "This page is from before the dashboard was started anew. Nothing was done.")
+        if not cookie or not hmac.compare_digest(token.encode(), self.token(cookie + person).encode()):
+            before = "you signed in or " if self.sign_in else ""
+            raise StaleForm(403, f"This page is from before {before}the dashboard was started anew. Nothing was done.")
 
     @property
     def instance(self) -> str:
@@ -130,18 +135,30 @@ def configured_access(
     identity_header: str = "",
     proxies: Iterable[str] = (),
     guesses: Guesses | None = None,
+    sign_in: SignIn | None = None,
 ) -> Access:
     """The rules for listening on `host`; raises NotAllowed where that would let strangers in."""
     known = frozenset(name.lower() for name in names)
+    public = urlsplit(sign_in.public_url) if sign_in is not None else urlsplit("")
+    if public.netloc:
+        known |= {public.netloc.lower()}
+    if sign_in is not None and identity_header:
+        raise NotAllowed("--identity-header: found one and the kit's sign_in, allowed is one way to know who asks")
     if password and len(password) < _SHORTEST_PASSWORD:
         raise NotAllowed(f"password: found {len(password)} characters, allowed are at least {_SHORTEST_PASSWORD}")
     if is_loopback(host):
         own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", _bracketed(host))}
     else:
-        if not password and not identity_header:
+        if not password and not identity_header and sign_in is None:
             raise NotAllowed(
                 f"--host: found {host} without a password, allowed beyond loopback is only --password-file, "
-                f"{PASSWORD_VARIABLE}, or --identity-header behind a proxy that checks who people are"
+                f"{PASSWORD_VARIABLE}, --identity-header behind a proxy that checks who people are, or "
+                "sign_in in the kit"
+            )
+        if sign_in is not None and not public.netloc:
+            raise NotAllowed(
+                f"--host: found {host} and sign_in without public_url, allowed beyond loopback is only a sign-in that "
+                "knows where people come back to"
             )
         own = set() if _is_any(host) else {f"{_bracketed(host)}:{port}".lower()}
         if not own and not known:
@@ -149,7 +166,15 @@ def configured_access(
                 f"--name: missing, allowed with --host {host} is the name that people type, e.g. gate:8600"
             )
     via = frozenset(proxies) or frozenset({"127.0.0.1", "::1"})
-    return Access(known | frozenset(own), password, identity_header, via, guesses=guesses or Guesses())
+    return Access(
+        known | frozenset(own),
+        password,
+        identity_header,
+        via,
+        guesses=guesses or Guesses(),
+        sign_in=sign_in is not None,
+        secure=public.scheme == "https",
+    )
 
 
 def read_password(path: Path | None) -> str:

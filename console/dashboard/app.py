@@ -17,9 +17,11 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault
 from console.dashboard import orders
-from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, Access, Denied, StaleForm
+from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, METRICS_PATH, Access, Denied, StaleForm
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
 from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
+from console.dashboard.sign_in_routes import SignInNeeded, add_sign_in, must_be_signed_in, signed_in, signed_out
+from console.dashboard.sign_ins import SignIns
 from console.exits import sentence_and_exit
 from console.live.rollout_cache import Board
 from engine.rollout.session import UnknownRollout
@@ -42,7 +44,7 @@ _HEADERS = {
 _SESSION = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 _PARTS = ("orders", "decide", "gate")  # pages of a rollout by the names of what renders them
-Order = Callable[[Board, str, str, Mapping[str, str]], orders.FormOutcome]
+Order = Callable[[Board, str, orders.Asking, Mapping[str, str]], orders.FormOutcome]
 _ORDERS: dict[str, Order] = {
     "pause": orders.pause,
     "continue": orders.resume,
@@ -54,8 +56,11 @@ _ORDERS: dict[str, Order] = {
 class Dashboard:
     """What the routes share: the board, the pages, the rules of access, and what to tell a session next."""
 
-    def __init__(self, connections: OpenConnections, access: Access) -> None:
+    def __init__(self, connections: OpenConnections, access: Access, sign_ins: SignIns | None = None) -> None:
         self.access, self.board = access, Board(connections)
+        self.sign_ins = sign_ins or (SignIns(connections.sign_in) if connections.sign_in is not None else None)
+        if (self.sign_ins is not None) is not access.sign_in:
+            raise ValueError("a dashboard asks people to sign in where its connections say how, and nowhere else")
         self.pages = Pages(self.board)
         self.streams = 0
         self._outcomes: OrderedDict[str, orders.FormOutcome] = OrderedDict()
@@ -64,14 +69,25 @@ class Dashboard:
         """What a page needs of the session: its id, form token, who the proxy says it is, and its last outcome."""
         given = request.cookies.get(COOKIE, "")
         own = given if _SESSION.fullmatch(given) else secrets.token_hex(16)
+        person = self.person(request)
         return {
             "session": own,
-            "token": self.access.token(own),
-            "person": self.access.person(request.headers),
+            "token": self.access.token(own + person),
+            "person": person,
+            "signs_in": self.sign_ins is not None,
             "instance": self.access.instance,
             "outcome": (outcome := self._outcomes.pop(own, None)),
             "kept": outcome.typed if outcome else {},
         }
+
+    def person(self, request: Request) -> str:
+        """Who asks, by the sign-in or the proxy; empty where neither says so."""
+        identity = signed_in(self.sign_ins, request)
+        return identity.person if identity is not None else self.access.person(request.headers)
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether the browser came by https."""
+        return self.access.secure or request.url.scheme == "https"
 
     def tell(self, session: str, said: orders.FormOutcome) -> None:
         """Keep what the session's next page says."""
@@ -80,18 +96,23 @@ class Dashboard:
             self._outcomes.popitem(last=False)
 
 
-def make_app(connections: OpenConnections, access: Access) -> FastAPI:
+def make_app(connections: OpenConnections, access: Access, sign_ins: SignIns | None = None) -> FastAPI:
     """The whole dashboard on these connections."""
-    app, board = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Dashboard(connections, access)
+    app, board = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Dashboard(connections, access, sign_ins)
+    if board.sign_ins is not None:
+        add_sign_in(app, board.sign_ins, board.pages, board.is_secure)
 
     @app.middleware("http")
     async def admit(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
             mark = request.cookies.get(MARK, "")
-            board.access.admit(request.headers, request.client.host if request.client else "", mark)
-            response = await go_on(request)
-            if board.access.password and not mark:
-                _set_cookie(response, request, MARK, board.access.guesses.mark(), MARK_SECONDS)
+            path = request.url.path
+            board.access.admit(request.headers, request.client.host if request.client else "", mark, path)
+            by_password = bool(board.access.password) and (board.sign_ins is None or path == METRICS_PATH)
+            response = None if by_password else must_be_signed_in(board.sign_ins, request)
+            response = response or await go_on(request)
+            if by_password and not mark:
+                _set_cookie(response, board.is_secure(request), MARK, board.access.guesses.mark(), MARK_SECONDS)
         except Denied as denied:
             response = await _denied(denied, board)
         response.headers.update(_HEADERS)
@@ -117,17 +138,17 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     @app.get("/")
     async def rollouts(request: Request) -> Response:
         session = board.session(request)
-        return _page(await run_in_threadpool(board.pages.rollouts, **session), session, request)
+        return _page(await run_in_threadpool(board.pages.rollouts, **session), session, board.is_secure(request))
 
     @app.get("/doctor")
     async def doctor(request: Request) -> Response:
         session = board.session(request)
-        return _page(await run_in_threadpool(board.pages.doctor, **session), session, request)
+        return _page(await run_in_threadpool(board.pages.doctor, **session), session, board.is_secure(request))
 
     @app.get("/rollouts/{name}")
     async def rollout(name: str, request: Request) -> Response:
         session = board.session(request)
-        return _page(await run_in_threadpool(board.pages.rollout, name, **session), session, request)
+        return _page(await run_in_threadpool(board.pages.rollout, name, **session), session, board.is_secure(request))
 
     @app.get("/rollouts/{name}/json")
     async def data(name: str) -> Response:
@@ -147,7 +168,9 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
         if part not in _PARTS:
             raise Denied(404, "There is no such page.")
         session = board.session(request)
-        return _page(await run_in_threadpool(getattr(board.pages, part), name, **session), session, request)
+        return _page(
+            await run_in_threadpool(getattr(board.pages, part), name, **session), session, board.is_secure(request)
+        )
 
     @app.post("/rollouts/{name}/{order}")
     async def order(name: str, order: str, request: Request) -> Response:
@@ -156,18 +179,32 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
         form: dict[str, str] = {}
         try:
             form, session = await _form(request), request.cookies.get(COOKIE, "")
-            board.access.must_be_own(request.headers, session, form.get("token", ""))
+            identity = signed_in(board.sign_ins, request)
+            if board.sign_ins is not None and identity is None:
+                raise StaleForm(401, "Your sign-in has ended. Nothing was done.")
+            board.access.must_be_own(request.headers, session, form.get("token", ""), board.person(request))
         except StaleForm as stale:
             return _once_more(board, stale, name, order, form, request)
         except Denied as denied:
             return HTMLResponse(board.pages.message("Not done", denied.sentence, name), denied.status)
-        who = board.access.person(request.headers) or form.get("name", "")
+        who = orders.Asking(board.person(request) or form.get("name", ""), identity)
         said = await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form)
         board.tell(session, said if said.good else replace(said, typed={**_typed(form), "order": order}))
         board.pages.renew(name)
         return RedirectResponse(f"/rollouts/{quote(name, safe='')}", 303)
 
-    @app.get("/metrics")
+    @app.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        if board.sign_ins is None:
+            raise Denied(404, "Nobody signs in here.")
+        form, session = await _form(request), request.cookies.get(COOKIE, "")
+        try:
+            board.access.must_be_own(request.headers, session, form.get("token", ""), board.person(request))
+        except StaleForm:
+            return RedirectResponse("/", 303)
+        return await run_in_threadpool(signed_out, board.sign_ins, board.pages, request)
+
+    @app.get(METRICS_PATH)
     async def metrics() -> Response:
         return Response(await run_in_threadpool(own_metrics, board.board), media_type=CONTENT_TYPE)
 
@@ -180,7 +217,7 @@ def make_app(connections: OpenConnections, access: Access) -> FastAPI:
     return app
 
 
-def _obey(order: Order, board: Board, name: str, who: str, form: Mapping[str, str]) -> orders.FormOutcome:
+def _obey(order: Order, board: Board, name: str, who: orders.Asking, form: Mapping[str, str]) -> orders.FormOutcome:
     """Carry out an order; what is refused or does not work is a sentence for whoever gave it."""
     try:
         return order(board, name, who, form)
@@ -198,7 +235,8 @@ def _once_more(
 ) -> Response:
     """The form that came too late, as it was typed; whoever typed it sends it once more, or copies the command."""
     session = board.session(request)
-    response = _page(board.pages.once_more(stale.sentence, name, order, _typed(form), **session), session, request)
+    html = board.pages.once_more(stale.sentence, name, order, _typed(form), **session)
+    response = _page(html, session, board.is_secure(request))
     response.status_code = stale.status
     return response
 
@@ -210,6 +248,8 @@ def _typed(form: Mapping[str, str]) -> dict[str, str]:
 
 async def _denied(denied: Denied, board: Dashboard) -> Response:
     headers = {}
+    if isinstance(denied, SignInNeeded):
+        return PlainTextResponse(denied.sentence, denied.status)
     if denied.retry_seconds:
         headers = {"Retry-After": str(denied.retry_seconds)}
         return HTMLResponse(board.pages.message("Not now", denied.sentence), denied.status, headers)
@@ -220,14 +260,13 @@ async def _denied(denied: Denied, board: Dashboard) -> Response:
     return PlainTextResponse(denied.sentence, denied.status, headers)
 
 
-def _page(html: str, session: Mapping[str, Any], request: Request) -> Response:
+def _page(html: str, session: Mapping[str, Any], secure: bool) -> Response:
     response = HTMLResponse(html)
-    _set_cookie(response, request, COOKIE, session["session"])
+    _set_cookie(response, secure, COOKIE, session["session"])
     return response
 
 
-def _set_cookie(response: Response, request: Request, name: str, value: str, seconds: int | None = None) -> None:
-    secure = request.url.scheme == "https"
+def _set_cookie(response: Response, secure: bool, name: str, value: str, seconds: int | None = None) -> None:
     response.set_cookie(name, value, seconds, httponly=True, samesite="strict", secure=secure, path="/")
 
 
@@ -245,6 +284,11 @@ async def _form(request: Request) -> dict[str, str]:
         raise Denied(400, "This form cannot be read.") from None
 
 
+def _has_ended(board: Dashboard, request: Request) -> bool:
+    """Whether the session is over that this request came with."""
+    return board.sign_ins is not None and signed_in(board.sign_ins, request) is None
+
+
 async def _stream(board: Dashboard, name: str, request: Request) -> Response:
     if board.streams >= _MOST_STREAMS:
         raise Denied(503, "Too many pages are open; this one still refreshes when it is loaded again.")
@@ -254,7 +298,7 @@ async def _stream(board: Dashboard, name: str, request: Request) -> Response:
         board.streams += 1
         sent, left, quiet = "", _STREAM_SECONDS, 0.0
         try:
-            while left > 0 and not await request.is_disconnected():
+            while left > 0 and not await request.is_disconnected() and not _has_ended(board, request):
                 live = await run_in_threadpool(board.pages.live, name)
                 # What changed is sent at once; clocks and ages that go on, every ten seconds.
                 if live.key != sent or quiet + LOOK_SECONDS >= REFRESH_SECONDS:

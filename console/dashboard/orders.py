@@ -34,6 +34,7 @@ from engine.steering.orders import end_holds
 from tidegate.gates.answer import needs_code, shown_without_codes
 from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.gates.binding import given_for
+from tidegate.gates.identity import ProvenIdentity
 from tidegate.gates.statements import field_name
 from tidegate.journal.state import GateRecord
 from tidegate.pages.tables import one_line
@@ -61,15 +62,25 @@ class FormOutcome:
         return "warn" if self.waits else "good" if self.good else "bad"
 
 
-def pause(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who gives an order: the name, and what their sign-in proved of them."""
+
+    name: str
+    identity: ProvenIdentity | None = None
+
+
+def pause(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
     """Hold exposure; needs a name, nothing else."""
-    done = hold(OpenRollout(board.connections, rollout), _name(who), _text(form, "reason") or "held on the dashboard")
+    done = hold(
+        OpenRollout(board.connections, rollout), _name(who.name), _text(form, "reason") or "held on the dashboard"
+    )
     return FormOutcome("Held: exposure stays, guarding goes on." if done else "It is held already.")
 
 
-def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
+def resume(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
     """End the holds that need a person; an approver only, whose code the worker judges where the plan asks for one."""
-    reason, person = _text(form, "reason") or "resumed on the dashboard", email(who, "name")
+    reason, person = _text(form, "reason") or "resumed on the dashboard", email(who.name, "name")
     run = OpenRollout(board.connections, rollout)
     if asks_for_code(run):
         code = _text(form, "code")
@@ -77,13 +88,13 @@ def resume(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
             return FormOutcome(ordered("resume", run, _PATIENCE, by=person, reason=reason, code=code))
         except Unreachable:
             return FormOutcome("Handed over; this page shows what the worker makes of it.")
-    ended = end_holds(run, person, reason, Given(VIA))
+    ended = end_holds(run, person, reason, Given(VIA, identity=who.identity))
     return FormOutcome(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
 
 
-def roll_back_at_once(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
+def roll_back_at_once(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
     """Flag to zero for everybody before this returns; the proof follows in another thread. Needs a name."""
-    name = _name(who)
+    name = _name(who.name)
     try:
         run = OpenRollout(board.connections, rollout)
         if not may_roll_back(run):
@@ -134,7 +145,7 @@ def _prove(run: OpenRollout, measure: Callable[[], object]) -> None:
         _log.warning("the rollback of %s is not proven from here: %s", run.rollout, fault)
 
 
-def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> FormOutcome:
+def answer(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
     """Answer the gate that waits; go and extend only for the very attempt that the page showed."""
     run = OpenRollout(board.connections, rollout)
     said = form.get("decision", "")
@@ -143,12 +154,12 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
         return roll_back_at_once(board, rollout, who, {"reason": form.get("note", "")})
     if said == Choice.HOLD and not is_asked(run):
         return pause(board, rollout, who, {"reason": form.get("note", "")})
-    gate = waiting_gate(run, _name(who), said if said in list(Choice) else "an answer", VIA)
+    gate = waiting_gate(run, _name(who.name), said if said in list(Choice) else "an answer", VIA)
     if said not in list(Choice):
         why = f"decision: found {shown_without_codes(one_line(said) or None)}, allowed are {', '.join(Choice)}"
-        refuse_answer(run, gate, _name(who), "an answer", VIA, why)
+        refuse_answer(run, gate, _name(who.name), "an answer", VIA, why)
     choice = Choice(said)
-    person = _name(who).lower() if choice is Choice.HOLD else email(who, "name")
+    person = _name(who.name).lower() if choice is Choice.HOLD else email(who.name, "name")
     if choice is not Choice.HOLD and (form.get("wave"), form.get("attempt")) != (str(gate.wave), str(gate.attempt)):
         why = "the gate has asked anew since this page was loaded: look at what it shows now"
         refuse_answer(run, gate, person, choice, VIA, why)
@@ -159,10 +170,11 @@ def answer(board: Board, rollout: str, who: str, form: Mapping[str, str]) -> For
         raise NotAllowed(f"extension: {error}") from None
     stated = frozenset(s.key for s in boxes(run, gate.wave) if form.get(field_name(s.key)) == "on")
     bound = given_for(gate.wave, gate.attempt, run.state.plan_hash)
-    given = Answer(choice, person, _text(form, "note"), span, stated, bound)
+    roles = who.identity.roles if who.identity is not None else ()
+    given = Answer(choice, person, _text(form, "note"), span, stated, bound, roles=roles)
     if needs_code(run.plan, given):
         return _judged_by_the_worker(run, gate, given, _text(form, "code"))
-    outcome, reason = record_answer(run, gate, given, VIA)
+    outcome, reason = record_answer(run, gate, given, VIA, who.identity)
     if outcome is Outcome.REFUSED:
         return FormOutcome(f"Refused: {reason}", good=False)
     threading.Thread(target=_wake, args=(run,), name=f"wake {rollout}", daemon=True).start()

@@ -102,6 +102,10 @@ class Pages:
         """A page that says one thing, with the command that needs no page where an order for a rollout was refused."""
         return self._render("message.html", title=title, sentence=sentence, rollout=rollout, person="")
 
+    def signed_out(self, address: str) -> str:
+        """The page after signing out; `address` is where the provider's own session is ended, where it has one."""
+        return self._render("signed_out.html", address=address, person="")
+
     def once_more(self, sentence: str, rollout: str, order: str, typed: Mapping[str, str], **session: Any) -> str:
         """A form that was not taken, with all that was typed into it, to be sent once more."""
         return self._render(

@@ -9,6 +9,7 @@ from engine.gates.verify_code import alone, proof_of
 from engine.rollout.open import NotAuthorized
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import approvers_of
+from tidegate.gates.identity import ProvenIdentity, with_roles_given
 from tidegate.journal.bodies.people_bodies import OrderGiven
 from tidegate.journal.refusals import RefusedOrder, is_news
 from tidegate.journal.state import RolloutState
@@ -22,12 +23,14 @@ class Given:
     via: str = "command line"
     code: str = ""
     at: datetime | None = None
+    identity: ProvenIdentity | None = None  # where the person signed in
 
 
-def approvers_of_any_gate(run: OpenRollout) -> tuple[str, ...]:
-    """Whoever may say go at some gate of the plan."""
-    waves = range(1, len(run.plan.waves) + 1)
-    return tuple(sorted({person for wave in waves for person in approvers_of(run.plan, wave)}))
+def approvers_of_any_gate(run: OpenRollout, identity: ProvenIdentity | None = None) -> tuple[str, ...]:
+    """Whoever may say go at some gate of the plan, by the roles of this sign-in, too."""
+    given = {} if identity is None else {identity.person: identity.roles}
+    plan, waves = with_roles_given(run.plan, given), range(1, len(run.plan.waves) + 1)
+    return tuple(sorted({person for wave in waves for person in approvers_of(plan, wave)}))
 
 
 def must_be_allowed(
@@ -37,10 +40,12 @@ def must_be_allowed(
 
     Either way it stands in the journal; a code is spent by it.
     """
-    allowed = approvers_of_any_gate(run) if people is None else people
+    allowed = approvers_of_any_gate(run, given.identity) if people is None else people
     if person not in allowed:
         refuse(run, person, what, given, f"{person} may not {what}; allowed are {', '.join(allowed)}")
     if run.plan.approvals is Approvals.OPEN:
+        if given.identity is not None:
+            run.append(OrderGiven(what, person, given.via, "", identity=given.identity.to_json()))
         return
     with alone(run.connections) as claim:
         proof = proof_of(run.connections, person, given.code, given.at or utc_now(), use="")

@@ -22,6 +22,7 @@ from tidegate.gates.approval import (
     human_findings,
 )
 from tidegate.gates.binding import worse_than_shown
+from tidegate.gates.identity import ProvenIdentity, with_roles_given
 from tidegate.gates.statements import (
     Statement,
     field_name,
@@ -36,6 +37,7 @@ from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided, GateO
 from tidegate.journal.reducers.fold_amendment import AMENDED
 from tidegate.journal.state import GateRecord, Phase, RolloutState
 from tidegate.notices.texts import gate_waiting
+from tidegate.plan.model import Plan
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.values.verdict import Finding, worst
 
@@ -104,13 +106,17 @@ def waits(state: RolloutState, wave: int, attempt: int) -> bool:
     return asked and state.phase is Phase.GATE
 
 
-def give_answer(run: OpenRollout, wave: int, attempt: int, answer: Answer, via: str) -> bool:
-    """Write the answer as given; False when this gate's attempt is not waiting (any more)."""
+def give_answer(
+    run: OpenRollout, wave: int, attempt: int, answer: Answer, via: str, identity: ProvenIdentity | None = None
+) -> bool:
+    """Write the answer as given, and what is proven of its person; False when this attempt waits no more."""
+    proven = None if identity is None else identity.to_json()
 
     def too_late(state: RolloutState) -> bool:
         return not waits(state, wave, attempt)
 
-    return run.append(GateAnswered(wave, attempt, answer.to_json(), via), unless=too_late) is not None
+    body = GateAnswered(wave, attempt, answer.to_json(), via, identity=proven)
+    return run.append(body, unless=too_late) is not None
 
 
 def refuse_unread(run: OpenRollout, wave: int, attempt: int, why: str) -> None:
@@ -174,7 +180,7 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> GateDecision:
     shown = gate.shown if gate is not None and gate.wave == wave else []
     worse = worse_than_shown(shown, findings, {s.key for s in statements(run.plan, wave)})
     return decide_answer(
-        run.plan,
+        _acting_plan(run, answer),
         wave,
         answer,
         started_by=run.state.started_by,
@@ -187,6 +193,11 @@ def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> GateDecision:
         rejection=rejection(run.plan, run.state, wave, answer),
         stated=stated_so_far(run, wave, now),
     )
+
+
+def _acting_plan(run: OpenRollout, answer: Answer) -> Plan:
+    """The plan with whoever a sign-in gave a role: those who were counted, and whoever answers now."""
+    return with_roles_given(run.plan, {**run.state.votes.roles, answer.approver: answer.roles})
 
 
 def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> GateDecision:
@@ -207,6 +218,7 @@ def decide_gate(run: OpenRollout, wave: int, attempt: int, answer: Answer) -> Ga
             {"key": s.key, "role": s.role, "text": s.text} for s in statements(run.plan, wave) if s.key in ruling.stated
         ],
         second=answer.second,
+        roles=answer.roles or None,
     )
     if ruling.outcome is Outcome.ROLLBACK:
         roll_back(run, reason=ruling.reason, criterion="gate", by=answer.approver)

@@ -200,7 +200,7 @@ def test_every_block_has_a_stable_slug() -> None:
     parts = {"journal", "flagd-file", "prometheus", "slack", "pagerduty", "mail", "connections"}
     parts |= {"commands", "web", "evidence", "plans"}
     parts |= {"nginx-split", "cache", "command-flag", "http-flag", "launchdarkly", "growthbook", "status-page"}
-    parts |= {"haproxy-flag", "haproxy-split", "nginx-flag", "ofrep", "unleash", "teams", "webhook"}
+    parts |= {"haproxy-flag", "haproxy-split", "nginx-flag", "ofrep", "unleash", "teams", "webhook", "sign-in"}
     assert {kind.get_block_type_slug() for kind in EXPORTED} == {f"tidegate-{part}" for part in parts}
 
 

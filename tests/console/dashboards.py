@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from blocks.connections import OpenConnections
 from console.dashboard.access import Access, configured_access
 from console.dashboard.app import make_app
+from console.dashboard.sign_ins import SignIns
 from tests.e2e.waiting import wait_for
 
 PORT = 8600
@@ -50,20 +51,21 @@ class Browser:
 
 
 def browser(via: OpenConnections, access: Access | None = None, base: str = ORIGIN) -> Browser:
-    app = make_app(via, access or configured_access("127.0.0.1", PORT))
+    app = make_app(via, access or configured_access("127.0.0.1", PORT, sign_in=via.sign_in))
     return Browser(TestClient(app, base_url=base, client=("127.0.0.1", 50_000)))
 
 
 @contextmanager
-def served(via: OpenConnections, port: int = 0) -> Iterator[str]:
+def served(via: OpenConnections, port: int = 0, sign_ins: SignIns | None = None) -> Iterator[str]:
     """A real server on this port of this machine, or on a free one; gives its address."""
+    nobody = Access(frozenset(), sign_in=via.sign_in is not None)
     config = uvicorn.Config(
-        make_app(via, Access(frozenset())), port=port, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        make_app(via, nobody), port=port, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
     )
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]
     port = sockets[0].getsockname()[1]
-    config.app = make_app(via, configured_access("127.0.0.1", port))
+    config.app = make_app(via, configured_access("127.0.0.1", port, sign_in=via.sign_in), sign_ins)
     thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
     try:

@@ -47,6 +47,7 @@ class Answer:
     stated: frozenset[str] = field(default_factory=frozenset)
     given_for: str = ""  # the words of tidegate.gates.binding, where the answer says which form it answers
     second: str = ""  # break-glass: the other person, who stands in for the code
+    roles: tuple[str, ...] = ()  # of the plan, as the person's sign-in gave them
 
     def to_json(self) -> dict[str, Any]:
         """As stored in the journal."""
@@ -57,8 +58,8 @@ class Answer:
             "extension": None if self.extension is None else format_duration(self.extension),
             "stated": sorted(self.stated),
         }
-        # Older entries have neither, and an answer must be equal to its own entry.
-        more = {"given_for": self.given_for, "second": self.second}
+        # Older entries have none of these, and an answer must be equal to its own entry.
+        more = {"given_for": self.given_for, "second": self.second, "roles": list(self.roles)}
         return body | {key: value for key, value in more.items() if value}
 
     @classmethod
@@ -73,6 +74,7 @@ class Answer:
             frozenset(body.get("stated", ())),
             str(body.get("given_for") or ""),
             str(body.get("second") or "").strip().lower(),
+            tuple(map(str, body.get("roles") or ())),
         )
 
     def is_the(self, body: dict[str, Any] | None) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.checklist.items import waits_for_people
+from tidegate.gates.identity import with_roles_given
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
 from tidegate.plan.fields.actions import Task
@@ -108,7 +109,7 @@ def stated(plan: Plan, state: RolloutState, wave: int, now: datetime | None = No
 
     Each is as old as its person's newest go; what an older release took from somebody without the role is none.
     """
-    people = active_approvals(state, wave, plan.approval_ttl, now)
+    people, plan = active_approvals(state, wave, plan.approval_ttl, now), with_roles_given(plan, state.votes.roles)
     made = state.votes.stated.get(wave, {})
     return {
         s.key: made[s.key]

@@ -13,5 +13,6 @@ class VoteRecords:
     counted_at: dict[int, dict[str, datetime]] = field(default_factory=dict)  # when each go was counted last
     stated: dict[int, dict[str, str]] = field(default_factory=dict)  # the statement's key, and who made it
     broken_glass: dict[int, str] = field(default_factory=dict)  # who went on without codes, and why
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the plan, which a person's sign-in gave
     approved_wave: int = 0  # the last one that may be raised
     approved_at: datetime | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tidegate.gates.approval import approvers_of
+from tidegate.gates.identity import with_roles_given
 from tidegate.gates.statements import Statement, checklist_statements, people_of, sign_off, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
@@ -23,7 +24,8 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append(f"> **A go answers this with yes:** {table_row(question)[2:-2]}\n")
     parts.append(f"## May {wave_words(plan, wave)} begin?\n")
     parts.append(f"Rollout `{state.rollout}` of `{plan.flag.key}`, now at **{state.exposure}**. ")
-    said = [person for person in active_approvals(state, wave, plan.approval_ttl) if person in approvers_of(plan, wave)]
+    allowed = approvers_of(with_roles_given(plan, state.votes.roles), wave)
+    said = [person for person in active_approvals(state, wave, plan.approval_ttl) if person in allowed]
     if step.gate.quorum > 1:
         parts.append(f"Approvals: {len(said)} of {step.gate.quorum} ({', '.join(said) or 'none yet'}). ")
     parts.append(f"{approvals_words(plan)}\n")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from tidegate.gates.identity import identity_words
 from tidegate.journal.bodies import evidence_bodies as evidence
 from tidegate.journal.bodies import exposure_bodies as exposure
 from tidegate.journal.bodies import gate_bodies as gate
@@ -31,8 +32,9 @@ def _entry_words(entry: Entry, reviews: bool) -> str:
         case gate.GateOpened() as body:
             again = f" again, because {body.refusal}" if body.refusal else ""
             return f"people are asked before wave {body.wave}{again}"
-        case gate.GateAnswered(answer=answer, via=via):
-            return f"{answer['approver']} said {answer['decision']} (by {via}) {answer['note']}".rstrip()
+        case gate.GateAnswered(answer=answer, via=via, identity=identity):
+            how = f"by {via}{identity_words(identity)}"
+            return f"{answer['approver']} said {answer['decision']} ({how}) {answer['note']}".rstrip()
         case gate.GateDecided() as body:
             return _decided(body)
         case gate.GateEvidenceChanged() as body:
@@ -134,7 +136,7 @@ def _people_words(said: Body, every: bool) -> str:
             return f"{body.event} by {body.channel} refused, {again}: {body.reason}" if every else ""
         case people.OrderGiven() as body:
             became = f"refused: {body.refused}" if body.refused else "accepted"
-            return f"{body.by} ordered {body.what} (by {body.via}), {became}"
+            return f"{body.by} ordered {body.what} (by {body.via}{identity_words(body.identity)}), {became}"
         case people.GraduationAsked() as body:
             missing = [f["text"] for f in body.findings if f["verdict"] not in ("PASS", "NOT_APPLICABLE")]
             return f"not production-grade yet, missing: {'; '.join(missing)}"

@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.criteria.metrics.references import BASELINE, reference_reading
 from tidegate.gates.approval import approvers_of
+from tidegate.gates.identity import with_roles_given
 from tidegate.gates.statements import people_of, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import Phase, RolloutState
@@ -247,7 +248,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
     gate = state.gate
     if gate is None or gate.outcome or state.phase is not Phase.GATE:
         return None
-    step = plan.waves[gate.wave - 1]
+    step, plan = plan.waves[gate.wave - 1], with_roles_given(plan, state.votes.roles)
     made = stated(plan, state, gate.wave, now)
     waiting = now - gate.opened_at
     return GateView(

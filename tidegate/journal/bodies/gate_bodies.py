@@ -25,7 +25,7 @@ class GateOpened(Body):
 
 @dataclass(frozen=True)
 class GateAnswered(Body):
-    """An answer as given; `proof` where a code was asked for, never the code."""
+    """An answer as given; `proof` where a code was asked for, never the code; `identity` where its person signed in."""
 
     kind = Kind.ANSWERED
     wave: int
@@ -33,11 +33,12 @@ class GateAnswered(Body):
     answer: dict[str, Any]
     via: str
     proof: dict[str, Any] | None = field(default=None, metadata=OMITTED)
+    identity: dict[str, Any] | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
 class GateDecided(Body):
-    """What an answer led to; only an answer that was judged says what was stated."""
+    """What an answer led to; only an answer that was judged says what was stated, and in which roles by a sign-in."""
 
     kind = Kind.GATE_DECIDED
     wave: int
@@ -49,6 +50,7 @@ class GateDecided(Body):
     stated: tuple[str, ...] | None = field(default=None, metadata=OMITTED)
     statements: Objects | None = field(default=None, metadata=OMITTED)
     second: str = field(default="", metadata=OMITTED)
+    roles: tuple[str, ...] | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)

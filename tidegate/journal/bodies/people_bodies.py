@@ -53,7 +53,10 @@ class DeliveryRefused(Body):
 
 @dataclass(frozen=True)
 class OrderGiven(Body):
-    """Somebody ordered something; `refused` says why not, or is empty; `proof` where a code was asked for."""
+    """Somebody ordered something; `refused` says why not, or is empty.
+
+    `proof` stands where a code was asked for, `identity` where they signed in.
+    """
 
     kind = Kind.ORDERED
     what: str
@@ -61,6 +64,7 @@ class OrderGiven(Body):
     via: str
     refused: str
     proof: dict[str, Any] | None = field(default=None, metadata=OMITTED)
+    identity: dict[str, Any] | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)

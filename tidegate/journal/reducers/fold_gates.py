@@ -60,6 +60,10 @@ def _gate_decided(state: RolloutState, entry: Entry, body: GateDecided) -> None:
     wave = body.wave
     if body.outcome in ("go", "counted"):
         count_go(state, wave, (body.by, body.second), entry.at)
+        # The newest answer says what its person's sign-in gives; one without takes that back.
+        state.votes.roles.pop(body.by, None)
+        if body.roles:
+            state.votes.roles[body.by] = body.roles
         # Older entries say nothing of statements.
         state.votes.stated.setdefault(wave, {}).update(dict.fromkeys(body.stated or (), body.by))
         if body.second:
