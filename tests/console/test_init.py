@@ -221,6 +221,14 @@ def test_whatever_was_seen_the_plan_is_sound(a_day: float, scrape: float | None,
     assert (errors or 0.0) < warning < critical < 100
 
 
+@pytest.mark.parametrize("errors", [2.0, 2.0000000001, 2.0004, 1.9996])
+def test_a_bound_is_twice_the_share_that_is_told(errors: float) -> None:
+    """What Prometheus extrapolates is never quite a round number."""
+    choices = chosen(ServiceSeen(errors=errors))
+    assert choices.warning.value == "4%"
+    assert choices.warning.why.startswith("2.00 % of the last day's requests failed")
+
+
 RUN = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
