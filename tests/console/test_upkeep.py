@@ -1,10 +1,12 @@
 """`tidegate upkeep`, and the schedules of its deployment."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from prefect.server.schemas.schedules import CronSchedule
 
 from engine.rollout.session import OpenRollout, utc_now
 from engine.steering.upkeep import mark_done
@@ -71,3 +73,14 @@ def test_each_work_has_one_schedule_that_is_active() -> None:
     assert [s["parameters"]["work"] for s in upkeep["schedules"]] == [work.value for work in Work]
     # Written out each time: a schedule once deployed as inactive stays so.
     assert all(s["active"] is True and s["timezone"] == "America/Los_Angeles" for s in upkeep["schedules"])
+
+
+def test_prefects_own_scheduler_has_runs_for_each_of_them() -> None:
+    """A schedule that it cannot work out is a line in the server's log, and a run that never comes."""
+    deployments = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
+    crons = [schedule for one in deployments for schedule in one["schedules"] if "cron" in schedule]
+    assert len(crons) == 5
+    for schedule in crons:
+        known = CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
+        runs = asyncio.run(known.get_dates(3, start=utc_now()))
+        assert len({run.isoformat() for run in runs}) == 3, schedule["slug"]
