@@ -18,7 +18,7 @@ from engine.preflight.approvals import approval_checks
 from engine.preflight.checks import Check, preflight_checks
 from engine.preflight.reuse import reuse_check
 from engine.preflight.rollback_steps import snapshot_json, way_back_checks
-from engine.preflight.second_look import Checks, looked_at, patience
+from engine.preflight.second_look import Checks, look_twice, patience
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
 from engine.rollout.plans_folder import plans_folder
@@ -58,7 +58,7 @@ def preflight(
     via = connected(connections)
     loaded = plan_below(plans_folder(via), plan)
     timing = Timing(loaded, Pace.of(utc_now(), parse_pace(pace) if pace else loaded.pace))
-    findings = looked_at(_checks(via, loaded, timing, started_by), verify_checklist, patience(loaded))
+    findings = look_twice(_checks(via, loaded, timing, started_by), verify_checklist, patience(loaded))
     verdict = _show(loaded, findings)
     if verdict is not Verdict.PASS:
         raise NoGo(_why(findings))
@@ -73,7 +73,7 @@ def look_before(run: OpenRollout, reporter: Reporter, at_most: timedelta | None 
     """The rollout's own preflight: recorded; anything but PASS closes the rollout before it raised anything."""
     run.wait_for_claim()
     checks = _checks(run.connections, run.plan, run.timing, run.state.started_by)
-    findings = looked_at(checks, verify_checklist, patience(run.plan) if at_most is None else at_most)
+    findings = look_twice(checks, verify_checklist, patience(run.plan) if at_most is None else at_most)
     run.wait_for_claim()
     verdict = _show(run.plan, findings)
     body = PreflightDone(verdict, [f.to_json() for f in findings], snapshot_json(findings))

@@ -44,7 +44,7 @@ _HEADERS = {
 _SESSION = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 _PARTS = ("orders", "decide", "gate")  # pages of a rollout by the names of what renders them
-Order = Callable[[Board, str, orders.Asking, Mapping[str, str]], orders.FormOutcome]
+Order = Callable[[Board, str, orders.OrderedBy, Mapping[str, str]], orders.FormOutcome]
 _ORDERS: dict[str, Order] = {
     "pause": orders.pause,
     "continue": orders.resume,
@@ -187,7 +187,7 @@ def make_app(connections: OpenConnections, access: Access, sign_ins: SignIns | N
             return _once_more(board, stale, name, order, form, request)
         except Denied as denied:
             return HTMLResponse(board.pages.message("Not done", denied.sentence, name), denied.status)
-        who = orders.Asking(board.person(request) or form.get("name", ""), identity)
+        who = orders.OrderedBy(board.person(request) or form.get("name", ""), identity)
         said = await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form)
         board.tell(session, said if said.good else replace(said, typed={**_typed(form), "order": order}))
         board.pages.renew(name)
@@ -217,7 +217,7 @@ def make_app(connections: OpenConnections, access: Access, sign_ins: SignIns | N
     return app
 
 
-def _obey(order: Order, board: Board, name: str, who: orders.Asking, form: Mapping[str, str]) -> orders.FormOutcome:
+def _obey(order: Order, board: Board, name: str, who: orders.OrderedBy, form: Mapping[str, str]) -> orders.FormOutcome:
     """Carry out an order; what is refused or does not work is a sentence for whoever gave it."""
     try:
         return order(board, name, who, form)

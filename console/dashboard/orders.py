@@ -63,14 +63,14 @@ class FormOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class OrderedBy:
     """Who gives an order: the name, and what their sign-in proved of them."""
 
     name: str
     identity: ProvenIdentity | None = None
 
 
-def pause(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
+def pause(board: Board, rollout: str, who: OrderedBy, form: Mapping[str, str]) -> FormOutcome:
     """Hold exposure; needs a name, nothing else."""
     done = hold(
         OpenRollout(board.connections, rollout), _name(who.name), _text(form, "reason") or "held on the dashboard"
@@ -78,7 +78,7 @@ def pause(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> F
     return FormOutcome("Held: exposure stays, guarding goes on." if done else "It is held already.")
 
 
-def resume(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
+def resume(board: Board, rollout: str, who: OrderedBy, form: Mapping[str, str]) -> FormOutcome:
     """End the holds that need a person; an approver only, whose code the worker judges where the plan asks for one."""
     reason, person = _text(form, "reason") or "resumed on the dashboard", email(who.name, "name")
     run = OpenRollout(board.connections, rollout)
@@ -92,7 +92,7 @@ def resume(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> 
     return FormOutcome(f"Resumed ({', '.join(ended)})." if ended else "Nothing was held.")
 
 
-def roll_back_at_once(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
+def roll_back_at_once(board: Board, rollout: str, who: OrderedBy, form: Mapping[str, str]) -> FormOutcome:
     """Flag to zero for everybody before this returns; the proof follows in another thread. Needs a name."""
     name = _name(who.name)
     try:
@@ -145,7 +145,7 @@ def _prove(run: OpenRollout, measure: Callable[[], object]) -> None:
         _log.warning("the rollback of %s is not proven from here: %s", run.rollout, fault)
 
 
-def answer(board: Board, rollout: str, who: Asking, form: Mapping[str, str]) -> FormOutcome:
+def answer(board: Board, rollout: str, who: OrderedBy, form: Mapping[str, str]) -> FormOutcome:
     """Answer the gate that waits; go and extend only for the very attempt that the page showed."""
     run = OpenRollout(board.connections, rollout)
     said = form.get("decision", "")

@@ -22,7 +22,7 @@ def patience(plan: Plan) -> timedelta:
     return min(_SCRAPES * plan.scrape_interval, _LONGEST)
 
 
-def looked_at(checks_at: Checks, verify: Verify, patience: timedelta) -> tuple[Finding, ...]:
+def look_twice(checks_at: Checks, verify: Verify, patience: timedelta) -> tuple[Finding, ...]:
     """Every check's finding; where nothing but evidence is missing, what is missing is looked at again for a while.
 
     What was found to be wrong (a flag in use, an alert that fires, a gate that nobody can pass) ends it at once.

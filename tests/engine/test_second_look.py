@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from engine.preflight.checks import Check, run_check
-from engine.preflight.second_look import looked_at
+from engine.preflight.second_look import look_twice
 from tidegate.values.verdict import Finding, Verdict
 
 SOON = timedelta(seconds=0.2)
@@ -29,7 +29,7 @@ class Looks:
 
 
 def verdicts(looks: Looks, patience: timedelta = SOON) -> list[Verdict]:
-    found = looked_at(looks.at, lambda checks: tuple(map(run_check, checks)), patience)
+    found = look_twice(looks.at, lambda checks: tuple(map(run_check, checks)), patience)
     return [finding.verdict for finding in found]
 
 
@@ -70,6 +70,6 @@ def test_other_checks_than_before_are_all_looked_at() -> None:
         asked.append(now)
         return (looks if len(asked) == 1 else others).at(now)
 
-    found = looked_at(at, lambda checks: tuple(map(run_check, checks)), SOON)
+    found = look_twice(at, lambda checks: tuple(map(run_check, checks)), SOON)
     assert [(f.criterion, f.verdict) for f in found] == [(n, Verdict.PASS) for n in ("metric_errors", "queue", "flag")]
     assert others.times == {"metric_errors": 1, "queue": 1, "flag": 1}
