@@ -45,7 +45,7 @@ def monitor_wave(at: WaveStep) -> State:
     def reviewed(run: OpenRollout, now: datetime) -> None:
         if not shown or monotonic() - shown[-1] >= SHOWN_EVERY.total_seconds():
             shown[:] = [monotonic()]
-            number = len(run.state.waves[at.wave].reviews) + 1
+            number = run.state.waves[at.wave].recorded + 1
             review_wave(_Review(run, now, f"{at.name}: review {number}"))
         else:
             review(run, now)

@@ -78,10 +78,7 @@ def _cells(row: MetricView) -> Iterator[str]:
 
 
 def _troubles(view: RolloutView) -> Text:
-    issue = view.last_issue
-    over = f" (over since {view.issue_over_at:%H:%M} UTC)" if view.issue_over_at else ""
-    last = f"{issue.at:%Y-%m-%d %H:%M} UTC, {issue.words}{over}" if issue else "None"
-    return Text(f"Incidents: {view.incidents_words}\nAlerts: {view.alerts_words}\nLast issue: {last}")
+    return Text(f"Incidents: {view.incidents_words}\nAlerts: {view.alerts_words}\nLast issue: {view.issue_words}")
 
 
 def _timeline(view: RolloutView) -> Text:

@@ -74,7 +74,7 @@ class Viewer:
             table.add_column(heading)
         for number in range(1, len(run.plan.waves) + 2):
             word, soak = wave_status(state, run.timing, number)
-            reviews = str(len(state.waves[number].reviews)) if number in state.waves else ""
+            reviews = str(state.waves[number].recorded) if number in state.waves else ""
             if number <= len(run.plan.waves):
                 wave = run.plan.waves[number - 1]
                 name, exposure = wave.title, f"{format_percent(wave.percent)} of {wave.audience}"

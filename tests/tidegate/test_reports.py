@@ -23,8 +23,12 @@ from tests.tidegate.builders import (
     plan_of,
     raise_wave,
 )
+from tidegate.gates.statements import statements
 from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
 from tidegate.journal.kinds import Kind
+from tidegate.notices.texts import soaked
+from tidegate.pages.progress_page import progress_page
+from tidegate.pages.wave_outcome import wave_outcome
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.closeout import closeout, reported_body, sha256_of, why_not_the_recorded
@@ -35,6 +39,9 @@ from tidegate.reports.standup import standup, standup_markdown
 from tidegate.reports.success import success
 from tidegate.rollout.wave_usage import account_queries, expected_points
 from tidegate.values.verdict import Verdict
+from tidegate.views.course import follow_course
+from tidegate.views.status import status_json
+from tidegate.views.view import rollout_view
 
 HOUR = timedelta(hours=1)
 
@@ -563,7 +570,41 @@ def test_the_evidence_of_a_decision_is_what_the_gate_showed_last() -> None:
     )
     [go, _] = closeout(PLAN, opened_only.entries)["decisions"]
     assert ([f["verdict"] for f in go["evidence"]], go["evidence_is"]) == (["INCONCLUSIVE"], "as asked")
-    assert "| 1 INCONCLUSIVE |" in closeout_markdown(closeout(PLAN, opened_only.entries))
+    assert "| 1 for people to state |" in closeout_markdown(closeout(PLAN, opened_only.entries))
+
+
+def test_a_box_that_was_open_when_people_were_asked_is_no_evidence_against_their_go() -> None:
+    journal, about = opened(), {"wave": 1, "attempt": 1}
+    box = statements(PLAN, 1)[0]
+    open_box = {"criterion": box.key, "text": box.text, "verdict": "INCONCLUSIVE", "sentence": "Not stated yet."}
+    unsure = {"criterion": "first.9", "text": "Seen", "verdict": "INCONCLUSIVE", "sentence": "Too few."}
+    journal.append(Kind.GATE_OPENED, {**about, "findings": [open_box, unsure]})
+    journal.append(Kind.GATE_DECIDED, {**about, "outcome": "go"})
+    assert "| 1 INCONCLUSIVE, 1 for people to state |" in closeout_markdown(closeout(PLAN, journal.entries))
+
+
+def test_the_worst_answer_says_how_often_of_how_often() -> None:
+    journal = in_wave()
+    for number in range(5):
+        found = {"criterion": "first.2", "text": "Few errors", "sentence": f"Look {number}."}
+        verdict = "INCONCLUSIVE" if number == 1 else "PASS"
+        review(journal, verdict=verdict, healthy=verdict == "PASS", findings=[{**found, "verdict": verdict}])
+    assert "| Few errors | INCONCLUSIVE (1 of 5) | Look 4. |" in closeout_markdown(closeout(PLAN, journal.entries))
+
+
+def test_a_wave_has_one_number_of_reviews_wherever_it_is_told() -> None:
+    """Those that earned no soak are reviews, too: pages, commands, notice and close-out count the same ones."""
+    journal = in_wave()
+    for number in range(6):
+        review(journal, credit=0.0 if number % 2 else 600.0, healthy=not number % 2)
+    journal.append(Kind.SOAKED, {"wave": 1})
+    state, now = journal.state, journal.now
+    assert closeout(PLAN, journal.entries)["judged"][0]["reviews"] == 6
+    assert rollout_view(PLAN, state, TIMING, now, follow_course(journal.entries)).waves[0].reviews == 6
+    assert status_json(PLAN, state, TIMING)["waves"][0]["reviews"] == 6
+    assert "| done | 30m of 1h | 6 |" in progress_page(PLAN, state, TIMING, now)
+    assert "6 reviews, 3 of them not healthy" in wave_outcome(PLAN, state, 1).message
+    assert "Reviews: 6." in soaked(PLAN, state, 1).body
 
 
 def test_what_remains() -> None:
@@ -589,7 +630,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == ReportWritten("close-out", 5, sha256_of(report), len(journal.entries))
+    assert recorded == ReportWritten("close-out", 6, sha256_of(report), len(journal.entries))
     journal.append(Kind.REPORTED, recorded.to_json())
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"

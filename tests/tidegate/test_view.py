@@ -335,6 +335,31 @@ def test_an_issue_says_since_when_it_is_over_until_the_next_one() -> None:
     assert view(journal).issue_over_at is None
 
 
+def test_what_is_over_does_not_read_as_if_it_stood() -> None:
+    """From the first second, and still when it has finished: HEALTHY beside an issue says since when that is over."""
+    journal = in_post_rollout()
+    assert view(journal).issue_words == "None"
+    review(journal, verdict="INCONCLUSIVE", healthy=False, findings=[finding("INCONCLUSIVE", sentence="Too few.")])
+    assert view(journal).issue_words.startswith(f"{journal.now:%Y-%m-%d %H:%M:%S} UTC: wave 3: INCONCLUSIVE")
+    unsure = Journal(journal.plan).extend(*((e.kind, e.json) for e in journal.entries), (Kind.FINISHED, {}))
+    assert view(unsure).issue_words.startswith("None now. Over since ")
+    over = review(journal).now
+    seen = view(journal.extend((Kind.FINISHED, {})), timedelta(days=1))
+    assert seen.status.word == "FINISHED"
+    assert seen.issue_words.startswith(f"None now. Over since {over:%Y-%m-%d %H:%M:%S} UTC: wave 3: INCONCLUSIVE")
+
+
+def test_what_has_ended_shows_no_hold_no_soak_and_no_day_that_grows() -> None:
+    journal = review(in_wave()).extend(
+        (Kind.HELD, {"cause": "operator", "reason": "look", "by": ANN}), (Kind.CLOSED, {})
+    )
+    at_once, later = view(journal), view(journal, timedelta(days=9))
+    assert (later.holds, later.soak, later.soak_percent) == ({}, "", 0.0)
+    assert at_once.day == later.day == 1
+    going_on = review(in_wave())
+    assert (view(going_on).soak, view(going_on, timedelta(days=9)).day) == ("15m of 1h", 10)
+
+
 def test_a_rollback_is_never_over() -> None:
     journal = review(in_wave()).extend((Kind.ROLLING_BACK, {}))
     assert view(review(journal)).issue_over_at is None

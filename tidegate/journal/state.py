@@ -47,7 +47,7 @@ _ENDED = (Phase.ROLLED_BACK, Phase.FINISHED, Phase.CLOSED)
 
 @dataclass(slots=True)
 class WaveRecord:
-    """What one wave has collected; reviews are (credited seconds, healthy)."""
+    """What one wave has collected; `reviews` are those of its soak alone, as (credited seconds, healthy)."""
 
     number: int
     raised_at: datetime
@@ -55,6 +55,8 @@ class WaveRecord:
     reviews: list[tuple[float, bool]] = field(default_factory=list)
     extension: timedelta = timedelta(0)
     soaked_at: datetime | None = None
+    recorded: int = 0  # every review, as people are told their number
+    unhealthy: int = 0  # of these
     looked: int = 0  # reviews that recorded the metrics table
     reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value
     unseen: timedelta = timedelta(0)  # time without data since the last review, which no review may credit

@@ -90,7 +90,7 @@ def raised(plan: Plan, state: RolloutState) -> Notice:
 
 def soaked(plan: Plan, state: RolloutState, wave: int) -> Notice:
     """A wave has collected its soak."""
-    body = f"Observed without breaking a criterion. Reviews: {len(state.waves[wave].reviews)}."
+    body = f"Observed without breaking a criterion. Reviews: {state.waves[wave].recorded}."
     extension = state.waves[wave].extension.total_seconds()
     event = f"soaked-{wave}-{extension:.0f}{visit(plan, state, wave)}"
     return _notice(state, event, Loudness.INFO, f"{plan.waves[wave - 1].title} has soaked", body)

@@ -61,7 +61,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     rows = [table_row("Wave", "Exposure", "Status", "Soak", "Reviews"), "|---|---|---|---|---|"]
     for number, wave in enumerate(plan.waves, start=1):
         word, soak = wave_status(state, timing, number)
-        reviews = len(state.waves[number].reviews) if number in state.waves else 0
+        reviews = state.waves[number].recorded if number in state.waves else 0
         rows.append(table_row(wave.title, f"{format_percent(wave.percent)} of {wave.audience}", word, soak, reviews))
     word, soak = wave_status(state, timing, len(plan.waves) + 1)
     rows.append(table_row("Post-rollout", "", word, soak, ""))

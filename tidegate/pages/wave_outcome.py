@@ -59,8 +59,7 @@ def wave_outcome(plan: Plan, state: RolloutState, wave: int) -> WaveOutcome:
     record = state.waves.get(wave)
     if record is not None and record.soaked_at is not None:
         took = seconds_between(record.raised_at, record.soaked_at)
-        unhealthy = sum(not well for _, well in record.reviews)
-        seen = f"{len(record.reviews)} reviews, {unhealthy} of them not healthy"
+        seen = f"{record.recorded} reviews, {record.unhealthy} of them not healthy"
         return WaveOutcome("completed", "Completed", f"{wave_name(plan, wave)} has soaked: {took}, {seen}.")
     if state.wave > wave:
         done = f"{wave_name(plan, wave)} is done; the rollout is {where_in_plan(plan, state)}."

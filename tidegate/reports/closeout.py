@@ -28,7 +28,7 @@ from tidegate.values.units import seconds_between
 from tidegate.values.verdict import Verdict, worst
 from tidegate.views.view import baseline_of
 
-FORM = 5  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 6  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
 
 
@@ -171,7 +171,8 @@ def _judged(plan: Plan, number: int, reviews: Sequence[Review]) -> dict[str, Any
                 "criterion": name,
                 "text": found[-1]["text"],
                 "asked": len(found),
-                "worst": _worst(found),
+                "worst": (said := _worst(found)),
+                "worst_times": sum(f["verdict"] == said for f in found),
                 "last": found[-1]["sentence"],
             }
             for name, found in criteria.items()

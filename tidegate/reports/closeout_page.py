@@ -9,6 +9,7 @@ from tidegate.reports.closeout import sha256_of
 from tidegate.reports.costs_page import costs_markdown
 from tidegate.reports.decisions import MEASURED
 from tidegate.values.units import Unit
+from tidegate.values.verdict import Verdict
 
 
 def closeout_markdown(report: dict[str, Any]) -> str:
@@ -38,8 +39,8 @@ def closeout_markdown(report: dict[str, Any]) -> str:
     for wave in report["judged"]:
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in wave["verdicts"].items()) or "none"
         parts.append(f"### {one_line(wave['title'])}\n\n{wave['reviews']} reviews: {verdicts}.")
-        criteria = [(c["text"], c["asked"], c["worst"], c["last"]) for c in wave["criteria"]]
-        parts.append(_table(("Criterion", "Times asked", "Worst answer", "Last answer"), criteria))
+        criteria = [(c["text"], _worst_of(c), c["last"]) for c in wave["criteria"]]
+        parts.append(_table(("Criterion", "Worst answer", "Last answer"), criteria))
     if report["spells"]:
         rows = [
             (_at(x["start"]), _at(x["end"]) or "still", "CRITICAL" if x["critical"] else "", x["what"])
@@ -95,11 +96,20 @@ def _why(decision: dict[str, Any]) -> str:
 
 
 def _shown(decision: dict[str, Any]) -> str:
-    """How many of each verdict; where the gate was looked at again, as last measured."""
-    counted = Counter(f["verdict"] for f in decision["evidence"])
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()))
+    """How many of each verdict, and how many lines people had to state; looked at again, as last measured."""
+    # A box that was still open when people were asked is no evidence against their go.
+    shown = [f for f in decision["evidence"] if not f["by_people"] or f["verdict"] == Verdict.PASS]
+    counted, open_boxes = Counter(f["verdict"] for f in shown), len(decision["evidence"]) - len(shown)
+    parts = [f"{count} {verdict}" for verdict, count in sorted(counted.items())]
+    parts += [f"{open_boxes} for people to state"] if open_boxes else []
+    verdicts = ", ".join(parts)
     later = decision["evidence_is"] == MEASURED
     return f"{verdicts} ({MEASURED} {_at(decision['evidence_at'])})" if later else verdicts
+
+
+def _worst_of(criterion: dict[str, Any]) -> str:
+    """`INCONCLUSIVE (1 of 220)`: how bad it was, and how often of how often it was asked."""
+    return f"{criterion['worst']} ({criterion['worst_times']} of {criterion['asked']})"
 
 
 def _table(headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:

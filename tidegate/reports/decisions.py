@@ -29,9 +29,10 @@ def decisions(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
         at = entry.at
         match entry.body:
             case GateOpened() as body:
-                asked, evidence = (body.wave, body.attempt), _evidence(ASKED, at, body.findings)
+                asked = (body.wave, body.attempt)
+                evidence = _evidence(ASKED, at, body.findings, _to_state(plan, body.wave))
             case GateEvidenceChanged() as body if (body.wave, body.attempt) == asked:
-                evidence = _evidence(MEASURED, at, body.findings)
+                evidence = _evidence(MEASURED, at, body.findings, _to_state(plan, body.wave))
             case GateDecided() as body:
                 yield _decision(at, body.by, f"gate before wave {body.wave}: {body.outcome}", body.reason, evidence)
             case AmendmentProposed() as body:
@@ -80,10 +81,23 @@ def _made(at: datetime, by: str, before: str, role: str, text: str) -> dict[str,
     return {"at": at.isoformat(), "by": by, "role": role, "before": before, "text": text}
 
 
-def _evidence(how: str = "", at: datetime | None = None, findings: Objects | None = None) -> dict[str, Any]:
+def _to_state(plan: Plan, wave: int) -> frozenset[str]:
+    """The lines of a gate that people state and nothing measures."""
+    return frozenset(s.key for s in statements(plan, wave)) if wave <= len(plan.waves) else frozenset()
+
+
+def _evidence(
+    how: str = "",
+    at: datetime | None = None,
+    findings: Objects | None = None,
+    to_state: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
     """What a gate showed, and when: as it opened, or after the last look that changed it."""
     return {
-        "evidence": [{k: f[k] for k in ("text", "verdict", "sentence")} for f in findings or ()],
+        "evidence": [
+            {**{k: f[k] for k in ("text", "verdict", "sentence")}, "by_people": f.get("criterion") in to_state}
+            for f in findings or ()
+        ],
         "evidence_is": how,
         "evidence_at": at.isoformat() if at else None,
     }

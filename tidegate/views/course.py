@@ -107,6 +107,8 @@ def follow_course(entries: Iterable[Entry], course: Course | None = None) -> Cou
                 course.sent_at.setdefault(f"{body.event}/{body.channel}", entry.at)
         if entry.kind in _ENDS:
             course.ended_at = entry.at
+        if entry.kind is Kind.FINISHED and course.issue is not None:
+            course.issue_over_at = course.issue_over_at or entry.at  # it finishes on good evidence alone
         _tell(course, entry)
     return course
 

@@ -86,7 +86,7 @@ def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> dict[
         "status": word,
         "soak_seconds": collected,
         "soak_wanted_seconds": wanted.total_seconds(),
-        "reviews": len(record.reviews) if record else 0,
+        "reviews": record.recorded if record else 0,
     }
 
 

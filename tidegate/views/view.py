@@ -95,6 +95,16 @@ class RolloutView:
         """`1 WARNING`, or why it is not known."""
         return count_words(self.alerts, "WARNING", reviewed=self.reviewed_at is not None)
 
+    @property
+    def issue_words(self) -> str:
+        """What went wrong last and since when that is over, so that nothing that is over reads as if it stood."""
+        issue = self.last_issue
+        if issue is None:
+            return "None"
+        said = f"{issue.at:%Y-%m-%d %H:%M:%S} UTC: {issue.words}"
+        over = self.issue_over_at
+        return said if over is None else f"None now. Over since {over:%Y-%m-%d %H:%M:%S} UTC: {issue.words}"
+
     def to_json(self) -> dict[str, Any]:
         """As plain data; instants are ISO 8601."""
         body: dict[str, Any] = plain(self)
@@ -189,7 +199,7 @@ def _wave(plan: Plan, state: RolloutState, timing: Timing, number: int) -> WaveV
     exposure = f"{format_percent(step.percent)} of {step.audience}"
     title = "Post-rollout" if last else step.title
     soak = soak.removesuffix(" (at rehearsal pace)")
-    return WaveView(number, title, exposure, word, soak, percent, len(record.reviews) if record else 0)
+    return WaveView(number, title, exposure, word, soak, percent, record.recorded if record else 0)
 
 
 _ALL = 100.0  # percent

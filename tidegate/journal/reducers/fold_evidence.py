@@ -46,6 +46,7 @@ def _reviewed(state: RolloutState, entry: Entry, body: Reviewed) -> None:
     tally_review(state.evidence.throughout, state.plan, entry.at, body.wave, lines)
     record = state.waves.get(body.wave)
     if record is not None:
+        record.recorded, record.unhealthy = record.recorded + 1, record.unhealthy + (not body.healthy)
         if body.credit > 0:
             record.reviews.append((body.credit, body.healthy))
         record.last_review, record.unseen = entry.at, timedelta(0)
