@@ -9,10 +9,10 @@ ARGS ?=
 # Where Python may write no bytecode, every process that runs tests would rewrite all of their assertions anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test trials chaos screenshots lint reference grafana bench lock clean
+.PHONY: help setup demo test e2e trials chaos screenshots lint reference grafana bench lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(STAMP) ## Make .venv with the locked dependencies and the tidegate command
 
@@ -27,22 +27,28 @@ demo: setup ## Run the demo; options in ARGS, as in make demo ARGS=--help
 # What needs the real Unleash, which takes long to fetch and to start, belongs to the long tests.
 UNLEASH := tests/blocks/test_unleash.py tests/blocks/test_unleash_journey.py
 LONG := tests/triggers tests/trials $(UNLEASH)
-BESIDE := --ignore=tests/e2e $(LONG:%=--ignore=%)
+PARTS := @$(BIN)/python -m demo.provision prometheus chromium nginx redis web-parts
 
-test: setup ## Check style, types and imports, then run the tests
-	@$(BIN)/python -m demo.provision prometheus chromium nginx redis web-parts
+# Tests wait as much as they compute, so $(2) workers share two cores; the longest files come first. What fails beside
+# others may have been starved by them: it is judged once more, alone, and named either way.
+beside = $(BIN)/pytest -n $(2) --dist loadfile --no-loadscope-reorder $(1); failed=$$?; \
+  if [ $$failed = 1 ]; then echo "once more, alone: what failed beside others"; \
+    $(BIN)/pytest --last-failed --last-failed-no-failures none -rp $(1); failed=$$?; fi
+
+test: setup ## Check style, types and imports, then run all tests but the end-to-end ones and the long ones
+	$(PARTS)
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
-	@# The end-to-end tests alone: what starts a whole stack and waits in real time is slowed by whatever runs beside it.
-	@# The others wait as much as they compute, so four workers share two cores; the longest files come first.
-	@# What fails beside others may have been starved by them: it is judged alone, and named either way.
-	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(BESIDE); others=$$?; \
-	  if [ $$others = 1 ]; then echo "once more, alone: what failed beside others"; \
-	    $(BIN)/pytest --last-failed --last-failed-no-failures none -rp $(BESIDE); others=$$?; fi; \
-	  echo "end-to-end tests: several minutes"; $(BIN)/pytest tests/e2e --durations=7; exit $$((others || $$?))
+	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,6); exit $$failed
 else
 	$(BIN)/pytest $(ARGS)
 endif
+
+e2e: setup ## Run the end-to-end tests: whole rollouts on a stack, real Prefect servers and workers, the installed wheel
+	$(PARTS)
+	@# What starts a whole stack and waits in real time is slowed by whatever runs beside it: those alone, after the rest.
+	@$(call beside,-m e2e $(LONG:%=--ignore=%) --ignore=tests/e2e,3); \
+	  $(BIN)/pytest tests/e2e --durations=7; exit $$((failed || $$?))
 
 trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back, the real Unleash
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash web-parts

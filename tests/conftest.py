@@ -30,9 +30,16 @@ rule_files: ["rules-*.yml"]
 """
 
 
+E2E = Path(__file__).parent / "e2e"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take files in the order of the collection (`--no-loadscope-reorder`)."""
+    """Workers take files in the order of the collection (`--no-loadscope-reorder`); a Prefect server is end to end."""
     items.sort(key=lambda item: rank(item.path))
+    for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()) or E2E in item.path.parents:
+            item.add_marker("e2e")
 
 
 @pytest.fixture(autouse=True)

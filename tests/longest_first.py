@@ -5,7 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # By processor time and by what they wait for, as far as it was measured; the order of all others does not matter.
 LONGEST_FIRST = (
-    "tests/blocks/test_flag_trouble.py",
+    "tests/blocks/test_trouble_flagd.py",
+    "tests/blocks/test_trouble_http.py",
     "tests/console/test_canary_rollout.py",
     "tests/console/test_broken_parts.py",
     "tests/console/test_doctor.py",

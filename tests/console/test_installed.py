@@ -13,6 +13,7 @@ import yaml
 
 from tests.installed import ROOT, called, installed
 
+pytestmark = pytest.mark.e2e
 DEPLOY = ROOT / "deploy"
 UNITS = DEPLOY / "systemd"
 # By a module's name, as Prefect finds a deployment's flow in the process of a run.

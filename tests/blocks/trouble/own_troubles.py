@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from openfeature.evaluation_context import EvaluationContext
 
@@ -34,6 +35,13 @@ PROGRAM = HTTP
 # HAProxy's socket: nobody listens, it does not know the command, it does not answer, or byte by byte.
 SOCKET = ("unreachable", "500", "hangs", "trickles")
 RELOAD = ("500", "hangs", "trickles")
+
+
+@pytest.fixture
+def trouble(request: pytest.FixtureRequest, place: str, tmp_path: Path) -> Iterator[Trouble]:
+    """Trouble with a place, as the test file that asks is `making` it."""
+    with request.module.making(tmp_path, place) as made:
+        yield made
 
 
 def _let_go(path: Path) -> bool:

@@ -1,0 +1,9 @@
+"""Trouble with a split in HAProxy: the suite that every flag backend keeps."""
+
+from tests.blocks.trouble.own_troubles import SOCKET, haproxy_trouble, trouble
+from tests.blocks.trouble.trouble_suite import *  # noqa: F403 - the suite
+from tests.blocks.trouble.trouble_suite import pytest_generate_tests
+
+PLACES = {"haproxy": SOCKET}
+making = haproxy_trouble
+__all__ = ["pytest_generate_tests", "trouble"]
