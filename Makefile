@@ -29,11 +29,11 @@ UNLEASH := tests/blocks/test_unleash.py tests/blocks/test_unleash_journey.py
 LONG := tests/triggers tests/trials $(UNLEASH)
 PARTS := @$(BIN)/python -m demo.provision prometheus chromium nginx redis web-parts
 
-# Tests wait as much as they compute, so $(2) workers share two cores; the longest files come first. What fails beside
-# others may have been starved by them: it is judged once more, alone, and named either way.
-beside = $(BIN)/pytest -n $(2) --dist loadfile --no-loadscope-reorder $(1); failed=$$?; \
-  if [ $$failed = 1 ]; then echo "once more, alone: what failed beside others"; \
-    $(BIN)/pytest --last-failed --last-failed-no-failures none -rp $(1); failed=$$?; fi
+# What failed may have been starved by what ran beside it: it is judged once more, alone, and named either way.
+again = failed=$$?; if [ $$failed = 1 ]; then echo "once more, alone: what failed"; \
+  $(BIN)/pytest --last-failed --last-failed-no-failures none -rp $(1); failed=$$?; fi
+# Tests wait as much as they compute, so more workers than processors; the longest files come first.
+beside = $(BIN)/pytest -n $(2) --dist loadfile --no-loadscope-reorder $(1); $(call again,$(1))
 
 test: setup ## Check style, types and imports, then run all tests but the end-to-end ones and the long ones
 	$(PARTS)
@@ -52,9 +52,8 @@ e2e: setup ## Run the end-to-end tests: whole rollouts on a stack, real Prefect 
 
 trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back, the real Unleash
 	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash web-parts
-	$(BIN)/pytest $(UNLEASH)
-	$(BIN)/pytest tests/triggers --durations=5
-	$(BIN)/pytest tests/trials --durations=10
+	@all=0; for part in "$(UNLEASH)" tests/triggers tests/trials; do \
+	  echo "$$part"; $(BIN)/pytest $$part --durations=10; $(call again,$$part); all=$$((all || failed)); done; exit $$all
 
 chaos: setup ## Kill, stop, cut and fill at random and judge from outside: 100 faults for each of two seeds; options in ARGS
 	@$(BIN)/python -m demo.provision prometheus
