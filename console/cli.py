@@ -14,7 +14,7 @@ from console.command_table import COMMANDS
 from console.lazy_group import group_of
 
 
-def make_app() -> typer.Typer:
+def make_cli() -> typer.Typer:
     """The command with all its commands, none of them imported yet."""
     app = typer.Typer(
         name="tidegate",
@@ -72,7 +72,7 @@ def main() -> None:
             from typer._completion_classes import completion_init
 
             completion_init()
-        result = make_app()(prog_name="tidegate", standalone_mode=True)
+        result = make_cli()(prog_name="tidegate", standalone_mode=True)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -30,12 +30,11 @@ def kit_path() -> Path:
 
 def plans_folder() -> Path:
     """Where plans are looked for by name: --plans, TIDEGATE_PLANS, the kit's folder, else the one beside the code."""
-    from engine.rollout.plans_folder import VARIABLE
-    from engine.rollout.plans_folder import plans_folder as folder_of
+    from engine.rollout.plans_folder import VARIABLE, plans_folder_of
 
     if VARIABLE in os.environ or not kit_path().exists():
-        return folder_of(None)
-    return folder_of(connections())
+        return plans_folder_of(None)
+    return plans_folder_of(connections())
 
 
 def connections() -> "OpenConnections":

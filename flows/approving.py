@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from engine.steering.amending import approve
+from engine.steering.amending import approve_amendment
 from engine.steering.orders import close
 from flows.ordering import Code, Person, ended, given, meant, run_name
 
@@ -22,7 +22,7 @@ def approve_plan_change(
         connections: The name of the connections block.
 
     """
-    return ended(lambda: approve(meant(rollout, connections), plan_hash, by.lower(), given(code)))
+    return ended(lambda: approve_amendment(meant(rollout, connections), plan_hash, by.lower(), given(code)))
 
 
 @flow(name="leave-exposed", flow_run_name=run_name)

@@ -11,7 +11,7 @@ from engine.past.backtest import record
 from engine.prefect_api.artifacts import artifact_key, artifacts_made, show_page
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
-from engine.rollout.plans_folder import plans_folder
+from engine.rollout.plans_folder import plans_folder_of
 from flows.forms.text_fields import EMAIL
 from tidegate.backtest.replay.backtest_data import parse_harm
 from tidegate.backtest.run import course
@@ -40,7 +40,7 @@ def backtest(
 
     """
     via, log = connected(connections), get_run_logger()
-    loaded = plan_below(plans_folder(via), plan)
+    loaded = plan_below(plans_folder_of(via), plan)
     what = course(loaded, _utc(start), _utc(end), harms=[parse_harm(text) for text in inject or []])
     log.info("%d questions over %d looks", len(what.questions), what.grid.count)
     result = replay(via.prometheus, what)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
-from engine.rollout.plans_folder import plans_folder
+from engine.rollout.plans_folder import plans_folder_of
 from flows.forms.text_fields import EMAIL
 from flows.outcome import like
 from tasks.drill import Practice, drill_rollback
@@ -31,4 +31,4 @@ def drill(
 
     """
     via = connected(connections)
-    return like(drill_rollback(Practice(via, plan_below(plans_folder(via), plan), by=by, full=full)))
+    return like(drill_rollback(Practice(via, plan_below(plans_folder_of(via), plan), by=by, full=full)))

@@ -21,7 +21,7 @@ from engine.preflight.rollback_steps import snapshot_json, way_back_checks
 from engine.preflight.second_look import Checks, look_twice, patience
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
-from engine.rollout.plans_folder import plans_folder
+from engine.rollout.plans_folder import plans_folder_of
 from engine.rollout.session import OpenRollout, utc_now
 from flows.forms.text_fields import DURATION, EMAIL
 from tasks.verify_checklist import verify_checklist
@@ -56,7 +56,7 @@ def preflight(
 
     """
     via = connected(connections)
-    loaded = plan_below(plans_folder(via), plan)
+    loaded = plan_below(plans_folder_of(via), plan)
     timing = Timing(loaded, Pace.of(utc_now(), parse_pace(pace) if pace else loaded.pace))
     findings = look_twice(_checks(via, loaded, timing, started_by), verify_checklist, patience(loaded))
     verdict = _show(loaded, findings)

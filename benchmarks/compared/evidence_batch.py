@@ -70,7 +70,7 @@ def log_sum(values: Array, axis: int) -> Array:
 
 
 class Batch:
-    """The evidence of many runs; see sequential.Evidence. `keep` drops runs that are done."""
+    """The evidence of many runs; see sequential.EValue. `keep` drops runs that are done."""
 
     def __init__(self, question: Question, runs: int) -> None:
         self.question, self.clock = question, StartClock(question.starts)
@@ -81,7 +81,7 @@ class Batch:
         self.apart: Shorts | None = None
 
     def begin_wave(self, known: Known, wave: Ticks) -> None:
-        """See Evidence.begin_wave; of `wave` only what a tick could know of it is used at that tick."""
+        """See EValue.begin_wave; of `wave` only what a tick could know of it is used at that tick."""
         if self.apart is not None:
             self.carried = self._per_ratio()
         self.clock, self.wave, self.tick = self.clock.new_stay(), wave, -1

@@ -71,7 +71,7 @@ def listens(via: HttpAccess, what: str, url: str, seconds: float) -> str:
     return f"{what} answers"
 
 
-def host_of(url: str) -> str:
+def shown_host(url: str) -> str:
     """The address without what makes it a secret: scheme and host alone."""
     shown = shown_address(url)
     return "/".join(shown.split("/")[:3])

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from blocks.calls.http_access import HttpAccess
-from blocks.channels.posted import host_of, listens, post
+from blocks.channels.posted import listens, post, shown_host
 from blocks.channels.retry_after import RetryAfter
 from blocks.connection import Connection
 from blocks.errors import Unreachable
@@ -53,7 +53,7 @@ class Teams(HttpAccess, Connection):
 
     @property
     def _what(self) -> str:
-        return f"Teams at {host_of(self.url.get_secret_value())}"
+        return f"Teams at {shown_host(self.url.get_secret_value())}"
 
 
 def _card(notice: Notice) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from blocks.calls.http_access import HttpAccess
-from blocks.channels.posted import host_of, listens, post
+from blocks.channels.posted import listens, post, shown_host
 from blocks.channels.retry_after import RetryAfter
 from blocks.connection import Connection
 from tidegate.notices.notice import Loudness, Notice
@@ -98,7 +98,7 @@ class Webhook(HttpAccess, Connection):
 
     @property
     def _what(self) -> str:
-        return f"the webhook at {host_of(self.url.get_secret_value())}"
+        return f"the webhook at {shown_host(self.url.get_secret_value())}"
 
     def _signature(self, message: str, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks: id, instant, and what only a holder of the secret can make of both."""

@@ -17,7 +17,7 @@ from tidegate.journal.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)
-class InHand:
+class JournalPosition:
     """A rollout as far as its journal was read."""
 
     rollout: str
@@ -27,7 +27,7 @@ class InHand:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClaimFound:
     """What a pass found of one rollout: our claim, or who else has it; and as `newer`, what its journal has since."""
 
     claim: Claim | None
@@ -55,17 +55,19 @@ _CHECKED = {
 }
 
 
-def take_many(journal: JournalStore, in_hand: Sequence[InHand], holder: str, lease: timedelta) -> dict[str, Found]:
+def take_many(
+    journal: JournalStore, positions: Sequence[JournalPosition], holder: str, lease: timedelta
+) -> dict[str, ClaimFound]:
     """As `claim` and then `newer` of each rollout, in one transaction; raises Unreachable or Refused.
 
     A rollout that is not named in the answer has to be asked for alone: its claim is not its own, or in use just now.
     """
     with transaction(engine_for(journal.url.get_secret_value(), journal.timeout_seconds), write=True) as session:
         dialect = session.dialect.name
-        asked = {"flags": [one.flag for one in in_hand]}
+        asked = {"flags": [one.flag for one in positions]}
         held = {row["flag"]: row for row in session.execute(_HELD[dialect], asked).mappings()}
         claims: dict[str, tuple[Claim | None, str, float]] = {}
-        for one in in_hand:
+        for one in positions:
             row = held.get(one.flag)
             if row is None or row["owner"] != one.rollout:
                 continue
@@ -77,8 +79,8 @@ def take_many(journal: JournalStore, in_hand: Sequence[InHand], holder: str, lea
         if taken:
             session.execute(CLAIM_TAKEN[dialect], sorted(taken, key=lambda row: str(row["flag"])))
         # Read behind the claims: whoever had one before can write nothing more under it.
-        news = _news(session, [one for one in in_hand if one.rollout in claims])
-    return {name: Found(*claims[name], behind, missing) for name, (behind, missing) in news.items()}
+        news = _news(session, [one for one in positions if one.rollout in claims])
+    return {name: ClaimFound(*claims[name], behind, missing) for name, (behind, missing) in news.items()}
 
 
 def end_many(journal: JournalStore, released: Sequence[Claim], guarded: Mapping[str, float]) -> None:
@@ -95,20 +97,20 @@ def end_many(journal: JournalStore, released: Sequence[Claim], guarded: Mapping[
             session.execute(_CHECKED[session.dialect.name], rows)
 
 
-def _news(session: Session, in_hand: Sequence[InHand]) -> dict[str, tuple[list[Entry], str]]:
+def _news(session: Session, positions: Sequence[JournalPosition]) -> dict[str, tuple[list[Entry], str]]:
     """By rollout: the entries behind what is in hand, and how its chain lacks its end, or empty."""
-    if not in_hand:
+    if not positions:
         return {}
     given: dict[str, str | int] = {}
-    for number, one in enumerate(in_hand):
+    for number, one in enumerate(positions):
         given |= {f"r{number}": one.rollout, f"s{number}": one.sequence}
-    ends, behind = _queries(len(in_hand))
-    entries: dict[str, list[Entry]] = {one.rollout: [] for one in in_hand}
+    ends, behind = _queries(len(positions))
+    entries: dict[str, list[Entry]] = {one.rollout: [] for one in positions}
     for row in session.execute(behind, given).mappings():
         entries[row["rollout"]].append(entry_or_unknown(row))
     found = {row.rollout: row for row in session.execute(ends, given)}
     news: dict[str, tuple[list[Entry], str]] = {}
-    for one in in_hand:
+    for one in positions:
         end, new = found[one.rollout], entries[one.rollout]
         stored = {(one.sequence, end.hash), *((entry.sequence, entry.hash) for entry in new)}
         whole = end.hash == one.head and (end.noted is None or (end.noted, end.noted_hash) in stored)

@@ -34,12 +34,12 @@ def incomplete(body: Mapping[str, Any]) -> tuple[str, ...]:
     return (*found, "isPartial: the answer is from some of its storages") if partial not in (None, False) else found
 
 
-def reading_of(answer: MetricAnswer, at: datetime) -> Reading:
+def one_value(answer: MetricAnswer, at: datetime) -> Reading:
     """The one value of an answer, or why there is none."""
     if answer.problem is not None:
         return answer.problem
     if answer.warnings:
-        whole = reading_of(replace(answer, warnings=()), at)
+        whole = one_value(replace(answer, warnings=()), at)
         seen = whole.seen if isinstance(whole, NoData) else whole.value
         return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings), seen=seen)
     match answer.result:

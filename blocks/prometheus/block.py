@@ -16,7 +16,7 @@ from blocks.calls.http_access import HttpLogin
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.prometheus.alert_rules import alert_rules, firing_alerts, healthy_rules
-from blocks.prometheus.answers import MetricAnswer, firing_names, reading_of, samples_of, split_by_label, values_of
+from blocks.prometheus.answers import MetricAnswer, firing_names, one_value, samples_of, split_by_label, values_of
 from blocks.prometheus.client import Asking
 from tidegate.criteria.alerting.alert_rules import AlertRules
 from tidegate.criteria.alerting.alerts import firing_alerts_query as firing_query
@@ -74,7 +74,7 @@ class Prometheus(HttpLogin, Connection):
         if series is None:
             return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
         return {
-            name: reading_of(MetricAnswer(result=series.get(f"q{number}", [])), at)
+            name: one_value(MetricAnswer(result=series.get(f"q{number}", [])), at)
             for number, name in enumerate(queries)
         }
 
@@ -160,9 +160,9 @@ class Prometheus(HttpLogin, Connection):
     def _one_by_one(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
         client = self.get_client()
         if len(queries) < 2:
-            return {name: reading_of(client.query(query, at), at) for name, query in queries.items()}
+            return {name: one_value(client.query(query, at), at) for name, query in queries.items()}
         asked = {name: _beside(client.query, query, at) for name, query in queries.items()}
-        return {name: reading_of(answer.result(), at) for name, answer in asked.items()}
+        return {name: one_value(answer.result(), at) for name, answer in asked.items()}
 
 
 def _beside(ask: Callable[[str, datetime], MetricAnswer], query: str, at: datetime) -> Future[MetricAnswer]:

@@ -13,9 +13,7 @@ from console.who import email, some_name
 from engine.gates.authorize import Given
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
-from engine.steering.amending import approve as approve_change
-from engine.steering.amending import propose
-from engine.steering.amending import reject as reject_change
+from engine.steering.amending import approve_amendment, propose, reject_amendment
 from tidegate.gates.approval import approvers_of
 from tidegate.journal.reducers.fold_amendment import AMENDED
 from tidegate.journal.state import LESS_SAFE
@@ -64,7 +62,7 @@ def approve(rollout: str, plan_hash: str, who: str, code: str = "") -> None:
     if asks_for_code(run):
         said = ordered("approve-plan-change", run, by=person, plan_hash=plan_hash, code=code or asked_code())
     else:
-        said = approve_change(run, plan_hash, person, Given())
+        said = approve_amendment(run, plan_hash, person, Given())
     out.print(said, markup=False)
     gate = run.refresh().gate
     if gate is not None and gate.outcome == AMENDED and (problem := wake(run, gate)):
@@ -73,5 +71,5 @@ def approve(rollout: str, plan_hash: str, who: str, code: str = "") -> None:
 
 def reject(rollout: str, plan_hash: str, who: str, reason: str) -> None:
     """Give a proposed change up; needs a name only, since the plan stays as it is."""
-    reject_change(OpenRollout(connections(), rollout), plan_hash, some_name(who), reason)
+    reject_amendment(OpenRollout(connections(), rollout), plan_hash, some_name(who), reason)
     out.print("rejected; the plan stays as it is")

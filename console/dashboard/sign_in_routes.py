@@ -90,5 +90,5 @@ def signed_out(sign_ins: SignIns, pages: Pages, request: Request) -> Response:
 
 
 def _set(response: Response, name: str, value: str, secure: bool, seconds: int | None = None) -> None:
-    # Lax, not strict: the way back from the provider's page begins at another site.
+    # Lax, not strict: the return from the provider's page begins at another site.
     response.set_cookie(name, value, seconds, httponly=True, samesite="lax", secure=secure, path="/")

@@ -55,7 +55,7 @@ def chosen(seen: ServiceSeen) -> Choices:
     window = next((w for w in _WINDOWS if w >= max(least, needed)), _WINDOWS[-1])
     per_window = rate * window.total_seconds()
     interval = next((i for i in _INTERVALS if i >= window), _INTERVALS[-1])
-    errors = round(seen.errors or 0.0, 2)  # as it is told beside them
+    errors = round(seen.errors or 0.0, 2)  # as it is shown beside them
     # Between what is usual and everything: a bound of 100 % or more is one that nothing crosses.
     warning = min(max(1.0, _up(errors * 2)), _up((errors + 100) / 2))
     critical = min(max(5.0, _up(errors * 5)), _up((errors + 300) / 4))

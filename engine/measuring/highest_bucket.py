@@ -8,7 +8,7 @@ from engine.rollout.session import OpenRollout
 from tidegate.plan.highest_bucket import bucket_selector, factor_of, highest_finite
 from tidegate.plan.model import Plan
 from tidegate.values.freshness import LOOKBACK
-from tidegate.values.promql_template import render
+from tidegate.values.promql_template import render_query
 from tidegate.values.samples import NoData, Reading, Sample
 
 _GOOD_FOR = timedelta(minutes=10)
@@ -18,7 +18,7 @@ _SAME = 1e-9
 def highest_value(prometheus: Prometheus, plan: Plan, name: str, now: datetime) -> float | NoData | None:
     """The highest value that a metric can have, in its unit; None where it is no plain quantile of a histogram."""
     path = plan.variants.canary
-    query = render(plan.metrics[name].query or "", selector=path, path=path, window=LOOKBACK)
+    query = render_query(plan.metrics[name].query or "", selector=path, path=path, window=LOOKBACK)
     selector, factor = bucket_selector(query), factor_of(query)
     if selector is None or factor is None:
         return None

@@ -63,7 +63,7 @@ def asked_until(until: float, ask: Callable[[], T]) -> T:
 def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SECONDS) -> None:
     """Return once the named server answers: it may have been started a moment ago. Raises Unreachable."""
     until = time.monotonic() + patience
-    told = False
+    announced = False
     # One client for all looks: to make one takes longer than to look.
     with server_client() as client:
         while True:
@@ -74,9 +74,9 @@ def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SE
                 away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) or _may_pass(error)
                 if not away or time.monotonic() >= until:
                     raise does_not_answer(error) from error
-            if not told:
+            if not announced:
                 say(f"waiting for Prefect's server at {server_address()}")
-                told = True
+                announced = True
             # Nothing announces that a port has been opened.
             threading.Event().wait(_LOOKS_EVERY_SECONDS)
 

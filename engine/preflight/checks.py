@@ -27,7 +27,7 @@ from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
 from tidegate.values.clock_skew import MOST, skew_sentence
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData, NoDataReason, Reading
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict
@@ -171,7 +171,7 @@ def _traffic(connections: OpenConnections, plan: Plan, timing: Timing, now: date
 
 def _counter(connections: OpenConnections, plan: Plan, now: datetime) -> Finding:
     path, proof = plan.variants.canary, plan.rollback.proof
-    queries = {"counter": render(proof.counter, selector=selector(path), path=path, window=proof.quiet)}
+    queries = {"counter": render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet)}
     return _judged(
         "proof", "The counter that proves a rollback is there", connections.prometheus.instant(queries, now), queries
     )

@@ -28,7 +28,7 @@ from tidegate.plan.fields.rollback import Drill
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import did_not_take_deadline
 from tidegate.values.exposure import ZERO, Exposure
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData
 
 _BEAT_SECONDS = 0.5
@@ -180,7 +180,7 @@ def _result(
 
 def _counter(run: OpenRollout) -> float | None:
     path, proof = run.plan.variants.canary, run.plan.rollback.proof
-    query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
+    query = render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet)
     reading = run.connections.prometheus.instant({"counter": query}, utc_now())["counter"]
     return None if isinstance(reading, NoData) else reading.value
 

@@ -11,7 +11,7 @@ from engine.rollout.identity import utc_now
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import QUERY_DELAY, did_not_take_deadline
 from tidegate.values.freshness import POINTS_MISSED, deciding_selectors
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData, NoDataReason
 from tidegate.values.series_selectors import SeriesSelector
 
@@ -43,7 +43,7 @@ def measure_proof(
     """
     path = plan.variants.canary
     proof = plan.rollback.proof
-    query = render(proof.counter, selector=selector(path), path=path, window=proof.quiet)
+    query = render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet)
     quiet = proof.quiet + plan.scrape_interval
     # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
     taken = zero_at + did_not_take_deadline(plan, connections.flags.propagation)

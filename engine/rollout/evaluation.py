@@ -101,7 +101,7 @@ def _evaluated(run: OpenRollout, now: datetime, *, review: bool, guarded: Callab
     if not isinstance(decision, RollBack):
         _note_no_data(run, seen, now)
         if not seen.judged.skew:
-            resume(run, HoldCause.CLOCK_SKEW, "tidegate", "The clocks agree again.", now)
+            end_hold(run, HoldCause.CLOCK_SKEW, "tidegate", "The clocks agree again.", now)
         _note_bounds(run, seen, now)
         known = _aside(lambda: mind_build(run, seen, now))
         _aside(lambda: _note_counts(run, seen, now))
@@ -282,7 +282,7 @@ def _reviewed_since(state: RolloutState, wave: int, now: datetime) -> bool:
     return record is None or state.wave != wave or record.last_review >= now
 
 
-def resume(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetime | None = None) -> bool:
+def end_hold(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datetime | None = None) -> bool:
     """End a hold of this cause; False when there was none."""
     return run.append(Resumed(cause, reason, by), at, unless=lambda s: cause not in s.holds) is not None
 

@@ -9,7 +9,7 @@ VARIABLE = "TIDEGATE_PLANS"
 BUILT_IN = Path(__file__).resolve().parents[2] / "plans"
 
 
-def plans_folder(connections: OpenConnections | None) -> Path:
+def plans_folder_of(connections: OpenConnections | None) -> Path:
     """The folder that is meant here, whether or not it is there."""
     if named := os.environ.get(VARIABLE):
         return Path(named).absolute()

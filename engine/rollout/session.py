@@ -10,7 +10,7 @@ from typing import Any
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, Refused
 from blocks.journal.block import Claim
-from blocks.journal.many_claims import Found, InHand
+from blocks.journal.many_claims import ClaimFound, JournalPosition
 from engine.measuring.shared_answers import SharedAnswers
 from engine.notices.queueing import notify
 from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
@@ -121,11 +121,11 @@ class OpenRollout:
             self.state.chain_broken = known or self.state.chain_broken or missing
 
     @property
-    def in_hand(self) -> InHand:
+    def position(self) -> JournalPosition:
         """As far as its journal was read."""
-        return InHand(self.rollout, self.flag, self.state.sequence, self.state.head)
+        return JournalPosition(self.rollout, self.flag, self.state.sequence, self.state.head)
 
-    def go_on_from(self, found: Found) -> None:
+    def go_on_from(self, found: ClaimFound) -> None:
         """What a pass of the watch has just claimed and read stands for asking, in the look that begins now.
 
         Raises ClaimHeld where somebody else has the claim; the state has everything that was written then, too.

@@ -3,9 +3,9 @@
 from prefect.runtime import flow_run
 
 from engine.rollout.connections import connected
-from engine.rollout.evaluation import resume as resume_hold
+from engine.rollout.evaluation import end_hold
 from engine.rollout.open import new_rollout_name, open_rollout, plan_below
-from engine.rollout.plans_folder import plans_folder
+from engine.rollout.plans_folder import plans_folder_of
 from engine.rollout.session import OpenRollout, UnknownRollout
 from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.bodies.lifecycle_bodies import Carried
@@ -20,7 +20,7 @@ def begin(
     carrier = str(flow_run.id)
     if run.state.phase.is_open:
         run.append(Carried(carrier), unless=lambda state: state.flow_run == carrier)
-        resume_hold(run, HoldCause.NO_WORKER, "tidegate", "a worker has taken its run")
+        end_hold(run, HoldCause.NO_WORKER, "tidegate", "a worker has taken its run")
     return run
 
 
@@ -30,7 +30,7 @@ def _begun(
     via = connected(connections)
     if resume:
         return OpenRollout(via, resume)
-    loaded = plan_below(plans_folder(via), plan)
+    loaded = plan_below(plans_folder_of(via), plan)
     # From the run's id alone: a second start of the same run must find the rollout that the first one opened.
     name = new_rollout_name(loaded, str(flow_run.id))
     try:

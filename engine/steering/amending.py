@@ -37,7 +37,7 @@ def _waits_for(state: RolloutState, plan_hash: str) -> bool:
     return state.amendment is not None and state.amendment.plan_hash == plan_hash
 
 
-def approve(run: OpenRollout, named: str, person: str, given: Given) -> str:
+def approve_amendment(run: OpenRollout, named: str, person: str, given: Given) -> str:
     """Take this person's yes to the change whose hash begins so; what it led to. Raises NotAllowed, recorded."""
     amendment = run.refresh().amendment
     why_not = misnamed(amendment, named)
@@ -59,7 +59,7 @@ def approve(run: OpenRollout, named: str, person: str, given: Given) -> str:
     return ruling.reason
 
 
-def reject(run: OpenRollout, named: str, person: str, reason: str) -> None:
+def reject_amendment(run: OpenRollout, named: str, person: str, reason: str) -> None:
     """Give the waiting change up; needs a name only, since the plan in force stays. Raises NotAllowed."""
     amendment = run.refresh().amendment
     why_not = misnamed(amendment, named)

@@ -8,7 +8,7 @@ from blocks.connections import OpenConnections
 from blocks.journal.freezes import freeze, frozen, unfreeze
 from engine.gates.authorize import Given, must_be_allowed
 from engine.notices.queueing import notify
-from engine.rollout.evaluation import resume
+from engine.rollout.evaluation import end_hold
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now, why_unread
 from tidegate.journal.bodies.evidence_bodies import SoakExtended
@@ -35,7 +35,7 @@ _BY_HAND = Given()
 def end_holds(run: OpenRollout, person: str, reason: str, given: Given = _BY_HAND) -> tuple[str, ...]:
     """End every hold that needs a person, and return their causes; raises NotAllowed."""
     must_be_allowed(run, person, "resume", given)
-    return tuple(cause.value for cause in _ENDED_BY_PEOPLE if resume(run, cause, person, reason))
+    return tuple(cause.value for cause in _ENDED_BY_PEOPLE if end_hold(run, cause, person, reason))
 
 
 def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str, given: Given = _BY_HAND) -> None:

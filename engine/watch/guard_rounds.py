@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from time import monotonic
 
-from blocks.journal.many_claims import Found
+from blocks.journal.many_claims import ClaimFound
 from engine.measuring.shared_answers import SharedAnswers
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.pass_claims import PassClaims
@@ -16,7 +16,7 @@ from engine.watch.pass_claims import PassClaims
 _MOST_AT_ONCE = 32  # most of a guard is waiting for answers
 _TOGETHER = 50  # rollouts that are claimed at once: a claim is not held for much longer than its look takes
 _PATIENCE = 1.0  # seconds that those still looking are waited for before the next are claimed
-Look = Callable[[OpenRollout, datetime, Found | None], bool]
+Look = Callable[[OpenRollout, datetime, ClaimFound | None], bool]
 
 
 class GuardRounds:

@@ -10,7 +10,7 @@ from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal.block import Claim
 from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
 from engine.watch.rollback_listener import RollbackListener
-from engine.watch.watch_places import STANDBY, WATCH, host_of
+from engine.watch.watch_places import STANDBY, WATCH, machine_of
 
 INTERVAL = timedelta(seconds=1)
 LISTENS_EVERY = 3.0  # the watch itself asks Prefect six times as often; this is for when it has just died
@@ -62,9 +62,9 @@ def _place_to_stand_by(connections: OpenConnections) -> Claim | None:
     if (place := _claim(connections, STANDBY)) is not None:
         return place
     watch, other = (connections.journal.current_claim(name) for name in (WATCH, STANDBY))
-    if watch is None or other is None or host_of(watch[0].holder) != host_of(other[0].holder):
+    if watch is None or other is None or machine_of(watch[0].holder) != machine_of(other[0].holder):
         return None
-    if host_of(INSTANCE_ID) == host_of(watch[0].holder):
+    if machine_of(INSTANCE_ID) == machine_of(watch[0].holder):
         return None
     # It hears of it at its next renewal, and leaves; until then both only wait for the watch's own claim.
     return connections.journal.seize(STANDBY, STANDBY, INSTANCE_ID, LEASE)

@@ -11,7 +11,7 @@ from blocks.errors import ConnectionFault, Unreachable
 from engine.notices.queueing import notify
 from engine.prefect_api.runs import FlowRunSeen, run_state, runs_that_start, start_run
 from engine.prefect_api.work_pools import ROLLOUT_POOL
-from engine.rollout.evaluation import resume
+from engine.rollout.evaluation import end_hold
 from engine.rollout.identity import INSTANCE_ID
 from engine.rollout.session import OpenRollout
 from tidegate.journal.bodies.hold_bodies import Held, HoldCause
@@ -102,7 +102,7 @@ class Orphans:
             _hold_for_a_worker(run)
             return
         if HoldCause.NO_WORKER in state.holds:
-            resume(run, HoldCause.NO_WORKER, "tidegate", f"its run is {found.lower()} now")
+            end_hold(run, HoldCause.NO_WORKER, "tidegate", f"its run is {found.lower()} now")
         if state.orphaned >= NEW_RUNS:
             notify(run, abandoned(run.plan, run.state))
             return

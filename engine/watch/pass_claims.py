@@ -12,7 +12,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ConnectionFault, Refused
 from blocks.journal.block import Claim
 from blocks.journal.guard_checks import note_guard_check
-from blocks.journal.many_claims import Found, end_many, take_many
+from blocks.journal.many_claims import ClaimFound, end_many, take_many
 from engine.rollout.identity import INSTANCE_ID, LEASE
 from engine.rollout.session import OpenRollout
 from tidegate.values.exposure import ZERO
@@ -29,7 +29,7 @@ class PassClaims:
         self._released: dict[str, Claim] = {}
         self._guarded: dict[str, float] = {}
 
-    def take(self, runs: Sequence[OpenRollout]) -> Mapping[str, Found]:
+    def take(self, runs: Sequence[OpenRollout]) -> Mapping[str, ClaimFound]:
         """Claim what is free or ours, and read what is new, in one transaction; empty where that cannot be done."""
         if not runs:
             return {}
@@ -38,7 +38,7 @@ class PassClaims:
             for run in runs:
                 self._released.pop(run.rollout, None)
         try:
-            return take_many(self._via.journal, [run.in_hand for run in runs], INSTANCE_ID, LEASE)
+            return take_many(self._via.journal, [run.position for run in runs], INSTANCE_ID, LEASE)
         except ConnectionFault as fault:
             _log.warning("%d rollouts are claimed one by one: %s", len(runs), fault)
             return {}

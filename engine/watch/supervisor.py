@@ -10,7 +10,7 @@ from time import monotonic
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
 from blocks.journal.block import Claim, RolloutRow
-from blocks.journal.many_claims import Found
+from blocks.journal.many_claims import ClaimFound
 from engine.notices.background_worker import BackgroundWorker
 from engine.notices.housekeeping import leave
 from engine.notices.reporter import reporter_for
@@ -57,7 +57,7 @@ def watch_until(connections: OpenConnections, claim: Claim, end: datetime, lates
     claims = PassClaims(connections)
     rounds = GuardRounds(claims)
 
-    def look(run: OpenRollout, now: datetime, found: Found | None) -> bool:
+    def look(run: OpenRollout, now: datetime, found: ClaimFound | None) -> bool:
         return _guard(run, now, carriers, unguarded, claims, found)
 
     guards, after, pages, hearing = 0, BackgroundWorker(), BackgroundWorker(), RollbackListener(connections)
@@ -129,7 +129,7 @@ def _prove_beside(run: OpenRollout) -> None:
         _provers[run.rollout].start()
 
 
-def _known_state(run: OpenRollout, found: Found | None) -> tuple[RolloutState, ConnectionFault | None]:
+def _known_state(run: OpenRollout, found: ClaimFound | None) -> tuple[RolloutState, ConnectionFault | None]:
     """The newest state; while the journal cannot be read the last one, and why: a trigger is obeyed then, too.
 
     Raises ClaimHeld where the pass found that somebody else has the claim of a rollout that is open.
@@ -154,7 +154,7 @@ def _guard(
     carriers: Carriers,
     unguarded: Unguarded,
     claims: PassClaims | None = None,
-    found: Found | None = None,
+    found: ClaimFound | None = None,
 ) -> bool:
     """One look at one rollout, unless somebody else guards it; trouble with one never stops the others.
 

@@ -37,9 +37,9 @@ class WatchPlaces:
 def watch_places(journal: Journal) -> WatchPlaces:
     """Who watches from where now; raises Unreachable or Refused."""
     found = (journal.current_claim(name) for name in (WATCH, STANDBY))
-    return WatchPlaces(*(host_of(held[0].holder) if held is not None and held[1] > 0 else "" for held in found))
+    return WatchPlaces(*(machine_of(held[0].holder) if held is not None and held[1] > 0 else "" for held in found))
 
 
-def host_of(holder: str) -> str:
+def machine_of(holder: str) -> str:
     """The machine of a claim's holder."""
     return holder.partition(":")[0]

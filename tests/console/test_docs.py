@@ -11,7 +11,7 @@ import pytest
 import typer
 from prefect.context import refresh_global_settings_context
 
-from console.cli import make_app
+from console.cli import make_cli
 from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tests.tidegate.plan_texts import load
@@ -27,7 +27,7 @@ PAGES = [
 # Every block, whatever its language, so that none's end is taken for the next one's beginning.
 _BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(tidegate [^`]+)`")
-APP = typer.main.get_command(make_app())
+APP = typer.main.get_command(make_cli())
 ROLLOUT = re.compile(r"\bROLLOUT\b|\bbatch-patches-v1-3f9a1c\b")
 # What needs a whole stack, or more than a moment, is run by the test named beside it.
 ELSEWHERE = {

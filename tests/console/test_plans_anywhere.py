@@ -8,7 +8,7 @@ import yaml
 
 from blocks.kit import read_kit, write_kit
 from engine.rollout.open import NotAllowed, plan_below
-from engine.rollout.plans_folder import BUILT_IN, plans_folder
+from engine.rollout.plans_folder import BUILT_IN, plans_folder_of
 from tests.console.conftest import Run
 
 
@@ -42,7 +42,7 @@ def test_a_folder_by_option_variable_or_kit(
     assert (code, f"in {BUILT_IN} there are" in err) == (2, True)
     name_it_in(kit, elsewhere)
     assert run(*typed)[0] == 0
-    assert plans_folder(read_kit(kit)) == elsewhere
+    assert plans_folder_of(read_kit(kit)) == elsewhere
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("TIDEGATE_PLANS", str(tmp_path / "empty"))
     code, _, err = run(*typed)
@@ -55,7 +55,7 @@ def test_a_run_of_the_ui_takes_them_from_the_configured_folder_and_from_nowhere_
     kit: Path, elsewhere: Path
 ) -> None:
     name_it_in(kit, elsewhere)
-    folder = plans_folder(read_kit(kit))
+    folder = plans_folder_of(read_kit(kit))
     assert plan_below(folder, "cart/new-cart.yaml").name
     for name in ("../kit.yaml", str(BUILT_IN / "rehearsal.yaml"), "rehearsal.yaml"):
         with pytest.raises(NotAllowed):

@@ -26,7 +26,7 @@ from engine.gates.authorize import Given
 from engine.rollout.evaluation import evaluate, hold
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import OpenRollout, utc_now
-from engine.steering.amending import approve, propose
+from engine.steering.amending import approve_amendment, propose
 from engine.steering.orders import end_holds
 from tests.blocks.flag_script import command_flag
 from tests.e2e.waiting import wait_for
@@ -221,7 +221,7 @@ class World:
         run, new = self.run(), the_plan("2h")
         try:
             amendment = propose(run, new, BOB, "longer")
-            approve(run, amendment.short, ANN, Given())
+            approve_amendment(run, amendment.short, ANN, Given())
         except NotAllowed:
             return False
         return True

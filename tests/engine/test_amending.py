@@ -12,7 +12,7 @@ from engine.gates.gate import decide_gate, given_to_prefect
 from engine.rollout.evaluation import hold
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
-from engine.steering.amending import approve, propose, reject
+from engine.steering.amending import approve_amendment, propose, reject_amendment
 from engine.steering.orders import close, end_holds, extend_soak
 from tests.engine.gate_world import CARL, PLAN, STRANGER, GateWorld
 from tests.permits import raise_without_evidence
@@ -54,7 +54,7 @@ def test_a_change_is_in_force_once_approved_and_every_reader_has_it(world: GateW
     amendment = propose(world.run, new_plan(), CARL, "one hour is too short")
     assert amendment.changes == ("waves[first].soak: 1h -> 2h",)
     now = utc_now()
-    said = approve(world.run, amendment.short, ANN, by_code(world, ANN, now))
+    said = approve_amendment(world.run, amendment.short, ANN, by_code(world, ANN, now))
     assert said == f"changed by {CARL}, approved by {ANN}"
     assert world.run.plan == new_plan()
     assert world.run.timing.soak(1) == timedelta(hours=2)
@@ -88,7 +88,7 @@ def test_an_attack_on_the_plan_is_refused_and_recorded(
     known = {None: lambda: world.code(person, now), "of bob": lambda: world.code(BOB, now)}
     typed = known[code]() if code in known else str(code)
     with pytest.raises(NotAllowed, match=why.replace("(", "\\(")):
-        approve(world.run, amendment.short, person, Given("test", typed, now))
+        approve_amendment(world.run, amendment.short, person, Given("test", typed, now))
     assert why in refusals(world)[-1], name
     assert world.run.refresh().plan_hash == plan_of({**PLAN, "flag.key": "new-path"}).hash
 
@@ -99,11 +99,11 @@ def test_the_hash_of_another_plan_and_an_old_proposal_are_refused(world: GateWor
     now = utc_now()
     for named in ("0" * 12, first.short, second.short[:6]):
         with pytest.raises(NotAllowed, match="the change that waits is"):
-            approve(world.run, named, ANN, by_code(world, ANN, now))
+            approve_amendment(world.run, named, ANN, by_code(world, ANN, now))
     assert len(refusals(world)) == 3
-    assert approve(world.run, second.short, ANN, by_code(world, ANN, now)).startswith("changed by")
+    assert approve_amendment(world.run, second.short, ANN, by_code(world, ANN, now)).startswith("changed by")
     with pytest.raises(NotAllowed, match="no change of the plan waits"):
-        approve(world.run, second.short, BOB, by_code(world, BOB, now))
+        approve_amendment(world.run, second.short, BOB, by_code(world, BOB, now))
 
 
 def test_a_code_that_passed_a_gate_approves_no_change_and_the_other_way_round(world: GateWorld) -> None:
@@ -111,8 +111,8 @@ def test_a_code_that_passed_a_gate_approves_no_change_and_the_other_way_round(wo
     amendment = propose(world.run, new_plan(), CARL, "longer")
     assert world.answer(world.given(ANN, now), now)[0] == "go"
     with pytest.raises(NotAllowed, match=f"the code of {ANN} was used already"):
-        approve(world.run, amendment.short, ANN, by_code(world, ANN, now))
-    approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
+        approve_amendment(world.run, amendment.short, ANN, by_code(world, ANN, now))
+    approve_amendment(world.run, amendment.short, BOB, by_code(world, BOB, now))
     outcome, said = world.answer(world.given(BOB, now), now)
     assert (outcome, said) == ("refused", f"the code of {BOB} was used already; wait for the next one")
 
@@ -124,7 +124,7 @@ def test_what_was_approved_under_the_old_plan_is_asked_anew(world: GateWorld) ->
     assert world.answer(given, now)[0] == "go"
     assert world.run.state.phase is Phase.RAISING
     amendment = propose(world.run, new_plan(), CARL, "longer")
-    approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
+    approve_amendment(world.run, amendment.short, BOB, by_code(world, BOB, now))
     state = world.run.state
     assert (state.phase, state.votes.approved_wave, state.preflight) == (Phase.PREPARING, 0, None)
     with pytest.raises(MayNotRaise):
@@ -144,7 +144,7 @@ def test_an_answer_that_waits_for_its_ruling_is_not_ruled_on_under_another_plan(
     world.run.append(body_from_json(Kind.ANSWERED, body))
     amendment = propose(world.run, new_plan(), CARL, "longer")
     now = utc_now()
-    approve(world.run, amendment.short, ANN, by_code(world, ANN, now))
+    approve_amendment(world.run, amendment.short, ANN, by_code(world, ANN, now))
     decide_gate(world.run, 1, 1, answer)
     gate = world.run.state.gate
     assert gate is not None
@@ -157,10 +157,10 @@ def test_an_answer_that_waits_for_its_ruling_is_not_ruled_on_under_another_plan(
 
 def test_anybody_gives_a_change_up(world: GateWorld) -> None:
     amendment = propose(world.run, new_plan(), CARL, "longer")
-    reject(world.run, amendment.short, "somebody", "not today")
+    reject_amendment(world.run, amendment.short, "somebody", "not today")
     assert world.run.state.amendment is None
     with pytest.raises(NotAllowed, match="no change of the plan waits"):
-        reject(world.run, amendment.short, "somebody", "again")
+        reject_amendment(world.run, amendment.short, "somebody", "again")
 
 
 def test_a_change_that_would_touch_what_is_raised_is_not_even_proposed(world: GateWorld) -> None:
@@ -234,7 +234,7 @@ def test_a_yes_of_ten_days_ago_and_a_fresh_one_put_no_plan_in_force(tmp_path: Pa
     ]
     counted = {"plan_hash": amendment.plan_hash, "outcome": "counted", "by": ANN, "reason": "1 of 2"}
     world.run.append(body_from_json(Kind.AMENDED, counted), now - timedelta(days=10))
-    said = approve(world.run, amendment.short, BOB, by_code(world, BOB, now))
+    said = approve_amendment(world.run, amendment.short, BOB, by_code(world, BOB, now))
     assert said == f"1 of 2 approvals of the change ({BOB})"
     assert world.run.state.plan_hash != weaker.hash
-    assert approve(world.run, amendment.short, ANN, by_code(world, ANN, now)).startswith("changed by")
+    assert approve_amendment(world.run, amendment.short, ANN, by_code(world, ANN, now)).startswith("changed by")

@@ -231,7 +231,7 @@ def test_a_rollback_between_the_watchs_pass_and_its_look_is_not_taken_for_drift(
     run, journal = world.run, world.via.journal
     if not kept:
         run.release_claim()
-    run.go_on_from(take_many(journal, [run.in_hand], INSTANCE_ID, LEASE)[run.rollout])
+    run.go_on_from(take_many(journal, [run.position], INSTANCE_ID, LEASE)[run.rollout])
     roll_back(OpenRollout(world.via, run.rollout), reason="ordered", criterion="", by=ANN)
     with pytest.raises(Fenced):
         world.guard()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.prefect_api.runs import FlowRunSeen
-from engine.rollout.evaluation import resume
+from engine.rollout.evaluation import end_hold
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.orphans import NEW_RUNS, ORPHAN_AFTER, Orphans
 from engine.watch.supervisor import Carriers, _guard
@@ -139,7 +139,7 @@ def test_a_cancelled_run_holds_and_is_not_started_again_until_somebody_resumes(
     assert server.started == []
     assert "cancelled in Prefect" in run.state.holds[HoldCause.OPERATOR]
     assert sum("is held" in notice["title"] for notice in run.state.notices.queued.values()) == 1
-    assert resume(run, HoldCause.OPERATOR, "ann@example.com", "it was a mistake")
+    assert end_hold(run, HoldCause.OPERATOR, "ann@example.com", "it was a mistake")
     looked(orphans, run, ORPHAN_AFTER)
     assert len(server.started) == 1
 

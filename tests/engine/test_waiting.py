@@ -11,7 +11,7 @@ from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.gates.gate import judge_answer
 from engine.notices.delivery import deliver
-from engine.rollout.evaluation import evaluate, hold, resume
+from engine.rollout.evaluation import end_hold, evaluate, hold
 from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout
 from tests.engine.inbox import Inbox
@@ -121,7 +121,7 @@ def test_a_held_gate_needs_resume_and_then_waits_anew(waiting: Waiting) -> None:
     waiting.run.append(body_from_json(Kind.RESUMED, body), waiting.now)
     waiting.wait(9 * HOUR, HOUR)
     assert len(waiting.reminded) == 17 + 2
-    assert not resume(waiting.run, HoldCause.GATE_TIMEOUT, BOB, "again"), "it is not held again"
+    assert not end_hold(waiting.run, HoldCause.GATE_TIMEOUT, BOB, "again"), "it is not held again"
     (incident,) = waiting.inbox.store.all("pagerduty")
     assert incident["status"] == "resolved"
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event, text
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
 from blocks.errors import ClaimHeld, Fenced
 from blocks.journal.guard_checks import guard_check_ages
-from blocks.journal.many_claims import InHand, end_many, take_many
+from blocks.journal.many_claims import JournalPosition, end_many, take_many
 from blocks.journal.tables import engine_for
 from engine.measuring.shared_answers import SharedAnswers
 from engine.rollout.open import open_rollout
@@ -52,8 +52,8 @@ def journal_of(runs: dict[str, OpenRollout]) -> Journal:
     return next(iter(runs.values())).connections.journal
 
 
-def in_hand(runs: dict[str, OpenRollout]) -> list[InHand]:
-    return [run.in_hand for run in runs.values()]
+def positions(runs: dict[str, OpenRollout]) -> list[JournalPosition]:
+    return [run.position for run in runs.values()]
 
 
 def transactions(engine: Engine) -> list[object]:
@@ -69,10 +69,10 @@ def by_hand(journal: Journal, statement: str, **given: Any) -> None:
 
 def test_one_transaction_claims_and_reads_and_one_releases_and_notes(runs: dict[str, OpenRollout]) -> None:
     journal = journal_of(runs)
-    before = runs["two"].in_hand
+    before = runs["two"].position
     runs["two"].again().append(Held(HoldCause.OPERATOR, "ann: wait", "ann"))
     seen = transactions(engine_for(journal.url.get_secret_value(), journal.timeout_seconds))
-    found = take_many(journal, [before, runs["one"].in_hand, runs["three"].in_hand], INSTANCE_ID, LEASE)
+    found = take_many(journal, [before, runs["one"].position, runs["three"].position], INSTANCE_ID, LEASE)
     assert len(seen) == 1
     assert {name: len(one.behind) for name, one in found.items()} == {"one": 0, "two": 1, "three": 0}
     assert all(one.missing == "" for one in found.values())
@@ -96,7 +96,7 @@ def test_a_claim_of_another_is_left_to_it_and_a_claim_that_was_lost_is_not_relea
 ) -> None:
     journal = journal_of(runs)
     theirs = journal.claim("one", "one", OTHER, LEASE)
-    found = take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)
+    found = take_many(journal, positions(runs), INSTANCE_ID, LEASE)
     assert (found["one"].claim, found["one"].holder) == (None, OTHER)
     assert 0 < found["one"].seconds_left <= LEASE.total_seconds()
     with pytest.raises(ClaimHeld):
@@ -117,8 +117,8 @@ def test_a_claim_of_another_is_left_to_it_and_a_claim_that_was_lost_is_not_relea
 def test_a_taken_over_claim_has_a_new_epoch_and_one_kept_has_not(runs: dict[str, OpenRollout]) -> None:
     journal = journal_of(runs)
     journal.release(journal.claim("one", "one", OTHER, LEASE))
-    first = take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)
-    again = take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)
+    first = take_many(journal, positions(runs), INSTANCE_ID, LEASE)
+    again = take_many(journal, positions(runs), INSTANCE_ID, LEASE)
     assert [found.claim for found in first.values()] == [found.claim for found in again.values()]
     claim = first["one"].claim
     assert claim is not None
@@ -132,7 +132,7 @@ def test_a_cut_or_changed_chain_blinds_its_own_rollout_alone(runs: dict[str, Ope
     by_hand(journal, "DELETE FROM entries WHERE rollout = 'two' AND sequence = :last", last=known.state.sequence)
     by_hand(journal, "UPDATE entries SET hash = :other WHERE rollout = 'three' AND sequence = 1", other="0" * 64)
     by_hand(journal, "UPDATE claims SET owner = '' WHERE flag = 'one'")
-    found = take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)
+    found = take_many(journal, positions(runs), INSTANCE_ID, LEASE)
     assert "one" not in found, "whom its claim does not name is asked alone"
     assert "is gone" in found["two"].missing
     assert "is another one" in found["three"].missing
@@ -142,7 +142,7 @@ def test_a_cut_or_changed_chain_blinds_its_own_rollout_alone(runs: dict[str, Ope
 
 def test_what_a_pass_found_stands_for_asking_once(runs: dict[str, OpenRollout]) -> None:
     journal, run = journal_of(runs), runs["one"]
-    found = take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)
+    found = take_many(journal, positions(runs), INSTANCE_ID, LEASE)
     run.go_on_from(found["one"])
     seen = transactions(engine_for(journal.url.get_secret_value(), journal.timeout_seconds))
     assert run.begin_look()
@@ -153,7 +153,7 @@ def test_what_a_pass_found_stands_for_asking_once(runs: dict[str, OpenRollout]) 
 
 def test_what_was_found_long_ago_is_asked_anew(runs: dict[str, OpenRollout], monkeypatch: pytest.MonkeyPatch) -> None:
     journal, run = journal_of(runs), runs["one"]
-    run.go_on_from(take_many(journal, in_hand(runs), INSTANCE_ID, LEASE)["one"])
+    run.go_on_from(take_many(journal, positions(runs), INSTANCE_ID, LEASE)["one"])
     journal.seize("one", "one", OTHER, LEASE)
     monkeypatch.setattr("engine.rollout.session.monotonic", lambda: float("inf"))
     with pytest.raises(Fenced):

@@ -15,7 +15,7 @@ from tidegate.statistics.sequential import (
     HARM,
     HARM_RATIOS,
     Counts,
-    Evidence,
+    EValue,
     Question,
     WaveCounts,
     averaged,
@@ -176,7 +176,7 @@ def test_go_evidence_needs_data_and_grows_with_healthy_requests() -> None:
 def test_a_healthy_release_is_rolled_back_in_at_most_alpha_of_the_streams() -> None:
     chance, alpha, fired = random.Random(7), 0.05, 0
     for _ in range(100):
-        evidence = Evidence()
+        evidence = EValue()
         evidence.begin_wave(UNKNOWN_NOTHING)
         for number in range(1, 145):
             bad = sum(chance.random() < 0.1 for _ in range(10))
@@ -279,7 +279,7 @@ def test_adding_tick_by_tick_and_recomputing_agree(
 ) -> None:
     spread = tuple(Counts(700.0 * number, *count) for number, count in enumerate(counts))
     half = len(spread) // 2
-    evidence = Evidence()
+    evidence = EValue()
     for cohorts, wave in ((first, spread[:half]), (second, spread[half:])):
         evidence.begin_wave(cohorts)
         for row in wave:

@@ -19,7 +19,7 @@ from tidegate.plan.loading.loader import load_plan
 from tidegate.plan.loading.reference_page import plan_reference
 from tidegate.plan.pace import did_not_take_deadline
 from tidegate.plan.schedule import day_begins, minimum_duration, rollout_calendar
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 
 PLAN = load_plan(Path(__file__).parents[2] / "plans" / "batch-patches-v1.yaml", Path.read_bytes)
 SMALL = load({"plan.yaml": BASE})
@@ -205,7 +205,7 @@ def test_waves_never_overlap_and_never_come_early(start: date, zone: str) -> Non
 def test_a_query_is_rendered_with_path_selector_and_window() -> None:
     template = "sum(rate(x{ {{ selector }} }[{{ window }}]))\n / sum(y{ {{ path }} })"
     matchers = selector('path="new"', 'cohort=~"a|b"', " ")
-    assert render(template, selector=matchers, path='path="new"', window=timedelta(minutes=5)) == (
+    assert render_query(template, selector=matchers, path='path="new"', window=timedelta(minutes=5)) == (
         'sum(rate(x{ path="new",cohort=~"a|b" }[300000ms])) / sum(y{ path="new" })'
     )
 

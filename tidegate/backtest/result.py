@@ -38,7 +38,7 @@ def criteria_hash(plan: Plan) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class HarmFound:
     """How soon harm of a given size was found, of the waves in which nothing had fired without it."""
 
     metric: str
@@ -76,7 +76,7 @@ class CriterionResult:
     failed: float = 0.0
     fired_at: tuple[str, ...] = ()
     sentence: str = ""
-    found: tuple[Found, ...] = ()
+    found: tuple[HarmFound, ...] = ()
     strip: str = ""  # the period in equal parts: 0 well, 1 unsure, 2 no data, 3 fired
 
     @property

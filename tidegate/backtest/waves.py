@@ -12,7 +12,7 @@ from tidegate.backtest.replay.past import Grid
 from tidegate.backtest.replay.replay_result import ReplayResult
 from tidegate.backtest.replay.replay_window import ReplayWindow
 from tidegate.backtest.replay.replayed_lines import Line
-from tidegate.backtest.result import CriterionResult, Found, WaveResult
+from tidegate.backtest.result import CriterionResult, HarmFound, WaveResult
 from tidegate.journal.state import Phase, RolloutState, WaveRecord
 from tidegate.plan.model import When
 from tidegate.rollout.decision import Hold, Judged, RollBack, StepDown, decide
@@ -90,14 +90,14 @@ def _delays(
     harmed: Sequence[ReplayResult],
     scene: BacktestData,
     found: Sequence[ReplayWindow],
-) -> Found:
+) -> HarmFound:
     waves = [
         (seen.fired_at - scene.grid.at(span.raised)).total_seconds() if seen.fired_at is not None else None
         for seen, span, before in zip(harmed, found, replayed.healthy, strict=True)
         if before.fired_at is None
     ]
     late = [seconds for seconds in waves if seconds is not None]
-    return Found(harm.metric, harm.factor, len(late), len(waves), median(late) if late else None)
+    return HarmFound(harm.metric, harm.factor, len(late), len(waves), median(late) if late else None)
 
 
 def _strip(replayed: Sequence[ReplayResult], grid: Grid, found: Sequence[ReplayWindow]) -> str:

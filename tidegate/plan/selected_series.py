@@ -8,7 +8,7 @@ from tidegate.criteria.metrics.queries import metric_queries, traffic_queries
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData, NoDataReason, Reading
 from tidegate.values.series_selectors import Matcher, SeriesSelector, series_selectors
 
@@ -54,7 +54,7 @@ def _queries(plan: Plan, timing: Timing) -> Iterator[tuple[str, str, bool]]:
         for query in traffic_queries(plan, number, timing.window(plan.traffic.window)).values():
             yield "traffic", query, False
     path, proof = plan.variants.canary, plan.rollback.proof
-    yield "rollback.proof", render(proof.counter, selector=selector(path), path=path, window=proof.quiet), False
+    yield "rollback.proof", render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet), False
     if plan.version is not None:
         yield "version", plan.version.query, False
     for step in steps(plan):

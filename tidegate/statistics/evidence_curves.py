@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tidegate.statistics.sequential import Counts, Evidence, Question, WaveCounts, averaged
+from tidegate.statistics.sequential import Counts, EValue, Question, WaveCounts, averaged
 
 Waves = tuple[WaveCounts, ...]
 Curve = tuple[tuple[float, float], ...]
@@ -16,7 +16,7 @@ _BACK = 3  # so many rows may have come since the last look
 class _Known:
     """The evidence after all rows of some waves, and the way there; nobody changes it, going on makes another."""
 
-    evidence: Evidence
+    evidence: EValue
     curve: Curve = ()
 
     def and_wave(self, wave: WaveCounts) -> "_Known":
@@ -29,7 +29,7 @@ class _Known:
         return _Known(evidence, (*self.curve, *_taken(evidence, rows)))
 
 
-def _taken(evidence: Evidence, rows: Sequence[Counts]) -> list[tuple[float, float]]:
+def _taken(evidence: EValue, rows: Sequence[Counts]) -> list[tuple[float, float]]:
     return [(row.end, evidence.add(row)) for row in sorted(rows) if row.has_both]
 
 
@@ -57,7 +57,7 @@ def mean_curve(found: tuple[Waves, ...], question: Question) -> Curve:
 def _gone_on(waves: Waves, question: Question) -> _Known:
     """From what was known of the same waves a few rows ago, where something was; else from the beginning."""
     if not waves:
-        return _Known(Evidence(question))
+        return _Known(EValue(question))
     *before, last = waves
     for back in range(1, min(_BACK, len(last.rows)) + 1):
         old, new = last.rows[:-back], last.rows[-back:]

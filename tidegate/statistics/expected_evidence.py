@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tidegate.statistics.clusters import Tick
 from tidegate.statistics.cohorts import Cohorts
-from tidegate.statistics.sequential import Counts, Evidence, Question, log_sum
+from tidegate.statistics.sequential import Counts, EValue, Question, log_sum
 from tidegate.statistics.starts import HOUR, Starts
 
 LONGEST = 1e4  # hours
@@ -63,7 +63,7 @@ def expected_log_e(question: Question, each: Sequence[ExpectedTraffic], ratio: f
 def _after(question: Question, one: ExpectedTraffic, ratio: float, hours: float) -> float:
     n_c, n_t = one.canary * hours, one.control * hours
     bad = min(n_c, n_c * one.bad_share * math.exp(one.cohorts.lr) * ratio)
-    evidence = Evidence(replace(question, clusters=False))
+    evidence = EValue(replace(question, clusters=False))
     evidence.begin_wave(one.cohorts)
     return evidence.add(Counts(0.0, bad, n_c, n_t * one.bad_share, n_t))
 

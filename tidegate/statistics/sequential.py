@@ -101,7 +101,7 @@ def log_sum(terms: Sequence[float]) -> float:
 
 
 @dataclass(slots=True)
-class Evidence:
+class EValue:
     """The log e-value of one question, tick by tick; `add` in order of time, `begin_wave` before a wave's first tick.
 
     Log-likelihoods are summed as if errors came one by one, and divided by phi at each look. Of a start only its
@@ -143,7 +143,7 @@ class Evidence:
         self._clock_before = self._clock = self._clock.new_stay()
         self._lay(1)
 
-    def branch(self) -> "Evidence":
+    def branch(self) -> "EValue":
         """The same evidence, to go on from; this one stays as it is."""
         other = copy(self)
         other._detach()  # noqa: SLF001 - one of ours
@@ -244,7 +244,7 @@ class WaveCounts:
 
 def evidence_curve(waves: Iterable[WaveCounts], question: Question = HARM) -> list[tuple[float, float]]:
     """(end, log e-value) at each tick, from the raw counts alone; the order in which rows are given is irrelevant."""
-    evidence, curve = Evidence(question), []
+    evidence, curve = EValue(question), []
     for wave in waves:
         evidence.begin_wave(wave.cohorts)
         curve += [(row.end, evidence.add(row)) for row in sorted(wave.rows) if row.has_both]

@@ -73,7 +73,7 @@ def check_matchers(text: str) -> None:
 
 @lru_cache(maxsize=4096)
 @lru_cache(maxsize=4096)
-def render(template: str, *, selector: str, path: str, window: timedelta) -> str:
+def render_query(template: str, *, selector: str, path: str, window: timedelta) -> str:
     """The query for one selection of series; `window` becomes milliseconds, which PromQL reads.
 
     `selector` is path and audience, `path` the variant's matcher alone, for series that have no audience label.
@@ -95,7 +95,7 @@ def selector(*matchers: str) -> str:
 
 
 def _sample(template: str) -> str:
-    return render(template, selector='a="b"', path='a="b"', window=timedelta(minutes=1))
+    return render_query(template, selector='a="b"', path='a="b"', window=timedelta(minutes=1))
 
 
 def _bare(query: str) -> str:

@@ -56,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficSplit:
+class RequestsByPath:
     """Requests completed on the new and on the old path, as the last review counted them."""
 
     canary: float
@@ -85,7 +85,7 @@ class Course:
     verdict: str = ""
     healthy: bool = False
     findings: tuple[Mapping[str, Any], ...] = ()
-    split: TrafficSplit | None = None
+    split: RequestsByPath | None = None
     ratios: dict[str, list[RatioPoint]] = field(default_factory=dict)  # by comparison, in this wave
     queued_at: dict[str, datetime] = field(default_factory=dict)
     sent_at: dict[str, datetime] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def _reviewed(course: Course, at: datetime, body: Reviewed) -> None:
         course.issue_over_at = course.issue_over_at or at
     course.findings = tuple(body.findings)
     counts: list[Any] = [body.raw.get(name) for name in ("traffic_canary", "traffic_control")]
-    course.split = TrafficSplit(*counts) if all(isinstance(count, int | float) for count in counts) else None
+    course.split = RequestsByPath(*counts) if all(isinstance(count, int | float) for count in counts) else None
     for found in body.findings:
         if not (ratio := found.get("ratio")):
             continue

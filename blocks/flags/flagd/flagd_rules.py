@@ -100,7 +100,7 @@ def leaves_own_default(definition: Any, off: str = OFF) -> bool:
     return is_own and _off_of(definition, off) not in definition["variants"]
 
 
-def why_not_raised(definition: Any, exposure: Exposure) -> str:
+def why_unraisable(definition: Any, exposure: Exposure) -> str:
     """Why this flag cannot be raised so, as the rest of a sentence; empty where it can."""
     variants = definition.get("variants") if isinstance(definition, dict) else None
     if exposure.variants is None:

@@ -20,7 +20,7 @@ from blocks.flags.flagd.flagd_by_hand import flagd_off
 from blocks.flags.flagd.flagd_evaluation import evaluated
 from blocks.flags.flagd.flagd_place import hindrance, mounted_config
 from blocks.flags.flagd.flagd_reserve import Reserve
-from blocks.flags.flagd.flagd_rules import OFF, define, epoch_of, lease_of, recognise, revision_of, why_not_raised
+from blocks.flags.flagd.flagd_rules import OFF, define, epoch_of, lease_of, recognise, revision_of, why_unraisable
 from blocks.flags.flagd.flagd_source import FlagSource, NotAFlagFile
 from blocks.flags.flagd.flagd_writer import FlagdWriter, flags_in
 from blocks.flags.flagd.flagd_zero import FlagdZero
@@ -318,7 +318,7 @@ def _is_ours(definition: Mapping[str, Any], exposure: Exposure) -> bool:
 def _not_ours_to_raise(found: list[Any], exposure: Exposure) -> str:
     if len(found) > 1:
         return f"stands there {len(found)} times, and evaluators take one or the other"
-    return "" if exposure.is_zero else why_not_raised(found[-1] if found else {}, exposure)
+    return "" if exposure.is_zero else why_unraisable(found[-1] if found else {}, exposure)
 
 
 @contextmanager

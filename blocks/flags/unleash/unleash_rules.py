@@ -29,12 +29,12 @@ def inexpressible(exposure: Exposure) -> str:
     if (most := max(map(len, named))) > MOST_VALUES:
         return f"found {most} groups in one list, allowed are {MOST_VALUES} (Unleash's limit of values a constraint)"
     # Beside those of an older epoch, which go only once the new ones are there.
-    if (count := 2 * len(rollouts(exposure))) > MOST_STRATEGIES:
+    if (count := 2 * len(strategy_shares(exposure))) > MOST_STRATEGIES:
         return f"found {count // 2} shares, allowed are {MOST_STRATEGIES // 2} (half of Unleash's limit of strategies)"
     return ""
 
 
-def rollouts(exposure: Exposure) -> tuple[Layer, ...]:
+def strategy_shares(exposure: Exposure) -> tuple[Layer, ...]:
     """The shares that need a strategy each; one of nobody, where nobody is exposed."""
     if exposure.is_zero:
         return (Layer("nobody", None, 0.0),)
@@ -48,8 +48,8 @@ def render(flag: str, exposure: Exposure, epoch: int, stickiness: str) -> tuple[
     All have one group id and one stickiness, so that a larger share of an audience contains a smaller one.
     """
     stored = ZERO if exposure.is_zero else exposure
-    mark = canonical({"epoch": epoch, "exposure": stored.to_json()})
-    return tuple(_strategy(flag, layer, stored, mark, stickiness) for layer in rollouts(stored))
+    mark = comparable({"epoch": epoch, "exposure": stored.to_json()})
+    return tuple(_strategy(flag, layer, stored, mark, stickiness) for layer in strategy_shares(stored))
 
 
 def _strategy(flag: str, layer: Layer, exposure: Exposure, mark: str, stickiness: str) -> Json:
@@ -128,10 +128,10 @@ def in_words(strategies: Sequence[Json]) -> str:
 def revision_of(enabled: bool, strategies: Sequence[Json]) -> str:
     """SHA-256 of what is served, so that it changes only when that does."""
     served = sorted(_text({**strategy, "parameters": _without_epoch(strategy)}) for strategy in strategies)
-    return hashlib.sha256(canonical([enabled, served]).encode()).hexdigest()
+    return hashlib.sha256(comparable([enabled, served]).encode()).hexdigest()
 
 
-def canonical(value: object) -> str:
+def comparable(value: object) -> str:
     """One text for one value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -163,7 +163,7 @@ def _texts(strategies: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _text(strategy: Mapping[str, Any]) -> str:
     """What a strategy serves, in one text: without its title, its id and its place in the list."""
-    return canonical({name: strategy.get(name) or ([] if name in _SERVED[2:] else None) for name in _SERVED})
+    return comparable({name: strategy.get(name) or ([] if name in _SERVED[2:] else None) for name in _SERVED})
 
 
 def _rollout(strategy: Mapping[str, Any]) -> str | None:

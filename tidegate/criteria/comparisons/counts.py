@@ -10,7 +10,7 @@ from tidegate.criteria.comparisons.cohort_labels import CohortLabels
 from tidegate.criteria.plan_facts import PlanFacts
 from tidegate.statistics.cohorts import Cohorts, cohorts_before
 from tidegate.statistics.sequential import Counts, WaveCounts
-from tidegate.values.promql_template import render
+from tidegate.values.promql_template import render_query
 from tidegate.values.samples import NoData
 from tidegate.values.units import format_duration
 
@@ -43,11 +43,11 @@ class Series:
         return [self._query(template, chosen, path, tick) for template in templates]
 
     def _query(self, template: str, chosen: str, path: str, tick: timedelta) -> str:
-        query = render(template, selector=chosen, path=path, window=tick)
+        query = render_query(template, selector=chosen, path=path, window=tick)
         if template == self.whole:
             return query
         # No error yet means no series yet; with requests that is none, without it is no data.
-        return f"({query}) or 0 * ({render(self.whole, selector=chosen, path=path, window=tick)})"
+        return f"({query}) or 0 * ({render_query(self.whole, selector=chosen, path=path, window=tick)})"
 
     def rows(self, canary: Sequence[Mapping[float, float]], control: Sequence[Mapping[float, float]]) -> list[Counts]:
         """The ticks that every question was answered for, by their ends; of one side where the other was not asked.

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tidegate.criteria.findings import no_data_words
 from tidegate.criteria.plan_facts import PlanFacts, TimingFacts
-from tidegate.values.promql_template import render, selector
+from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData, NoDataReason, Reading, Sample, ratio, sample, with_count
 from tidegate.values.units import Unit
 
@@ -79,7 +79,7 @@ def _rendered(plan: PlanFacts, template: str, wave: int, window: timedelta, vari
     path = variant or plan.variants.canary
     number = min(wave, len(plan.waves))
     audience = plan.audiences[plan.waves[number - 1].audience]
-    return render(template, selector=selector(path, audience.matcher), path=path, window=window)
+    return render_query(template, selector=selector(path, audience.matcher), path=path, window=window)
 
 
 def metric_reading(plan: PlanFacts, name: str, answers: Mapping[str, Reading]) -> Reading:
