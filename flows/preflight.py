@@ -17,7 +17,7 @@ from engine.prefect_api.work_pools import workers_check
 from engine.preflight.approvals import approval_checks
 from engine.preflight.checks import Check, preflight_checks
 from engine.preflight.reuse import reuse_check
-from engine.preflight.rollback_steps import snapshot_json, way_back_checks
+from engine.preflight.rollback_steps import rollback_step_checks, snapshot_json
 from engine.preflight.second_look import Checks, look_twice, patience
 from engine.rollout.connections import connected
 from engine.rollout.open import plan_below
@@ -88,13 +88,13 @@ def look_before(run: OpenRollout, reporter: Reporter, at_most: timedelta | None 
 def _checks(via: OpenConnections, plan: Plan, timing: Timing, started_by: str) -> Checks:
     def at(now: datetime) -> tuple[Check, ...]:
         checks = preflight_checks(via, plan, timing, started_by=started_by, now=now)
-        return (*checks, *_way_back(via, plan, now), *_on_this_worker(plan))
+        return (*checks, *_rollback_steps(via, plan, now), *_on_this_worker(plan))
 
     return at
 
 
-def _way_back(via: OpenConnections, plan: Plan, now: datetime) -> tuple[Check, ...]:
-    return (*way_back_checks(via, plan), reuse_check(via, plan, now))
+def _rollback_steps(via: OpenConnections, plan: Plan, now: datetime) -> tuple[Check, ...]:
+    return (*rollback_step_checks(via, plan), reuse_check(via, plan, now))
 
 
 def _on_this_worker(plan: Plan) -> tuple[Check, ...]:

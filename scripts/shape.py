@@ -13,15 +13,15 @@ from pathlib import Path
 PACKAGES = ("tidegate", "blocks", "engine", "tasks", "flows", "console")
 # Words that the field has better ones for; a plan's own text may hold them.
 OLD_WORDS = re.compile(
-    r"\b(way back|turn(?:ed|s|ing)? back|blind(?:ness)?|sighted|without sight|starv(?:ed|ation)"
-    r"|tick(?:s|ed|ing)?|beat|told|spill)\b",
+    r"(?<![a-z])(way[ _]back|turn(?:ed|s|ing)?[ _]back|blind(?:ness)?|sighted|without sight|starv(?:ed|ation)"
+    r"|tick(?:s|ed|ing)?|beat|told|spill)(?![a-z])",
     re.IGNORECASE,
 )
 # In these `tick` is the plan's own word for the span that one count covers (`tick: 5m` of a comparison), and no look.
 COUNTS = re.compile(
     r"tidegate/(statistics|criteria/comparisons)/|tidegate/criteria/(base|stances)\.py"
     r"|tidegate/backtest/(replay/(counted|slower)|compared_result)\.py"
-    r"|tidegate/(journal/evidence_records|explain/curves|pages/journal_lines)\.py"
+    r"|tidegate/(journal/records|explain/curves|pages/journal_lines)\.py"
     r"|engine/(measuring/(counts|answers)|preflight/comparisons)\.py"
 )
 TABLE_OF_OLD_WORDS = "tidegate/values/older_words.py"  # what journals of earlier releases say

@@ -21,7 +21,7 @@ from console.home import connections
 from console.who import email
 from engine.preflight.checks import Check, preflight_checks, run_checks
 from engine.preflight.reuse import reuse_check
-from engine.preflight.rollback_steps import way_back_checks
+from engine.preflight.rollback_steps import rollback_step_checks
 from engine.rollback.journal_fallback import keep_room
 from engine.rollout.open import NotAllowed, must_be_free, new_rollout_name, open_rollout, refusal
 from engine.rollout.session import OpenRollout, UnknownRollout, utc_now, why_unread
@@ -67,7 +67,7 @@ def preflight(
     timing = Timing(loaded, Pace.of(now, day))
     checks = (
         *preflight_checks(via, loaded, timing, started_by=started_by, now=now),
-        *way_back_checks(via, loaded),
+        *rollback_step_checks(via, loaded),
         reuse_check(via, loaded, now),
         _workers_check(),
     )

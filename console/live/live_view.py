@@ -41,7 +41,7 @@ class Viewer:
         self.run, self.prefect_url, self.ask = run, prefect_url, ask
         self.seen = 0
         self.lines: deque[str] = deque(maxlen=_LINES)
-        self._told_gate: tuple[int, int] | None = None
+        self._announced_gate: tuple[int, int] | None = None
         self._live = Live(console=self.out, refresh_per_second=4, transient=True) if self.out.is_terminal else None
         if self._live is not None:
             self._live.start()
@@ -101,8 +101,8 @@ class Viewer:
         waiting = self.run.state.phase is Phase.GATE and gate is not None and not gate.outcome and gate.answer is None
         if not self.ask or gate is None or not waiting:
             return
-        if self._told_gate != (gate.wave, gate.attempt):
-            self._told_gate = (gate.wave, gate.attempt)
+        if self._announced_gate != (gate.wave, gate.attempt):
+            self._announced_gate = (gate.wave, gate.attempt)
             where = f"in the UI: {self.prefect_url}/runs/flow-run/{gate.flow_run}"
             here = "press Enter to decide here, or answer " if sys.stdin.isatty() else "answer "
             self.say(f"The gate before wave {gate.wave} waits: {here}{where}")

@@ -9,7 +9,7 @@ from engine.rollout.session import OpenRollout
 from tidegate.criteria.alerting.alarm_test import outcome, still_counts
 from tidegate.criteria.requests import AlarmSent
 from tidegate.journal.bodies.evidence_bodies import AlarmTested
-from tidegate.journal.evidence_records import TestRecord
+from tidegate.journal.records import TestRecord
 from tidegate.notices.alarm_test_text import alarm_notice
 from tidegate.notices.notice import Notice
 from tidegate.values.verdict import Verdict

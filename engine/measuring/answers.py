@@ -12,7 +12,7 @@ from tidegate.criteria.comparisons.counts import Counted, bounds_watched, of_pre
 from tidegate.criteria.external.known_requests import Probed
 from tidegate.criteria.metrics.queries import Widened, metric_queries, metric_reading, windowed_query
 from tidegate.criteria.metrics.references import reference_reading, zero_where_absent
-from tidegate.journal.evidence_records import TestRecord
+from tidegate.journal.records import TestRecord
 from tidegate.journal.state import WaveRecord
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 

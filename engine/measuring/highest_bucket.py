@@ -30,7 +30,7 @@ def highest_value(prometheus: Prometheus, plan: Plan, name: str, now: datetime) 
     return None if highest is None else highest * factor
 
 
-def told_as_least(run: OpenRollout, name: str, reading: Reading, now: datetime) -> Reading:
+def at_least_where_capped(run: OpenRollout, name: str, reading: Reading, now: datetime) -> Reading:
     """The reading; a quantile at its highest finite bucket says that it is at least that much."""
     if isinstance(reading, NoData) or "histogram_quantile" not in (run.plan.metrics[name].query or ""):
         return reading

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from blocks.calls.bounded import all_within
 from engine.measuring.answer_ages import AgedQuery, Ages, answers_at
-from engine.measuring.highest_bucket import told_as_least
+from engine.measuring.highest_bucket import at_least_where_capped
 from engine.measuring.shared_answers import shared
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.alerting.alert_rules import AlertRules
@@ -184,7 +184,7 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     if wider:
         raw |= ages.answers(wider)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
-    metrics = {name: told_as_least(run, name, reading, now) for name, reading in metrics.items()}
+    metrics = {name: at_least_where_capped(run, name, reading, now) for name, reading in metrics.items()}
     return Read(_ended_alone(run, wave, ages, metrics), raw, widened)
 
 

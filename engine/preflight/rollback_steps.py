@@ -24,7 +24,7 @@ SNAPSHOT = "snapshot"
 _SNAPSHOT_TEXT = "The snapshot for a restore is named"
 
 
-def way_back_checks(connections: OpenConnections, plan: Plan) -> tuple[Check, ...]:
+def rollback_step_checks(connections: OpenConnections, plan: Plan) -> tuple[Check, ...]:
     """A check for each step a machine does, and one for the snapshot where the plan restores one."""
     checks = [
         _step(connections, number, step)
@@ -44,7 +44,7 @@ def snapshot_json(findings: Iterable[Finding]) -> dict[str, str] | None:
 
 
 def _step(connections: OpenConnections, number: int, step: MachineStep) -> Check:
-    name, text = f"way_back.{number}", f"Full rollback can: {step.text}"
+    name, text = f"rollback_step.{number}", f"Full rollback can: {step.text}"
 
     def look() -> Finding:
         missing = _missing(connections, step)

@@ -31,7 +31,7 @@ from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.promql_template import render_query, selector
 from tidegate.values.samples import NoData
 
-_BEAT_SECONDS = 0.5
+_INTERVAL_SECONDS = 0.5
 _log = logging.getLogger("tidegate.drill")
 
 
@@ -196,7 +196,7 @@ def _moves(run: OpenRollout, before: float | None, patience: timedelta) -> bool:
                 return True
             before = now
         run.keep_claim()
-        Event().wait(_BEAT_SECONDS)
+        Event().wait(_INTERVAL_SECONDS)
     return False
 
 

@@ -16,7 +16,7 @@ from engine.rollback.journal_fallback import write_fallback
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import LEASE, OpenRollout, Superseded, utc_now
 from tidegate.journal.bodies.exposure_bodies import StepRecorded
-from tidegate.journal.recovery_records import SnapshotRecord
+from tidegate.journal.records import SnapshotRecord
 from tidegate.notices.rollback_texts import full_rollback_report, question
 from tidegate.plan.fields.rollback import (
     ByHand,

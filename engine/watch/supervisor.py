@@ -30,7 +30,7 @@ from engine.watch.unguarded import Unguarded
 from tidegate.journal.state import Phase, RolloutState
 
 INTERVAL = timedelta(seconds=10)
-TROUBLE_TOLD_AFTER = 60.0  # seconds: a look that broke once may go well the next time
+TROUBLE_NOTIFIED_AFTER = 60.0  # seconds: a look that broke once may go well the next time
 _provers: dict[str, threading.Thread] = {}
 _log = logging.getLogger("tidegate.watch")
 
@@ -202,7 +202,7 @@ def _guard(
         return False
     except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others are guarded
         _log.exception("%s cannot be judged", run.rollout)
-        unguarded.note(run.rollout, run.flag, f"It cannot be judged ({why_unread(error)})", TROUBLE_TOLD_AFTER)
+        unguarded.note(run.rollout, run.flag, f"It cannot be judged ({why_unread(error)})", TROUBLE_NOTIFIED_AFTER)
         return False
     unguarded.clear(run.rollout)
     return True

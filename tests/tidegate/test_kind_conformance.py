@@ -20,7 +20,7 @@ from tidegate.criteria.kinds import CRITERION_KINDS, Criterion
 from tidegate.criteria.metrics.threshold import Threshold
 from tidegate.criteria.registration import kind_word, whole
 from tidegate.criteria.stances import NotReplayed, Stance
-from tidegate.journal.evidence_records import TestRecord as AlarmRecord
+from tidegate.journal.records import TestRecord as AlarmRecord
 from tidegate.plan.model import Plan
 from tidegate.statistics.cohorts import UNKNOWN_NOTHING
 from tidegate.statistics.sequential import Counts, WaveCounts

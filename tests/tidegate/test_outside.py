@@ -25,8 +25,8 @@ from tidegate.criteria.external.synthetic import (
     reply_of,
 )
 from tidegate.criteria.kinds import CRITERION_KINDS
-from tidegate.journal.evidence_records import TestRecord
 from tidegate.journal.kinds import Kind
+from tidegate.journal.records import TestRecord
 from tidegate.notices.alarm_test_text import alarm_notice
 from tidegate.pages.plan_sentences import criterion_sentence
 from tidegate.plan.model import Criterion

@@ -10,11 +10,8 @@ from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
 from tidegate.journal.bodies.people_bodies import UpkeepDone
 from tidegate.journal.entries import GENESIS
-from tidegate.journal.evidence_records import EvidenceRecords
-from tidegate.journal.notice_records import NoticeRecords
-from tidegate.journal.recovery_records import RecoveryRecords
+from tidegate.journal.records import EvidenceRecords, NoticeRecords, RecoveryRecords, VoteRecords
 from tidegate.journal.refusals import RefusedOrder
-from tidegate.journal.vote_records import VoteRecords
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.verdict import Verdict
 
@@ -55,7 +52,7 @@ class WaveRecord:
     reviews: list[tuple[float, bool]] = field(default_factory=list)
     extension: timedelta = timedelta(0)
     soaked_at: datetime | None = None
-    recorded: int = 0  # every review, as people are told their number
+    recorded: int = 0  # every review, as people are shown their number
     unhealthy: int = 0  # of these
     looked: int = 0  # reviews that recorded the metrics table
     reported: dict[str, int] = field(default_factory=dict)  # in how many of them each metric had a value

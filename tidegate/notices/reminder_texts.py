@@ -17,7 +17,7 @@ from tidegate.rollout.step_back import visit
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict
 
-_CHANGES_TOLD = 20
+_CHANGES_SHOWN = 20
 
 
 def _at(instant: datetime) -> str:
@@ -140,7 +140,7 @@ def problem_over(state: RolloutState, page: Notice) -> Notice:
 def amendment_proposed(plan: Plan, state: RolloutState, amendment: Amendment, people: Sequence[str]) -> Notice:
     """A change of the plan waits for the approvers of the next gate."""
     # All of what is less safe, however long the rest is.
-    shown = max(_CHANGES_TOLD, len(amendment.less_safe))
+    shown = max(_CHANGES_SHOWN, len(amendment.less_safe))
     lines = [f"- {line}" for line in amendment.changes[:shown]]
     if more := len(amendment.changes) - len(lines):
         lines.append(f"- and {more} more: tidegate journal {state.rollout}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from tidegate.journal.recovery_records import SnapshotRecord, StepRecord
+from tidegate.journal.records import SnapshotRecord, StepRecord
 from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.plan.fields.rollback import FlushCache, MachineStep, Restore

@@ -8,7 +8,7 @@ from tidegate.plan.model import Metric, Plan, PostRollout, Wave
 from tidegate.plan.raise_window import next_allowed
 
 DAY = timedelta(days=1)
-TICK_FLOOR = timedelta(seconds=1)
+INTERVAL_FLOOR = timedelta(seconds=1)
 NO_DATA_FLOOR = timedelta(seconds=60)
 SCRAPES_IN_A_WINDOW = 4
 QUERY_DELAY = timedelta(seconds=2)  # what an instant query takes to answer, counted generously
@@ -50,7 +50,7 @@ class Timing:
     @property
     def guard(self) -> timedelta:
         """Between two looks."""
-        return self.pace.real(self.plan.guard, TICK_FLOOR)
+        return self.pace.real(self.plan.guard, INTERVAL_FLOOR)
 
     @property
     def no_data_budget(self) -> timedelta:
@@ -59,11 +59,11 @@ class Timing:
 
     def interval(self, wave: int) -> timedelta:
         """Between two recorded reviews of a wave; the wave after the last is the post-rollout time."""
-        return self.pace.real(self.step(wave).interval, TICK_FLOOR)
+        return self.pace.real(self.step(wave).interval, INTERVAL_FLOOR)
 
     def soak(self, wave: int) -> timedelta:
         """Healthy observed time a wave has to collect."""
-        return self.pace.real(self.step(wave).soak, TICK_FLOOR)
+        return self.pace.real(self.step(wave).soak, INTERVAL_FLOOR)
 
     def step(self, wave: int) -> Wave | PostRollout:
         """The wave, or the post-rollout time for the number after the last wave."""

@@ -163,7 +163,7 @@ def _available(item: Available, facts: _Facts, path: PathName) -> Answer:
             continue
         used, down = used + times.used, down + times.down
         unseen, quiet = unseen + times.unseen, quiet + times.quiet
-        unsure += [] if times.is_told else [number]
+        unsure += [] if times.knows_expected else [number]
     name = f"The {path.value} path"
     if not used:
         seen = f" It was not seen for {lasted_words(unseen)}." if unseen else ""
@@ -196,7 +196,7 @@ class _Times:
     down: timedelta = timedelta(0)
     unseen: timedelta = timedelta(0)
     quiet: timedelta = timedelta(0)
-    is_told: bool = True  # whether the account says how many points there had to be; older ones do not
+    knows_expected: bool = True  # whether the account says how many points there had to be; older ones do not
 
 
 def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times | None:
@@ -218,7 +218,7 @@ def _times(item: Available, facts: _Facts, path: PathName, wave: int) -> _Times 
         seen, good = 0.0, 0.0
     expected = account.expected.get(key)
     if not expected:
-        return _Times(span, span * (1 - good / seen), is_told=idle) if seen else _Times(unseen=span)
+        return _Times(span, span * (1 - good / seen), knows_expected=idle) if seen else _Times(unseen=span)
     used = span * min(seen / expected, 1.0)
     down = used * (1 - good / seen) if seen else timedelta(0)
     if idle:

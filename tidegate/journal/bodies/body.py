@@ -46,7 +46,7 @@ class _Shape:
     allowed: str
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
-    is_told_by_type: bool = False  # whether the type of a stored value alone says that it is kept as it is
+    is_known_by_type: bool = False  # whether the type of a stored value alone says that it is kept as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _made_for(cls: type[Body]) -> Reader:
     names = tuple(each.name for each in found)
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     pick = itemgetter(*names) if len(names) > 1 else lambda stored: tuple(stored[name] for name in names)
-    converted = tuple((each.name, each.shape.read) for each in found if not each.shape.is_told_by_type)
+    converted = tuple((each.name, each.shape.read) for each in found if not each.shape.is_known_by_type)
     # The types of whole bodies that were read field by field: another one of the same types is read in one go, since a
     # long rollout is folded from ten thousand of them.
     known: set[tuple[type, ...]] = set()
@@ -168,14 +168,14 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 _SHAPES: Mapping[Any, _Shape] = {
-    str: _Shape("text", _text, _same, is_told_by_type=True),
-    bool: _Shape("true or false", _truth, _same, is_told_by_type=True),
-    int: _Shape("a whole number", _whole, _same, is_told_by_type=True),
-    float: _Shape("a number", _number, _same, is_told_by_type=True),
+    str: _Shape("text", _text, _same, is_known_by_type=True),
+    bool: _Shape("true or false", _truth, _same, is_known_by_type=True),
+    int: _Shape("a whole number", _whole, _same, is_known_by_type=True),
+    float: _Shape("a number", _number, _same, is_known_by_type=True),
     datetime: _Shape("an instant", datetime.fromisoformat, datetime.isoformat),
     Exposure: _Shape("an exposure", Exposure.from_json, Exposure.to_json),
-    dict[str, Any]: _Shape("an object", _object, _same, is_told_by_type=True),
-    list[Any]: _Shape("a list", _list, _same, is_told_by_type=True),
+    dict[str, Any]: _Shape("an object", _object, _same, is_known_by_type=True),
+    list[Any]: _Shape("a list", _list, _same, is_known_by_type=True),
     Objects: _Shape("a list of objects", _objects, _same),
     tuple[str, ...]: _Shape("a list of texts", _texts, list),
 }
@@ -190,7 +190,7 @@ def _shape_of(hint: Any) -> _Shape:
             f"{one.allowed} or null",
             lambda value: None if value is None else one.read(value),
             lambda value: None if value is None else one.write(value),
-            one.is_told_by_type,
+            one.is_known_by_type,
         )
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         words = {each.value: each for each in hint}

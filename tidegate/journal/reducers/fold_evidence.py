@@ -20,8 +20,7 @@ from tidegate.journal.bodies.evidence_bodies import (
 from tidegate.journal.bodies.exposure_bodies import Drilled
 from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.entries import Entry
-from tidegate.journal.evidence_records import Tally, TestRecord
-from tidegate.journal.recovery_records import SnapshotRecord
+from tidegate.journal.records import SnapshotRecord, Tally, TestRecord
 from tidegate.journal.reducers.fold_apply import Reducers, on, reducers
 from tidegate.journal.state import FLAG_QUESTION, Phase, RolloutState, WaveRecord
 from tidegate.journal.success_tally import tally_review

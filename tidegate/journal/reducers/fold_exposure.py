@@ -16,7 +16,7 @@ from tidegate.journal.bodies.exposure_bodies import (
 )
 from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.entries import Entry
-from tidegate.journal.recovery_records import StepRecord
+from tidegate.journal.records import StepRecord
 from tidegate.journal.reducers.fold_apply import Reducers, on, reducers
 from tidegate.journal.reducers.fold_holds import hold_begins
 from tidegate.journal.state import Phase, RollbackRecord, RolloutState, WaveRecord

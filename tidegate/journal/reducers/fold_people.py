@@ -13,7 +13,7 @@ from tidegate.journal.bodies.people_bodies import (
     UpkeepDone,
 )
 from tidegate.journal.entries import Entry
-from tidegate.journal.notice_records import Attempt, DeliveryRefusal
+from tidegate.journal.records import Attempt, DeliveryRefusal
 from tidegate.journal.reducers.fold_apply import Reducers, on, reducers
 from tidegate.journal.refusals import RefusedOrder, with_refusal
 from tidegate.journal.state import RolloutState, UpkeepRecord

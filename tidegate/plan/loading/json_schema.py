@@ -125,18 +125,18 @@ def key_words(fragment: Fragment) -> str:
 
 def _chosen(fragment: Fragment, node: Node | None) -> Fragment:
     """The kind of criterion, or of proof, that `node` says it is."""
-    told_by = fragment.get("discriminator", {})
-    mapping, name = told_by.get("mapping", {}), told_by.get("propertyName", "")
+    discriminator = fragment.get("discriminator", {})
+    mapping, name = discriminator.get("mapping", {}), discriminator.get("propertyName", "")
     kind = node.value.get(name) if node is not None and isinstance(node.value, dict) else None
     word = TAG_IF_ABSENT.get(name) if kind is None else kind.value
     ref = mapping.get(word) if isinstance(word, str) else None
-    if node is not None and isinstance(node.value, dict) and "anyOf" in fragment and not told_by:
+    if node is not None and isinstance(node.value, dict) and "anyOf" in fragment and not discriminator:
         # A mapping, or a word in its place: what is written here is the mapping.
         ref = next((choice["$ref"] for choice in fragment["anyOf"] if "$ref" in choice), None)
     return resolved({"$ref": ref}) if ref else fragment
 
 
-def told_by(fragment: Fragment) -> str:
+def discriminating_key(fragment: Fragment) -> str:
     """The key that tells the members of a closed union apart."""
     return str(fragment.get("discriminator", {}).get("propertyName", "kind"))
 
@@ -172,7 +172,7 @@ def words(fragment: Fragment) -> str:
         case {"discriminator": {"mapping": mapping, "propertyName": "do"}}:
             return f"an action (do: {', '.join(mapping)})"
         case {"discriminator": {"mapping": mapping}}:
-            key = told_by(fragment)
+            key = discriminating_key(fragment)
             return f"{'a criterion' if key == 'kind' else f'a {key}'} ({key}: {', '.join(mapping)})"
         case {"anyOf": [first, {"const": str(word)}]}:
             return f"{words(first)}, or {word}"

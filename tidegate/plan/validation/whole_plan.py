@@ -24,7 +24,7 @@ def whole_plan_contradictions(plan: PlanFields) -> Iterator[Contradiction]:
     yield from _change_limits(plan)
     yield from _waves(plan)
     yield from _criteria(plan, ("post_rollout", "criteria"), plan.post_rollout.criteria, len(plan.waves))
-    yield from _beat(plan, ("post_rollout",), plan.post_rollout.interval)
+    yield from _interval(plan, ("post_rollout",), plan.post_rollout.interval)
     for position, criterion in enumerate(plan.post_rollout.criteria):
         if When.ENTER in criterion.when:
             yield (
@@ -98,7 +98,7 @@ def _waves(plan: PlanFields) -> Iterator[Contradiction]:
         reached[wave.audience], day = max(wave.percent, floor), max(wave.starts, day)
         yield from _known(wave.audience, plan.audiences, (*here, "audience"))
         yield from _gate(plan, number)
-        yield from _beat(plan, here, wave.interval)
+        yield from _interval(plan, here, wave.interval)
         yield from _criteria(plan, (*here, "criteria"), wave.criteria, number)
 
 
@@ -116,7 +116,7 @@ def _gate(plan: PlanFields, number: int) -> Iterator[Contradiction]:
         )
 
 
-def _beat(plan: PlanFields, where: FieldPath, interval: timedelta) -> Iterator[Contradiction]:
+def _interval(plan: PlanFields, where: FieldPath, interval: timedelta) -> Iterator[Contradiction]:
     if interval < plan.guard:
         found, guard = format_duration(interval), format_duration(plan.guard)
         yield (*where, "interval"), f"found {found}, allowed is {guard} (the guard) or longer"

@@ -8,7 +8,7 @@ import pytest
 from blocks import Cache, Commands, FlagdFile, Journal, NginxSplit, OpenConnections, Prometheus, Web
 from console.commands.plan_commands import plan_from
 from engine.preflight.checks import run_checks
-from engine.preflight.rollback_steps import SNAPSHOT, snapshot_json, way_back_checks
+from engine.preflight.rollback_steps import SNAPSHOT, rollback_step_checks, snapshot_json
 from tests.blocks.conftest import LocalServer, local_server
 from tidegate.values.verdict import Verdict
 
@@ -35,11 +35,11 @@ def via(tmp_path: Path, local_server: LocalServer) -> OpenConnections:
 
 
 def verdicts(via: OpenConnections) -> dict[str, Verdict]:
-    return {f.criterion: f.verdict for f in run_checks(way_back_checks(via, PLAN))}
+    return {f.criterion: f.verdict for f in run_checks(rollback_step_checks(via, PLAN))}
 
 
 def test_a_whole_way_back_passes_and_its_snapshot_is_kept(via: OpenConnections) -> None:
-    findings = run_checks(way_back_checks(via, PLAN))
+    findings = run_checks(rollback_step_checks(via, PLAN))
     assert {f.verdict for f in findings} == {Verdict.PASS}
     assert len(findings) == 6
     assert (snapshot_json(findings) or {})["argument"] == "2026-01-01T10:00:00Z"
@@ -48,10 +48,10 @@ def test_a_whole_way_back_passes_and_its_snapshot_is_kept(via: OpenConnections) 
 @pytest.mark.parametrize(
     ("part", "failed"),
     [
-        ("load_balancer", {"way_back.1"}),
-        ("commands", {"way_back.2", "way_back.4", SNAPSHOT}),
-        ("cache", {"way_back.3"}),
-        ("web", {"way_back.5"}),
+        ("load_balancer", {"rollback_step.1"}),
+        ("commands", {"rollback_step.2", "rollback_step.4", SNAPSHOT}),
+        ("cache", {"rollback_step.3"}),
+        ("web", {"rollback_step.5"}),
     ],
 )
 def test_a_part_that_is_missing_fails_in_production_and_is_told_in_a_rehearsal(
@@ -69,7 +69,7 @@ def test_a_part_that_is_missing_fails_in_production_and_is_told_in_a_rehearsal(
 @pytest.mark.parametrize(
     ("name", "argv", "failed", "words"),
     [
-        ("stop-new-service", ("/nowhere/stop",), "way_back.2", "there is no program /nowhere/stop"),
+        ("stop-new-service", ("/nowhere/stop",), "rollback_step.2", "there is no program /nowhere/stop"),
         ("print-snapshot", ("false",), SNAPSHOT, "ended with 1"),
         ("print-snapshot", ("true",), SNAPSHOT, "printed 0 lines"),
         ("print-snapshot", ("printf", "a\\nb\\n"), SNAPSHOT, "printed 2 lines"),
@@ -79,7 +79,7 @@ def test_a_command_that_would_not_do_is_told(
     via: OpenConnections, name: str, argv: tuple[str, ...], failed: str, words: str
 ) -> None:
     changed = replace(via, commands=Commands(commands={**COMMANDS, name: argv}, timeout_seconds=600))
-    findings = run_checks(way_back_checks(changed, PLAN))
+    findings = run_checks(rollback_step_checks(changed, PLAN))
     [bad] = [f for f in findings if f.verdict is not Verdict.PASS]
     assert (bad.criterion, bad.verdict) == (failed, Verdict.FAIL)
     assert words in bad.sentence
@@ -88,10 +88,10 @@ def test_a_command_that_would_not_do_is_told(
 
 def test_a_restore_longer_than_its_connection_allows_is_told(via: OpenConnections) -> None:
     short = replace(via, commands=Commands(commands=COMMANDS, timeout_seconds=60))
-    [bad] = [f for f in run_checks(way_back_checks(short, PLAN)) if f.verdict is not Verdict.PASS]
+    [bad] = [f for f in run_checks(rollback_step_checks(short, PLAN)) if f.verdict is not Verdict.PASS]
     assert bad.sentence == "Command restore-snapshot may take 10m, its connection allows 60 s."
 
 
 def test_a_legacy_that_is_ill_fails(via: OpenConnections, local_server: LocalServer) -> None:
     local_server.answer = lambda _: (500, {}, b"")
-    assert verdicts(via)["way_back.5"] is Verdict.FAIL
+    assert verdicts(via)["rollback_step.5"] is Verdict.FAIL
