@@ -34,11 +34,12 @@ def _gate_opened(state: RolloutState, entry: Entry, body: GateOpened) -> None:
 
 
 def _answered(state: RolloutState, entry: Entry, body: GateAnswered) -> None:
+    # First, so that an answer which says nothing that is known changes nothing.
+    caution = _caution(body.answer)
     state.orphaned = 0
     gate = state.gate
     if gate and (gate.wave, gate.attempt) == (body.wave, body.attempt) and not gate.outcome:
-        more_cautious = gate.answer is None or _caution(body.answer) > _caution(gate.answer)
-        if more_cautious:
+        if gate.answer is None or caution > _caution(gate.answer):
             gate.answer, gate.answered_at, gate.proof = body.answer, entry.at, body.proof
         if body.answer["decision"] in _TAKES_BACK:
             # Also where somebody else's hold is the one that will be ruled on.
