@@ -52,6 +52,7 @@ ELSEWHERE = {
     "make demo": "Makefile",
     "make test": "Makefile",
     "make setup": "Makefile",
+    "make e2e": "Makefile",
     "make trials": "Makefile",
     "make chaos": "tests/trials/test_chaos.py",
     "export": "",  # settings for the lines below it
