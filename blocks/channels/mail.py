@@ -20,6 +20,7 @@ from blocks.calls.redaction import hide
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, RecipientsRefused, Refused, Unreachable
 from tidegate.notices.notice import Notice
+from tidegate.notices.report_forms import html_text, plain_text
 
 T = TypeVar("T")
 _ANSWERS = 4  # time-outs that a whole conversation may take
@@ -134,8 +135,8 @@ class Mail(Connection):
         message["Subject"] = _one_line(notice.title)
         message["X-Tidegate-Rollout"] = _one_line(notice.rollout)
         message["X-Tidegate-Event"] = _one_line(notice.event)
-        message.set_content(notice.body)
-        if notice.link:
+        message.set_content(plain_text(notice))
+        if notice.link or notice.report:
             message.add_alternative(_as_html(notice), subtype="html")
         return message
 
@@ -166,14 +167,13 @@ class Mail(Connection):
 
 
 def _as_html(notice: Notice) -> str:
-    """The same text with its address as a button, for those who read mail as pages."""
-    label = "Open the gate" if notice.link.endswith("/gate") else "Open the rollout"
+    """The same text, its address as a button and a report's tables as tables, for those who read mail as pages."""
     style = "display:inline-block;padding:10px 18px;border:2px solid #0757b5;border-radius:6px;color:#0757b5"
+    button = f'<p><a href="{escape(notice.link)}" style="{style}">{notice.link_label}</a></p>' if notice.link else ""
     return (
         f'<!doctype html><html lang="en"><body style="font:15px/1.5 system-ui,sans-serif">'
         f'<h1 style="font-size:18px">{escape(_one_line(notice.title))}</h1>'
-        f'<p style="white-space:pre-wrap">{escape(notice.body)}</p>'
-        f'<p><a href="{escape(notice.link)}" style="{style}">{label}</a></p></body></html>'
+        f"{html_text(notice)}{button}</body></html>"
     )
 
 

@@ -16,6 +16,7 @@ from blocks.channels.retry_after import RetryAfter
 from blocks.connection import Connection
 from blocks.errors import AmbiguousResult, ConnectionFault, NotTaken, Refused, Unreachable
 from tidegate.notices.notice import Notice
+from tidegate.notices.report_forms import slack_text
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -78,11 +79,11 @@ class Slack(HttpAccess, Connection):
         return str(answer.get("ts", ""))
 
     def _message(self, channel: str, notice: Notice, thread: str = "") -> dict[str, Any]:
-        text = f"*{_escaped(_one_line(notice.title))}*\n{_escaped(notice.body)}"[:_LONGEST]
+        text = f"*{_escaped(_one_line(notice.title))}*\n{slack_text(notice, _escaped)}"[:_LONGEST]
         return {
             "channel": channel,
             "text": text,
-            **({"blocks": _blocks(text, notice.link)} if notice.link else {}),
+            **({"blocks": _blocks(text, notice.link, notice.link_label)} if notice.link else {}),
             "unfurl_links": False,
             "metadata": {
                 "event_type": _EVENT,
@@ -203,7 +204,7 @@ class Slack(HttpAccess, Connection):
         return Refused(f"Slack {method}: {word}")
 
 
-def _blocks(text: str, link: str) -> list[dict[str, Any]]:
+def _blocks(text: str, link: str, label: str) -> list[dict[str, Any]]:
     """The text in sections as long as Slack takes them, and a button to where the notice says to look."""
     pieces: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -212,7 +213,6 @@ def _blocks(text: str, link: str) -> list[dict[str, Any]]:
                 pieces[-1] += piece
             else:
                 pieces.append(piece)
-    label = "Open the gate" if link.endswith("/gate") else "Open the rollout"
     button = {"type": "button", "text": {"type": "plain_text", "text": label}, "url": link}
     sections = [{"type": "section", "text": {"type": "mrkdwn", "text": piece}} for piece in pieces if piece.strip()]
     return [*sections[:_MOST_SECTIONS], {"type": "actions", "elements": [button]}]

@@ -11,6 +11,7 @@ from blocks.channels.retry_after import RetryAfter
 from blocks.connection import Connection
 from blocks.errors import Unreachable
 from tidegate.notices.notice import Loudness, Notice
+from tidegate.notices.report_forms import plain_text
 
 _LONGEST = 20_000  # bytes of text: Teams refuses a message above 28 kB
 _COLOURS = {Loudness.PAGE: "attention", Loudness.WARNING: "warning", Loudness.INFO: "default"}
@@ -57,10 +58,10 @@ class Teams(HttpAccess, Connection):
 
 
 def _card(notice: Notice) -> dict[str, Any]:
-    text = notice.body.encode()[:_LONGEST].decode(errors="ignore")
+    text = plain_text(notice).encode()[:_LONGEST].decode(errors="ignore")
     # Runs of text, since a text block would take what stands in a name for formatting or a link.
     lines = [_runs(line) for line in text.splitlines() if line.strip()]
-    link = {"type": "Action.OpenUrl", "title": "Open the rollout", "url": notice.link}
+    link = {"type": "Action.OpenUrl", "title": notice.link_label, "url": notice.link}
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

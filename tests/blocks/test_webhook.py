@@ -4,14 +4,17 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+import yaml
 from pydantic import SecretStr, ValidationError
 
 from blocks import Teams, Webhook
@@ -34,6 +37,7 @@ NOTICE = Notice(
     "error_rate",
 )
 HIDDEN = "s3cr3t-path"
+ROOT = Path(__file__).parents[2]
 
 
 def hook(url: str, **fields: Any) -> Webhook:
@@ -147,6 +151,34 @@ def test_the_end_of_a_problem_goes_to_its_own_address(local_server: LocalServer)
     [request] = local_server.arrived
     assert request.path == "/alerts/patches-1%2Fa%2Fb%20c/close?by=alias"
     assert json.loads(request.body) == {"note": "resolved"}
+
+
+def test_the_page_shows_a_kit_with_which_an_alerting_service_has_the_problem_and_its_end(
+    local_server: LocalServer,
+) -> None:
+    """Opsgenie's two calls, by the very lines that docs/connections.md shows; only the host is another."""
+    page = (ROOT / "docs/connections.md").read_text(encoding="utf-8")
+    [shown] = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "api.opsgenie.com" in block)
+    kit = yaml.safe_load(shown.replace("https://api.opsgenie.com", local_server.url))["webhook"]
+    local_server.answer = lambda _: answer(202, {"result": "Request will be processed"})
+    sender = Webhook.model_validate(kit)
+    over = replace(NOTICE, title="Over", resolves=True, loudness=Loudness.INFO)
+    assert not sender.takes(replace(NOTICE, loudness=Loudness.INFO))
+    for notice in (NOTICE, over):
+        assert sender.takes(notice)
+        sender.send(notice)
+    begun, ended = local_server.arrived
+    assert (begun.method, begun.path) == ("POST", "/v2/alerts")
+    alert = json.loads(begun.body)
+    assert (alert["message"], alert["description"], alert["alias"]) == (
+        NOTICE.title,
+        NOTICE.body,
+        "patches-1/error_rate",
+    )
+    assert begun.headers["Authorization"] == ended.headers["Authorization"] == "GenieKey KEY"
+    assert ended.path == "/v2/alerts/patches-1%2Ferror_rate/close?identifierType=alias"
+    assert json.loads(ended.body) == {"source": "tidegate", "note": "Over"}
+    assert "GenieKey" not in (begun.body + ended.body).decode() + repr(sender)
 
 
 @pytest.mark.parametrize("make", [hook, teams])

@@ -111,7 +111,9 @@ def test_a_meeting_gets_its_report_in_the_thread_by_mail_and_as_a_file(
     ):
         assert part in report
     assert report in run.state.notices.queued[event]["body"]
-    assert any("## 3. Decision" in m["text"] for m in demo.messages("slack"))
+    [said] = [m["text"] for m in demo.messages("slack") if "3. Decision" in m["text"]]
+    assert "*3. Decision*" in said
+    assert not any(line.startswith(("#", "|", "- [")) for line in said.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -98,4 +98,6 @@ def test_every_notice_links_its_rollout_where_the_plan_knows_the_dashboard(loudn
     waiting = in_wave(1, LINKED).extend((Kind.SOAKED, {"wave": 1}), (Kind.GATE_OPENED, {"wave": 2, "attempt": 1}))
     assert ended_page(LINKED, waiting.state, page(loudness)).body == f"What broke.\n{address}/gate"
     report = replace(page(loudness), report="standup")
-    assert ended_page(LINKED, state, report).body == "What broke.", "a report is Markdown of its own"
+    linked = ended_page(LINKED, state, replace(report, body="# Stand-up\n"))
+    assert (linked.body, linked.link) == (f"# Stand-up\n\n{address}", address.removeprefix("Look: "))
+    assert ended_page(PLAN, state, report) == report

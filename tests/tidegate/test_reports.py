@@ -192,6 +192,56 @@ def test_next_actions_have_owners_and_the_meeting_is_in_the_plans_time_zone() ->
     assert told(opened().extend((Kind.CLOSED, {})))["next_meeting"] is None
 
 
+def test_head_issues_and_next_meeting_are_told_in_one_zone_the_plans() -> None:
+    text = standup_markdown(told(failed(in_wave())), PLAN)
+    assert "2026-03-02 10:00 (PST)" in text.splitlines()[2]
+    assert "- 2026-03-02 10:00 (PST): wave 1: FAIL" in text
+    assert text.splitlines()[-1] == "Next stand-up: 2026-03-03 09:00 (PST)."
+    assert "UTC" not in text + retrospective_markdown(told(failed(in_wave())), PLAN)
+
+
+def rated() -> Plan:
+    """A plan whose last wave is everybody, with a rate beside its share of errors."""
+    query = "sum(rate(batches_total{ {{ path }} }[{{ window }}]))"
+    rate = {"title": "Batches/sec", "unit": "per second", "query": query, "target": {"above": "1/s"}}
+    return plan_of({"metrics.rate": rate, "waves.1.percent": "100%"})
+
+
+def measured_at(plan: Plan) -> Journal:
+    """A baseline of 100 a second, a day at 10% of staff, and an hour with everybody."""
+    journal = in_wave(1, plan)
+    body = {"reference": 0, "variant": "control", "start": journal.now.isoformat(), "end": journal.now.isoformat()}
+    journal.append(Kind.MEASURED, body | {"window_seconds": 3600.0, "metrics": {"rate": {"value": 100.0, "n": None}}})
+    for _ in range(24):
+        review(journal, line(10.0, name="rate", n=None), line(1.0))
+    raise_wave(journal, 2)
+    return review(journal, line(98.0, name="rate", n=None), line(1.0))
+
+
+def health_of(journal: Journal, metric: str) -> tuple[float | None, str, str]:
+    [found] = (one for one in told(journal)["health"] if one["metric"] == metric)
+    return found["today"], found["against_yesterday"], found["against_baseline"]
+
+
+def test_a_rate_is_compared_at_one_exposure_alone() -> None:
+    """Ten times as many users make ten times as many requests; a share of errors does not follow how many there are."""
+    other = "not compared: other exposure"
+    journal = measured_at(rated())
+    assert health_of(journal, "rate") == (98.0, other, "steady")
+    assert health_of(journal, "errors")[1] == "steady"
+    before = in_wave(1, rated()).extend(*((e.kind, e.json) for e in journal.entries if e.kind is Kind.MEASURED))
+    for _ in range(30):
+        review(before, line(10.0, name="rate", n=None))
+    assert health_of(before, "rate") == (10.0, "steady", other)
+    text = standup_markdown(told(before), rated())
+    assert "| Batches/sec | 10 /s | 10 /s | steady | 100 /s | not compared: other exposure |" in text
+    assert "Batches/sec is worse" not in retrospective_markdown(told(before), rated())
+    [rate] = (p for p in closeout(rated(), before.entries)["performance"] if p["metric"] == "rate")
+    assert rate["change_percent"] is None
+    [rate] = (p for p in closeout(rated(), journal.entries)["performance"] if p["metric"] == "rate")
+    assert rate["change_percent"] == -2.0
+
+
 def test_what_waits_at_a_gate_is_a_next_action() -> None:
     actions = told(opened().extend((Kind.GATE_OPENED, {"wave": 1, "attempt": 1})))["next_actions"]
     assert any(a["text"].startswith("Decide:") and ANN in a["owner"] for a in actions)
@@ -202,18 +252,18 @@ def test_an_issue_says_how_it_ended_or_that_it_goes_on() -> None:
     journal = review(failed(in_wave()), line(1.0))
     journal.append(Kind.HELD, {}, after=HOUR)
     text = standup_markdown(told(journal), PLAN)
-    assert "Ended: a review passed again at 19:00:00 UTC." in text
+    assert "Ended: a review passed again at 11:00:00 PST." in text
     assert "operator: wait. Not over." in text
     journal.append(Kind.RESUMED, {}, after=HOUR)
-    assert f"Ended: ended by {ANN} at 21:00:00 UTC: go on." in standup_markdown(told(journal), PLAN)
+    assert f"Ended: ended by {ANN} at 13:00:00 PST: go on." in standup_markdown(told(journal), PLAN)
 
 
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        (((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {})), "Ended: rolled back at 21:00:00 UTC."),
-        (((Kind.CLOSED, {}),), "Ended: the rollout was closed at 21:00:00 UTC."),
-        (((Kind.FINISHED, {}),), "Ended: it finished at 21:00:00 UTC."),
+        (((Kind.ROLLING_BACK, {}), (Kind.PROVEN, {})), "Ended: rolled back at 13:00:00 PST."),
+        (((Kind.CLOSED, {}),), "Ended: the rollout was closed at 13:00:00 PST."),
+        (((Kind.FINISHED, {}),), "Ended: it finished at 13:00:00 PST."),
     ],
 )
 def test_with_the_rollout_ends_what_it_waited_for(ends: tuple[tuple[Kind, dict[str, Any]], ...], words: str) -> None:

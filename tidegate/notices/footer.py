@@ -12,9 +12,11 @@ from tidegate.values.exposure import ZERO
 
 def ended_page(plan: Plan, state: RolloutState, notice: Notice) -> Notice:
     """The notice with the rollout's address; one that pages says what is exposed now and what to type, too."""
+    address = _address(plan, state)
     if notice.report:
-        return notice
-    lines = [notice.body.rstrip(), _address(plan, state)]
+        # A line of its own: above it stands Markdown.
+        return replace(notice, body=f"{notice.body.rstrip()}\n\n{address}") if address else notice
+    lines = [notice.body.rstrip(), address]
     if notice.loudness is Loudness.PAGE and not notice.resolves:
         lines[1:1] = [_exposure(state, notice), _command(state, notice)]
     return replace(notice, body="\n".join(line for line in lines if line))

@@ -41,7 +41,13 @@ class Notice:
     def link(self) -> str:
         """The address at which its body says to look; empty where it names none."""
         lines = (line.removeprefix(LOOK).strip() for line in self.body.splitlines() if line.startswith(LOOK))
-        return next((line for line in lines if line.startswith(("http://", "https://"))), "")
+        # The last one: ours ends the body, whatever somebody wrote above it.
+        return next((line for line in reversed([*lines]) if line.startswith(("http://", "https://"))), "")
+
+    @property
+    def link_label(self) -> str:
+        """What a button to its address says."""
+        return "Open the gate" if self.link.endswith("/gate") else "Open the rollout"
 
     def to_json(self) -> dict[str, Any]:
         """As queued in the journal."""

@@ -21,6 +21,7 @@ from tidegate.plan.model import Plan
 from tidegate.plan.pace import Pace, Timing
 from tidegate.reports.costs import cost_report
 from tidegate.reports.decisions import decisions, statements_made
+from tidegate.reports.exposures import as_exposed_as_the_baseline
 from tidegate.reports.record import Review, mean_of, reviews_in, spells_in
 from tidegate.reports.success import success
 from tidegate.values.exposure import ZERO
@@ -103,9 +104,10 @@ def _performance(plan: Plan, state: RolloutState, reviews: Sequence[Review]) -> 
     """Each metric's mean in every wave beside the baseline."""
     for name, metric in plan.metrics.items():
         means = {n: mean_of([r for r in reviews if r.wave == n], name) for n in _waves(state, reviews)}
-        last = next((mean for mean in reversed(means.values()) if mean is not None), None)
+        wave, last = next(((n, mean) for n, mean in reversed(means.items()) if mean is not None), (0, None))
         baseline = baseline_of(state, name)
-        change = None if last is None or not baseline else round(100 * (last - baseline) / baseline, 1)
+        alike = as_exposed_as_the_baseline(plan, name, [r for r in reviews if r.wave == wave])
+        change = round(100 * (last - baseline) / baseline, 1) if last is not None and baseline and alike else None
         yield {
             "metric": name,
             "title": metric.title,

@@ -14,7 +14,7 @@ def retrospective_markdown(report: dict[str, Any], plan: Plan) -> str:
     parts = [
         f"# Retrospective: {one_line(report['title'])}",
         f"Rollout `{report['rollout']}`, {day}, wave {report['wave']}, exposure {report['exposure']}. "
-        f"{moment(report['at'])}.",
+        f"{moment(report['at'], plan)}.",
         "## What went well",
         "\n".join(_well(report, plan)) or "Nothing that the journal could tell.",
         "## What did not",
@@ -23,7 +23,7 @@ def retrospective_markdown(report: dict[str, Any], plan: Plan) -> str:
         "\n".join(f"- {one_line(x['text'])}: {one_line(x['owner'])}" for x in report["next_actions"]) or "Nothing yet.",
     ]
     if report["next_meeting"]:
-        parts.append(f"Next meeting: {moment(report['next_meeting'])}.")
+        parts.append(f"Next meeting: {moment(report['next_meeting'], plan)}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -36,7 +36,7 @@ def _well(report: dict[str, Any], plan: Plan) -> Iterator[str]:
 
 def _badly(report: dict[str, Any], plan: Plan) -> Iterator[str]:
     yield from _moved(report, plan, "worse")
-    yield from (issue_line(issue) for issue in report["issues"])
+    yield from (issue_line(issue, plan) for issue in report["issues"])
 
 
 def _moved(report: dict[str, Any], plan: Plan, how: str) -> Iterator[str]:

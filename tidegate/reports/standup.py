@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tidegate.criteria.metrics.direction import rises_are_bad
 from tidegate.journal.bodies.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed
@@ -17,6 +18,7 @@ from tidegate.pages.tables import one_line, sentence, table_row
 from tidegate.plan.fields.actions import Standby, Task, clock_of
 from tidegate.plan.model import Metric, Plan, timezone_of
 from tidegate.plan.pace import DAY, Timing
+from tidegate.reports.exposures import as_exposed_as_the_baseline, of_one_exposure, same_exposure
 from tidegate.reports.record import Review, between, mean_of, reviews_in
 from tidegate.values.verdict import Verdict
 from tidegate.views.course import Event, follow_course
@@ -26,6 +28,7 @@ from tidegate.views.view import RolloutView, baseline_of, rollout_view
 MEETING = time(9)  # in the plan's time zone, where no action of the plan says otherwise
 _COUNTED = (("incidents", "CRITICAL"), ("alerts", "WARNING"))
 _ENDS = {Kind.ROLLING_BACK: "rolled back", Kind.CLOSED: "the rollout was closed", Kind.FINISHED: "it finished"}
+OTHER_EXPOSURE = "not compared: other exposure"  # how many there are says how many may come, and not how they fare
 _NOTABLE = 0.05  # a mean that moved by less than this share of itself is steady
 
 
@@ -51,9 +54,11 @@ def standup(plan: Plan, state: RolloutState, timing: Timing, now: datetime, entr
         "incidents": view.incidents,
         "alerts": view.alerts,
         "reviewed_at": view.reviewed_at.isoformat() if view.reviewed_at else None,
-        "health": [_trend(name, m, state, today, yesterday) for name, m in plan.metrics.items()],
+        "health": [_trend(name, plan, state, today, yesterday) for name in plan.metrics],
         "issues": [
-            _issue(event, entries) for event in reversed(course.events) if event.at > now - day and _is_issue(event)
+            _issue(event, entries, timezone_of(plan))
+            for event in reversed(course.events)
+            if event.at > now - day and _is_issue(event)
         ],
         "decision": _decision(view),
         "next_actions": [{"text": text, "owner": owner} for text, owner in _next_actions(plan, state, view)],
@@ -67,9 +72,12 @@ def _counts(reviews: Sequence[Review]) -> dict[str, int]:
 
 
 def _trend(
-    name: str, metric: Metric, state: RolloutState, today: Sequence[Review], yesterday: Sequence[Review]
+    name: str, plan: Plan, state: RolloutState, today: Sequence[Review], yesterday: Sequence[Review]
 ) -> dict[str, Any]:
-    now, before, baseline = mean_of(today, name), mean_of(yesterday, name), baseline_of(state, name)
+    metric = plan.metrics[name]
+    mine = of_one_exposure(plan, name, today)
+    now, before, baseline = mean_of(mine, name), mean_of(yesterday, name), baseline_of(state, name)
+    as_many, of_all = same_exposure(plan, name, mine, yesterday), as_exposed_as_the_baseline(plan, name, mine)
     return {
         "metric": name,
         "title": metric.title,
@@ -77,8 +85,8 @@ def _trend(
         "today": now,
         "yesterday": before,
         "baseline": baseline,
-        "against_yesterday": _compared(metric, now, before),
-        "against_baseline": _compared(metric, now, baseline),
+        "against_yesterday": _compared(metric, now, before) if as_many else OTHER_EXPOSURE,
+        "against_baseline": _compared(metric, now, baseline) if of_all else OTHER_EXPOSURE,
     }
 
 
@@ -98,17 +106,17 @@ def _is_issue(event: Event) -> bool:
     return event.kind.value in ("reviewed", "no_data_started", "held", "rolling_back", "orphaned", "crossed")
 
 
-def _issue(event: Event, entries: Sequence[Entry]) -> dict[str, str]:
-    return {"at": event.at.isoformat(), "what": event.words, "ended": _ended(event, entries)}
+def _issue(event: Event, entries: Sequence[Entry], zone: ZoneInfo) -> dict[str, str]:
+    return {"at": event.at.isoformat(), "what": event.words, "ended": _ended(event, entries, zone)}
 
 
-def _ended(event: Event, entries: Sequence[Entry]) -> str:
+def _ended(event: Event, entries: Sequence[Entry], zone: ZoneInfo) -> str:
     """How it came to its end, as the journal has it; empty while it goes on."""
     begun = next(e for e in entries if e.sequence == event.sequence)
     for later in entries:
         if later.sequence <= event.sequence:
             continue
-        at = f"{later.at:%H:%M:%S} UTC"
+        at = f"{later.at.astimezone(zone):%H:%M:%S %Z}"
         match begun.body, later.body:
             case Reviewed(), Reviewed(verdict=Verdict.PASS):
                 return f"a review passed again at {at}"
@@ -132,10 +140,10 @@ def _ended(event: Event, entries: Sequence[Entry]) -> str:
     return ""
 
 
-def issue_line(issue: dict[str, str]) -> str:
+def issue_line(issue: dict[str, str], plan: Plan) -> str:
     """What happened, and how it ended or that it goes on."""
     ended = f"Ended: {sentence(issue['ended'])}" if issue["ended"] else "Not over."
-    return f"- {moment(issue['at'])}: {sentence(issue['what'])} {ended}"
+    return f"- {moment(issue['at'], plan)}: {sentence(issue['what'])} {ended}"
 
 
 def _decision(view: RolloutView) -> dict[str, Any]:
@@ -201,7 +209,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
         f"# Stand-up: {one_line(report['title'])}",
         f"Rollout `{report['rollout']}`, {day}, "
         f"wave {report['wave']}, exposure {report['exposure']}"
-        f"{'' if report['as_planned'] else ' (NOT as planned)'}. {moment(report['at'])}.",
+        f"{'' if report['as_planned'] else ' (NOT as planned)'}. {moment(report['at'], plan)}.",
         f"## 1. Health: {report['status']['word']}",
     ]
     parts += [one_line(report["status"]["why"])] if report["status"]["why"] else []
@@ -218,7 +226,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
         rows.append(table_row(line["title"], shown[0], shown[1], against[0], shown[2], against[1]))
     parts.append("\n".join(rows))
     parts.append("## 2. Issues and resolutions")
-    issues = [issue_line(issue) for issue in report["issues"]]
+    issues = [issue_line(issue, plan) for issue in report["issues"]]
     parts.append("\n".join(issues) or "None since yesterday.")
     if issues:
         parts.append("Root cause, and what was changed for good: _to be written by the owner_.")
@@ -228,7 +236,7 @@ def standup_markdown(report: dict[str, Any], plan: Plan) -> str:
     parts.append("## 4. Next actions")
     actions = [f"- {one_line(x['text'])}: {one_line(x['owner'])}" for x in report["next_actions"]]
     parts.append("\n".join(actions) or "None.")
-    parts.append(f"Next stand-up: {moment(met)}." if met else "No further stand-up.")
+    parts.append(f"Next stand-up: {moment(met, plan)}." if met else "No further stand-up.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -240,6 +248,6 @@ def _newest(report: dict[str, Any]) -> str:
     return f"At the newest review: {', '.join(counts)}."
 
 
-def moment(text: str) -> str:
-    """For people, with the time zone."""
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M (%Z)}"
+def moment(text: str, plan: Plan) -> str:
+    """For people: each instant of a report in the plan's own time zone, and which that is."""
+    return f"{datetime.fromisoformat(text).astimezone(timezone_of(plan)):%Y-%m-%d %H:%M (%Z)}"
