@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import secrets
+import zlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -19,7 +20,7 @@ from blocks.errors import ConnectionFault
 from console.dashboard import orders
 from console.dashboard.access import COOKIE, MARK, MARK_SECONDS, METRICS_PATH, Access, Denied, StaleForm
 from console.dashboard.own_metrics import CONTENT_TYPE, own_metrics
-from console.dashboard.pages import HERE, REFRESH_SECONDS, Pages
+from console.dashboard.pages import HERE, REFRESH_SECONDS, Live, Pages
 from console.dashboard.sign_in_routes import SignInNeeded, add_sign_in, must_be_signed_in, signed_in, signed_out
 from console.dashboard.sign_ins import SignIns
 from console.exits import sentence_and_exit
@@ -29,6 +30,7 @@ from engine.rollout.session import UnknownRollout
 LOOK_SECONDS = 2.0
 _STREAM_SECONDS = 900.0  # then the browser asks anew, and a viewer that is gone is forgotten
 _MOST_STREAMS = 500
+_GZIP, _LITTLE_MEMORY = 31, 5  # as zlib says it
 _LONGEST_FORM = 20_000
 _MOST_SESSIONS = 1_000
 _HEADERS = {
@@ -42,7 +44,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _SESSION = re.compile(r"[0-9a-f]{32}")
-_STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
+_STATIC = {"style.css": "text/css", "charts.js": "text/javascript", "page.js": "text/javascript"}
 _PARTS = ("orders", "decide", "gate")  # pages of a rollout by the names of what renders them
 Order = Callable[[Board, str, orders.OrderedBy, Mapping[str, str]], orders.FormOutcome]
 _ORDERS: dict[str, Order] = {
@@ -294,21 +296,27 @@ async def _stream(board: Dashboard, name: str, request: Request) -> Response:
         raise Denied(503, "Too many pages are open; this one still refreshes when it is loaded again.")
     await run_in_threadpool(board.pages.live, name)
 
-    async def changes() -> AsyncIterator[str]:
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+
+    async def changes() -> AsyncIterator[bytes]:
         board.streams += 1
-        sent, left, quiet = "", _STREAM_SECONDS, 0.0
+        # What was sent already is known to both sides, so that an event which resembles it is small.
+        packing = zlib.compressobj(wbits=_GZIP, memLevel=_LITTLE_MEMORY) if packed else None
+        sent: Live | None = None
+        left, quiet = _STREAM_SECONDS, 0.0
         try:
             while left > 0 and not await request.is_disconnected() and not _has_ended(board, request):
                 live = await run_in_threadpool(board.pages.live, name)
                 # What changed is sent at once; clocks and ages that go on, every ten seconds.
-                if live.key != sent or quiet + LOOK_SECONDS >= REFRESH_SECONDS:
-                    body = {"html": live.html, "more": live.more, "headline": live.headline, "orders": live.orders}
-                    body |= {"title": live.title, "tone": live.tone, "instance": board.access.instance}
-                    yield f"data: {json.dumps(body)}\n\n"
-                    sent, quiet = live.key, 0.0
+                if sent is None or live.key != sent.key or quiet + LOOK_SECONDS >= REFRESH_SECONDS:
+                    body = await run_in_threadpool(live.event, sent) | {"instance": board.access.instance}
+                    event = f"data: {json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+                    yield event if packing is None else packing.compress(event) + packing.flush(zlib.Z_SYNC_FLUSH)
+                    sent, quiet = live, 0.0
                 await asyncio.sleep(LOOK_SECONDS)
                 left, quiet = left - LOOK_SECONDS, quiet + LOOK_SECONDS
         finally:
             board.streams -= 1
 
-    return StreamingResponse(changes(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    headers = {"X-Accel-Buffering": "no", "Vary": "Accept-Encoding", **({"Content-Encoding": "gzip"} if packed else {})}
+    return StreamingResponse(changes(), media_type="text/event-stream", headers=headers)

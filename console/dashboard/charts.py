@@ -4,24 +4,18 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
+from console.dashboard.event_marks import event_marks
+from console.dashboard.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
 from tidegate.criteria.metrics.metric_levels import Level
-from tidegate.journal.kinds import Kind
 from tidegate.values.units import Unit
 from tidegate.views.course import Event, Point
 from tidegate.views.metrics import SYMBOLS, MetricView
 
-_WIDTH, _HEIGHT = 320, 130
-_LEFT, _RIGHT, _TOP, _BOTTOM = 6, 92, 10, 20
+_HEIGHT, _TOP, _BOTTOM = 146, 26, 20
+_CHIPS, _BELOW = 9, 3.0  # where the words of bounds beyond the edges stand: in the first line, and above the lower edge
 _MOST = 120
 _LABEL_GAP = 12.0
 _LEAST_RANGE, _PAD, _FAR = 0.1, 0.08, 1.5
-_MARKED = {
-    Kind.RAISED: "▲",
-    Kind.GATE_OPENED: "◆",
-    Kind.HELD: "▮▮",
-    Kind.ROLLING_BACK: "↩",
-    Kind.LOWERED: "▼",
-}
 
 
 def chart(metric: MetricView, events: Sequence[Event] = ()) -> str:
@@ -41,36 +35,36 @@ def chart(metric: MetricView, events: Sequence[Event] = ()) -> str:
     near = [b.value for b in metric.bounds if b.value is not None and low - reach <= b.value <= high + reach]
     low, high = min((low, *near)), max((high, *near))
     pad = max(reach * _PAD, (reach - (high - low)) / 2)
-    scale = _Scale(points[0].at, points[-1].at, low - pad, high + pad)
+    axis = TimeAxis.over(points[0].at, points[-1].at)
+    scale = _Scale(axis, low - pad, high + pad)
     unit = Unit(metric.unit)
-    span = f"{points[0].at:%b %d %H:%M} to {points[-1].at:%b %d %H:%M} UTC"
     said = (
-        f"{metric.title}, {span}: now {metric.shown} ({metric.level.value}), "
+        f"{metric.title}, {axis.words}: now {metric.shown} ({metric.level.value}), "
         f"lowest {unit.format(min(values))}, highest {unit.format(max(values))}"
     )
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">',
-        *_events(events, points, scale),
+    # Each on a line of its own: of a line that is as it was nothing is sent again.
+    return "\n".join([
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}"',
+        f' data-axis="{axis.attribute}" data-height="{_TOP} {_HEIGHT - _BOTTOM}"',
+        f' data-points="{escape(";".join(_read(p, scale, unit) for p in points))}">',
+        *event_marks(events, axis, _TOP, _HEIGHT - _BOTTOM),
         *_bounds(metric, scale, points[-1]),
-        *_baseline(metric, scale),
         *_line([(p.at, p.control) for p in points], scale, "control"),
         *_line([(p.at, p.value) for p in points], scale, "value"),
         *_marks(points, scale),
-        f'<text x="{_LEFT}" y="{_HEIGHT - 5}">{points[0].at:%b %d %H:%M}</text>',
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 5}" text-anchor="end">{points[-1].at:%b %d %H:%M}</text>',
+        axis.labels(_HEIGHT - 5),
         "</svg>",
-    ]
-    return "".join(parts)
+        f'<p class="readout">{escape(_words(points[-1], unit))}</p>',
+    ])  # fmt: skip
 
 
 class _Scale:
-    def __init__(self, first: datetime, last: datetime, low: float, high: float) -> None:
-        self._first, self._span = first, (last - first).total_seconds() or 1.0
+    def __init__(self, axis: TimeAxis, low: float, high: float) -> None:
+        self.axis = axis
         self._low, self._range = low, high - low
 
     def x(self, at: datetime) -> float:
-        width = _WIDTH - _LEFT - _RIGHT
-        return round(_LEFT + width * (at - self._first).total_seconds() / self._span, 1)
+        return self.axis.x(at)
 
     def y(self, value: float) -> float:
         height = _HEIGHT - _TOP - _BOTTOM
@@ -81,53 +75,57 @@ class _Scale:
         return (value > self._low + self._range) - (value < self._low)
 
 
+def _read(point: Point, scale: _Scale, unit: Unit) -> str:
+    """A point for the crosshair: seconds on the axis, height, and its words."""
+    y = "" if point.value is None else scale.y(point.value)
+    return f"{scale.axis.since(point.at):.0f}|{y}|{_said(point, unit)}"
+
+
+def _words(point: Point, unit: Unit) -> str:
+    return f"{point.at:%Y-%m-%d %H:%M} UTC: {_said(point, unit)}"
+
+
+def _said(point: Point, unit: Unit) -> str:
+    """Value, count, old path and level of one review."""
+    value = "no data" if point.value is None else unit.format(point.value)
+    n = "" if point.n is None else f", n {point.n:,.0f}"
+    control = "" if point.control is None else f", old path {unit.format(point.control)}"
+    level = "" if point.value is None else f", {point.level}"
+    return f"{value}{n}{control}{level}".replace(";", ",").replace("|", "/")
+
+
 def _bounds(metric: MetricView, scale: _Scale, last: Point) -> Iterator[str]:
     # A change from the baseline is too long for the margin; the words stand above the chart in full.
     labels: list[tuple[float, str, str]] = []
-    chips = {1: 0, -1: 0}
+    chips: dict[int, list[str]] = {1: [], -1: []}
     for b in metric.bounds:
         if b.value is None:
             continue
         words = f"{b.name} {b.words.split(' from ')[0]}"
         if edge := scale.edge(b.value):
-            chips[edge] += 1
-            y = _TOP + chips[1] * _LABEL_GAP if edge > 0 else _HEIGHT - _BOTTOM - (chips[-1] - 1) * _LABEL_GAP
             now = last.value or 0.0
             far = f", {b.value / now:.0f} times" if edge > 0 and now > 0 and b.value / now >= _FAR else ""
-            arrow = "↑" if edge > 0 else "↓"
-            yield f'<text class="chip {b.name}" x="{_LEFT}" y="{y}">{arrow} {escape(words + far)}</text>'
+            words = f"{'↑' if edge > 0 else '↓'} {words}{far}"
+            chips[edge].append(f'<tspan class="{b.name}">{escape(words)}</tspan>')
             continue
         labels.append((scale.y(b.value), b.name, words))
+    for edge, y in ((1, _CHIPS), (-1, _HEIGHT - _BOTTOM - _BELOW)):
+        # Of several beyond one edge the two that weigh most; all of them stand above the chart.
+        if shown := chips[edge][-2:]:
+            yield f'<text class="chip" x="{LEFT}" y="{y}">{" ".join(shown)}</text>'
     for y, name, _ in labels:
-        yield f'<line class="bound {name}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
+        yield f'<line class="bound {name}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
     if last.control is not None:
         labels.append((scale.y(last.control), "control", "old path"))
+    if metric.baseline_value is not None:
+        y = scale.y(metric.baseline_value)
+        yield f'<line class="baseline" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+        labels.append((y, "baseline", "baseline"))
     below = 0.0
     for y, name, words in sorted(labels):
         # Labels that would lie on each other move down.
         below = max(y + 3, below + _LABEL_GAP)
-        yield f'<text class="label {name}" x="{_WIDTH - _RIGHT + 4}" y="{round(below, 1)}">{escape(words)}</text>'
-
-
-def _baseline(metric: MetricView, scale: "_Scale") -> Iterator[str]:
-    if metric.baseline_value is not None:
-        y = scale.y(metric.baseline_value)
-        yield f'<line class="baseline" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="label baseline" x="{_LEFT + 2}" y="{y - 2}">baseline</text>'
-
-
-def _events(events: Sequence[Event], points: Sequence[Point], scale: "_Scale") -> Iterator[str]:
-    """Where the rollout moved: a line with its symbol, and the words for whoever points at it."""
-    for event in events:
-        symbol = _MARKED.get(event.kind)
-        if symbol is None or not points[0].at <= event.at <= points[-1].at:
-            continue
-        x = scale.x(event.at)
-        yield (
-            f'<g class="event"><title>{escape(f"{event.at:%b %d %H:%M} UTC: {event.words}")}</title>'
-            f'<line x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-            f'<text x="{x}" y="{_TOP - 2}" text-anchor="middle">{symbol}</text></g>'
-        )
+        yield f'<text class="label {name}" x="{WIDTH - RIGHT + 4}" y="{round(below, 1)}">{escape(words)}</text>'
 
 
 def _line(points: Sequence[tuple[datetime, float | None]], scale: _Scale, name: str) -> Iterator[str]:
@@ -154,8 +152,13 @@ def _marks(points: Sequence[Point], scale: _Scale) -> Iterator[str]:
 
 
 def _sparse(points: Sequence[Point]) -> list[Point]:
-    """At most so many points as can be distinguished; beyond their number the worst of each group stands for it."""
-    size = -(-len(points) // _MOST)
+    """At most so many points as can be distinguished; the worst of each group stands for it, and the newest for itself.
+
+    Groups double in size, so that those drawn already stay as they are while more points come.
+    """
+    size = 1
+    while -(-len(points) // size) > _MOST:
+        size *= 2
     rank = {level.value: number for number, level in enumerate(Level)}
-    groups = (points[i : i + size] for i in range(0, len(points), max(size, 1)))
-    return [max(group, key=lambda p: rank.get(p.level, 0)) for group in groups]
+    groups = (points[i : min(i + size, len(points) - 1)] for i in range(0, len(points) - 1, size))
+    return [*(max(group, key=lambda p: rank.get(p.level, 0)) for group in groups), *points[-1:]]

@@ -1,5 +1,6 @@
 """The pages as HTML, rendered here and escaped throughout; the changing part of a page is rendered once for all."""
 
+import re
 import shlex
 import threading
 import time
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
+from console.dashboard.changes import Splice, changes
 from console.dashboard.charts import chart
 from console.dashboard.doctor_page import DoctorPage
+from console.dashboard.event_marks import marked
 from console.dashboard.ratio_chart import ratio_chart
 from console.dashboard.workers import Workers
 from console.live.rollout_cache import FRESH_SECONDS, Board
@@ -27,6 +31,7 @@ from tidegate.views.view import RolloutView
 
 HERE = Path(__file__).parent
 MOST_ENDED = 50
+_RUN = re.compile(r"[0-9a-f-]{36}")
 MOST_EVENTS = 40
 REFRESH_SECONDS = 10
 
@@ -43,6 +48,24 @@ class Live:
     title: str
     tone: str
 
+    def event(self, sent: "Live | None") -> dict[str, Any]:
+        """What a page is told that has `sent`, or nothing yet: all of it, or how it has changed."""
+        said: dict[str, Any] = {"headline": self.headline, "orders": self.orders, "title": self.title}
+        said["tone"] = self.tone
+        if sent is None:
+            return said | {"html": self.html, "more": self.more}
+        splices: dict[str, list[Splice]] = {
+            "html": changes(sent.html, self.html),
+            "more": changes(sent.more, self.more),
+        }
+        # A browser that has another length afterwards asks for all of it again.
+        return said | {"splices": splices, "length": _length(self.html + self.more)}
+
+
+def _length(text: str) -> int:
+    """As a browser counts."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
 
 def _environment() -> Environment:
     made = Environment(
@@ -50,9 +73,13 @@ def _environment() -> Environment:
     )
     made.filters["ratio_chart"] = lambda one: Markup(ratio_chart(one))  # noqa: S704 - as the chart
     made.filters["chart"] = lambda metric, events=(): Markup(chart(metric, events))  # noqa: S704 - the chart escapes its texts
+    made.filters["marked"] = marked
     made.filters["field_name"] = field_name
     made.filters["mark"] = lambda verdict: MARKS[Verdict(verdict)]
+    # Where an address has to be broken, it is after its @.
+    made.filters["addresses"] = lambda text: Markup(str(escape(text)).replace("@", "@<wbr>"))  # noqa: S704 - escaped before
     made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    made.filters["prefect_run"] = prefect_run
     made.globals.update(open_approvals=OPEN_APPROVALS, most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
     return made
 
@@ -167,6 +194,13 @@ class Pages:
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)
+
+
+def prefect_run(flow_run: str) -> str:
+    """Where Prefect shows this run; empty where no server is named, or no run is known."""
+    server = PREFECT_UI_URL.value() or (PREFECT_API_URL.value() or "").removesuffix("/api")
+    known = _RUN.fullmatch(flow_run) is not None and server.startswith(("http://", "https://"))
+    return f"{server.rstrip('/')}/runs/flow-run/{flow_run}" if known else ""
 
 
 def _since_the_last_gate(view: RolloutView) -> tuple[Event, ...]:

@@ -2,43 +2,62 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC
 from html import escape
 
+from console.dashboard.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
+from tidegate.criteria.comparisons.comparison import times_as_many
+from tidegate.statistics.ratio_interval import ratio_words
 from tidegate.views.comparisons import ComparisonView
 from tidegate.views.course import RatioPoint
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 320, 110, 6, 92, 10, 20
+_HEIGHT, _TOP, _BOTTOM = 110, 10, 20
 _LEAST, _MOST = 0.1, 10.0  # what is beyond is drawn at the edge
 _POINTS = 120
 
 
 def ratio_chart(one: ComparisonView) -> str:
-    """The SVG's markup, everything in it escaped: the estimate, the interval, and 1 (alike) dotted."""
+    """The SVG's markup, everything in it escaped: the estimate, the interval, and 1 (alike) and the limit dotted."""
     step = -(-len(one.points) // _POINTS)
     points = one.points[::-1][::step][::-1]
-    first, last = points[0].at, points[-1].at
-    span = (last - first).total_seconds() or 1.0
-    said = f"{one.text}, {first:%b %d %H:%M} to {last:%b %d %H:%M} UTC: {one.head}; at 1 both paths are alike"
-
-    def x(point: RatioPoint) -> float:
-        return round(_LEFT + (_WIDTH - _LEFT - _RIGHT) * (point.at - first).total_seconds() / span, 1)
+    axis = TimeAxis.over(points[0].at, points[-1].at)
+    limited = f"; at {one.limit:g} it is worse than the plan lets pass as safe" if one.limit else ""
+    said = f"{one.text}, {axis.words}: {one.head}; at 1 both paths are alike{limited}"
 
     def line(values: Sequence[float], name: str) -> str:
-        drawn = " ".join(f"{x(point)},{_y(value)}" for point, value in zip(points, values, strict=True))
+        drawn = " ".join(f"{axis.x(point.at)},{_y(value)}" for point, value in zip(points, values, strict=True))
         return f'<polyline class="{name}" points="{drawn}"/>'
 
-    return "".join([
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">',
-        f'<line class="alike" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_y(1)}" y2="{_y(1)}"/>',
-        f'<text class="label" x="{_WIDTH - _RIGHT + 4}" y="{_y(1) + 3}">alike</text>',
+    between = [f"{axis.x(point.at)},{_y(point.low)}" for point in points]
+    between += [f"{axis.x(point.at)},{_y(point.high or math.inf)}" for point in reversed(points)]
+    read = ";".join(f"{axis.since(p.at):.0f}|{_y(p.estimate)}|{_said(p)}" for p in points)
+    newest = points[-1]
+    return "\n".join([
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}"',
+        f' data-axis="{axis.attribute}" data-height="{_TOP} {_HEIGHT - _BOTTOM}" data-points="{escape(read)}">',
+        f'<polygon class="interval" points="{" ".join(between)}"/>',
+        *_level(1.0, "alike", "alike"),
+        *(_level(one.limit, "limit", f"limit {one.limit:g}") if one.limit else ()),
         line([point.low for point in points], "control"),
         line([point.high or math.inf for point in points], "control"),
         line([point.estimate for point in points], "value"),
-        f'<circle class="value" cx="{x(points[-1])}" cy="{_y(points[-1].estimate)}" r="1.5"/>',
-        f'<text x="{_LEFT}" y="{_HEIGHT - 5}">{first:%b %d %H:%M}</text>',
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 5}" text-anchor="end">{last:%b %d %H:%M}</text>',
+        f'<circle class="value" cx="{axis.x(newest.at)}" cy="{_y(newest.estimate)}" r="1.5"/>',
+        axis.labels(_HEIGHT - 5),
         "</svg>",
+        f'<p class="readout">{newest.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {escape(_said(newest))}</p>',
     ])  # fmt: skip
+
+
+def _said(point: RatioPoint) -> str:
+    between = ratio_words(point.low, point.high or math.inf)
+    return f"{times_as_many(point.estimate)}{f', with little doubt {between}' if between else ''}"
+
+
+def _level(ratio: float, name: str, words: str) -> tuple[str, str]:
+    return (
+        f'<line class="{name}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(ratio)}" y2="{_y(ratio)}"/>',
+        f'<text class="label" x="{WIDTH - RIGHT + 4}" y="{_y(ratio) + 3}">{escape(words)}</text>',
+    )
 
 
 def _y(ratio: float) -> float:

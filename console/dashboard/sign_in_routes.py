@@ -13,7 +13,7 @@ from console.dashboard.pages import Pages
 from console.dashboard.sign_ins import ERRAND_COOKIE, ERRAND_LASTS, RETURN_PATH, SESSION_COOKIE, SignIns, sign_in_path
 from tidegate.gates.identity import ProvenIdentity
 
-_OPEN = ("/sign-in", RETURN_PATH, "/static/page.js", "/static/style.css")
+_OPEN = ("/sign-in", RETURN_PATH, "/static/charts.js", "/static/page.js", "/static/style.css")
 Secured = Callable[[Request], bool]
 
 

@@ -49,7 +49,7 @@ def test_the_page_shows_the_ramp_and_what_would_stop_the_wave(
     strip = section(page, "ramp")
     assert strip.count("<li") == 1 + len(run.plan.waves)
     assert re.search(r'<li class="step now" aria-current="step"><strong>.*?10% of internal', strip)
-    assert "approved by" in strip or "raised" in strip
+    assert "approved by commander@<wbr>company.com" in strip, "a long address is broken after its @, if at all"
     stops = section(page, "stoppers")
     assert "Rolls back at once" in stops
     assert "Holds it here" in stops
@@ -110,10 +110,29 @@ def test_the_baseline_is_drawn_and_what_was_done_is_marked() -> None:
     made = Metric(title="p95", unit="ms", query="latency{ {{ selector }} }")
     points = [Point(T0 + timedelta(minutes=i), 50.0 + i, "on target") for i in range(5)]
     row = metric_view("p95", made, points, 51.0)
-    raised = Event(1, T0 + timedelta(minutes=2), Kind.RAISED, "wave 2: <25%>")
-    before = Event(2, T0 - timedelta(minutes=2), Kind.RAISED, "long ago")
-    said = Event(3, T0 + timedelta(minutes=3), Kind.DRILLED, "not drawn")
-    svg = chart(row, [raised, before, said])
+    asked = Event(1, T0 + timedelta(minutes=2), Kind.GATE_OPENED, "people are asked", mark="◆")
+    raised = Event(2, T0 + timedelta(minutes=2), Kind.RAISED, "wave 2: <25%>", mark="▲")
+    before = Event(3, T0 - timedelta(minutes=2), Kind.RAISED, "long ago", mark="▲")
+    said = Event(4, T0 + timedelta(minutes=3), Kind.DRILLED, "not drawn")
+    svg = chart(row, [said, raised, asked, before])
     assert 'class="baseline"' in svg
-    assert svg.count('<g class="event">') == 1
+    # What happened at one place is one mark, which leads to what came of it.
+    assert svg.count('<a class="event"') == 1
+    assert 'href="#e2"' in svg
+    assert "people are asked\n" in svg
     assert "wave 2: &lt;25%&gt;</title>" in svg
+
+
+def test_what_was_drawn_stays_where_it_is_while_reviews_come() -> None:
+    made = Metric(title="p95", unit="ms", query="latency{ {{ selector }} }")
+    points = [Point(T0 + timedelta(minutes=15 * i), 50.0 + i % 3, "on target") for i in range(300)]
+
+    def line(count: int) -> str:
+        [found] = re.findall(
+            r'<polyline class="value" points="([^"]+)"', chart(metric_view("p95", made, points[:count]))
+        )
+        return str(found)
+
+    # The axis ends at the end of its step: whatever is not newest is drawn as it was.
+    assert line(267).startswith(line(266).rsplit(" ", 1)[0])
+    assert len(line(300).split()) <= 120

@@ -47,8 +47,14 @@ def _command(state: RolloutState, notice: Notice) -> str:
 
 
 def _address(plan: Plan, state: RolloutState) -> str:
+    address = page_address(plan, state)
+    return f"{LOOK}{address}" if address else ""
+
+
+def page_address(plan: Plan, state: RolloutState) -> str:
+    """Where the dashboard shows the rollout, or its gate while that waits; empty where the plan names no dashboard."""
     base = plan.channels.dashboard
     if not base:
         return ""
     waits = state.phase is Phase.GATE and state.gate is not None and state.gate.waits
-    return f"{LOOK}{base.rstrip('/')}/rollouts/{quote(state.rollout, safe='')}{'/gate' if waits else ''}"
+    return f"{base.rstrip('/')}/rollouts/{quote(state.rollout, safe='')}{'/gate' if waits else ''}"

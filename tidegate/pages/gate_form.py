@@ -7,6 +7,7 @@ from tidegate.gates.identity import with_roles_given
 from tidegate.gates.statements import Statement, checklist_statements, people_of, sign_off, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
+from tidegate.notices.footer import page_address
 from tidegate.notices.texts import approvals_words, wave_words
 from tidegate.pages.tables import evidence_list, one_line, table_row
 from tidegate.plan.model import Plan
@@ -38,6 +39,8 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         # Behind the evidence, which a form's small window must show without scrolling.
         parts.append("\nA go is counted until every statement below was made, each by a person of its role.\n")
         parts.append(statements_table(plan, state, wave))
+    if address := page_address(plan, state):
+        parts.append(f"\n[This gate on a page of its own]({address})\n")
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
     return "\n".join(parts)
 

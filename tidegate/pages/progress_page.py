@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from tidegate.gates.statements import statements
 from tidegate.journal.state import Phase, RolloutState
+from tidegate.notices.footer import page_address
 from tidegate.notices.reminder_texts import less_safe_words
 from tidegate.notices.upkeep_due import goes_on, tasks_json
 from tidegate.pages.gate_form import statements_table
@@ -43,6 +44,8 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
         f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.phase.value.replace('_', ' ')}**, "
         f"exposure **{state.exposure}**{_by_hand(state)}{_lease(state)}. {now:%Y-%m-%d %H:%M:%S} UTC.",
     ]
+    if address := page_address(plan, state):
+        parts.append(f"[Its page, with charts and the rollback]({address})")
     if timing.pace.factor != 1:
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
     for cause, reason in state.holds.items():

@@ -20,6 +20,16 @@ MOST_EVENTS = 500
 _MACHINERY = (Kind.QUEUED, Kind.SENT, Kind.DELIVERY_REFUSED, Kind.RAISING, Kind.CARRIED)
 _ISSUES = (Kind.NO_DATA_STARTED, Kind.HELD, Kind.ROLLING_BACK, Kind.ORPHANED)
 _ENDS = (Kind.PROVEN, Kind.FINISHED, Kind.CLOSED)
+# On charts; of a bound it depends on whether it was crossed.
+_MARKS = {
+    Kind.RAISED: "▲",
+    Kind.GATE_OPENED: "◆",
+    Kind.HELD: "▮▮",
+    Kind.NO_DATA_STARTED: "?",
+    Kind.BUILD_SEEN: "⚙",
+    Kind.LOWERED: "▼",
+    Kind.ROLLING_BACK: "↩",
+}
 _RANK = {level.value: rank for rank, level in enumerate(Level)}
 
 
@@ -53,6 +63,7 @@ class Event:
     kind: Kind
     words: str
     evidence: tuple[Mapping[str, Any], ...] = ()
+    mark: str = ""  # its symbol on charts, where it has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +160,13 @@ def _tell(course: Course, entry: Entry) -> None:
     words = entry_words(entry, reviews=False)
     if not words or entry.kind in _MACHINERY:
         return
-    event = Event(entry.sequence, entry.at, entry.kind, words, _evidence(course, entry))
+    crossed = isinstance(body := entry.body, BoundCrossed) and body.crossed
+    mark = "⚠" if crossed else _MARKS.get(entry.kind, "")
+    event = Event(entry.sequence, entry.at, entry.kind, words, _evidence(course, entry), mark)
     course.events.append(event)
     if len(course.events) > MOST_EVENTS:
         # How it began is kept: who opened it, and on which evidence.
         del course.events[20 : len(course.events) - MOST_EVENTS + 20]
-    crossed = isinstance(body := entry.body, BoundCrossed) and body.crossed
     if entry.kind in _ISSUES or entry.kind is Kind.REVIEWED or crossed:
         course.issue, course.issues, course.issue_over_at = event, course.issues + 1, None
 

@@ -84,6 +84,7 @@ class RolloutView:
     stoppers: tuple[Stopper, ...] = ()
     stepper: tuple[BackStep, ...] = ()
     rollback_promise: tuple[str, ...] = ()
+    flow_run: str = ""
 
     @property
     def incidents_words(self) -> str:
@@ -165,6 +166,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         stoppers=stoppers(plan, state, course),
         stepper=stepper(state),
         rollback_promise=rollback_promise(plan, state),
+        flow_run=state.flow_run,
     )
 
 

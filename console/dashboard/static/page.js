@@ -7,6 +7,26 @@ const connection = document.getElementById("connection");
 const outcome = document.getElementById("outcome");
 if (outcome) outcome.focus();
 
+// What the page was sent, and what has changed of it since, by lines: [from, to, text] or [line, head, tail, text].
+const texts = { html: "", more: "" };
+function spliced(text, splices) {
+  const lines = text.split("\n");
+  for (const splice of splices) {
+    if (splice.length === 4) {
+      const [place, head, tail, middle] = splice, line = lines[place];
+      lines[place] = line.slice(0, head) + middle + line.slice(line.length - tail);
+    } else lines.splice(splice[0], splice[1] - splice[0], ...(splice.length === 3 ? splice[2].split("\n") : []));
+  }
+  return lines.join("\n");
+}
+
+// Whether the page now has what the dashboard has.
+function taken(change) {
+  if (change.html !== undefined) Object.assign(texts, { html: change.html, more: change.more });
+  else for (const key of ["html", "more"]) texts[key] = spliced(texts[key], change.splices[key]);
+  return change.html !== undefined || texts.html.length + texts.more.length === change.length;
+}
+
 // Puts new HTML into a place; what was unfolded stays so, and the focus stays where it was.
 function renew(place, html) {
   const open = new Set([...place.querySelectorAll("details[open][data-key]")].map((x) => x.dataset.key));
@@ -37,8 +57,10 @@ async function renewOrders(key) {
 }
 
 function show(change) {
-  renew(live, change.html);
-  if (more) renew(more, change.more);
+  const all = change.html !== undefined;
+  if (all || change.splices.html.length) renew(live, texts.html);
+  if (more && (all || change.splices.more.length)) renew(more, texts.more);
+  document.dispatchEvent(new Event("renewed"));
   if (live.dataset.headline !== change.headline) {
     live.dataset.headline = change.headline;
     said.textContent = change.headline;
@@ -78,16 +100,25 @@ function look() {
   icon(stale ? "idle" : tone);
 }
 
-if (live) {
+function listen() {
   const events = new EventSource(live.dataset.events);
   events.onmessage = (event) => {
     const change = JSON.parse(event.data);
+    if (!taken(change)) {
+      events.close();
+      listen();
+      return;
+    }
     heard = Date.now();
     ({ title, tone } = change);
     look();
     show(change);
     renewTokens(change.instance);
   };
+}
+
+if (live) {
+  listen();
   look();
   setInterval(look, 1000);
 }
