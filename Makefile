@@ -9,7 +9,7 @@ ARGS ?=
 # Where Python may write no bytecode, every process that runs tests would rewrite all of their assertions anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test e2e trials chaos screenshots lint reference grafana bench lock clean
+.PHONY: help setup demo test e2e trials chaos coverage mutants screenshots lint reference grafana bench lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -58,6 +58,25 @@ trials: setup ## Run the long tests: each trigger provoked, each part broken, ev
 chaos: setup ## Kill, stop, cut and fill at random and judge from outside: 100 faults for each of two seeds; options in ARGS
 	@$(BIN)/python -m demo.provision prometheus
 	@$(BIN)/python -m chaos $(ARGS)
+
+# The rules' tests that are fast: without those that start processes or are long for a reason of their own, each law
+# on few examples, the same ones each time.
+FAST := --hypothesis-profile=few -p no:cacheprovider \
+  --ignore=tests/tidegate/test_public_names.py --ignore=tests/tidegate/test_shape.py \
+  --deselect=tests/tidegate/test_history.py::test_a_journal_of_ten_thousand_entries_folds \
+  --deselect=tests/tidegate/test_inference.py::test_a_healthy_release_is_rolled_back_in_at_most_alpha_of_the_streams \
+  --deselect=tests/tidegate/test_view.py::test_a_long_course_stays_small_and_keeps_its_breaches
+
+coverage: setup ## Run the rules' fast tests and list the branches that none takes; fails below the floor in pyproject.toml
+	@COVERAGE_CORE=ctrace $(BIN)/coverage run -m pytest tests/tidegate $(FAST)
+	@$(BIN)/coverage report
+
+mutants: setup ## Change one thing at a time in what decides, and list what no test of the rules sees
+	@$(BIN)/python -m pip install --quiet --require-hashes -r scripts/uv.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --constraint requirements.lock --no-build-isolation --editable '.[mutants]'
+	@# Of one module or function alone: ARGS='tidegate.rollout.decision*'. What is asked again is only what has changed.
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
 
 screenshots: setup ## Take the pictures of the docs anew
 	@$(BIN)/python -m demo.provision prometheus chromium

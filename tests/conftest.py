@@ -21,6 +21,8 @@ from tests.prometheus_writer import Points, remote_write
 # How long an example takes says something of the machine, and nothing of the law. Set here, before any test is
 # imported, since a law keeps what was in force when it was read.
 settings.register_profile("tidegate", deadline=None)
+# Where tests run some thousand times over: the same few examples each time.
+settings.register_profile("few", deadline=None, max_examples=15, derandomize=True, database=None)
 settings.load_profile("tidegate")
 
 _CONFIG = """\

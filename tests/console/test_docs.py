@@ -53,6 +53,8 @@ ELSEWHERE = {
     "make test": "Makefile",
     "make setup": "Makefile",
     "make e2e": "Makefile",
+    "make coverage": "Makefile",
+    "make mutants": "Makefile",
     "make trials": "Makefile",
     "make chaos": "tests/trials/test_chaos.py",
     "export": "",  # settings for the lines below it
