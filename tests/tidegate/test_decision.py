@@ -139,7 +139,12 @@ def test_drift_comes_before_holds_and_soak() -> None:
 def test_no_data_beyond_its_budget_follows_the_policy(
     timing: Timing, without_data_for: timedelta, expected: type
 ) -> None:
-    assert isinstance(decide(no_data_started(in_wave()), look(E, after=without_data_for), timing), expected)
+    found = decide(no_data_started(in_wave()), look(E, after=without_data_for), timing)
+    assert isinstance(found, expected)
+    if not isinstance(found, Continue):
+        assert isinstance(found, Hold | RollBack)
+        assert found.criterion == ("no_data" if isinstance(found, RollBack) else "")
+        assert "Sentence of during" in found.reason, "what was not seen"
 
 
 @pytest.mark.parametrize("timing", [ROLLS_BACK, STEPS_DOWN])
@@ -150,8 +155,11 @@ def test_missing_data_sends_nobody_to_a_legacy_that_cannot_take_them(timing: Tim
     assert isinstance(found, Hold)
     assert found.cause is HoldCause.LEGACY
     assert "No usable metrics for" in found.reason
+    assert found.criterion == "", "nothing fired that would still have to be done"
     state.holds[HoldCause.LEGACY] = found.reason
-    assert isinstance(decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing), Continue)
+    again = decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing)
+    assert isinstance(again, Continue)
+    assert found.reason in again.reason
     state.recovery.legacy_ready = True
     del state.holds[HoldCause.LEGACY]  # as the journal's next entry does
     assert isinstance(decide(state, look(E, after=PLAN.no_data_budget + MINUTE), timing), RollBack | StepDown)
@@ -180,6 +188,7 @@ def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:
         found = decide(no_data_started(journal), look(E, after=PLAN.no_data_budget + MINUTE), STEPS_DOWN)
         assert isinstance(found, StepDown), wave
         assert found.wave == reached - 1
+        assert "Sentence of during" in found.reason
 
 
 def test_where_nobody_is_exposed_yet_nothing_is_stepped_down_from() -> None:
@@ -221,7 +230,9 @@ def test_the_post_rollout_time_ends_in_finish() -> None:
     journal = in_post_rollout()
     assert isinstance(decide(journal.state, look(), TIMING), Continue)
     reviews(journal, 3, [True] * 48, HOUR)
-    assert isinstance(decide(journal.state, look(), TIMING), Finish)
+    found = decide(journal.state, look(), TIMING)
+    assert isinstance(found, Finish)
+    assert found.reason
     assert isinstance(decide(journal.state, look(I), TIMING), Continue)
 
 

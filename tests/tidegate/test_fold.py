@@ -182,7 +182,7 @@ def test_a_body_that_cannot_be_applied_is_not_understood_either() -> None:
     before = journal.state
     journal.append(Kind.ANSWERED, gate(2, answer={"approver": ANN}))
     state = fold(stored(journal))
-    assert state.not_understood
+    assert "decision" in state.not_understood, "what it lacks"
     assert state.gate is not None
     assert (state.phase, state.gate.answer) == (before.phase, None)
     with pytest.raises(KeyError):
@@ -225,7 +225,7 @@ def test_an_order_that_cannot_be_read_takes_nothing_from_the_one_before_it() -> 
 def test_an_opening_that_cannot_be_read_is_no_rollout() -> None:
     whole = opened().entries[0]
     for damaged in (replace(whole, version=2), replace(whole, json={"plan": {}})):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="entry 1 .opened. is not understood"):
             fold([replace(damaged, stored=damaged.hash)])
 
 
@@ -405,6 +405,8 @@ def test_the_old_path_is_ready_or_retired_as_it_was_seen_last() -> None:
     assert (state.recovery.legacy_ready, state.recovery.legacy_seen) == (True, "200")
     assert (state.holds, state.held_at) == ({}, {})
     assert not state.recovery.retired
+    journal.append(Kind.LEGACY_LOOKED, {"ready": True, "seen": "200 again"})
+    assert journal.state.recovery.legacy_seen == "200 again", "nothing waited for it"
     journal.append(Kind.RETIRED)
     retired = journal.state.recovery.retired
     assert ANN in retired
@@ -701,7 +703,8 @@ def test_each_count_is_taken_once_and_by_its_wave() -> None:
     for news in (counted(1, second), counted(1, first, second), counted(2, first), counted(2, first, before=[first])):
         assert not already_counted(before, CountsNoted(**news)), news
     assert not already_counted(before, CountsNoted(**counted(1, first, later={"3": [second]})))
-    assert not already_counted(before, CountsNoted(1, {}, {"latency": [first]}))
+    for other in (CountsNoted(1, {}, {"latency": [first]}), CountsNoted(1, {"latency": [first]}, {})):
+        assert not already_counted(before, other), "of a series that was not counted yet"
     journal.extend((Kind.COUNTED, counted(1, again, second, before=[again])), (Kind.COUNTED, counted(2, again)))
     evidence = journal.state.evidence
     assert evidence.counts == {
@@ -723,10 +726,13 @@ def test_a_new_build_takes_the_votes_of_what_is_not_approved_yet_and_the_soak_wh
     assert (state.versions, set(state.votes.approvals)) == (("1.1",), {1})
     assert state.record is not None
     assert (len(state.record.reviews), state.record.soaked_at) == (1, T0 + 15 * MINUTE)
+    journal.append(Kind.NO_DATA_STARTED)
+    journal.append(Kind.NO_DATA_ENDED, after=MINUTE)
     journal.append(Kind.BUILD_SEEN, {"soak_anew": True}, after=MINUTE)
     record = journal.state.record
     assert record is not None
-    assert (record.reviews, record.soaked_at, record.last_review) == ([], None, journal.now)
+    assert (record.reviews, record.soaked_at) == ([], None)
+    assert (record.last_review, record.unseen) == (journal.now, timedelta(0))
 
 
 def test_what_is_approved_is_the_holds_to_stop_and_no_new_builds() -> None:
@@ -774,9 +780,13 @@ def test_orders_notices_and_statements_are_kept_as_they_came() -> None:
     journal.append(Kind.ORPHANED, {"attempt": 2})
     journal.append(Kind.ORDERED)
     journal.append(Kind.ORDERED, {"what": "extend", "by": BOB, "refused": "no approver"}, after=MINUTE)
+    journal.append(Kind.QUEUED, {"notice": {"event": "e", "title": "Held"}})
+    assert journal.state.notices.queued == {"e": {"event": "e", "title": "Held"}}
     journal.append(Kind.ATTEMPTED)
     journal.append(Kind.ATTEMPTED, {"holder": "host:2"}, after=MINUTE)
     refused = {"event": "e", "channel": "mail", "count": 2, "reached": [ANN], "refused": [BOB], "reason": "550"}
+    journal.append(Kind.DELIVERY_REFUSED, refused | {"until": (T0 + HOUR).isoformat()})
+    assert journal.state.notices.refused["e/mail"].until == T0 + HOUR
     journal.append(Kind.DELIVERY_REFUSED, refused | {"until": None})
     journal.append(Kind.GRADUATION_ASKED, {"findings": [finding(Verdict.FAIL).to_json()]})
     journal.append(Kind.READINESS_STATED)
@@ -845,6 +855,7 @@ def test_a_change_of_the_plan_is_in_force_only_by_a_decision_on_that_very_change
     assert 2 not in state.votes.approvals, "nobody has approved anything under the new plan"
     assert state.gate is not None
     assert (state.gate.outcome, state.gate.answered_at) == ("amended", journal.now)
+    assert "changed" in state.gate.reason
     other = Journal()
     other.entries, other.now = journal.entries[:-1], journal.now
     other.append(Kind.AMENDED, {"outcome": "rejected"})
