@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from blocks.balancers.traffic_split import Split, TrafficSplit
-from blocks.calls.running import run_argv
-from blocks.errors import NotTaken, Refused, Unreachable
+from blocks.calls.nginx_reload import NginxReload
+from blocks.errors import NotTaken, Refused
 from blocks.whole_file import replace, text_of
 
 _WORD = r"^[a-zA-Z0-9_.-]+$"
@@ -24,7 +24,7 @@ _OURS = re.compile(
 )
 
 
-class NginxSplit(TrafficSplit):
+class NginxSplit(TrafficSplit, NginxReload):
     """An nginx that sends a share of the users to the new path, or everybody to legacy."""
 
     _block_type_name: ClassVar[str | None] = "Tidegate nginx Split"
@@ -37,18 +37,7 @@ class NginxSplit(TrafficSplit):
     salt: str = Field(default="tidegate", description="What keeps this split apart from others.", pattern=_WORD)
     new: str = Field(default="new", description="The upstream of the new path.", pattern=_WORD)
     legacy: str = Field(default="legacy", description="The upstream of legacy.", pattern=_WORD)
-    test: tuple[str, ...] = Field(default=("nginx", "-t"), description="The command that tests the configuration.")
-    reload: tuple[str, ...] = Field(
-        default=("nginx", "-s", "reload"), description="The command that reloads without dropping a connection."
-    )
     timeout_seconds: float = Field(default=10, gt=0, description="How long each of the two may take.")
-
-    @field_validator("test", "reload")
-    @classmethod
-    def _names_a_program(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
-        if not argv or not argv[0]:
-            raise ValueError("found no program, allowed is a list that begins with one")
-        return argv
 
     def read(self) -> Split:
         """What the file says now; raises Refused where it cannot be read."""
@@ -68,14 +57,12 @@ class NginxSplit(TrafficSplit):
         self._must_be_ours(before)
         if before != wanted:
             replace(self.path, wanted)
-        try:
-            self._run(self.test, "the test of nginx's configuration")
-        except (Refused, Unreachable):
-            # A file that nginx refuses would keep it from starting again.
+
+        def put_back() -> None:
             if before is not None and before != wanted:
                 replace(self.path, before)
-            raise
-        self._run(self.reload, "nginx's reload")
+
+        self.take_over_file(put_back, None if percent else lambda: replace(self.path, wanted))
         found = self.read()
         if found.percent != round(percent, 2):
             raise NotTaken(f"{self.path}: written was {percent:g}% to {self.new}, read back {found.description}")
@@ -91,7 +78,7 @@ class NginxSplit(TrafficSplit):
     def check(self) -> str:
         """A sentence saying what was found; raises Refused or Unreachable."""
         self._must_be_ours(text_of(self.path))
-        self._run(self.test, "the test of nginx's configuration")
+        self.must_be_sound()
         if not os.access(Path(self.path).parent, os.W_OK):
             raise Refused(f"{self.path}: its folder cannot be written")
         return f"nginx's configuration is sound; {self.read().description}"
@@ -121,9 +108,3 @@ class NginxSplit(TrafficSplit):
             f"{self.path}: found a file that Tidegate did not write; it is left as it is. Allowed is a file of its own "
             f"that holds one split_clients block for {self.variable} and that nginx includes inside http {{}}"
         )
-
-    def _run(self, argv: tuple[str, ...], what: str) -> None:
-        done = run_argv(what, argv, "/", self.timeout_seconds)
-        if done.code != 0:
-            first = done.output.splitlines()[:1]
-            raise Refused(f"{what} failed: {first[0][:300] if first else f'exit status {done.code}'}")

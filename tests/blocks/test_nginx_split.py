@@ -200,3 +200,22 @@ def test_with_a_real_nginx_the_site_goes_on_serving(tmp_path: Path) -> None:
             split.all_to_legacy()
         assert site.read_text() == before
         assert set(ask(port, range(20)).values()) <= {"new", "legacy"}
+
+
+def test_all_to_legacy_stays_in_the_file_where_the_rest_of_nginx_is_refused(
+    nginx: tuple[int, NginxSplit], tmp_path: Path
+) -> None:
+    port, split = nginx
+    split.split(100)
+    in_effect(port, 100)
+    rest = tmp_path / "nginx.conf"
+    sound = rest.read_text()
+    rest.write_text(f"{sound}\nno_such_directive;\n")
+    with pytest.raises(Refused, match="test of nginx's configuration failed"):
+        split.all_to_legacy()
+    with pytest.raises(Refused, match="test of nginx's configuration failed"):
+        split.split(50)
+    # Whoever mends it knows nothing of a rollout.
+    rest.write_text(sound)
+    split._run(split.reload, "a reload by hand")
+    in_effect(port, 0)

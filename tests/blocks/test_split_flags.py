@@ -158,6 +158,47 @@ def test_a_configuration_that_nginx_refuses_is_taken_back(tmp_path: Path) -> Non
         assert Path(backend.path).read_text() == before
 
 
+def test_a_zero_that_nginx_has_not_taken_over_is_not_read_as_one(tmp_path: Path) -> None:
+    with running_nginx_flag(tmp_path) as (port, backend):
+        backend.fence(FLAG, 1)
+        put(backend, FLAG, everyone(100), 1)
+        until(lambda: len(inside(port)) == len(USERS))
+        with pytest.raises(Refused, match="nginx's reload failed"):
+            backend.model_copy(update={"reload": ("false",)}).zero(FLAG, 2)
+        seen = backend.read(FLAG)
+        assert (seen.exposure, seen.description) == (None, "nginx was not seen to take over what the file says")
+        assert len(inside(port)) == len(USERS)
+        backend.zero(FLAG, 2)
+        assert backend.read(FLAG).exposure == ZERO
+        until(lambda: inside(port) == set())
+
+
+def test_a_zero_stays_in_the_file_where_the_rest_of_nginx_is_refused(tmp_path: Path) -> None:
+    with running_nginx_flag(tmp_path) as (port, backend):
+        backend.fence(FLAG, 1)
+        put(backend, FLAG, everyone(100), 1)
+        rest = tmp_path / "nginx.conf"
+        sound = rest.read_text()
+        rest.write_text(f"{sound}\nno_such_directive;\n")
+        with pytest.raises(Refused, match="test of nginx's configuration failed"):
+            backend.zero(FLAG, 2)
+        # Whoever mends it knows nothing of a flag.
+        rest.write_text(sound)
+        backend._run(backend.reload, "a reload by hand")
+        until(lambda: inside(port) == set())
+
+
+def test_a_zero_whose_own_lines_are_refused_is_taken_back(tmp_path: Path) -> None:
+    with running_nginx_flag(tmp_path) as (_, backend):
+        backend.fence(FLAG, 1)
+        put(backend, FLAG, TEN, 1)
+        before = Path(backend.path).read_text()
+        no_zero = ("sh", "-c", 'grep -q split_clients "$0"', backend.path)
+        with pytest.raises(Refused, match="test of nginx's configuration failed"):
+            backend.model_copy(update={"test": no_zero}).zero(FLAG, 2)
+        assert Path(backend.path).read_text() == before
+
+
 def test_the_state_stands_in_the_file_beside_what_is_read_from_it(split: tuple[int, Any]) -> None:
     _, backend = split
     backend.fence(FLAG, 3)

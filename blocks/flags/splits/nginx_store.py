@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from blocks.calls.running import run_argv
+from blocks.calls.nginx_reload import NginxReload
 from blocks.errors import Refused
 from blocks.flags.splits.shares import WHOLE, shares_of
 from blocks.flags.splits.split_file import STATE, Section, SplitFile
@@ -19,6 +19,7 @@ from tidegate.values.names import slug
 
 _WORD = r"^[a-zA-Z0-9_.-]+$"
 _VARIABLE = r"^\$[a-z0-9_]+$"
+_WAITING = "waiting_for_reload"
 _HAND = f"""
 import json, sys
 path, flag, new, legacy = sys.argv[1:]
@@ -32,7 +33,7 @@ with open(path, "w", encoding="utf-8") as file: file.writelines(out)
 """
 
 
-class NginxStore(SplitStore):
+class NginxStore(SplitStore, NginxReload):
     """Flags as splits of nginx: for each a variable that names the upstream, by a hash of the user and the group."""
 
     path: str = Field(description="The file that nginx.conf includes inside http {}.", pattern=r"^/[A-Za-z0-9._/-]+$")
@@ -44,17 +45,6 @@ class NginxStore(SplitStore):
     group: str = Field(default="$http_x_user_group", description="The variable that names a group.", pattern=_VARIABLE)
     new: str = Field(default="new", description="The upstream of the new path.", pattern=_WORD)
     legacy: str = Field(default="legacy", description="The upstream of legacy.", pattern=_WORD)
-    test: tuple[str, ...] = Field(default=("nginx", "-t"), description="The command that tests the configuration.")
-    reload: tuple[str, ...] = Field(
-        default=("nginx", "-s", "reload"), description="The command that reloads without dropping a connection."
-    )
-
-    @field_validator("test", "reload")
-    @classmethod
-    def _names_a_program(cls, argv: tuple[str, ...]) -> tuple[str, ...]:
-        if not argv or not argv[0]:
-            raise ValueError("found no program, allowed is a list that begins with one")
-        return argv
 
     def variable(self, flag: str) -> str:
         """The variable that proxy_pass uses for this flag."""
@@ -87,20 +77,18 @@ class NginxStore(SplitStore):
         return ""
 
     def take_over(self, sections: Mapping[str, Section], file: SplitFile) -> None:
-        """Written, tested, and taken over by a reload."""
+        """Written, tested, and taken over by a reload; until then the file itself says that it was not."""
         before = file.sections()
-        file.replace(sections)
-        try:
-            self._run(self.test, "the test of nginx's configuration")
-        except Refused:
-            # A file that nginx refuses would keep it from starting again.
-            file.replace(before)
-            raise
-        self._run(self.reload, "nginx's reload")
+        changed = {flag: _marked(one, True) for flag, one in sections.items() if before.get(flag) != one}
+        waiting = {**sections, **changed}
+        file.replace(waiting)
+        off = all(self.is_off(one.body) for one in changed.values())
+        self.take_over_file(lambda: file.replace(before), (lambda: file.replace(waiting)) if off else None)
+        file.replace({flag: _marked(one, False) for flag, one in sections.items()})
 
     def unlike(self, flag: str, section: Section) -> str:  # noqa: ARG002
-        """Nothing: nginx does not tell what it goes by."""
-        return ""
+        """That no reload was seen to take it over; nginx itself does not tell what it goes by."""
+        return "nginx was not seen to take over what the file says" if section.state.get(_WAITING) else ""
 
     def by_hand(self, flag: str) -> str:
         """The shell command by which a person turns the flag off for everybody when Tidegate is gone."""
@@ -110,7 +98,7 @@ class NginxStore(SplitStore):
     def check(self) -> str:
         """A sentence saying what was found; raises Refused or Unreachable."""
         sections = SplitFile(self.path).sections()
-        self._run(self.test, "the test of nginx's configuration")
+        self.must_be_sound()
         if not os.access(Path(self.path).parent, os.W_OK):
             raise Refused(f"{self.path}: its folder cannot be written")
         return f"nginx's configuration is sound; {self.path} has {len(sections)} flags"
@@ -118,11 +106,11 @@ class NginxStore(SplitStore):
     def _where(self, variable: str, share: int) -> str:
         return {0: self.legacy, WHOLE: self.new}.get(share, f"{variable}_{share}")
 
-    def _run(self, argv: tuple[str, ...], what: str) -> None:
-        done = run_argv(what, argv, "/", self.timeout_seconds)
-        if done.code != 0:
-            first = done.output.splitlines()[:1]
-            raise Refused(f"{what} failed: {first[0][:300] if first else f'exit status {done.code}'}")
+
+def _marked(section: Section, waiting: bool) -> Section:
+    """The same, waiting for nginx to take it over or not."""
+    state = {key: value for key, value in section.state.items() if key != _WAITING}
+    return Section({**state, _WAITING: True} if waiting else state, section.body)
 
 
 def _quoted(group: str) -> str:
