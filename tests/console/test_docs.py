@@ -56,7 +56,6 @@ ELSEWHERE = {
     "make coverage": "Makefile",
     "make mutants": "Makefile",
     "make trials": "Makefile",
-    "make e2e": "Makefile",
     "make chaos": "tests/trials/test_chaos.py",
     "export": "",  # settings for the lines below it
 }
