@@ -44,7 +44,7 @@ def chart(metric: MetricView, events: Sequence[Event] = ()) -> str:
     )
     # Each on a line of its own: of a line that is as it was nothing is sent again.
     return "\n".join([
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}"',
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {_HEIGHT}" role="group" aria-label="{escape(said)}"',
         f' data-axis="{axis.attribute}" data-height="{_TOP} {_HEIGHT - _BOTTOM}"',
         f' data-points="{escape(";".join(_read(p, scale, unit) for p in points))}">',
         *event_marks(events, axis, _TOP, _HEIGHT - _BOTTOM),

@@ -6,17 +6,15 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from tidegate.criteria.metrics.metric_levels import Level
+from console.live.metric_table import MetricTable
+from console.live.wave_tree import wave_tree
 from tidegate.values.units import format_percent
 from tidegate.views.health import Tone
-from tidegate.views.metrics import MetricView
 from tidegate.views.view import RolloutView
 
 _STYLES = {Tone.GOOD: "bold green", Tone.IDLE: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
-_LEVELS = {Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.OFF_TARGET: "yellow", Level.NO_DATA: "dim"}
 _EVENTS = 5
 
 
@@ -25,7 +23,7 @@ def rollout_box(view: RolloutView, stale: str = "") -> RenderableType:
     parts: list[RenderableType] = []
     if stale:
         parts.append(Text(stale, style="bold red"))
-    parts += [_head(view), Rule(style="dim"), _metrics(view), Rule(style="dim")]
+    parts += [_head(view), Rule(style="dim"), wave_tree(view), Rule(style="dim"), MetricTable(view), Rule(style="dim")]
     if view.comparisons:
         parts += [_comparisons(view), Rule(style="dim")]
     parts.append(_troubles(view))
@@ -50,16 +48,6 @@ def _head(view: RolloutView) -> Text:
     return text
 
 
-def _metrics(view: RolloutView) -> Table:
-    table = Table(box=None, expand=True, pad_edge=False, show_edge=False)
-    for heading in ("Metric", "Now", "Change", "Level", "Target", "Warning", "Critical"):
-        whole = heading in ("Now", "Change", "Level")
-        table.add_column(heading, justify="right" if heading == "Now" else "left", header_style="dim", no_wrap=whole)
-    for row in view.metrics:
-        table.add_row(*(Text(cell, style=_LEVELS.get(row.level, "")) for cell in _cells(row)))
-    return table
-
-
 def _comparisons(view: RolloutView) -> Text:
     """What the two paths show side by side."""
     text = Text()
@@ -67,14 +55,6 @@ def _comparisons(view: RolloutView) -> Text:
         text.append("\n" if number else "")
         text.append(f"{one.symbol} {one.text}: {one.head}", style="yellow" if one.stands_out else "")
     return text
-
-
-def _cells(row: MetricView) -> Iterator[str]:
-    yield row.title
-    yield f"{row.shown} (old path {row.control})" if row.control else row.shown
-    yield f"[{row.arrow} {row.change_words}]" if row.change else ""
-    yield f"{row.symbol} {row.level.value}"
-    yield from (bound.words for bound in row.bounds)
 
 
 def _troubles(view: RolloutView) -> Text:

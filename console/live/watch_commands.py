@@ -14,6 +14,7 @@ from console.live.rollout_cache import CachedRollout, Followed
 from engine.rollout.who_guards import why_unguarded
 
 REFRESH_SECONDS = 2.0
+PIPED_COLUMNS = 110
 out = Console(highlight=False)
 
 
@@ -24,7 +25,9 @@ def watch(rollout: str, once: bool = False, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(seen.view.to_json(), indent=1, ensure_ascii=False))
     elif once or not out.is_terminal:
-        Console(highlight=False, no_color=True, width=max(out.width, 110)).print(rollout_box(seen.view, _stale(seen)))
+        Console(highlight=False, no_color=True, width=None if out.is_terminal else PIPED_COLUMNS).print(
+            rollout_box(seen.view, _stale(seen))
+        )
     else:
         _keep_showing(followed, seen)
 

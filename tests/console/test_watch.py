@@ -1,6 +1,7 @@
 """`tidegate watch`: the plan's box as plain text and as data, from a real journal."""
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -13,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from blocks.errors import Unreachable
 from blocks.kit import read_kit, write_kit
 from console.cli import main
 from console.commands.plan_commands import plan_from
+from console.live.dashboard_panel import rollout_box
 from console.live.rollout_cache import Board, Followed
 from engine.rollout.evaluation import hold
 from engine.rollout.open import open_rollout
@@ -182,3 +185,28 @@ def test_ctrl_c_in_a_terminal_ends_it_with_130(run: OpenRollout) -> None:
         os.close(terminal)
         assert watching.returncode == 130
     assert b"Traceback" not in shown
+
+
+def in_columns(run: OpenRollout, columns: int) -> list[str]:
+    """The box as a terminal of so many columns shows it."""
+    shown = Console(record=True, width=columns, file=io.StringIO())
+    shown.print(rollout_box(Followed(run.connections, NAME).latest().view))
+    return shown.export_text().splitlines()
+
+
+def test_eighty_columns_show_the_waves_as_a_tree_and_every_metric_whole(run: OpenRollout) -> None:
+    hold(run, "ann@example.com", "customers call")
+    lines = in_columns(run, 80)
+    assert {len(line) for line in lines} == {80}
+    [under_way] = [number for number, line in enumerate(lines) if "● Wave 1: Internal Testing" in line]
+    assert "├── ✓ Nobody" in lines[under_way - 1]
+    assert "10% of internal" in lines[under_way]
+    assert "15m of 24h" in lines[under_way]
+    assert "│   └── ▮▮ operator: ann@example.com: customers call" in lines[under_way + 1]
+    assert any("└── ○ Wave 4: Full Production" in line for line in lines)
+    [errors] = [number for number, line in enumerate(lines) if "✓ Error Rate" in line]
+    assert "2.30%" in lines[errors]
+    assert "target < 2%, warning > 5%, critical > 10%" in lines[errors + 1]
+    assert not [line for line in lines[: errors + 2] if "…" in line]
+    wide = in_columns(run, 140)
+    assert any("Target" in line and "Critical" in line for line in wide)

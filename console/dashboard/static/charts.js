@@ -84,6 +84,11 @@ function upgrade() {
   for (const chart of all) {
     const points = pointsOf(chart);
     chart.setAttribute("role", "slider");
+    // Nothing within a slider takes the focus: its keys reach the marks.
+    for (const mark of chart.querySelectorAll("a.event[href]")) {
+      mark.dataset.to = mark.getAttribute("href").slice(1);
+      for (const name of ["href", "tabindex"]) mark.removeAttribute(name);
+    }
     chart.setAttribute("aria-valuemin", String(points[0][0]));
     chart.setAttribute("aria-valuemax", String(points[points.length - 1][0]));
     chart.setAttribute("tabindex", nameOf(chart) === tabbed ? "0" : "-1");
@@ -103,7 +108,7 @@ function secondAt(chart, x) {
 }
 
 function openEvidence(mark) {
-  const place = document.querySelector(mark.getAttribute("href"));
+  const place = document.getElementById(mark.dataset.to);
   if (!place) return;
   for (let around = place; around; around = around.parentElement) if (around.tagName === "DETAILS") around.open = true;
   const evidence = place.querySelector("details");
