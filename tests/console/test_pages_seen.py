@@ -32,6 +32,19 @@ CONTRASTS = """() => {
   return worst.sort((p, q) => p[0] - q[0]).slice(0, 3);
 }"""
 
+# Words of the strip that stand on two lines, though a space, a hyphen or the place after an @ would do.
+BROKEN_WORDS = """() => {
+  const found = [], texts = document.createTreeWalker(document.querySelector(".strip"), NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node; node = texts.nextNode())
+    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((x) => Math.round(x.top))).size > 1) found.push(word[0]);
+    }
+  return found;
+}"""
+
 
 @pytest.fixture
 def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
@@ -70,6 +83,9 @@ def test_pages_are_read_narrow_dark_on_paper_and_by_keyboard(run: OpenRollout, c
             page.close()
         page = shown(chromium, 1280)
         page.goto(f"{url}/rollouts/{name}")
+        for width in (390, 700, 1000, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(BROKEN_WORDS) == [], f"at {width} px"
         expect(page.locator(".strip .step")).to_have_count(1 + len(run.plan.waves))
         expect(page.locator('.step[aria-current="step"]')).to_contain_text("gate")
         if pictures := os.environ.get("TIDEGATE_SCREENSHOTS", ""):
