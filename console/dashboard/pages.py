@@ -5,7 +5,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.pages.tables import MARKS
 from tidegate.values.verdict import Verdict
 from tidegate.views.course import Event
+from tidegate.views.health import unless_nobody_carries
 from tidegate.views.view import RolloutView
 
 HERE = Path(__file__).parent
@@ -99,9 +100,8 @@ class Pages:
     def rollout(self, name: str, **session: Any) -> str:
         """A rollout's page for one session."""
         seen = self.board.of(name)
-        return self._render(
-            "rollout.html", view=seen.view, live=self.live(name), stale=_stale(seen.stale_since), **session
-        )
+        view, stale = self._carried(seen.view), _stale(seen.stale_since)
+        return self._render("rollout.html", view=view, live=self.live(name), stale=stale, **session)
 
     def orders(self, name: str, **session: Any) -> str:
         """The forms of a rollout's page for one session."""
@@ -113,11 +113,11 @@ class Pages:
 
     def decide(self, name: str, **session: Any) -> str:
         """The forms alone, on a page that never loads itself anew: for browsers without scripts."""
-        return self._render("decide.html", view=self.board.of(name).view, **session)
+        return self._render("decide.html", view=self._carried(self.board.of(name).view), **session)
 
     def gate(self, name: str, **session: Any) -> str:
         """The gate that waits, with its evidence open, as notices link it."""
-        view = self.board.of(name).view
+        view = self._carried(self.board.of(name).view)
         return self._render("gate.html", view=view, since=_since_the_last_gate(view)[:MOST_EVENTS], **session)
 
     def doctor(self, **session: Any) -> str:
@@ -164,7 +164,7 @@ class Pages:
 
     def _rollout(self, name: str) -> Live:
         seen = self.board.of(name)
-        view, stale = seen.view, _stale(seen.stale_since)
+        view, stale = self._carried(seen.view), _stale(seen.stale_since)
         allowed, gate = view.allowed, view.gate
         asked = f"{gate.wave}.{gate.attempt}.{sum(not s.by for s in gate.statements)}" if gate else "-"
         orders = f"{allowed.resume}{allowed.hold}{allowed.rollback}{allowed.decide}{asked}"
@@ -181,7 +181,7 @@ class Pages:
         )
 
     def _list(self) -> Live:
-        views = [seen.view for seen in self.board.newest(MOST_ENDED)]
+        views = [self._carried(seen.view) for seen in self.board.newest(MOST_ENDED)]
         stale = _stale(self.board.stale_since)
         hidden = self.board.hidden(MOST_ENDED)
         unreadable, workers = self.board.unreadable, self._workers.problems()
@@ -191,6 +191,11 @@ class Pages:
         said = ". ".join(f"{v.rollout}: {v.status.word}" for v in views if v.is_open) or "No rollout is open"
         key = "".join(f"{v.rollout}{v.head}{v.status}" for v in views) + "".join(unreadable) + stale + workers
         return Live(html, "", f"{said}. {stale} {workers}".strip(), "", key, "Tidegate", _worst_tone(views))
+
+    def _carried(self, view: RolloutView) -> RolloutView:
+        """The view, which says of no gate that it waits for people while no worker would go on with their answer."""
+        workers = self._workers.problems() if view.gate is not None else ""
+        return replace(view, status=unless_nobody_carries(view.status, workers))
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(**values)

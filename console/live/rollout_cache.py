@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from blocks.connections import OpenConnections
@@ -12,7 +12,10 @@ from blocks.errors import ConnectionFault
 from blocks.journal.block import RolloutRow
 from engine.notices.delivery import undelivered_messages
 from engine.rollout.session import OpenRollout, utc_now, why_unread
+from engine.rollout.who_guards import why_unguarded
+from tidegate.journal.state import Phase
 from tidegate.views.course import Course, follow_course
+from tidegate.views.health import unless_nobody_carries
 from tidegate.views.view import RolloutView, rollout_view
 
 FRESH_SECONDS = 1.0
@@ -71,6 +74,8 @@ class Followed:
     def _draw(self) -> CachedRollout:
         run = self._run
         view = rollout_view(run.plan, run.state, run.timing, utc_now(), self._course)
+        if run.state.phase is Phase.GATE and self._stale_since is None:
+            view = replace(view, status=unless_nobody_carries(view.status, why_unguarded(run)))
         return CachedRollout(view, run, self._course, self._stale_since, _unsent(run))
 
 

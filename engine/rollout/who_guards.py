@@ -5,6 +5,8 @@ from datetime import timedelta
 from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
 from engine.rollout.session import OpenRollout
+from engine.watch.watch_places import watch_places
+from tidegate.journal.state import Phase
 from tidegate.values.exposure import ZERO
 from tidegate.values.units import format_duration
 
@@ -17,8 +19,10 @@ def why_unguarded(run: OpenRollout) -> str:
 
     A gate that waits then waits for nobody: an answer is recorded, and nothing follows from it.
     """
-    if run.state.exposure == ZERO or not run.state.phase.is_open:
+    if not run.state.phase.is_open:
         return ""
+    if run.state.exposure == ZERO:
+        return _unwatched(run) if run.state.phase is Phase.GATE else ""
     try:
         age = guard_check_ages(run.connections.journal).get(run.rollout)
     except ConnectionFault as fault:
@@ -30,4 +34,17 @@ def why_unguarded(run: OpenRollout) -> str:
     return (
         f"NOBODY GUARDS IT: no look {since} (allowed {format_duration(allowed)}). Start the watch's worker, "
         "`tidegate worker tidegate-watch`; `tidegate doctor` says what else is missing."
+    )
+
+
+def _unwatched(run: OpenRollout) -> str:
+    """What is missing at a gate before anybody is exposed: the watch, which follows a lost run by a new one."""
+    try:
+        if watch_places(run.connections.journal).watch:
+            return ""
+    except ConnectionFault as fault:
+        return f"Whether anybody carries it is not known: {fault}."
+    return (
+        "NOBODY WATCHES IT: a run that is lost stays lost. Start the watch's worker, `tidegate worker tidegate-watch`; "
+        "`tidegate doctor` says what else is missing."
     )

@@ -1,6 +1,7 @@
 """Small things that were said wrongly once: who guards, how long, how many, of whom, beyond which bound."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 
 from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.guard_checks import note_guard_check
+from console.dashboard.pages import Pages
+from console.dashboard.workers import Workers
+from console.live.rollout_cache import Board
 from engine.rollout.evaluation import _note_bounds
 from engine.rollout.session import OpenRollout
+from engine.watch.watch_places import WATCH
 from tests.console.conftest import Run
 from tests.console.test_commands import _open as opened
 from tidegate.criteria.metrics.metric_levels import Level, MetricLine
@@ -41,6 +46,45 @@ def test_an_exposed_rollout_that_nobody_guards_says_what_is_missing(kit: Path, r
     note_guard_check(rollout.connections.journal, rollout.rollout)
     for typed in (("status", rollout.rollout), ("status",), ("watch", rollout.rollout, "--once")):
         assert "NOBODY GUARDS IT" not in run(*typed)[1]
+
+
+def asked_at(run: OpenRollout, wave: int) -> OpenRollout:
+    """The gate before this wave is open, in a run that nobody knows of."""
+    about = {"wave": wave, "attempt": 1, "refusal": "", "flow_run": ""}
+    run.append(body_from_json(Kind.GATE_OPENED, {**about, "verdict": "PASS", "findings": []}))
+    run.release_claim()
+    return run
+
+
+@pytest.mark.parametrize("wave", [1, 2])
+def test_no_gate_is_said_to_wait_for_people_while_nobody_carries_the_rollout(kit: Path, run: Run, wave: int) -> None:
+    """Before anybody is exposed the watch has to live, afterwards a guard has to have looked: status, watch and pages."""
+    rollout = asked_at(opened(kit) if wave == 1 else raised(kit), wave)
+    via, missing = rollout.connections, "NOBODY WATCHES IT" if wave == 1 else "NOBODY GUARDS IT"
+    pages = Pages(Board(via, time.monotonic), workers=Workers(lambda: ""))
+    session = {"token": "t", "person": "", "outcome": None, "kept": {}, "instance": "i"}
+    shown = (lambda: pages.gate(rollout.rollout, **session), lambda: pages.live(rollout.rollout).html)
+    for typed in (("status", rollout.rollout), ("watch", rollout.rollout, "--once")):
+        assert missing in run(*typed)[1], typed
+    assert "DECISION NEEDED" not in run("watch", rollout.rollout, "--once")[1]
+    for page in shown:
+        assert "NOBODY CARRIES IT" in page()
+        assert "DECISION NEEDED" not in page()
+    assert "waits" not in pages.live("").html
+    if wave == 1:
+        via.journal.claim(WATCH, WATCH, "host:1:x", timedelta(minutes=10))
+    else:
+        note_guard_check(via.journal, rollout.rollout)
+    assert missing not in run("status", rollout.rollout)[1]
+    assert "DECISION NEEDED" in run("watch", rollout.rollout, "--once")[1]
+    left = Workers(lambda: "No worker of tidegate lives: tidegate worker tidegate")
+    left.problems()
+    left.wait(60)
+    for workers, word in ((Workers(lambda: ""), "DECISION NEEDED"), (left, "NOBODY CARRIES IT")):
+        again = Pages(Board(via, time.monotonic), workers=workers)
+        assert word in again.live(rollout.rollout).html
+        assert word in again.gate(rollout.rollout, **session)
+        assert word in again.live("").html
 
 
 @pytest.mark.parametrize(

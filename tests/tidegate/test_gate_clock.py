@@ -63,6 +63,11 @@ def test_a_reminder_carries_the_journals_head_the_answer_and_what_comes_next() -
     journal = waiting()
     due = due_after(journal, 9 * HOUR)
     said = gate_reminder(PLAN, journal.state, gate_of(journal), due, [ANN])
+    held = Journal(PLAN).extend(*((e.kind, e.json) for e in journal.entries))
+    held.append(Kind.HELD, {"cause": "no_worker", "reason": "its run waits in Prefect and no worker takes it"})
+    left = gate_reminder(PLAN, held.state, gate_of(held), due, [ANN]).body
+    assert left.startswith("Nobody carries it: its run waits in Prefect and no worker takes it. Until then an answer")
+    assert ("Waiting since" in said.body, "Waiting since" in left) == (True, False)
     for words in (
         f"Journal head: {journal.state.head[:12]}",
         "tidegate approve small-1",

@@ -27,7 +27,7 @@ from tidegate.plan.pace import Timing
 from tidegate.rollout.decision import STOPS_SOAK
 from tidegate.values.verdict import Verdict
 from tidegate.views.course import MOST_POINTS, Course, Point, follow_course
-from tidegate.views.health import Tone
+from tidegate.views.health import Tone, unless_nobody_carries
 from tidegate.views.metrics import metric_view
 from tidegate.views.view import RolloutView, rollout_view
 
@@ -358,6 +358,16 @@ def test_what_has_ended_shows_no_hold_no_soak_and_no_day_that_grows() -> None:
     assert at_once.day == later.day == 1
     going_on = review(in_wave())
     assert (view(going_on).soak, view(going_on, timedelta(days=9)).day) == ("15m of 1h", 10)
+
+
+def test_a_gate_waits_for_nobody_where_nobody_carries_the_rollout() -> None:
+    waits, missing = view(asked()).status, "Start the worker."
+    assert unless_nobody_carries(waits, "") == waits
+    left = unless_nobody_carries(waits, missing)
+    assert (left.word, left.tone) == ("NOBODY CARRIES IT", Tone.BAD)
+    assert left.why == f"{missing} Until then an answer is recorded and nothing follows."
+    for journal in (in_wave(), review(in_wave()), rolled_back(), hold("drift")()):
+        assert unless_nobody_carries(view(journal).status, missing) == view(journal).status
 
 
 def test_a_rollback_is_never_over() -> None:

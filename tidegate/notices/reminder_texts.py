@@ -53,8 +53,11 @@ def gate_reminder(plan: Plan, state: RolloutState, gate: GateRecord, due: GateDu
     then = asked.on_timeout
     what = "it is held and paged" if then.then == "hold" else "it is rolled back"
     also = f"Also asked: {', '.join(f'{c.title} ({c.email})' for c in due.escalated)}.\n" if due.escalated else ""
+    nobody = state.holds.get(HoldCause.NO_WORKER, "")
+    missing = f"Nobody carries it: {nobody}. Until then an answer is recorded and nothing follows.\n" if nobody else ""
+    waits = "Asked" if nobody else "Waiting"
     body = (
-        f"Waiting since {since:%Y-%m-%d %H:%M} UTC. Approvers: {', '.join(people)}.\n{also}"
+        f"{missing}{waits} since {since:%Y-%m-%d %H:%M} UTC. Approvers: {', '.join(people)}.\n{also}"
         f"After {format_duration(then.after)} without an answer {what}.\n"
         f"tidegate approve {state.rollout} --as EMAIL --decision go\nJournal head: {state.head[:12]}"
     )

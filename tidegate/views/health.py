@@ -11,6 +11,7 @@ from tidegate.plan.pace import Timing
 from tidegate.views.course import Course
 
 _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent
+_ASKED = "DECISION NEEDED"
 _SILENCE_FLOOR = timedelta(seconds=30)
 _OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
 # Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
@@ -50,6 +51,13 @@ class Status:
 def status_of(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status:
     """The most urgent thing to know; HEALTHY only with a recent review that passed."""
     return _ended(state) or _troubled(state, course, timing, now) or _calm(state, course)
+
+
+def unless_nobody_carries(status: Status, why: str) -> Status:
+    """The status, unless `why` says what is missing for a gate's answer to lead anywhere: then it waits for nobody."""
+    if not why or status.word != _ASKED:
+        return status
+    return Status("NOBODY CARRIES IT", "✖", Tone.BAD, f"{why} Until then an answer is recorded and nothing follows.")
 
 
 def _ended(state: RolloutState) -> Status | None:
@@ -95,7 +103,7 @@ def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime
 def _calm(state: RolloutState, course: Course) -> Status:
     if state.phase is Phase.GATE:
         wave = state.gate.wave if state.gate else state.wave + 1
-        return Status("DECISION NEEDED", "◆", Tone.WARN, f"The gate before wave {wave} waits.")
+        return Status(_ASKED, "◆", Tone.WARN, f"The gate before wave {wave} waits.")
     if state.phase is Phase.PREPARING:
         return Status("PREPARING", "…", Tone.IDLE, f"Nothing is exposed yet. {_worker(state)}".strip())
     if state.phase is Phase.RAISING:
