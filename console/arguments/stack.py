@@ -35,6 +35,9 @@ def deploy(
             "PREFECT_SERVER_DATABASE_CONNECTION_URL here says PostgreSQL; on SQLite they make the server stall.",
         ),
     ] = None,
+    wait: Annotated[
+        str, typer.Option(help="How long a server that takes no connection yet is waited for, such as 5m.")
+    ] = "30s",
 ) -> None:
     """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
 
@@ -42,7 +45,7 @@ def deploy(
     """
     from console.local_stack.stack_commands import deploy as act
 
-    act(automations=automations)
+    act(automations=automations, wait=wait)
 
 
 def server(

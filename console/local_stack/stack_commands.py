@@ -8,6 +8,7 @@ from rich.table import Table
 
 from console.home import kit_path
 from engine.rollout.not_allowed import NotAllowed
+from tidegate.values.units import parse_duration
 
 if TYPE_CHECKING:
     from demo.stack import FlagSystem
@@ -60,7 +61,7 @@ def down() -> None:
     out.print("stopped" if stop_stack(say) else "nothing was running")
 
 
-def deploy(automations: bool | None = None) -> None:
+def deploy(automations: bool | None = None, wait: str = "30s") -> None:
     """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
 
     Run it again after every change; nothing is there twice.
@@ -70,8 +71,12 @@ def deploy(automations: bool | None = None) -> None:
     from console.prefect_runs import use_named_server
     from engine.prefect_api.server import await_server
 
+    try:
+        patience = parse_duration(wait).total_seconds()
+    except ValueError as error:
+        raise NotAllowed(f"--wait: {error}") from None
     use_named_server()
-    await_server(say)
+    await_server(say, patience)
     wanted, why = automations_wanted(automations)
     put(kit_path(), say, automations=wanted)
     out.print(f"deployed{why}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from engine.doctor.how_installed import put_right
 from engine.doctor.lines import DoctorLine, Look, State
 from engine.gates.code_client import SocketCodeJudge, codes_socket
 from engine.gates.totp_seeds import approvers_path, read_seeds
@@ -19,7 +20,7 @@ def machine_looks(folders: Iterable[Path]) -> tuple[Look, ...]:
     """The looks at this machine; `folders` are where journal, flags and kit lie."""
     places = sorted({_existing(folder) for folder in folders})
     return (
-        Look("versions", "install what the lock says: make setup", _versions),
+        Look("versions", put_right(), _versions),
         Look(
             "codes",
             "`tidegate approver add EMAIL`, or start `tidegate codes serve --socket SOCKET`",
@@ -33,11 +34,11 @@ def _versions() -> str | DoctorLine:
     try:
         wanted = [Requirement(text) for text in requires("tidegate") or ()]
     except PackageNotFoundError:
-        return DoctorLine("versions", State.NOTE, "Tidegate is not installed as a package", "make setup")
+        return DoctorLine("versions", State.NOTE, "Tidegate is not installed as a package", put_right())
     needed = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
     wrong = [found for one in needed if (found := _mismatch(one))]
     if wrong:
-        return DoctorLine("versions", State.STOPS, "; ".join(wrong), "install what the lock says: make setup")
+        return DoctorLine("versions", State.STOPS, "; ".join(wrong), put_right())
     return f"tidegate {version('tidegate')}, its {len(needed)} dependencies as they should be"
 
 

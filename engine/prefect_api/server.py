@@ -1,5 +1,6 @@
 """The Prefect server that is meant: one that somebody named, never a temporary one that Prefect starts in silence."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from blocks.errors import Refused, Unreachable
 T = TypeVar("T")
 _LOST = (httpx.ReadError, httpx.WriteError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 _BETWEEN_SECONDS = 3.0
-_STARTS_WITHIN_SECONDS = 300.0  # eleven where nothing else runs; minutes on a busy machine, with tables to be made
+_STARTS_WITHIN_SECONDS = 30.0  # eleven where nothing else runs; whoever knows that it takes longer says so
+_BUSY_FOR_SECONDS = 300.0  # of a server that is there, and makes its tables or has too much to do
+_UNKNOWN_HOST = {socket.EAI_NONAME, socket.EAI_NODATA}
 _LOOKS_EVERY_SECONDS = 0.5
 NOT_NAMED = (
     "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "
@@ -61,9 +64,11 @@ def asked_until(until: float, ask: Callable[[], T]) -> T:
 
 
 def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SECONDS) -> None:
-    """Return once the named server answers: it may have been started a moment ago. Raises Unreachable."""
-    until = time.monotonic() + patience
-    announced = False
+    """Return once the named server answers: it may have been started a moment ago. Raises Unreachable.
+
+    What takes no connection is waited for as long as `patience`; a host that nobody knows, not at all.
+    """
+    began, announced = time.monotonic(), False
     # One client for all looks: to make one takes longer than to look.
     with server_client() as client:
         while True:
@@ -71,14 +76,36 @@ def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SE
                 client.request("GET", "/health")
                 return
             except httpx.HTTPError as error:
-                away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)) or _may_pass(error)
-                if not away or time.monotonic() >= until:
-                    raise does_not_answer(error) from error
+                if _is_unknown_host(error):
+                    where = server_address()
+                    raise Unreachable(
+                        f"Prefect's server at {where}: nobody knows a host of this name; PREFECT_API_URL names it"
+                    ) from error
+                away = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+                allowed = patience if away else max(patience, _BUSY_FOR_SECONDS) if _may_pass(error) else 0.0
+                if time.monotonic() - began >= allowed:
+                    raise _given_up(error, patience) if away else does_not_answer(error) from error
             if not announced:
-                say(f"waiting for Prefect's server at {server_address()}")
+                say(f"waiting up to {allowed:.0f} s for Prefect's server at {server_address()}")
                 announced = True
             # Nothing announces that a port has been opened.
             threading.Event().wait(_LOOKS_EVERY_SECONDS)
+
+
+def _is_unknown_host(error: BaseException) -> bool:
+    """Whether the look-up of its name has failed for good."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return cause.errno in _UNKNOWN_HOST
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _given_up(error: Exception, patience: float) -> Unreachable:
+    """Nobody listens there: it is not started yet, takes longer, or the address is another's."""
+    mend = "start it (`tidegate server`), correct PREFECT_API_URL, or say how long it may take: `--wait 5m`"
+    return Unreachable(f"{does_not_answer(error)} and was waited for {patience:.0f} s: {mend}")
 
 
 def _may_pass(error: httpx.HTTPError) -> bool:

@@ -1,5 +1,6 @@
 """A deployment is waited for as long as Prefect's server lives, and what is going on is said meanwhile."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,8 @@ from blocks.errors import Unreachable
 from console.local_stack import deploying
 from console.local_stack.deploying import DeployFailed, automations_wanted
 from demo.processes import free_port
-from engine.prefect_api.server import await_server
+from engine.prefect_api.server import _STARTS_WITHIN_SECONDS, await_server
+from tests.console.conftest import Run
 
 SLOW = (sys.executable, "-c", "import sys; sys.stdin.read()")
 
@@ -105,12 +107,12 @@ def test_a_server_that_was_started_a_moment_ago_is_waited_for(nowhere: int) -> N
     started: list[HTTPServer] = []
 
     def say(text: str) -> None:
-        assert text == f"waiting for Prefect's server at http://127.0.0.1:{nowhere}/api"
+        assert text == f"waiting up to 600 s for Prefect's server at http://127.0.0.1:{nowhere}/api"
         started.append(HTTPServer(("127.0.0.1", nowhere), Healthy))
         threading.Thread(target=started[0].serve_forever, daemon=True).start()
 
     try:
-        await_server(say)
+        await_server(say, 600.0)
     finally:
         for server in started:
             server.shutdown()
@@ -121,3 +123,29 @@ def test_a_server_that_was_started_a_moment_ago_is_waited_for(nowhere: int) -> N
 def test_a_server_that_does_not_come_is_given_up(nowhere: int) -> None:
     with pytest.raises(Unreachable, match=f"{nowhere}/api does not answer"):
         await_server(print, 0.0)
+
+
+def test_a_wrong_address_ends_soon_with_one_sentence_that_says_what_to_do(nowhere: int, run: Run) -> None:
+    code, _, said = run("deploy", "--wait", "0s")
+    assert code != 0
+    words = " ".join(said.split())
+    assert f"127.0.0.1:{nowhere}/api does not answer (ConnectError) and was waited for 0 s: start it" in words
+    assert "`--wait 5m`" in words
+    assert run("deploy", "--wait", "soon")[0] == 2
+    assert "--wait: found 'soon', allowed is a duration" in " ".join(run("deploy", "--wait", "soon")[2].split())
+    assert _STARTS_WITHIN_SECONDS <= 30
+
+
+@pytest.mark.parametrize("errno", [socket.EAI_NONAME, socket.EAI_NODATA])
+def test_a_host_that_nobody_knows_is_not_waited_for(errno: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a resolver answers for a name that is not there; the machines of the tests may have no resolver."""
+
+    def look_up(*_: object, **__: object) -> None:
+        raise socket.gaierror(errno, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    said: list[str] = []
+    unknown = pytest.raises(Unreachable, match="nobody knows a host of this name; PREFECT_API_URL names it")
+    with temporary_settings({PREFECT_API_URL: "http://prefect.example.invalid:4200/api"}), unknown:
+        await_server(said.append, 600.0)
+    assert said == []

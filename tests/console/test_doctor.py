@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.kit import read_kit, write_kit
 from blocks.prefect_blocks.register_kit import register_kit
 from demo.processes import free_port
+from engine.doctor.how_installed import put_right
 from engine.doctor.lines import DoctorLine, Look, State, looked_at
 from engine.doctor.prefect_side import PROJECT
 from engine.doctor.this_machine import _mismatch
@@ -232,3 +233,23 @@ def test_a_dependency_of_another_version_is_told() -> None:
     assert _mismatch(Requirement(pinned)) == ""
     assert "(allowed ==0.0.1)" in _mismatch(Requirement("prefect==0.0.1"))
     assert "is not installed" in _mismatch(Requirement("tidegate-no-such-thing>=1"))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (("project/pyproject.toml",), "`make setup` in "),
+        (("prefix/uv-receipt.toml",), "`uv tool install --reinstall tidegate-"),
+        (("prefix/pipx_metadata.json",), "`pipx install --force tidegate-"),
+        ((), "/bin/python -m pip install --force-reinstall tidegate-"),
+    ],
+)
+def test_what_mends_a_dependency_fits_how_tidegate_was_installed(
+    files: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    remedy = put_right(tmp_path / "project", tmp_path / "prefix")
+    assert said in remedy
+    assert ("make setup" in remedy) is bool(files and files[0].startswith("project/"))
