@@ -72,6 +72,15 @@ class Access:
         """Who the proxy says is asking; empty without a proxy."""
         return headers.get(self.identity_header.lower(), "").strip()[:_LONGEST_NAME] if self.identity_header else ""
 
+    def proof_words(self, issuer: str) -> str:
+        """What a name given on these pages is worth where approvals are open; `issuer` is where people sign in."""
+        elsewhere = "Names given on the command line or in Prefect's form are recorded and not proven."
+        if issuer:
+            return f"Approvals are open. On this page you are who you are by your sign-in at {issuer}. {elsewhere}"
+        if self.identity_header:
+            return f"Approvals are open. On this page you are who the proxy says. {elsewhere}"
+        return "Approvals are open: names are recorded but not proven."
+
     def _must_know_password(self, headers: Mapping[str, str], peer: str, mark: str) -> None:
         given = headers.get("authorization", "")
         if not given:

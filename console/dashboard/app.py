@@ -77,6 +77,7 @@ class Dashboard:
             "token": self.access.token(own + person),
             "person": person,
             "signs_in": self.sign_ins is not None,
+            "open_approvals": self.access.proof_words(self.sign_ins.provider.issuer if self.sign_ins else ""),
             "instance": self.access.instance,
             "outcome": (outcome := self._outcomes.pop(own, None)),
             "kept": outcome.typed if outcome else {},

@@ -23,7 +23,6 @@ from console.dashboard.workers import Workers
 from console.live.rollout_cache import FRESH_SECONDS, Board
 from tidegate.gates.statements import field_name
 from tidegate.journal.kinds import Kind
-from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.pages.tables import MARKS
 from tidegate.values.verdict import Verdict
 from tidegate.views.course import Event
@@ -81,7 +80,7 @@ def _environment() -> Environment:
     made.filters["addresses"] = lambda text: Markup(str(escape(text)).replace("@", "@<wbr>"))  # noqa: S704 - escaped before
     made.filters["moment"] = lambda at: "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
     made.filters["prefect_run"] = prefect_run
-    made.globals.update(open_approvals=OPEN_APPROVALS, most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
+    made.globals.update(most_events=MOST_EVENTS, refresh_seconds=REFRESH_SECONDS)
     return made
 
 

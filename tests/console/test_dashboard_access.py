@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,15 @@ def test_the_password_lies_in_a_file_that_nobody_else_reads(tmp_path: Path, monk
         read_password(path)
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
     assert read_password(None) == PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("more", "issuer", "said"),
+    [
+        ({}, "", "Approvals are open: names are recorded but not proven."),
+        ({"identity_header": HEADER}, "", "On this page you are who the proxy says. Names given on the command line"),
+        ({}, "https://id.example.com", "by your sign-in at https://id.example.com. Names given on the command line"),
+    ],
+)
+def test_a_page_says_what_it_proves_of_a_name(more: dict[str, Any], issuer: str, said: str) -> None:
+    assert said in configured_access("127.0.0.1", PORT, **more).proof_words(issuer)

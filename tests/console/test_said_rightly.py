@@ -62,7 +62,7 @@ def test_no_gate_is_said_to_wait_for_people_while_nobody_carries_the_rollout(kit
     rollout = asked_at(opened(kit) if wave == 1 else raised(kit), wave)
     via, missing = rollout.connections, "NOBODY WATCHES IT" if wave == 1 else "NOBODY GUARDS IT"
     pages = Pages(Board(via, time.monotonic), workers=Workers(lambda: ""))
-    session = {"token": "t", "person": "", "outcome": None, "kept": {}, "instance": "i"}
+    session = {"token": "t", "person": "", "outcome": None, "kept": {}, "instance": "i", "open_approvals": ""}
     shown = (lambda: pages.gate(rollout.rollout, **session), lambda: pages.live(rollout.rollout).html)
     for typed in (("status", rollout.rollout), ("watch", rollout.rollout, "--once")):
         assert missing in run(*typed)[1], typed

@@ -179,6 +179,9 @@ def test_a_group_gives_a_role_of_the_plan_to_whoever_it_does_not_name(world: Gat
         world.open()
         path = f"/rollouts/{world.run.rollout}"
         wait_for(lambda: f"Said go: {STRANGER}" in page.page(path), 30, "the page has what was decided beside it")
+        said = page.page(path)
+        assert f"On this page you are who you are by your sign-in at {provider.issuer}." in said
+        assert "names are recorded but not proven" not in said
     with signed_in(world, provider, "bob", roles=roles) as page:
         assert go(page, world).startswith("✓ Go: go by")
         assert decided(world) == "go"

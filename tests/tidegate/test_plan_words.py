@@ -96,7 +96,7 @@ def test_the_document_says_everything() -> None:
 @pytest.mark.parametrize(
     ("approvals", "words"),
     [
-        ("open", "- **Approvals:** open (names are recorded but not proven)"),
+        ("open", "- **Approvals:** open (names are recorded, and proven only of people who sign in to the dashboard)"),
         ("codes", "- **Approvals:** codes (go and extend need the one-time code of their approver)"),
     ],
 )

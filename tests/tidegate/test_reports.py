@@ -633,6 +633,32 @@ def test_a_box_that_was_open_when_people_were_asked_is_no_evidence_against_their
     assert "| 1 INCONCLUSIVE, 1 for people to state |" in closeout_markdown(closeout(PLAN, journal.entries))
 
 
+IDENTITY = {"issuer": "https://id.example.com", "subject": "1", "person": ANN, "roles": [], "signed_in_at": "now"}
+
+
+@pytest.mark.parametrize(
+    ("signed_in", "left"),
+    [
+        ((False, False), "Approvals were open: names are recorded but not proven"),
+        ((True, False), f"Approvals were open: proven by a sign-in: {ANN}; recorded at least once without one: {BOB}"),
+        ((True, True), ""),
+    ],
+)
+def test_of_each_name_the_close_out_says_what_was_proven(signed_in: tuple[bool, ...], left: str) -> None:
+    journal = opened()
+    for attempt, (who, proven) in enumerate(zip((ANN, BOB), signed_in, strict=True), start=1):
+        about = {"wave": 1, "attempt": attempt}
+        identity = {"identity": IDENTITY | {"person": who}} if proven else {}
+        journal.append(Kind.GATE_OPENED, {**about, "findings": []})
+        journal.append(Kind.ANSWERED, {**about, "answer": answer_body("go") | {"approver": who}, **identity})
+        journal.append(Kind.GATE_DECIDED, {**about, "outcome": "counted", "by": who})
+    report = closeout(PLAN, journal.entries)
+    assert [line for line in report["remains"] if line.startswith("Approvals")] == ([left] if left else [])
+    known = ["signed in at https://id.example.com" if proven else "" for proven in signed_in]
+    assert [gate["proven"] for gate in report["decisions"]] == known
+    assert (f"| {ANN} (signed in at https://id.example.com) |" in closeout_markdown(report)) is signed_in[0]
+
+
 def test_the_worst_answer_says_how_often_of_how_often() -> None:
     journal = in_wave()
     for number in range(5):
@@ -680,7 +706,7 @@ def test_its_hash_is_the_journals_and_shows_any_change() -> None:
     journal = whole()
     report = closeout(PLAN, journal.entries)
     recorded = reported_body(report)
-    assert recorded == ReportWritten("close-out", 6, sha256_of(report), len(journal.entries))
+    assert recorded == ReportWritten("close-out", 7, sha256_of(report), len(journal.entries))
     journal.append(Kind.REPORTED, recorded.to_json())
     assert journal.state.reports["close-out"] == recorded
     assert journal.state.phase.value == "rolled_back"

@@ -17,7 +17,7 @@ from tidegate.rollout.step_back import visit
 from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Verdict
 
-OPEN_APPROVALS = "Approvals are open: names are recorded but not proven."
+OPEN_APPROVALS = "Approvals are open: names are recorded, and proven only of people who sign in to the dashboard."
 PROVEN_APPROVALS = "Go and extend need the one-time code of their approver."
 
 

@@ -23,7 +23,7 @@ from tidegate.plan.schedule import minimum_duration
 from tidegate.values.units import format_duration, format_percent
 
 _APPROVALS = {
-    Approvals.OPEN: "open (names are recorded but not proven)",
+    Approvals.OPEN: "open (names are recorded, and proven only of people who sign in to the dashboard)",
     Approvals.CODES: "codes (go and extend need the one-time code of their approver)",
 }
 _HEADINGS = {

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.gates.approval import Choice
 from tidegate.gates.statements import statements
 from tidegate.journal.bodies.exposure_bodies import Lowered, Raised, RolledBackToZero
-from tidegate.journal.bodies.gate_bodies import GateDecided
+from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided
 from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
 from tidegate.journal.entries import Entry, canonical
 from tidegate.journal.fold import fold
 from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase, RolloutState
-from tidegate.notices.texts import OPEN_APPROVALS
 from tidegate.notices.upkeep_due import open_tasks
 from tidegate.plan.in_force import steps
 from tidegate.plan.model import Plan
@@ -29,8 +29,9 @@ from tidegate.values.units import seconds_between
 from tidegate.values.verdict import Verdict, worst
 from tidegate.views.view import baseline_of
 
-FORM = 6  # rises with every change to what the report holds, since its hash stands in the journal
+FORM = 7  # rises with every change to what the report holds, since its hash stands in the journal
 NAME = "close-out"
+_RAISES = (Choice.GO, Choice.EXTEND)  # what needs an approver
 
 
 def closeout(plan: Plan, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -224,7 +225,19 @@ def _remains(plan: Plan, state: RolloutState, entries: Sequence[Entry]) -> Itera
         for task in open_tasks(plan, state, _timing(plan, state, state.opened_at)):
             yield f"Upkeep: {task.item.text} ({task.item.role}, due {task.due:%Y-%m-%d %H:%M} UTC)"
     if plan.approvals == "open" and any(e.kind is Kind.GATE_DECIDED for e in entries):
-        yield OPEN_APPROVALS
+        yield from _unproven(entries)
+
+
+def _unproven(entries: Sequence[Entry]) -> Iterator[str]:
+    """Whose word at a gate is a name alone, where approvals were open; nothing where each of them had signed in."""
+    said = [body for e in entries if isinstance(body := e.body, GateAnswered) and body.answer["decision"] in _RAISES]
+    proven = dict.fromkeys(b.answer["approver"] for b in said if b.identity is not None)
+    names = dict.fromkeys(b.answer["approver"] for b in said if b.identity is None)
+    if not said or not proven:
+        yield "Approvals were open: names are recorded but not proven"
+    elif names:
+        by = f"proven by a sign-in: {', '.join(proven)}"
+        yield f"Approvals were open: {by}; recorded at least once without one: {', '.join(names)}"
 
 
 def _says_what_was_stated(entries: Sequence[Entry], wave: int) -> bool:

@@ -27,7 +27,7 @@ def closeout_markdown(report: dict[str, Any]) -> str:
         "## Who decided",
         _table(
             ("When", "What", "Who", "Why", "Evidence shown"),
-            [(_at(x["at"]), x["what"], x["by"], _why(x), _shown(x)) for x in report["decisions"]],
+            [(_at(x["at"]), x["what"], _who(x), _why(x), _shown(x)) for x in report["decisions"]],
         ),
         "## Who stated what",
         _table(
@@ -85,6 +85,11 @@ def _performance(report: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
 def _at(text: str | None) -> str:
     """To the second; the JSON has it exactly."""
     return f"{text[:19].replace('T', ' ')} UTC" if text else ""
+
+
+def _who(decision: dict[str, Any]) -> str:
+    """The name, and what was proven of it."""
+    return f"{decision['by']} ({decision['proven']})" if decision["proven"] else str(decision["by"])
 
 
 def _why(decision: dict[str, Any]) -> str:

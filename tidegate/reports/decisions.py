@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tidegate.gates.identity import identity_words
 from tidegate.gates.statements import statements
 from tidegate.journal.bodies.body import Objects
 from tidegate.journal.bodies.evidence_bodies import SoakExtended
 from tidegate.journal.bodies.exposure_bodies import Lowered, RolledBackToZero
-from tidegate.journal.bodies.gate_bodies import GateDecided, GateEvidenceChanged, GateOpened
+from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided, GateEvidenceChanged, GateOpened
 from tidegate.journal.bodies.hold_bodies import Held, Resumed
 from tidegate.journal.bodies.lifecycle_bodies import AmendmentDecided, AmendmentProposed, Closed
 from tidegate.journal.bodies.people_bodies import ReadinessStated, UpkeepDone
@@ -24,6 +25,7 @@ def decisions(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
     """Every ruling at a gate with its evidence, every change of the plan, order between gates and last statement."""
     evidence = _evidence()
     asked: tuple[int, int] | None = None
+    identity: Mapping[str, Any] | None = None
     proposed: dict[str, AmendmentProposed] = {}
     for entry in entries:
         at = entry.at
@@ -33,8 +35,12 @@ def decisions(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
                 evidence = _evidence(ASKED, at, body.findings, _to_state(plan, body.wave))
             case GateEvidenceChanged() as body if (body.wave, body.attempt) == asked:
                 evidence = _evidence(MEASURED, at, body.findings, _to_state(plan, body.wave))
+            case GateAnswered() as body:
+                identity = body.identity
             case GateDecided() as body:
-                yield _decision(at, body.by, f"gate before wave {body.wave}: {body.outcome}", body.reason, evidence)
+                what = f"gate before wave {body.wave}: {body.outcome}"
+                yield _decision(at, body.by, what, body.reason, evidence, identity_words(identity))
+                identity = None
             case AmendmentProposed() as body:
                 proposed[body.plan_hash] = body
             case AmendmentDecided() as body:
@@ -104,7 +110,7 @@ def _evidence(
 
 
 def _decision(
-    at: datetime, by: str, what: str, reason: str, evidence: Mapping[str, Any] | None = None
+    at: datetime, by: str, what: str, reason: str, evidence: Mapping[str, Any] | None = None, proven: str = ""
 ) -> dict[str, Any]:
-    base = {"at": at.isoformat(), "by": by, "what": what, "reason": reason}
+    base = {"at": at.isoformat(), "by": by, "what": what, "reason": reason, "proven": proven.removeprefix(", ")}
     return base | dict(_evidence() if evidence is None else evidence)

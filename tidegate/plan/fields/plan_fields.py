@@ -61,7 +61,8 @@ class PlanFields(Model):
     timezone: TimeZone = Field(description="IANA time zone of the plan's days.")
     raising: Raising = Field(default=Raising(), description="When exposure may rise; absent: at any time.")
     approvals: Approvals = Field(
-        description="open: names are recorded, not proven. codes: one-time codes prove go and extend."
+        description="open: names are recorded, proven by a sign-in to the dashboard alone. "
+        "codes: one-time codes prove go and extend."
     )
     pace: Pace | None = Field(default=None, description="Rehearsals only: how long one plan day takes, 1s to 24h.")
     scrape_interval: PositiveDuration = Field(
