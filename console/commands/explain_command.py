@@ -14,6 +14,10 @@ from tidegate.explain.chart import chart_lines
 from tidegate.explain.decision import Explained, explain_entry
 from tidegate.explain.picture import explanation_picture
 
+AS_RECORDED = (
+    "As recorded: the journal has no rows of this look to judge it from again; "
+    "the reviews before it can be, each by its entry."
+)
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -55,4 +59,4 @@ def _show(one: Explained) -> None:
         case False:
             out.print(f"  Judged again from the journal it is OTHERWISE: {one.again}", markup=False)
         case None:
-            out.print("  As recorded: the journal holds no rows to judge it from again.", markup=False)
+            out.print(f"  {AS_RECORDED}", markup=False)

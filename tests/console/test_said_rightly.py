@@ -9,6 +9,7 @@ import pytest
 
 from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.guard_checks import note_guard_check
+from console.commands.explain_command import AS_RECORDED
 from console.dashboard.pages import Pages
 from console.dashboard.workers import Workers
 from console.live.rollout_cache import Board
@@ -21,6 +22,8 @@ from tidegate.criteria.metrics.metric_levels import Level, MetricLine
 from tidegate.journal.bodies.body_registry import body_from_json
 from tidegate.journal.bodies.evidence_bodies import BoundCrossed
 from tidegate.journal.kinds import Kind
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import When
 from tidegate.values.units import format_duration
 
 
@@ -129,3 +132,20 @@ def test_a_plan_for_machines(kit: Path, run: Run) -> None:
     assert (code, json.loads(out)["plan"]["name"]) == (0, "batch-patches-v1-rehearsal")
     assert len(json.loads(out)["plan_hash"]) == 64
     assert run("plan", "show", "rehearsal.yaml", "--json", "--card")[0] == 2
+
+
+def test_a_rollback_by_a_plain_threshold_is_told_to_machines_and_explained_as_recorded(kit: Path, run: Run) -> None:
+    rollout = raised(kit)
+    [trigger, *_] = (x for x in in_force(rollout.plan, 1, When.TRIGGER) if x.criterion.kind == "threshold")
+    reason, now = f"{trigger.criterion.text}: 12% seen.", datetime.now(UTC).isoformat()
+    order = {"reason": reason, "criterion": trigger.id, "by": "tidegate", "ordered_at": now, "zero_at": now}
+    rollout.append(body_from_json(Kind.ROLLING_BACK, order))
+    code, out, _ = run("postmortem", rollout.rollout, "--json")
+    said = json.loads(out)
+    assert (code, said["rollout"], said["rollback"]["reason"]) == (0, rollout.rollout, reason)
+    assert reason in said["markdown"]
+    code, out, _ = run("explain", rollout.rollout)
+    assert code == 0
+    assert "12% seen." in out
+    assert AS_RECORDED in " ".join(out.split())
+    assert json.loads(run("explain", rollout.rollout, "--json")[1])["criteria"][0]["verdict"] == "FAIL"
