@@ -110,6 +110,8 @@ def test_zero_by_hand_comes_before_no_data() -> None:
     found = decide(state, look(E, after=timedelta(days=1), drift=ZEROED), TIMING)
     assert isinstance(found, RollBack)
     assert found.criterion == "drift"
+    assert ZEROED.was in found.reason
+    assert ZEROED.now in found.reason
 
 
 def test_no_data_comes_before_drift() -> None:
@@ -173,6 +175,7 @@ def test_a_trigger_that_fires_while_legacy_is_waited_for_already_stays_fired() -
     found = decide(state, look(P, F), TIMING)
     assert isinstance(found, Hold)
     assert (found.cause, found.criterion) == (HoldCause.LEGACY, "trigger")
+    assert "Sentence of trigger" in found.reason, "what people decide on"
     journal.append(Kind.HELD, {"cause": "legacy", "reason": found.reason, "criterion": found.criterion})
     state = journal.state
     state.recovery.legacy_ready = False
@@ -181,6 +184,21 @@ def test_a_trigger_that_fires_while_legacy_is_waited_for_already_stays_fired() -
     found = decide(journal.state, look(), TIMING)
     assert isinstance(found, RollBack)
     assert found.criterion == "trigger"
+    assert "Sentence of trigger" in found.reason
+
+
+@pytest.mark.parametrize("fired_late", ["", "trigger"])
+@pytest.mark.parametrize("ready", [None, False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_what_fired_late_is_done_once_legacy_is_ready_and_while_it_is_held_for_that(
+    fired_late: str, ready: bool | None, held: bool
+) -> None:
+    state = in_post_rollout().state
+    state.recovery.fired_late, state.recovery.legacy_ready = fired_late, ready
+    if held:
+        state.holds[HoldCause.LEGACY] = "a trigger fired"
+    found = decide(state, look(), TIMING)
+    assert isinstance(found, RollBack) is bool(fired_late and ready and held)
 
 
 def test_without_sight_beyond_its_budget_exposure_goes_one_wave_down() -> None:
