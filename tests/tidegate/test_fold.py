@@ -216,6 +216,12 @@ def test_an_order_to_roll_back_that_cannot_be_read_is_still_one() -> None:
     assert (state.exposure, state.rollback.zero_at, state.rollback.ordered_at) == (ZERO, at_zero, T0 + HOUR)
 
 
+def test_the_first_order_says_when_the_flag_was_at_zero() -> None:
+    state = in_wave().extend((Kind.ROLLING_BACK, {})).state
+    assert state.rollback is not None
+    assert (state.rollback.ordered_at, state.rollback.zero_at, state.revision) == (T0, T0, "zero")
+
+
 def test_an_order_that_cannot_be_read_takes_nothing_from_the_one_before_it() -> None:
     journal = in_wave().extend((Kind.ROLLING_BACK, {}))
     state = newer(journal, Kind.ROLLING_BACK)
@@ -650,7 +656,19 @@ def test_a_review_counts_what_it_measured() -> None:
     assert record.reviews == [(60.0, True), (1.0, False)], "what earns nothing is no part of the soak"
     assert (record.last_review, record.unseen, record.looked) == (T0 + 4 * MINUTE, timedelta(0), 2)
     assert record.reported == {"errors": 2, "latency": 2, "memory": 2}
+    assert (record.recorded, record.unhealthy) == (3, 1)
     assert state.evidence.last_findings == findings
+
+
+def test_what_must_hold_throughout_is_gathered_review_by_review() -> None:
+    kept = {"kind": "throughout", "text": "Few errors", "metric": "errors", "below": "2%", "events": 100}
+    journal = in_wave(plan=plan_of({"success": [kept]}))
+    for value in (1.0, 3.0):
+        body = {"wave": 1, "credit": 60.0, "healthy": True, "metrics": [{"name": "errors", "value": value, "n": 100}]}
+        journal.append(Kind.REVIEWED, body, after=MINUTE)
+    found = journal.state.evidence.throughout[1]
+    assert (found.measured, found.waves_measured, found.worst) == (2, {1}, 3.0)
+    assert (found.broken_at, found.broken_value) == (T0 + 2 * MINUTE, 3.0)
 
 
 def test_preflight_leaves_what_people_are_asked_for() -> None:
