@@ -48,6 +48,8 @@ LONGEST_FIRST = (
     "tests/engine/test_journeys.py",
     "tests/engine/test_new_build.py",
     "tests/console/test_dashboard_restarted.py",
+    "tests/console/test_axe.py",
+    "tests/console/test_charts_read.py",
     "tests/console/test_pages_seen.py",
 )
 _RANKS = {ROOT / file: rank for rank, file in enumerate(LONGEST_FIRST)}
