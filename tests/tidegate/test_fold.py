@@ -564,6 +564,18 @@ def test_whoever_holds_says_go_no_more_though_the_answer_came_too_late_to_be_jud
     assert state.gate.answer == answer_body("rollback", STARTER)
 
 
+@pytest.mark.parametrize("outcome", ["held", "rollback"])
+def test_whoever_is_judged_to_hold_says_go_no_more_and_nobody_else(outcome: str) -> None:
+    journal = at_second_gate()
+    for attempt, who in enumerate((ANN, BOB), start=1):
+        journal.append(Kind.GATE_DECIDED, gate(2, attempt, outcome="counted", by=who))
+        journal.append(Kind.GATE_OPENED, gate(2, attempt + 1))
+    journal.append(Kind.GATE_DECIDED, gate(2, 3, outcome="refused", by=BOB))
+    assert journal.state.votes.approvals[2] == [ANN, BOB], "a refused answer takes nothing back"
+    journal.append(Kind.GATE_DECIDED, gate(2, 3, outcome=outcome, by=ANN))
+    assert journal.state.votes.approvals[2] == [BOB]
+
+
 def test_what_a_sign_in_gives_is_as_new_as_the_newest_answer() -> None:
     journal = at_second_gate()
     journal.append(Kind.GATE_DECIDED, gate(2, outcome="counted", roles=["lead"]))
