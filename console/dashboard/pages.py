@@ -49,7 +49,7 @@ class Live:
     tone: str
 
     def event(self, sent: "Live | None") -> dict[str, Any]:
-        """What a page is told that has `sent`, or nothing yet: all of it, or how it has changed."""
+        """What a page gets that has `sent`, or nothing yet: all of it, or how it has changed."""
         said: dict[str, Any] = {"headline": self.headline, "orders": self.orders, "title": self.title}
         said["tone"] = self.tone
         if sent is None:

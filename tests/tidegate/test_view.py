@@ -253,7 +253,7 @@ def test_which_buttons_have_something_to_do() -> None:
 def test_after_a_rollback_the_plan_is_nobody() -> None:
     seen = view(rolled_back(proven=True))
     assert (seen.exposure, seen.exposure_planned, seen.as_planned) == ("0% (nobody)", "0% (nobody)", True)
-    assert "Too many errors" in seen.way_back
+    assert "Too many errors" in seen.rollback_words
 
 
 def test_a_flag_that_somebody_else_changed_is_not_as_planned_until_people_say_so() -> None:

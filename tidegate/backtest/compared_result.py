@@ -10,7 +10,7 @@ TWICE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class HarmFound:
+class ComparedHarm:
     """Harm from the first tick of all waves on: in how many rollouts it was held and rolled back, and how soon."""
 
     factor: float
@@ -28,7 +28,7 @@ class ComparedRollouts:
     comparisons: tuple[str, ...]  # their lines in the plan
     held: Rate
     rolled_back: Rate
-    found: tuple[HarmFound, ...] = ()
+    found: tuple[ComparedHarm, ...] = ()
     by: dict[str, int] = field(default_factory=dict)  # false rollbacks by line
 
     def to_json(self) -> dict[str, Any]:

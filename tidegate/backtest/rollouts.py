@@ -9,7 +9,7 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from tidegate.backtest.compared_result import ComparedRollouts, HarmFound
+from tidegate.backtest.compared_result import ComparedHarm, ComparedRollouts
 from tidegate.backtest.rates import Rate
 from tidegate.backtest.replay.backtest_data import BacktestData
 from tidegate.backtest.replay.counted import CountsReplay
@@ -125,7 +125,7 @@ def _harmed(
     starts: Sequence[Sequence[ReplayWindow]],
     quiet: Sequence[Sequence[Ends]],
     factor: float,
-) -> HarmFound:
+) -> ComparedHarm:
     """Of the rollouts that nothing would have stopped without it."""
     held: list[float] = []
     back: list[float] = []
@@ -138,7 +138,7 @@ def _harmed(
         found = [_ends(each, scene, spans, factor) for each in tried.values()]
         held += _first([one for one, _ in found], began)
         back += _first([one for _, one in found], began)
-    return HarmFound(
+    return ComparedHarm(
         factor, rollouts, len(held), median(held) if held else None, len(back), median(back) if back else None
     )
 

@@ -74,7 +74,7 @@ class RolloutView:
     gate: GateView | None
     timeline: tuple[Event, ...]
     notices: tuple[NoticeView, ...]
-    way_back: str
+    rollback_words: str
     upkeep: tuple[Mapping[str, Any], ...]
     end_reason: str
     allowed: Allowed
@@ -156,7 +156,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         gate=_gate(plan, state, now),
         timeline=tuple(reversed(course.events)),
         notices=tuple(_notices(state, course)),
-        way_back=_way_back(state),
+        rollback_words=_rollback_words(state),
         upkeep=tuple(tasks_json(plan, state, timing, now)) if goes_on(state) else (),
         end_reason=state.end_reason,
         allowed=_allowed(state),
@@ -294,7 +294,7 @@ def _notices(state: RolloutState, course: Course) -> Iterator[NoticeView]:
         yield NoticeView(course.queued_at.get(event), notice.get("loudness", ""), notice.get("title", event), sent)
 
 
-def _way_back(state: RolloutState) -> str:
+def _rollback_words(state: RolloutState) -> str:
     back = state.rollback
     if back is None:
         return ""
