@@ -33,18 +33,18 @@ PARTS := @$(BIN)/python -m demo.provision prometheus chromium nginx redis web-pa
 again = failed=$$?; if [ $$failed = 1 ]; then echo "once more, alone: what failed"; \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rp $(1); failed=$$?; fi
 # Tests wait as much as they compute, so more workers than processors; the longest files come first.
-beside = $(BIN)/pytest -n $(2) --dist loadfile --no-loadscope-reorder $(1); $(call again,$(1))
+beside = $(BIN)/pytest -n $(2) --durations=15 --dist loadfile --no-loadscope-reorder $(1); $(call again,$(1))
 
 test: setup ## Check style, types and imports, then run all tests but the end-to-end ones and the long ones
 	$(PARTS)
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
-	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,6); exit $$failed
+	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,5); exit $$failed
 else
 	$(BIN)/pytest $(ARGS)
 endif
 
-e2e: setup ## Run the end-to-end tests: whole rollouts on a stack, real Prefect servers and workers, the installed wheel
+e2e: setup ## Run the end-to-end tests: whole rollouts on a stack, real Prefect servers and workers, Chromium, installed packages
 	$(PARTS)
 	@# What starts a whole stack and waits in real time is slowed by whatever runs beside it: those alone, after the rest.
 	@$(call beside,-m e2e $(LONG:%=--ignore=%) --ignore=tests/e2e,3); \

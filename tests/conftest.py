@@ -33,14 +33,15 @@ rule_files: ["rules-*.yml"]
 
 
 E2E = Path(__file__).parent / "e2e"
+WHOLE_PARTS = {"prefect_server", "chromium"}  # what asks for one of these is an end-to-end test
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take files in the order of the collection (`--no-loadscope-reorder`); a Prefect server is end to end."""
+    """Workers take files in the order of the collection (`--no-loadscope-reorder`)."""
     items.sort(key=lambda item: rank(item.path))
     for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()) or E2E in item.path.parents:
+        if WHOLE_PARTS & set(getattr(item, "fixturenames", ())) or E2E in item.path.parents:
             item.add_marker("e2e")
 
 

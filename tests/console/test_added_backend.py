@@ -14,6 +14,7 @@ from tidegate.values.exposure import ZERO
 
 __all__ = ["kit"]
 
+pytestmark = pytest.mark.e2e
 SOURCE = ROOT / "tests/added_backend"
 MODULE = (SOURCE / "acme_flags.py").read_text()
 ENTRY = "acme-flags = acme_flags:AcmeFlags"
@@ -34,7 +35,6 @@ def with_acme(kit: Path) -> None:
     )
 
 
-@pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_a_backend_of_another_package_goes_from_the_kit_to_zero(tmp_path: Path) -> None:
     check = (SOURCE / "check_acme.py").read_text()

@@ -16,6 +16,7 @@ from tests.console.test_without_journal import in_wave_one
 from tests.e2e.conftest import FLAGS
 from tidegate.values.exposure import ZERO
 
+pytestmark = pytest.mark.e2e
 SECONDS = 60_000
 
 

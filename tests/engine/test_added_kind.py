@@ -9,6 +9,7 @@ from tests import added_package
 from tests.added_package import ROOT
 from tests.tidegate.builders import PLAN
 
+pytestmark = pytest.mark.e2e
 SOURCE = ROOT / "tests/added_kind"
 WITHIN = {"kind": "within", "when": "during", "metric": "latency", "least": "1ms", "most": "800ms", "text": "Plausible"}
 

@@ -31,6 +31,7 @@ from tidegate.values.verdict import Verdict
 
 NOBODY = 65_534
 # Everything is imported before the user changes, who may not read the interpreter's own folder.
+pytestmark = pytest.mark.e2e
 WORKER = """
 import json, os, sys
 from pathlib import Path
