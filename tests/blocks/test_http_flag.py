@@ -116,6 +116,7 @@ def test_after_429_it_is_left_alone_for_as_long_as_it_asks(etag: FlagService) ->
 def test_a_late_writer_that_had_read_before_fails_at_the_service_itself(manner: str) -> None:
     with flag_service(manner) as service:
         loser = raised(service)
+        loser.timeout_seconds = 20.0  # what is done in between takes its time on a busy machine
         taker = service.backend()
         service.before_set = lambda: taker.fence(FLAG, 2, TEN)
         with pytest.raises(Fenced, match="carries epoch 2"):

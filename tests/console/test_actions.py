@@ -111,9 +111,11 @@ def test_a_meeting_gets_its_report_in_the_thread_by_mail_and_as_a_file(
     ):
         assert part in report
     assert report in run.state.notices.queued[event]["body"]
-    [said] = [m["text"] for m in demo.messages("slack") if "3. Decision" in m["text"]]
-    assert "*3. Decision*" in said
-    assert not any(line.startswith(("#", "|", "- [")) for line in said.splitlines())
+    # One or two meetings, by the time of day at which this runs.
+    said = [m["text"] for m in demo.messages("slack") if "3. Decision" in m["text"]]
+    assert said
+    assert all("*3. Decision*" in text for text in said)
+    assert not any(line.startswith(("#", "|", "- [")) for text in said for line in text.splitlines())
 
 
 @pytest.mark.parametrize(
