@@ -39,7 +39,7 @@ test: setup ## Check style, types and imports, then run all tests but the end-to
 	$(PARTS)
 ifeq ($(ARGS),)
 	@$(MAKE) --no-print-directory lint
-	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,7); exit $$failed
+	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,6); exit $$failed
 else
 	$(BIN)/pytest $(ARGS)
 endif
