@@ -173,6 +173,23 @@ def test_a_zero_that_nginx_has_not_taken_over_is_not_read_as_one(tmp_path: Path)
         until(lambda: inside(port) == set())
 
 
+def test_what_another_writes_while_nginx_reloads_is_not_written_over(tmp_path: Path) -> None:
+    with running_nginx_flag(tmp_path) as (_, backend):
+        for flag in (FLAG, "other"):
+            backend.fence(flag, 1)
+            put(backend, flag, TEN, 1)
+
+        class Meanwhile(type(backend)):  # type: ignore[misc]
+            def _run(self, argv: tuple[str, ...], what: str) -> None:
+                super()._run(argv, what)
+                if what == "nginx's reload":
+                    backend.zero("other", 2)
+
+        late = Meanwhile(**backend.model_dump())
+        late.turn_off(FLAG, 2)
+        assert [backend.read(flag).exposure for flag in (FLAG, "other")] == [ZERO, ZERO]
+
+
 def test_a_zero_stays_in_the_file_where_the_rest_of_nginx_is_refused(tmp_path: Path) -> None:
     with running_nginx_flag(tmp_path) as (port, backend):
         backend.fence(FLAG, 1)

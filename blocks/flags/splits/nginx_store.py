@@ -80,11 +80,13 @@ class NginxStore(SplitStore, NginxReload):
         """Written, tested, and taken over by a reload; until then the file itself says that it was not."""
         before = file.sections()
         changed = {flag: _marked(one, True) for flag, one in sections.items() if before.get(flag) != one}
-        waiting = {**sections, **changed}
-        file.replace(waiting)
+        written = {**sections, **changed}
+        file.replace(written)
+        # What follows takes a while, in which a zero may come past the lock.
         off = all(self.is_off(one.body) for one in changed.values())
-        self.take_over_file(lambda: file.replace(before), (lambda: file.replace(waiting)) if off else None)
-        file.replace({flag: _marked(one, False) for flag, one in sections.items()})
+        keep = (lambda: file.replace({**file.sections(), **changed})) if off else None
+        self.take_over_file(lambda: file.exchange(changed, before), keep)
+        file.exchange(written, {flag: _marked(one, False) for flag, one in written.items()})
 
     def unlike(self, flag: str, section: Section) -> str:  # noqa: ARG002
         """That no reload was seen to take it over; nginx itself does not tell what it goes by."""

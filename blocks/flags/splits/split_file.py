@@ -57,6 +57,13 @@ class SplitFile:
         """Put these in its place; raises Refused."""
         replace(self.path, "\n".join([_HEAD, *(str(one).rstrip("\n") for one in sections.values()), ""]))
 
+    def exchange(self, ours: Mapping[str, Section], by: Mapping[str, Section]) -> None:
+        """Put `by` where `ours` still stands, nothing where it has none; what others wrote meanwhile stays."""
+        now = self.sections()
+        still = {flag for flag, one in ours.items() if now.get(flag) == one}
+        kept = {flag: one for flag, one in now.items() if flag not in still}
+        self.replace({**kept, **{flag: by[flag] for flag in still if flag in by}})
+
     @contextmanager
     def locked(self, seconds: float, *, or_go_on: bool = False) -> Iterator[None]:
         """Hold its lock, waited for so long; raises Unreachable, or goes on without it."""

@@ -83,8 +83,13 @@ class SplitStore(EpochStore):
             try:
                 self.take_over({**before, flag: self._section(flag, exposure, epoch)}, file)
             except ConnectionFault:
-                if not exposure.is_zero:
-                    file.replace(before)  # what is refused must not come in by a restart
+                if (
+                    not exposure.is_zero
+                    and (now := file.sections().get(flag))
+                    and now.body == self.body(flag, exposure)
+                ):
+                    # What is refused must not come in by a restart; a zero that came past the lock stays.
+                    file.exchange({flag: now}, before)
                 raise
 
     def turn_off(self, flag: str, epoch: int) -> None:
