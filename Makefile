@@ -35,12 +35,16 @@ again = failed=$$?; if [ $$failed = 1 ]; then echo "once more, alone: what faile
 # Tests wait as much as they compute, so more workers than processors; the longest files come first.
 beside = $(BIN)/pytest -n $(2) --durations=15 --dist loadfile --no-loadscope-reorder $(1); $(call again,$(1))
 
-test: setup ## Check style, types and imports, then run all tests but the end-to-end ones and the long ones
-	$(PARTS)
+test: setup ## Check style, types and imports, and run all tests but the end-to-end ones and the long ones
 ifeq ($(ARGS),)
-	@$(MAKE) --no-print-directory lint
-	@$(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,6); exit $$failed
+	@$(BIN)/python -m demo.provision prometheus nginx redis
+	@# The checks beside the tests, which wait at times; before them what makes the bytecode that all workers share.
+	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
+	  (($(CHECKS)) >"$$said" 2>&1; wrong=$$?; cat "$$said"; exit $$wrong) & checks=$$!; \
+	  $(COLLECTED); $(call beside,-m "not e2e" $(LONG:%=--ignore=%) --ignore=tests/e2e,7); \
+	  wait $$checks || failed=1; exit $$failed
 else
+	$(PARTS)
 	$(BIN)/pytest $(ARGS)
 endif
 
@@ -86,24 +90,15 @@ screenshots: setup ## Take the pictures of the docs anew
 	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/trials/test_dashboard_clicked.py
 	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/e2e/test_browser.py -k rolled_back
 
-lint: setup ## Check style, types and imports
-	@# Side by side, the longest first; all of them run, and each that fails is told.
-	@$(MAKE) --no-print-directory --keep-going -j 2 types types-of-tests collected style imports
+# Each is tried, though the one before it failed.
+CHECKS = wrong=0; for check in mypy "ruff check" "ruff format --check" lint-imports; do \
+  echo "$$check"; $(BIN)/$$check || wrong=1; done; exit $$wrong
+# What runs seldom is at least imported at every run of the others.
+COLLECTED = collected=$$($(BIN)/pytest --collect-only -qq tests 2>&1) || { echo "$$collected"; exit 1; }
 
-.PHONY: types types-of-tests collected style imports
-types:
-	$(BIN)/mypy
-types-of-tests:
-	@# Of tests what a rename would leave behind, in places that no run of the others reaches, too.
-	$(BIN)/mypy --config-file tests/mypy.ini
-collected:
-	@# What runs seldom is at least imported at every run of the others; so their bytecode is there for all workers, too.
-	@said=$$($(BIN)/pytest --collect-only -qq tests 2>&1) || { echo "$$said"; exit 1; }
-style:
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-imports:
-	$(BIN)/lint-imports
+lint: setup ## Check style, types and imports
+	@$(COLLECTED)
+	@$(CHECKS)
 
 grafana: setup ## Write the Grafana dashboard of the engine anew
 	@$(BIN)/python scripts/grafana.py > demo/templates/tidegate-grafana.json

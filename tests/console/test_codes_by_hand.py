@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import ValidationError
 
 from blocks.errors import Unreachable
-from console.commands.gate_commands import ruling_after
+from console.answers import ruling_after
 from engine.gates.totp_seeds import approvers_path, read_seeds
 from engine.prefect_api.runs import answered_at
 from engine.rollout.session import utc_now

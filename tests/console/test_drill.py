@@ -18,8 +18,9 @@ import pytest
 from blocks import Commands, FlagdFile, Journal, OpenConnections, Prometheus, Web
 from console.commands.plan_commands import plan_from
 from demo.batch_patches.flag import write_initial_flag
-from engine.rollback.drills import drill, drill_prefix, last_drill, refuse_drill
+from engine.rollback.drills import drill, last_drill, refuse_drill
 from engine.rollout.open import NotAllowed, open_rollout
+from engine.rollout.resolve_rollout import drill_prefix
 from engine.rollout.session import LEASE, OpenRollout
 from engine.watch.orphans import Orphans
 from engine.watch.supervisor import Carriers, _guard

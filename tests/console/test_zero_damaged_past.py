@@ -9,8 +9,8 @@ import pytest
 from blocks import FlagdFile, Journal
 from blocks.kit import read_kit
 from engine.rollout.identity import INSTANCE_ID, LEASE, utc_now
-from engine.watch.leader_election import WATCH
 from engine.watch.supervisor import watch_until
+from engine.watch.watch_places import WATCH
 from tests.console.conftest import Run
 from tests.console.test_broken_parts import kit, quick, raised
 from tidegate.journal.kinds import Kind
