@@ -134,14 +134,14 @@ def test_bursts_of_harm_do_not_excuse_themselves_as_clusters() -> None:
     chance = random.Random(3)
     rows = stream([(poisson(chance, 5 if k % 5 == 0 else 1), 200, poisson(chance, 9), 1800) for k in range(288)])
     assert between_paths(rows, 1.8).used > 2
-    assert wave_dispersion(rows) == 1
+    assert wave_dispersion(tuple(rows)) == 1
     assert judged(WaveCounts(UNKNOWN_NOTHING, rows)).verdict is Verdict.FAIL
 
 
 def test_an_outage_of_both_paths_is_no_cluster() -> None:
     rows = stream([(20, 200, 180, 1800) if k == 50 else (1, 200, 9, 1800) for k in range(100)])
     assert between_neighbours(rows).used > 1
-    assert wave_dispersion(rows) == 1
+    assert wave_dispersion(tuple(rows)) == 1
 
 
 HARMED = [(5.0, 200.0, 9.0, 1800.0)] * 40

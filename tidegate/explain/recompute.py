@@ -75,7 +75,7 @@ class RecordedAnswers(requests.Answers):
     def counts_of_bounds(self, request: requests.CountsOfBounds) -> Sequence[Counted]:
         """The rows at the bounds that were chosen."""
         found = counts_of_bounds_then(self._then, request)
-        if not found or any(not one.rows for one in found):
+        if not found or any(not one.is_compared for one in found):
             self._none(request)
         self.given = True
         return found

@@ -13,8 +13,9 @@ half as much again is used, rounded up to a tenth: the estimate is rough, most o
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 CAUTION = 1.5
 LEAST_TICKS = 4  # with errors on the old path, until it tells of clusters
@@ -79,19 +80,23 @@ def _residual(bad: float, n: float, other_bad: float, other_n: float) -> float:
     return (bad - both * p) ** 2 / (both * p * q)
 
 
-@dataclass(frozen=True, slots=True)
-class OldPath:
+class OldPath(NamedTuple):
     """The old path's ticks, each held against the one before."""
 
-    seen: Dispersion = Dispersion(fitted=0, overlap=OVERLAP)
+    total: float = 0.0
+    ticks: int = 0  # with errors, and one before them
     newest: tuple[float, float] | None = None  # bad and all requests
+
+    @property
+    def seen(self) -> Dispersion:
+        """How the ticks so far spread."""
+        return Dispersion(self.total, self.ticks, fitted=0, overlap=OVERLAP)
 
     def and_tick(self, bad: float, n: float) -> "OldPath":
         """One more tick, in order of time."""
         if self.newest is None or bad + self.newest[0] <= 0:
-            return OldPath(self.seen, (bad, n))
-        more = _residual(*self.newest, bad, n)
-        return OldPath(replace(self.seen, total=self.seen.total + more, ticks=self.seen.ticks + 1), (bad, n))
+            return OldPath(self.total, self.ticks, (bad, n))
+        return OldPath(self.total + _residual(*self.newest, bad, n), self.ticks + 1, (bad, n))
 
 
 def between_neighbours(rows: Iterable[Tick]) -> Dispersion:
@@ -103,8 +108,9 @@ def between_neighbours(rows: Iterable[Tick]) -> Dispersion:
     return path.seen
 
 
-def wave_dispersion(rows: Sequence[Tick]) -> float:
-    """As `used_of_wave`, from rows in order of time alone."""
+@lru_cache(maxsize=256)
+def wave_dispersion(rows: tuple[Tick, ...]) -> float:
+    """As `used_of_wave`, from rows in order of time alone; asked at each look, and the same until a tick ends."""
     return used_of_wave(between_neighbours(rows), lambda: paths_so_far(rows[: summed_up_to(len(rows))]))
 
 

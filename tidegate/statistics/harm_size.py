@@ -44,12 +44,10 @@ def harm_size(rows: Sequence[Counts], lr: float) -> HarmSize:
 
 def stay_at(waves: Iterable[WaveCounts], end: float) -> WaveCounts | None:
     """The stay under way at that tick, with its rows until then that have both sides; None where there is none."""
-    until = [
-        WaveCounts(wave.cohorts, rows)
-        for wave in waves
-        if (rows := tuple(row for row in sorted(wave.rows) if row.has_both and row.end <= end))
-    ]
-    return until[-1] if until else None
+    for wave in reversed(tuple(waves)):
+        if rows := tuple(row for row in sorted(wave.rows) if row.has_both and row.end <= end):
+            return WaveCounts(wave.cohorts, rows)
+    return None
 
 
 def since_onset(stay: WaveCounts) -> list[Counts]:

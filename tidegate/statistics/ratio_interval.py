@@ -67,7 +67,7 @@ def ratio_bounds(stay: WaveCounts, needed: float) -> RatioBounds | None:
 @lru_cache(maxsize=32)
 def ratio_course(stay: WaveCounts, needed: float, most: int = 48) -> tuple[RatioBounds, ...]:
     """At some ticks of a stay, evenly apart and the last one among them; `needed` is the log evidence on a side."""
-    rows = [row for row in sorted(stay.rows) if row.has_both]
+    rows = tuple(row for row in sorted(stay.rows) if row.has_both)
     wanted = {len(rows) - 1 - (place * len(rows)) // most for place in range(min(most, len(rows)))}
     phi = max(stay.cohorts.phi, wave_dispersion(rows)) if rows else 1.0
     bad_c = bad_t = shares = plain = expected = 0.0

@@ -135,7 +135,7 @@ def caveats(counted: Sequence[Counted]) -> str:
     found = ""
     if not all(one.measured for one in counted):
         found = " How these users compared before the rollout is not known; they are taken to be alike."
-    phis = [(phi, where) for one in counted if one.rows for phi, where in [one_counted_as(one)] if phi > 1]
+    phis = [(phi, where) for one in counted for phi, where in [one_counted_as(one)] if phi > 1]
     if phis:
         phi, where = max(phis)
         found += f" Errors come in clusters ({where}), so that {phi:.1f} of them count as one."
@@ -171,7 +171,7 @@ def without_counts(
     no_data = next(
         (one.trouble for one in counted if one.trouble is not None and one.trouble.reason.spends_no_data_budget), None
     )
-    compared = bool(counted) and all(one.rows for one in counted)
+    compared = bool(counted) and all(one.is_compared for one in counted)
     if compared and (shown or no_data is None):
         return None
     return unmeasured(id_, item, counted, f"log evidence {needed:.2f}")

@@ -88,6 +88,11 @@ class Counted:
         """The rows of all waves in order of time that have both sides."""
         return sorted(row for wave in self.waves for row in wave.rows if row.has_both)
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether some tick has both sides, which the first of them tells."""
+        return any(row.has_both for wave in self.waves for row in wave.rows)
+
 
 def series_of_metric(plan: PlanFacts, name: str, each: timedelta, cohorts: Mapping[str, CohortLabels]) -> Series:
     """The part and whole of a metric, the part being bad; raises ValueError for a metric without."""
@@ -152,14 +157,19 @@ def merged(rows: Sequence[Counts], span: float) -> list[Counts]:
 
 def watched(counted: Sequence[Counted], week: Sequence[Sequence[Counts]]) -> list[Counted]:
     """The bounds that between 0.2 % and 30 % of the week's requests were slower than, at most eight, spread evenly."""
-    shares = [
-        sum(r.bad_canary + r.bad_control for r in rows) / max(sum(r.n_canary + r.n_control for r in rows), 1)
-        for rows in week
-    ]
+    shares = [_bad_share(rows) for rows in week]
     fit = [one for one, share in zip(counted, shares, strict=True) if RARELY <= share <= OFTEN]
     if len(fit) <= MOST_BOUNDS:
         return fit
     return [fit[round(place * (len(fit) - 1) / (MOST_BOUNDS - 1))] for place in range(MOST_BOUNDS)]
+
+
+def _bad_share(rows: Sequence[Counts]) -> float:
+    """By columns, since a week has hundreds of rows and every look asks."""
+    if not rows:
+        return 0.0
+    _, bad_canary, n_canary, bad_control, n_control = (sum(column) for column in zip(*rows, strict=True))
+    return (bad_canary + bad_control) / max(n_canary + n_control, 1)
 
 
 def bounds_watched(series: Sequence[Series], before: Tally) -> list[Series] | None:

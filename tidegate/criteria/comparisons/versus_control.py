@@ -251,7 +251,7 @@ def judge_versus_control(id_: str, item: VersusControl, counted: Sequence[Counte
     Harm that is too small to matter, or that is seen in cohorts nobody has labelled, holds instead of rolling back.
     """
     levels, needed = terms.levels, terms.levels.roll_back
-    compared_yet = bool(counted) and all(one.rows for one in counted)
+    compared_yet = bool(counted) and all(one.is_compared for one in counted)
     curve = mean_curve(tuple(one.waves for one in counted), terms.question) if compared_yet else ()
     since = held_since(curve, levels)
     reached = shown_from(curve, needed, item.tick) is not None
@@ -297,10 +297,11 @@ def strongest(counted: Sequence[Counted], question: Question, until: float) -> C
 def held_since(curve: Sequence[tuple[float, float]], levels: Levels) -> float | None:
     """The end of the tick at which the hold under way began; None where there is none, or where it has cleared."""
     since: float | None = None
+    hold, clears = levels.hold, levels.clears
     for end, log_e in curve:
-        if since is None and log_e >= levels.hold:
+        if since is None and log_e >= hold:
             since = end
-        elif log_e < levels.clears:
+        elif log_e < clears:
             since = None
     return since
 
