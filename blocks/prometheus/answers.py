@@ -115,6 +115,18 @@ def values_of(answer: MetricAnswer, at: datetime) -> dict[int, float] | NoData:
         return NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
 
 
+def listed_values(answer: MetricAnswer, label: str, at: datetime) -> frozenset[str] | NoData:
+    """The values of a label over an answer's series, or why they cannot be determined."""
+    if answer.problem is not None:
+        return answer.problem
+    if answer.warnings:
+        return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
+    series = split_by_label(answer.result, label)
+    if series is None:
+        return NoData(NoDataReason.REFUSED, at, f"a series of the query has no label {label}")
+    return frozenset(series) if series else NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
+
+
 def split_by_label(result: Any, label: str) -> dict[str, list[Any]] | None:
     """The series of a vector by the value of one label, or None where it is no such vector."""
     series: dict[str, list[Any]] = {}

@@ -16,7 +16,15 @@ from blocks.calls.http_access import HttpLogin
 from blocks.connection import Connection
 from blocks.errors import Refused, Unreachable
 from blocks.prometheus.alert_rules import alert_rules, firing_alerts, healthy_rules
-from blocks.prometheus.answers import MetricAnswer, firing_names, one_value, samples_of, split_by_label, values_of
+from blocks.prometheus.answers import (
+    MetricAnswer,
+    firing_names,
+    listed_values,
+    one_value,
+    samples_of,
+    split_by_label,
+    values_of,
+)
 from blocks.prometheus.client import Asking
 from tidegate.criteria.alerting.alert_rules import AlertRules
 from tidegate.criteria.alerting.alerts import firing_alerts_query as firing_query
@@ -56,6 +64,10 @@ class Prometheus(HttpLogin, Connection):
         return Prometheus(url=self.url, timeout_seconds=seconds, environment=self.environment, **fields)
 
     def instant(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+        """The one value of each query for that instant; asked as `answers` does."""
+        return {name: one_value(answer, at) for name, answer in self.answers(queries, at).items()}
+
+    def answers(self, queries: Mapping[str, str], at: datetime) -> dict[str, MetricAnswer]:
         """What each query answers for that instant, asked in one round trip as long as nothing is wrong."""
         if len(queries) < 2:
             return self._one_by_one(queries, at)
@@ -66,29 +78,19 @@ class Prometheus(HttpLogin, Connection):
         )
         answer = self.get_client().query(joined, at)
         if answer.problem is not None and answer.problem.reason not in (NoDataReason.REFUSED, NoDataReason.SLOW):
-            return dict.fromkeys(queries, answer.problem)
+            return dict.fromkeys(queries, answer)
         if answer.problem is not None or answer.warnings:
             # Asked each for itself, only the one at fault suffers.
             return self._one_by_one(queries, at)
         series = split_by_label(answer.result, _ID_LABEL)
         if series is None:
-            return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form"))
-        return {
-            name: one_value(MetricAnswer(result=series.get(f"q{number}", [])), at)
-            for number, name in enumerate(queries)
-        }
+            odd = NoData(NoDataReason.UNREACHABLE, at, "the answer has an unknown form")
+            return dict.fromkeys(queries, MetricAnswer(problem=odd))
+        return {name: MetricAnswer(result=series.get(f"q{number}", [])) for number, name in enumerate(queries)}
 
     def label_values(self, query: str, label: str, at: datetime) -> frozenset[str] | NoData:
         """The values of a label over the query's series, or why they cannot be determined."""
-        answer = self.get_client().query(query, at)
-        if answer.problem is not None:
-            return answer.problem
-        if answer.warnings:
-            return NoData(NoDataReason.PARTIAL, at, "; ".join(answer.warnings))
-        series = split_by_label(answer.result, label)
-        if series is None:
-            return NoData(NoDataReason.REFUSED, at, f"a series of the query has no label {label}")
-        return frozenset(series) if series else NoData(NoDataReason.NO_SERIES, at, "no series matches the query")
+        return listed_values(self.get_client().query(query, at), label, at)
 
     def range(
         self, query: str, start: datetime, end: datetime, step: timedelta, *, infinite: bool = False
@@ -157,12 +159,12 @@ class Prometheus(HttpLogin, Connection):
             self._asking.close()
             self._asking = None
 
-    def _one_by_one(self, queries: Mapping[str, str], at: datetime) -> dict[str, Reading]:
+    def _one_by_one(self, queries: Mapping[str, str], at: datetime) -> dict[str, MetricAnswer]:
         client = self.get_client()
         if len(queries) < 2:
-            return {name: one_value(client.query(query, at), at) for name, query in queries.items()}
+            return {name: client.query(query, at) for name, query in queries.items()}
         asked = {name: _beside(client.query, query, at) for name, query in queries.items()}
-        return {name: one_value(answer.result(), at) for name, answer in asked.items()}
+        return {name: answer.result() for name, answer in asked.items()}
 
 
 def _beside(ask: Callable[[str, datetime], MetricAnswer], query: str, at: datetime) -> Future[MetricAnswer]:

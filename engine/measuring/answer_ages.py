@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from blocks.prometheus.answers import MetricAnswer, listed_values, one_value
 from engine.measuring.shared_answers import shared
 from engine.rollout.session import OpenRollout
+from tidegate.plan.fields.policies import Version
 from tidegate.values.freshness import (
     JUST_BEHIND,
     POINTS_MISSED,
@@ -22,6 +24,7 @@ from tidegate.values.series_selectors import SeriesSelector
 
 _INTERVAL_GOOD_FOR = timedelta(minutes=10)
 _STEPS = 60  # in the window of a series that ended
+_BUILDS = "builds"  # no metric's name, and no age's
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,12 @@ class Ages:
 
     def answers(self, questions: Iterable[AgedQuery]) -> dict[str, Reading]:
         """What each query answers, with its newest point; NoData(stale) where that is too old to be evidence."""
+        return self.answers_and_builds(questions, None)[0]
+
+    def answers_and_builds(
+        self, questions: Iterable[AgedQuery], version: Version | None
+    ) -> tuple[dict[str, Reading], frozenset[str] | NoData | None]:
+        """As `answers`, and the builds that run now, as that very round trip lists them; None where nobody asks."""
         asked = [(question, ages_asked(tuple(question.queries.values()))) for question in questions]
         queries: dict[str, str] = {}
         names: dict[str, str] = {}
@@ -49,7 +58,11 @@ class Ages:
                 names.setdefault(text, f"age {len(names)}")
         for _, ages in asked:
             queries |= {names[text]: query for text, (_, query) in ages.selectors.items()}
-        found = answers_at(self._run, queries, self._now)
+        if version is not None:
+            queries[_BUILDS] = version.query
+        whole = _asked_at(self._run, queries, self._now)
+        builds = None if version is None else listed_values(whole.pop(_BUILDS), version.label, self._now)
+        found = {name: one_value(answer, self._now) for name, answer in whole.items()}
         readings: dict[str, Reading] = {}
         for question, ages in asked:
             known = {
@@ -59,7 +72,7 @@ class Ages:
             for name, sources in zip(question.queries, ages.sources, strict=True):
                 own = [age for text in sources if (age := known[text]) is not None]
                 readings[name] = with_age(found[name], own, self._now)
-        return readings
+        return readings, builds
 
     def longest(self, selector: SeriesSelector, newest: datetime, stale_after: timedelta | None) -> timedelta:
         """How old a newest point may be: as stated, else by the interval of that very series, at least one scrape."""
@@ -101,8 +114,12 @@ class Ages:
 
 def answers_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> Mapping[str, Reading]:
     """What each query answers at that instant; trouble is NoData."""
+    return {name: one_value(answer, now) for name, answer in _asked_at(run, queries, now).items()}
+
+
+def _asked_at(run: OpenRollout, queries: Mapping[str, str], now: datetime) -> dict[str, MetricAnswer]:
     prometheus = run.connections.prometheus
     try:
-        return shared(run.shared, (*queries.items(), now), lambda: prometheus.instant(queries, now))
+        return dict(shared(run.shared, (*queries.items(), now), lambda: prometheus.answers(queries, now)))
     except Exception as error:  # noqa: BLE001 - a measurement that breaks is no evidence, whatever broke
-        return dict.fromkeys(queries, NoData(NoDataReason.UNREACHABLE, now, type(error).__name__))
+        return dict.fromkeys(queries, MetricAnswer(problem=NoData(NoDataReason.UNREACHABLE, now, type(error).__name__)))

@@ -1,7 +1,6 @@
 """One look at a rollout: every question asked at once, every answer judged."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +11,6 @@ from engine.exposure.set_back import read_settled
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.counts import counting_wave
 from engine.measuring.judge import canary_traffic, measure, not_judged
-from engine.measuring.shared_answers import shared
 from engine.measuring.sources import VERSIONS, MetricSnapshot, exposed_since, gather, start_queries
 from engine.past.unseen_past import judged_with_the_past, of_fresh_points
 from engine.rollout.session import OpenRollout
@@ -42,7 +40,7 @@ class Measurement:
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
     counted: CountsNoted | None = None
-    versions: Future[frozenset[str] | NoData] | None = None
+    builds: frozenset[str] | NoData | None = None  # that serve the new path
 
     def raw_json(self) -> dict[str, float | str]:
         """The raw values, or the reason why there is none."""
@@ -58,7 +56,6 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
     during = in_force(plan, state.wave, When.DURING)
     triggers = in_force(plan, state.wave, When.TRIGGER)
     seen = start_queries(run, state.wave, now)
-    versions = _versions(seen)
     found = _measured(seen, (*during, *triggers))
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
     judged = Judged(
@@ -67,38 +64,21 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
-        _unknown_build(seen, versions),
+        _unknown_build(seen),
         clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds),
     )
     lines = tuple(
         metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
-    return Measurement(judged, lines, seen.raw, _counts_body(seen), versions)
+    return Measurement(judged, lines, seen.raw, _counts_body(seen), seen.builds)
 
 
-def _versions(seen: MetricSnapshot) -> Future[frozenset[str] | NoData] | None:
-    """The builds that serve the new path, asked for beside everything else."""
-    version = seen.run.plan.version
-    if version is None:
-        return None
-    prometheus = seen.run.connections.prometheus
-
-    def ask() -> frozenset[str] | NoData:
-        with seen.in_time():
-            asked = ("values", version.query, version.label, seen.now)
-            return shared(
-                seen.run.shared, asked, lambda: prometheus.label_values(version.query, version.label, seen.now)
-            )
-
-    return seen.ask(ask)
-
-
-def _unknown_build(seen: MetricSnapshot, versions: Future[frozenset[str] | NoData] | None) -> str:
+def _unknown_build(seen: MetricSnapshot) -> str:
     """Why nobody can tell which builds serve the new path now, or empty: unseen they may be others than before."""
-    if versions is None:
+    if seen.builds is None:
         return ""
-    for found in (versions.result(), seen.raw[VERSIONS]):
+    for found in (seen.builds, seen.raw[VERSIONS]):
         if isinstance(found, NoData):
             return f"Which version the new path runs cannot be determined: no data ({no_data_words(found)})."
     return ""

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from blocks.calls.bounded import seconds_left
+from blocks.prometheus.answers import MetricAnswer
 from tidegate.values.samples import AlertReading, NoData, NoDataReason
 
 T = TypeVar("T")
@@ -50,5 +51,5 @@ def shared(answers: SharedAnswers | None, key: object, question: Callable[[], T]
 
 def _was_answered(answer: object) -> bool:
     parts = answer.values() if isinstance(answer, Mapping) else (answer,)
-    problems = (part.problem if isinstance(part, AlertReading) else part for part in parts)
+    problems = (part.problem if isinstance(part, AlertReading | MetricAnswer) else part for part in parts)
     return not any(isinstance(problem, NoData) and problem.reason in _OURS for problem in problems)

@@ -38,6 +38,7 @@ class Read(NamedTuple):
     metrics: Mapping[str, Reading]
     raw: Mapping[str, Reading]
     widened: Mapping[str, Widened]  # of the metrics that were read over a longer time
+    builds: frozenset[str] | NoData | None  # that serve the new path, where the plan watches them
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class MetricSnapshot:
         """The answers that the metrics were made from."""
         return self.read.result().raw
 
+    @property
+    def builds(self) -> frozenset[str] | NoData | None:
+        """The builds that serve the new path, or why nobody can tell; None where the plan does not watch them."""
+        return self.read.result().builds
+
     def widened(self, metric: str) -> Widened | None:
         """How far back the metric was counted, where its window had too few events."""
         return self.read.result().widened.get(metric)
@@ -90,10 +96,6 @@ class MetricSnapshot:
             except BaseException as error:  # noqa: BLE001 - handed over to all who wait
                 asked.set_exception(error)
         return asked.result()
-
-    def ask(self, question: Callable[[], T]) -> Future[T]:
-        """Ask a question without waiting for its answer."""
-        return _POOL.submit(question)
 
     def alerts(self, labels: Mapping[str, str], rules: AlertRules | None = None) -> AlertReading:
         """The alerts with these labels, and the rules that could fire them."""
@@ -152,7 +154,8 @@ def start_queries(run: OpenRollout, wave: int, now: datetime) -> MetricSnapshot:
             _log.exception("the metrics of %s cannot be read", run.rollout)
             defect = NoData(NoDataReason.REFUSED, now, f"a defect of Tidegate ({type(error).__name__}: {error})")
             names = ("traffic_canary", "traffic_control", VERSIONS)
-            return Read(dict.fromkeys(run.plan.metrics, defect), dict.fromkeys(names, defect), {})
+            builds = None if run.plan.version is None else defect
+            return Read(dict.fromkeys(run.plan.metrics, defect), dict.fromkeys(names, defect), {}, builds)
 
     until = time.monotonic() + seconds
     return MetricSnapshot(run, wave, now, _POOL.submit(read), until=until)
@@ -169,7 +172,8 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
     asked = [AgedQuery({path: query}) for path, query in traffic.items()]
     if plan.version is not None:
         asked.append(AgedQuery({VERSIONS: f"count({plan.version.query})"}))
-    raw = ages.answers([*asked, *(question(name, timing.window(m.window)) for name, m in plan.metrics.items())])
+    asked += [question(name, timing.window(metric.window)) for name, metric in plan.metrics.items()]
+    raw, builds = ages.answers_and_builds(asked, plan.version)
     metrics = {name: metric_reading(plan, name, raw) for name in plan.metrics}
     few = [n for n, r in metrics.items() if isinstance(r, NoData) and r.reason is NoDataReason.TOO_FEW]
     wider: list[AgedQuery] = []
@@ -185,7 +189,7 @@ def _read(run: OpenRollout, wave: int, now: datetime) -> Read:
         raw |= ages.answers(wider)
         metrics |= {name: metric_reading(plan, name, raw) for name in few}
     metrics = {name: at_least_where_capped(run, name, reading, now) for name, reading in metrics.items()}
-    return Read(_ended_alone(run, wave, ages, metrics), raw, widened)
+    return Read(_ended_alone(run, wave, ages, metrics), raw, widened, builds)
 
 
 def _ended_alone(run: OpenRollout, wave: int, ages: Ages, metrics: Mapping[str, Reading]) -> Mapping[str, Reading]:

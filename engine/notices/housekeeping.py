@@ -167,9 +167,9 @@ def _mind_drift(run: OpenRollout, judged: Judged) -> None:
 def mind_build(run: OpenRollout, look: Measurement, now: datetime) -> None:
     """See which versions the new path runs; what was not there before holds, begins the soak anew, or is reported."""
     version, state = run.plan.version, run.state
-    if version is None or look.versions is None or state.wave == 0 or state.goes_no_further:
+    if version is None or look.builds is None or state.wave == 0 or state.goes_no_further:
         return
-    seen = look.versions.result()
+    seen = look.builds
     if isinstance(seen, NoData):
         return  # no data, which the look has reported already
     versions, before = tuple(sorted(seen)), state.versions

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from blocks.connections import OpenConnections
+from blocks.prometheus.block import Prometheus
 from engine.steering.orders import end_holds
 from tests.conftest import PrometheusServer
+from tests.engine.front import before
 from tests.engine.world import SCRAPE, World, healthy, no_alerts
 from tests.tidegate.builders import ANN
 from tidegate.journal.bodies.body_registry import body_from_json
@@ -131,3 +134,22 @@ def test_a_version_that_cannot_be_seen_is_no_new_build(world_with: Any) -> None:
     world.running(5 * MINUTE, "1.0")
     assert world.builds() == [(["1.0"], False)]
     assert HoldCause.NEW_BUILD not in world.run.state.holds
+
+
+def test_the_builds_are_asked_for_with_the_metrics(world_with: Any, prometheus_server: PrometheusServer) -> None:
+    world = world_with("ask")
+    world.running(2 * MINUTE, "1.0")
+    asked: list[str] = []
+    with before(prometheus_server.url) as front:
+
+        def noted(_: str, body: Any) -> tuple[int, Any]:
+            asked.append(front.asked)
+            return 200, body
+
+        front.change = noted
+        world.run.connections = OpenConnections(world.via.journal, world.via.flags, Prometheus(url=front.url))
+        world.running(GUARD, "1.1")
+    assert HoldCause.NEW_BUILD in world.run.state.holds
+    looks = [one for one in asked if "build_info" in one]
+    assert len(looks) == 1
+    assert "requests_total" in looks[0]
