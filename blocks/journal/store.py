@@ -247,6 +247,14 @@ class JournalStore(BaseModel):
             must_hold(session, claim)
             take_claim(session, claim, lease)
 
+    def renew_and_read(self, claim: Claim, lease: timedelta, sequence: int, head: str) -> tuple[list[Entry], str]:
+        """As `renew` and then `newer`, in one transaction."""
+        with self._write() as session:
+            must_hold(session, claim)
+            take_claim(session, claim, lease)
+            # Read behind the claim: whoever had it before can write nothing more under it.
+            return _entries(session, claim.rollout, sequence), missing_tail(session, claim.rollout, sequence, head)
+
     def release(self, claim: Claim) -> None:
         """Let others claim at once; nothing happens if the claim was lost."""
         with self._write() as session:

@@ -149,6 +149,9 @@ class OpenRollout:
         if found and self.claim is not None:
             if self._unfenced == self.claim:
                 self._fence(self.claim)
+        elif self.claim is not None and self._unfenced != self.claim:
+            journal, state = self.connections.journal, self.state
+            self._follow_whole(*journal.renew_and_read(self.claim, LEASE, state.sequence, state.head))
         else:
             self.keep_claim()
             self.check_chain()

@@ -151,6 +151,22 @@ def test_what_a_pass_found_stands_for_asking_once(runs: dict[str, OpenRollout]) 
     assert seen
 
 
+def test_a_look_renews_the_claim_and_reads_what_is_new_in_one_transaction(runs: dict[str, OpenRollout]) -> None:
+    journal, run = journal_of(runs), runs["one"]
+    run.keep_claim()
+    run.again().append(Held(HoldCause.OPERATOR, "ann: wait", "ann"))
+    journal.release(run.keep_claim())
+    seen = transactions(engine_for(journal.url.get_secret_value(), journal.timeout_seconds))
+    assert not run.begin_look()
+    assert len(seen) == 1
+    assert HoldCause.OPERATOR in run.state.holds
+    with pytest.raises(ClaimHeld):
+        journal.claim("one", "one", OTHER, LEASE)
+    journal.seize("one", "one", OTHER, LEASE)
+    with pytest.raises(Fenced):
+        run.begin_look()
+
+
 def test_what_was_found_long_ago_is_asked_anew(runs: dict[str, OpenRollout], monkeypatch: pytest.MonkeyPatch) -> None:
     journal, run = journal_of(runs), runs["one"]
     run.go_on_from(take_many(journal, positions(runs), INSTANCE_ID, LEASE)["one"])
