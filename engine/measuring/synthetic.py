@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
-from blocks.calls.bounded import bounded
+from blocks.calls.bounded import all_within
 from blocks.errors import ConnectionFault, Refused
 from blocks.web import Web
 from engine.measuring.figures import web_of
@@ -64,7 +64,8 @@ def _stopped(seen: MetricSnapshot) -> str:
 def send_known(web: Web, probe: Probe) -> tuple[ProbeResult, ...]:
     """What became of each known request on each path; raises ConnectionFault or ValueError where none is known."""
     patience = probe.patience.total_seconds()
-    listed = bounded(lambda: web.ask(probe.source, path=probe.known, timeout=patience), patience, probe.source)
+    with all_within(patience):
+        listed = web.ask(probe.source, path=probe.known, timeout=patience)
     known = known_requests(listed.status, listed.body)
     both = ((probe.new, probe.new_path), (probe.legacy, probe.legacy_path))
     jobs = [partial(_asked_twice, web, probe, one, caller, path) for one in known for caller, path in both]
@@ -92,18 +93,15 @@ def _asked(web: Web, probe: Probe, known: Known, caller: Caller, path: str) -> R
         "x-synthetic": "tidegate",
     }
     try:
-        answer = bounded(
-            lambda: web.ask(
+        with all_within(patience):
+            answer = web.ask(
                 probe.source,
                 method="POST",
                 path=probe.send,
                 body=known.body,
                 headers=headers,
                 timeout=patience,
-            ),
-            patience,
-            probe.source,
-        )
+            )
     except Refused:
         return Reply.REFUSED
     except ConnectionFault:
