@@ -74,15 +74,20 @@ class Reporter:
     def _show_soon(self, what: str, show: Callable[[], None]) -> None:
         _SHOWING.do(f"{what} of {self._origin.rollout}", partial(self._context.copy().run, show))
 
-    def _latest(self, job: str) -> OpenRollout:
-        # A copy for each thread; a rollout in hand is not shared.
-        copy = self._copies[job] = self._copies.get(job) or self._origin.again()
+    def _copy(self, job: str) -> OpenRollout:
+        # One for each thread; a rollout in hand is not shared.
+        if job not in self._copies:
+            self._copies[job] = self._origin.again()
+        return self._copies[job]
+
+    def _latest(self) -> OpenRollout:
+        copy = self._copy("showing")
         copy.refresh()
         return copy
 
     def _deliver(self) -> None:
         try:
-            left = deliver(self._latest("sending"))
+            left = deliver(self._copy("sending"))  # which reads what is new
         except Exception:
             self._queued = -1  # ask again at the next update
             raise
@@ -92,7 +97,7 @@ class Reporter:
     def _show(self) -> None:
         if not _is_shown():
             return
-        run = self._latest("showing")
+        run = self._latest()
         key = artifact_key("rollout", run.rollout)
         page = progress_page(run.plan, run.state, run.timing, utc_now())
         create_markdown_artifact(page, key=key, description=f"Rollout {run.rollout} of {run.flag}")
@@ -101,7 +106,7 @@ class Reporter:
         """The newest meeting's report as an artifact of its own; a later one replaces it."""
         if not _is_shown():
             return
-        run = self._latest("showing")
+        run = self._latest()
         reports = [notice for notice in run.state.notices.queued.values() if notice.get("report")]
         if reports and reports[-1]["event"] != self._reported:
             newest = reports[-1]

@@ -66,15 +66,15 @@ class OpenRollout:
         self._found_until = 0.0  # by the monotonic clock: so long what a pass of the watch found stands for asking
         self.shared: SharedAnswers | None = None  # with the other rollouts of a pass of the watch
         self.kept: dict[object, Any] = {}  # answers that may be a little older than the look they are used in
-        self.state = fold(connections.journal.entries(rollout))
+        # A tail that was cut off before this process came shows by the end that was noted.
+        entries, missing = connections.journal.newer(rollout, 0, "")
+        self.state = fold(entries)
         if self.state.opened_at is None and self.state.not_understood:
             raise Refused(self.state.not_understood)
         if not self.state.rollout or self.state.opened_at is None:
             raise UnknownRollout(f"no rollout {rollout!r} in the journal")
         self._read_plan(like)
-        # A tail that was cut off before this process came shows by the end that was noted.
-        if missing := connections.journal.missing_tail(rollout, 0, ""):
-            self.state.chain_broken = self.state.chain_broken or missing
+        self.state.chain_broken = self.state.chain_broken or missing
 
     def _read_plan(self, like: "OpenRollout | None" = None) -> None:
         """The plan in force: the stored one, or what it was amended to."""

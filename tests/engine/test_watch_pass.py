@@ -167,6 +167,16 @@ def test_a_look_renews_the_claim_and_reads_what_is_new_in_one_transaction(runs: 
         run.begin_look()
 
 
+def test_a_rollout_is_taken_in_hand_in_one_transaction_and_a_cut_tail_shows(runs: dict[str, OpenRollout]) -> None:
+    journal, run = journal_of(runs), runs["one"]
+    run.append(Held(HoldCause.OPERATOR, "ann: wait", "ann"))
+    seen = transactions(engine_for(journal.url.get_secret_value(), journal.timeout_seconds))
+    assert run.again().state.may_not_be_raised == ""
+    assert len(seen) == 1
+    by_hand(journal, "DELETE FROM entries WHERE rollout = 'one' AND sequence = :last", last=run.state.sequence)
+    assert "is gone" in run.again().state.may_not_be_raised
+
+
 def test_what_was_found_long_ago_is_asked_anew(runs: dict[str, OpenRollout], monkeypatch: pytest.MonkeyPatch) -> None:
     journal, run = journal_of(runs), runs["one"]
     run.go_on_from(take_many(journal, positions(runs), INSTANCE_ID, LEASE)["one"])
