@@ -4,13 +4,15 @@ What may hang again and again is called apart from all else: bounded in how many
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextvars import ContextVar
-from functools import wraps
+from contextvars import Context, ContextVar
+from functools import partial, wraps
+from queue import SimpleQueue
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from blocks.errors import Unreachable
@@ -40,6 +42,43 @@ class GivenUp(Unreachable):
     """The call was begun, and nobody knows what became of it."""
 
 
+class _Thread:
+    """Makes one call after another, since to start a thread costs more than most calls; one that hangs is left to it.
+
+    A daemon, not of a pool: what hangs must not keep the process from ending.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[tuple[Callable[[], Callable[[], None]], Callable[[], None]]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def make(self, name: str, call: Callable[[], Callable[[], None]], ended: Callable[[], None]) -> None:
+        """Make the call, hand its outcome over as it says, and then say that it has ended; returns at once."""
+        self._thread.name = name
+        self._calls.put((call, ended))
+
+    def _work(self) -> None:
+        is_kept = True
+        while is_kept:
+            call, ended = self._calls.get()
+            # A context of its own: nothing that an earlier call set is there.
+            hand_over = Context().run(call)
+            self._thread.name = "no bounded call"
+            if is_kept := len(_idle) < _MOST_IDLE:
+                # Before the outcome is there: whoever waits for it finds this thread for the next call.
+                _idle.append(self)
+            hand_over()
+            ended()
+            # What waits for its next call must not keep what the last one held.
+            del call, ended, hand_over
+
+
+_MOST_IDLE = 32
+_idle: list[_Thread] = []
+os.register_at_fork(after_in_child=_idle.clear)  # a child has none of its parent's threads
+
+
 def bounded(
     call: Callable[[], T],
     seconds: float,
@@ -61,18 +100,21 @@ def bounded(
     future: Future[T] = Future()
     left = threading.Event()
 
-    def run() -> None:
+    def run() -> Callable[[], None]:
         try:
-            result = call()
+            return partial(future.set_result, call())
         except BaseException as error:  # noqa: BLE001 - handed over to the caller
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+            return partial(future.set_exception, error)
+
+    def ended() -> None:
         with _counting:
             _given_up[whom] -= left.is_set()
 
-    # A daemon, not a pool: what hangs must not keep the process from ending.
-    threading.Thread(target=run, daemon=True, name=f"bounded call to {whom}").start()
+    try:
+        thread = _idle.pop()
+    except IndexError:
+        thread = _Thread()
+    thread.make(f"bounded call to {whom}", run, ended)
     try:
         return future.result(seconds)
     except TimeoutError:

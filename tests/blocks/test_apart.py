@@ -3,13 +3,15 @@
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
 
-from blocks.calls.bounded import MOST_HANGING, apart
+from blocks.calls.bounded import MOST_HANGING, GivenUp, apart, bounded, given_up
 from blocks.errors import Unreachable
 from blocks.flags.flagd.flagd_file import FlagdFile
 from tests.blocks.flag_files import everyone
@@ -97,3 +99,52 @@ def test_a_raise_that_was_given_up_is_not_written_when_the_file_system_is_back(t
 
 def test_calls_that_answer_are_asked_again_at_once() -> None:
     assert [apart(lambda: "here", 5, "test_apart: an answer") for _ in range(50)] == ["here"] * 50
+
+
+def test_calls_one_after_another_share_threads_and_nothing_else() -> None:
+    said: ContextVar[str] = ContextVar("said", default="nothing")
+
+    def call() -> tuple[threading.Thread, str]:
+        found = said.get()
+        said.set("something")
+        return threading.current_thread(), found
+
+    made = [bounded(call, 60, "shared") for _ in range(200)]
+    # Not one alone: what an earlier test left hanging may be free again by now.
+    assert len({thread for thread, _ in made}) < 100
+    assert {found for _, found in made} == {"nothing"}
+    with pytest.raises(ValueError, match="broken"):
+        bounded(lambda: int("broken"), 60, "shared")
+
+
+def test_a_thread_that_hangs_is_used_for_no_other_call() -> None:
+    go, hung = threading.Event(), list[threading.Thread]()
+
+    def hang() -> None:
+        hung.append(threading.current_thread())
+        go.wait(60)
+
+    with pytest.raises(GivenUp):
+        bounded(hang, 0.2, "hangs")
+    others = {bounded(threading.current_thread, 60, "others") for _ in range(20)}
+    assert others.isdisjoint(hung)
+    go.set()
+    end = time.monotonic() + 60
+    while given_up("hangs")[0] and time.monotonic() < end:
+        threading.Event().wait(0.02)
+    assert given_up("hangs")[0] == 0
+
+
+def test_a_thread_that_waits_for_its_next_call_keeps_nothing_of_the_last_one() -> None:
+    class Held:
+        def use(self) -> None:
+            pass
+
+    held = Held()
+    seen = weakref.ref(held)
+    bounded(held.use, 60, "held")
+    del held
+    end = time.monotonic() + 60
+    while seen() is not None and time.monotonic() < end:
+        threading.Event().wait(0.02)
+    assert seen() is None

@@ -6,6 +6,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -261,6 +262,22 @@ def test_nobody_there(dead_port: int) -> None:
     assert time.monotonic() - started < 4
     with pytest.raises(Unreachable):
         prometheus.check()
+
+
+def test_each_question_arrives_whole_with_what_belongs_to_all(local_server: LocalServer) -> None:
+    """What all have alike is prepared once; a cookie that came since is sent back, as a balancer wants it."""
+    body = json.dumps({"status": "success", "data": VECTOR}).encode()
+    local_server.answer = lambda _: (200, {"Set-Cookie": "node=2; Path=/"}, body)
+    prometheus = Prometheus(url=local_server.url, headers={"X-Scope-OrgID": SecretStr("one")})
+    asked = ['a{b="\u00fc&c"}', "vector(1)", "vector(20)"]
+    for query in asked:
+        assert prometheus.instant({"a": query}, AT)["a"] == Sample(5.0, AT)
+    arrived = local_server.arrived
+    assert [parse_qs(one.body.decode())["query"] for one in arrived] == [[query] for query in asked]
+    assert [one.headers["Content-Length"] for one in arrived] == [str(len(one.body)) for one in arrived]
+    assert {one.headers["X-Scope-OrgID"] for one in arrived} == {"one"}
+    assert {one.headers["Content-Type"] for one in arrived} == {"application/x-www-form-urlencoded"}
+    assert ["Cookie" in one.headers for one in arrived] == [False, True, True]
 
 
 def test_the_token_is_sent_and_not_shown(local_server: LocalServer) -> None:
