@@ -88,7 +88,7 @@ screenshots: setup ## Take the pictures of the docs anew
 	@$(BIN)/python -m demo.provision prometheus chromium
 	@mkdir -p docs/images
 	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/trials/test_dashboard_clicked.py
-	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/e2e/test_browser.py -k rolled_back
+	TIDEGATE_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/pytest tests/e2e/test_rollout.py tests/e2e/test_browser.py
 
 # Each is tried, though the one before it failed.
 CHECKS = wrong=0; for check in mypy "ruff check" "ruff format --check" lint-imports; do \
