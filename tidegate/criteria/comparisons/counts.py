@@ -169,7 +169,7 @@ def _bad_share(rows: Sequence[Counts]) -> float:
     if not rows:
         return 0.0
     _, bad_canary, n_canary, bad_control, n_control = (sum(column) for column in zip(*rows, strict=True))
-    return (bad_canary + bad_control) / max(n_canary + n_control, 1)
+    return float((bad_canary + bad_control) / max(n_canary + n_control, 1))
 
 
 def bounds_watched(series: Sequence[Series], before: Tally) -> list[Series] | None:
