@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,7 +70,7 @@ def define(exposure: Exposure, epoch: int, before: Mapping[str, Any], until: int
         metadata[OFF_KEY] = exposure.variants[1]
     if until is not None:
         metadata[LEASE_KEY] = until
-    metadata[EXPOSURE_KEY] = _text(exposure.to_json())
+    metadata[EXPOSURE_KEY] = _text(_zero_text(before) if exposure == ZERO else exposure.to_json())
     metadata[EPOCH_KEY] = epoch
     return {**before, **render(exposure, until, before.get("variants")), "metadata": metadata}
 
@@ -127,8 +129,13 @@ def _off_of(definition: Mapping[str, Any], off: str = OFF) -> str:
 
 
 def revision_of(definition: Mapping[str, Any]) -> str:
-    """SHA-256 of the definition without its epoch and its end, so that it changes only when what is served does."""
+    """SHA-256 of the definition without its epoch and its end, so that it changes only when what is served does.
+
+    Zero has one revision, however it is written: journals hold that of releases which wrote an attribute of their own.
+    """
     metadata = {key: value for key, value in _metadata(definition).items() if key not in (EPOCH_KEY, LEASE_KEY)}
+    if _stored_exposure(definition) == ZERO:
+        metadata[EXPOSURE_KEY] = _text(ZERO.to_json())
     until = lease_of(definition)
     match definition.get("targeting"):
         case {"if": [{"<": [{"var": clock}, end]}, lasting, str()]} if (clock, end) == (_CLOCK, until):
@@ -181,12 +188,37 @@ def _served(definition: Mapping[str, Any]) -> Json:
     return {key: definition.get(key, {} if key == "targeting" else None) for key in _SERVED}
 
 
-def _stored_exposure(definition: Mapping[str, Any]) -> Exposure | None:
+def _stored(definition: Mapping[str, Any]) -> Any:
     text = _metadata(definition).get(EXPOSURE_KEY)
-    try:
-        return Exposure.from_json(json.loads(text)) if isinstance(text, str) else None
-    except (KeyError, TypeError, ValueError):
-        return None
+    with suppress(ValueError):
+        return json.loads(text) if isinstance(text, str) else None
+    return None
+
+
+def _stored_exposure(definition: Mapping[str, Any]) -> Exposure | None:
+    match stored := _stored(definition):
+        case {"layers": []} if stored.keys() <= {"layers", "attribute"}:
+            return ZERO
+        case dict():
+            with suppress(KeyError, TypeError, ValueError):
+                return plain(Exposure.from_json(stored))
+    return None
+
+
+def _zero_text(before: Mapping[str, Any]) -> Json:
+    """Nobody, and the attribute that the plan uses, as far as what stood there tells.
+
+    An earlier release takes it for no exposure, and the rules beside it, rightly, for zero.
+    """
+    match _stored(before):
+        case {"attribute": str(attribute)}:
+            return {"layers": [], "attribute": attribute}
+    return {"layers": []}
+
+
+def plain(exposure: Exposure) -> Exposure:
+    """The exposure; zero without its attribute, which decides nothing there."""
+    return ZERO if replace(exposure, attribute=ZERO.attribute) == ZERO else exposure
 
 
 def has_own_variants(definition: Mapping[str, Any]) -> bool:

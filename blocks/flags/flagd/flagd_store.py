@@ -20,7 +20,16 @@ from blocks.flags.flagd.flagd_by_hand import flagd_off
 from blocks.flags.flagd.flagd_evaluation import evaluated
 from blocks.flags.flagd.flagd_place import hindrance, mounted_config
 from blocks.flags.flagd.flagd_reserve import Reserve
-from blocks.flags.flagd.flagd_rules import OFF, define, epoch_of, lease_of, recognise, revision_of, why_unraisable
+from blocks.flags.flagd.flagd_rules import (
+    OFF,
+    define,
+    epoch_of,
+    lease_of,
+    plain,
+    recognise,
+    revision_of,
+    why_unraisable,
+)
 from blocks.flags.flagd.flagd_source import FlagSource, NotAFlagFile
 from blocks.flags.flagd.flagd_writer import FlagdWriter, flags_in
 from blocks.flags.flagd.flagd_zero import FlagdZero
@@ -99,6 +108,7 @@ class FlagdStore(BaseModel):
     @each_flag_apart("write", _WRITE_SECONDS)
     def _write(self, flag: str, exposure: Exposure, epoch: int, until: int | None, permit: "Permit | None") -> str:
         served: Exposure | None = ZERO
+        exposure = plain(exposure)
         stood: list[Any] = []  # as it was seen first, and what is written in its place
 
         def change(found: list[Any]) -> dict[str, Any] | None:
