@@ -1,7 +1,7 @@
 """One look at a rollout: every question asked at once, every answer judged."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ class Measurement:
     judged: Judged
     metrics: tuple[MetricLine, ...]
     raw: Mapping[str, Reading]
+    readings: Mapping[str, Reading] = field(default_factory=dict)  # the plan's metrics, as judged
     counted: CountsNoted | None = None
     builds: frozenset[str] | NoData | None = None  # that serve the new path
 
@@ -71,7 +72,7 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
         metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))
         for name, metric in plan.metrics.items()
     )
-    return Measurement(judged, lines, seen.raw, _counts_body(seen), seen.builds)
+    return Measurement(judged, lines, seen.raw, metrics, _counts_body(seen), seen.builds)
 
 
 def _unknown_build(seen: MetricSnapshot) -> str:

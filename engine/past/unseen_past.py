@@ -88,7 +88,8 @@ def judged_with_the_past(
         past[finding.criterion] = True
         named = _named(seen, asked, since) if held else ""
         unseen = f"Nobody saw it from {since:%H:%M:%S} to {seen.now:%H:%M:%S} UTC, and in between it was {held}.{named}"
-        found.append(replace(finding, verdict=Verdict.FAIL, sentence=unseen) if held else finding)
+        late_finding = replace(finding, verdict=Verdict.FAIL, sentence=unseen, of_the_past=True)
+        found.append(late_finding if held else finding)
     return tuple(found)
 
 

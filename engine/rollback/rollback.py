@@ -1,10 +1,12 @@
 """The rollback: zero for everybody first, then the proof by measurement."""
 
+import json
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from blocks.errors import ConnectionFault
 from engine.notices.delivery import page_now
@@ -26,18 +28,36 @@ ZERO_PATIENCE = timedelta(minutes=5)
 _log = logging.getLogger("tidegate.rollback")
 
 
-def roll_back(run: OpenRollout, *, reason: str, criterion: str, by: str) -> Zeroed:
-    """Zero first, then the entry and the page; repeated, it converges. Proof is `prove`'s."""
+def roll_back(
+    run: OpenRollout, *, reason: str, criterion: str, by: str, judged: Callable[[], dict[str, Any] | None] | None = None
+) -> Zeroed:
+    """Zero first, then the entry and the page; repeated, it converges. Proof is `prove`'s.
+
+    `judged` is asked once the flag is at zero, for what the entry keeps of the answers that the trigger was judged by.
+    """
     ordered_at = utc_now()
     zeroed = zero_flag(run.connections, run.flag, run.rollout, ordered_at)
     run.claim = zeroed.claim
-    record_rollback(run, zeroed, reason=reason, criterion=criterion, by=by)
+    record_rollback(run, zeroed, reason=reason, criterion=criterion, by=by, judged=_of_what(judged))
     return zeroed
 
 
-def record_rollback(run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion: str, by: str) -> None:
+def _of_what(judged: Callable[[], dict[str, Any] | None] | None) -> dict[str, Any] | None:
+    """The answers that a trigger was judged by; without them the order says as much as ever."""
+    try:
+        found = judged() if judged is not None else None
+        json.dumps(found, allow_nan=False)  # what cannot be stored must not keep the order from being stored
+    except Exception:  # noqa: BLE001 - an order is written whatever becomes of its reasons
+        _log.exception("what the trigger was judged by is not kept")
+        return None
+    return found
+
+
+def record_rollback(
+    run: OpenRollout, zeroed: Zeroed, *, reason: str, criterion: str, by: str, judged: dict[str, Any] | None = None
+) -> None:
     """Write what was done and queue the page; what the journal does not take waits in a file and is merged later."""
-    body = rollback_body(zeroed, reason=reason, criterion=criterion, by=by)
+    body = replace(rollback_body(zeroed, reason=reason, criterion=criterion, by=by), judged=judged)
     try:
         run.refresh()
         if run.append(body, unless=already_at_zero) is not None:

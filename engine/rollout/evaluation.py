@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from functools import partial
+from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.journal.guard_checks import note_guard_check
@@ -27,6 +28,8 @@ from engine.rollback.stable_readiness import mind_legacy
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
 from engine.steering.graduation import graduate
+from tidegate.criteria.context import Context
+from tidegate.criteria.judged_answers import judged_answers
 from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.journal.bodies.evidence_bodies import BoundCrossed, NoDataEnded, NoDataStarted, Reviewed, Soaked
 from tidegate.journal.bodies.hold_bodies import Held, HoldCause, Resumed
@@ -110,7 +113,7 @@ def _evaluated(run: OpenRollout, now: datetime, *, review: bool, guarded: Callab
         if review and known:
             _record(run, seen, now)
         decision = decide(run.state, seen.judged, run.timing)
-    _act(run, decision, now)
+    _act(run, decision, now, seen)
     if isinstance(decision, RollBack):
         # Zero comes first; what it was decided by is kept behind it, for whoever asks why.
         _aside(lambda: _note_counts(run, seen, now, fenced=False))
@@ -150,7 +153,7 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
         by_rule = decide(run.state, seen.judged, run.timing)
         if isinstance(by_rule, RollBack):
             decision = by_rule
-            _act(run, decision, now)
+            _act(run, decision, now, seen)
         else:
             _log.error("%s: a trigger fired, and the flag is left as it is: %s", run.rollout, by_rule)
             if isinstance(by_rule, Hold) and _HELD_UNRECORDED not in run.kept:
@@ -161,10 +164,11 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
     return Evaluation(now, decision, seen, reviewed=False, journalled=False)
 
 
-def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
+def _act(run: OpenRollout, decision: Decision, now: datetime, seen: Measurement) -> None:
     match decision:
         case RollBack(criterion, reason):
-            roll_back(run, reason=reason, criterion=criterion, by="tidegate")
+            judged = partial(_judged_by, run, seen, criterion)
+            roll_back(run, reason=reason, criterion=criterion, by="tidegate", judged=judged)
         case Hold(cause, reason, criterion):
             _hold(run, cause, reason, now, criterion)
         case StepDown(wave, reason):
@@ -180,6 +184,20 @@ def _act(run: OpenRollout, decision: Decision, now: datetime) -> None:
             pass
         case _:
             assert_never(decision)
+
+
+def _judged_by(run: OpenRollout, seen: Measurement, criterion: str) -> dict[str, Any] | None:
+    """The answers behind the trigger that fired in this look; None for whatever else rolls back."""
+    fired = seen.judged.fired
+    triggers = in_force(run.plan, run.state.wave, When.TRIGGER)
+    item = next((one for one in triggers if one.id == criterion), None)
+    if fired is None or fired.criterion != criterion or item is None:
+        return None
+    record = run.state.record
+    raised_at = record.raised_at if record is not None else None
+    first = run.state.first_raise_at
+    at = Context(item.id, run.plan, run.timing, run.state.wave, seen.judged.at, raised_at, first, run.state.wave > 0)
+    return judged_answers(fired, item.criterion.requests(at), seen.raw, seen.readings)
 
 
 def _hold(run: OpenRollout, cause: HoldCause, reason: str, now: datetime, criterion: str = "") -> None:

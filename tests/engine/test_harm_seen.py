@@ -39,6 +39,7 @@ def test_too_many_errors_in_a_partial_answer_roll_back(
         world.pass_time(8 * MINUTE, lambda at: {**healthy(at), "new_errors": 30.0}, guard=2 * MINUTE)
     assert world.run.state.rollback is not None
     assert "of an answer that is not whole" in world.run.state.rollback.reason
+    assert [one.agrees for one in world.explained().criteria] == [True]
 
 
 def total_failure(at: datetime) -> dict[str, float | None]:
@@ -63,3 +64,4 @@ def test_errors_per_good_answer_fire_when_no_answer_is_good_and_not_on_an_idle_n
     if back:
         assert world.run.state.rollback is not None
         assert "Harm is infinite" in world.run.state.rollback.reason
+        assert [one.agrees for one in world.explained().criteria] == [True]

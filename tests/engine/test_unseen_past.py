@@ -45,6 +45,8 @@ def test_a_breach_in_minutes_that_nobody_saw_is_obeyed(world: World, tmp_path: P
     assert run.state.rollback is not None
     assert "Nobody saw it from" in run.state.rollback.reason
     assert world.via.flags.read(run.flag).exposure == ZERO
+    # All is well now, which says nothing about then.
+    assert [(one.agrees, one.again) for one in world.explained().criteria] == [(None, None)]
     assert run.state.waves[1].soaked(run.timing.soak(1), 0)[0] == soaked
 
 

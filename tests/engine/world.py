@@ -21,6 +21,7 @@ from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.permits import put
 from tests.tidegate.builders import ANN, plan_of
+from tidegate.explain.decision import Explanation, explain_entry
 from tidegate.journal.bodies.body_registry import body_from_json
 from tidegate.journal.kinds import Kind
 from tidegate.plan.model import Plan
@@ -139,6 +140,10 @@ class World:
 
     def _with(self, prometheus: Prometheus) -> OpenConnections:
         return OpenConnections(self.via.journal, self.via.flags, prometheus)
+
+    def explained(self) -> Explanation:
+        """Its rollback, judged again from the journal."""
+        return explain_entry(self.via.journal.entries(self.run.rollout), self.plan, self.run.timing)
 
     @property
     def soaked(self) -> timedelta:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.criteria.base import LOG_EVIDENCE
+from tidegate.criteria.judged_answers import understood
 from tidegate.explain.curves import Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
 from tidegate.journal.bodies.evidence_bodies import Reviewed
@@ -168,17 +169,19 @@ def _of_rollback(
     entry: Entry,
     order: RolledBackToZero,
 ) -> Iterator[Explained]:
-    """The trigger that fired: its sentence stands in the order, its counts right behind it."""
+    """The trigger that fired: its sentence stands in the order with the answers it was judged by, its counts behind."""
     item = _trigger(plan, state, order)
     if item is None:
         return
     text = f"{item.criterion.text}: "
     sentence = order.reason.removeprefix(text)
-    then = Then(plan, timing, state, state.wave, entry.at, None)
+    kept = understood(order.judged)
+    then = Then(plan, timing, state, state.wave, entry.at, None, kept)
     again = judged_again(then, item)
-    observed = again.observed if again is not None else None
+    observed = kept["observed"] if kept is not None else again.observed if again is not None else None
     previous = _recorded_findings(entries[: entry.sequence - 1], item.id)
     method = previous[-1][1].get("method", "") if previous else again.method if again is not None else ""
+    method = kept["method"] if kept is not None else method
     recorded = {
         "criterion": item.id,
         "verdict": "FAIL",

@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.criteria import requests
 from tidegate.criteria.comparisons.counts import Counted, Series, bounds_watched, counted_of, of_present_stay
 from tidegate.criteria.context import Context
+from tidegate.criteria.judged_answers import judged_reading
 from tidegate.criteria.metrics.queries import metric_reading
 from tidegate.criteria.metrics.references import reference_reading
 from tidegate.journal.state import RolloutState
@@ -20,7 +21,7 @@ from tidegate.values.verdict import Finding
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """What was known at a decision: the plan, the state before it, and a review's raw answers."""
+    """What was known at a decision: the plan, the state before it, and the raw answers of a review or of an order."""
 
     plan: Plan
     timing: Timing
@@ -28,6 +29,7 @@ class Then:
     wave: int
     at: datetime
     raw: Mapping[str, Any] | None
+    judged: Mapping[str, Any] | None = None
 
     def context(self, item: InForce) -> Context:
         """Where and when the criterion was asked."""
@@ -45,7 +47,7 @@ class RecordedAnswers(requests.Answers):
         self.given = False
 
     def metric(self, request: requests.MetricNow) -> Reading:
-        """From a review's raw answers."""
+        """From a review's raw answers, or those kept with an order."""
         reading = reading_then(self._then, request.metric)
         if reading is None:
             self._none(request)
@@ -57,8 +59,8 @@ class RecordedAnswers(requests.Answers):
         return
 
     def traffic_flows(self, request: requests.TrafficFlows) -> bool:
-        """Asked only where there is no reading, which is not judged again."""
-        return False
+        """As kept with an order; else asked only where there is no reading, which is not judged again."""
+        return bool(self._then.judged and self._then.judged["flowing"])
 
     def reference(self, request: requests.Reference) -> Reading | None:
         """As journalled."""
@@ -123,7 +125,9 @@ def judged_again(then: Then, item: InForce) -> Finding | None:
 
 
 def reading_then(then: Then, metric: str) -> Reading | None:
-    """The metric from a review's raw answers; None where there is no review, or where it could not be read."""
+    """The metric from the raw answers; None where there are none, or where a review could not read it."""
+    if then.judged is not None:
+        return judged_reading(then.plan, metric, then.judged, then.at)
     if then.raw is None:
         return None
     roles: Sequence[str] = ("query", "count", "part", "whole")

@@ -47,6 +47,7 @@ class Finding:
     required: bool = False
     method: str = ""  # how it was worked out, for a kind whose method has changed; empty: as from the first release on
     ratio: tuple[float, ...] = ()  # new path to old: the least and the most not ruled out (0: none), and the estimate
+    of_the_past: bool = False  # it held while nobody looked, and the present value says nothing about that
     episode: str = ""  # of a hold by evidence that clears by itself: when it began
 
     def to_json(self) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from tidegate.journal.bodies.body import OMITTED, Body
 from tidegate.journal.bodies.hold_bodies import HoldCause
@@ -104,7 +105,11 @@ class OldPathRetired(Body):
 
 @dataclass(frozen=True)
 class RolledBackToZero(Body):
-    """A rollback was ordered; `zero_at` is None, and `problem` says why, where the flag could not be set to zero."""
+    """A rollback was ordered; `zero_at` is None, and `problem` says why, where the flag could not be set to zero.
+
+    `judged`: the answers that the trigger was judged by (see `judged_answers`), for whoever judges it again. Nothing
+    decides by it. Older entries and orders by people have none, and releases that do not know it pass over it.
+    """
 
     kind = Kind.ROLLING_BACK
     reason: str
@@ -115,6 +120,7 @@ class RolledBackToZero(Body):
     revision: str | None = None
     epoch: int | None = None
     problem: str = ""
+    judged: dict[str, Any] | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
