@@ -16,6 +16,7 @@ from blocks.errors import ConnectionFault
 from blocks.prefect_blocks.register_kit import register_kit
 from console.home import INSTALLED, PROJECT
 from console.local_stack.automations import set_up_automations
+from console.local_stack.saved_view import save_view
 from engine.prefect_api.work_pools import CARRIES
 
 _PATIENCE_SECONDS = 900.0
@@ -66,6 +67,9 @@ def deploy(
         if flows.returncode != 0:
             output.seek(0)
             raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.read().strip().splitlines()[-15:]))
+    with get_client(sync_client=True) as client:
+        if not save_view(client):
+            say("Prefect's server did not take the view of runs; nothing depends on it")
     if automations:
         say("setting up automations")
         with get_client(sync_client=True) as client:

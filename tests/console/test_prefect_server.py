@@ -20,6 +20,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 from blocks import Connections, FlagdFile, Journal, load_connections, register_kit, write_kit
 from blocks.errors import Refused
 from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
+from console.local_stack.saved_view import VIEW, save_view
 from engine.prefect_api.runs import runs_that_start
 from engine.prefect_api.work_pools import ROLLBACK_POOL, WATCH_POOL
 from engine.rollout.session import utc_now
@@ -104,6 +105,35 @@ def test_automations_are_set_up_once_and_only_start_the_watch() -> None:
         state = client.read_flow_run(crashed.id).state
         assert state is not None
         assert state.is_crashed()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_on_prefects_pages_one_tag_finds_where_to_start_and_one_view_leaves_out_what_nobody_began() -> None:
+    declared = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(rollout)
+        for one in declared:
+            made = client.create_deployment(flow_id, f"{one['name']} with its tags", tags=one["tags"])
+            client.create_flow_run_from_deployment(made, name=f"of {one['name']}")
+        assert save_view(client)
+        assert save_view(client)
+        saved = client.request("POST", "/saved_searches/filter", json={}).json()
+        [(name, [by])] = [(one["name"], one["filters"]) for one in saved]
+
+        def named(tags: list[str]) -> set[str]:
+            """As the page asks for runs with these tags."""
+            body = {"flow_runs": {"tags": {"all_": tags}}}
+            found = client.request("POST", "/flow_runs/filter", json=body).json()
+            return {run["name"] for run in found}
+
+        by_itself = {f"of {one['name']}" for one in declared if one["schedules"]}
+        assert (name, by["property"]) == (VIEW, "tag")
+        assert by_itself == {"of post-rollout-monitoring", "of upkeep"}
+        assert named(by["value"]) == {f"of {one['name']}" for one in declared} - by_itself
+        assert named(["rollouts"]) == {"of rollout"}
+        tagged = {"deployments": {"tags": {"all_": ["rollouts"]}}}
+        [first] = client.request("POST", "/deployments/filter", json=tagged).json()
+        assert first["name"] == "rollout with its tags"
 
 
 def test_the_heartbeat_that_silence_is_measured_by_is_the_one_that_is_deployed() -> None:
