@@ -192,7 +192,9 @@ def make_app(connections: OpenConnections, access: Access, sign_ins: SignIns | N
             return HTMLResponse(board.pages.message("Not done", denied.sentence, name), denied.status)
         who = orders.OrderedBy(board.person(request) or form.get("name", ""), identity)
         said = await run_in_threadpool(_obey, _ORDERS[order], board.board, name, who, form)
-        board.tell(session, said if said.good else replace(said, typed={**_typed(form), "order": order}))
+        # Of what leads to nothing yet the form stays, too: somebody goes on with it.
+        is_done = said.good and not said.waits
+        board.tell(session, said if is_done else replace(said, typed={**_typed(form), "order": order}))
         board.pages.renew(name)
         return RedirectResponse(f"/rollouts/{quote(name, safe='')}", 303)
 

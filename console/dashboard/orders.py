@@ -197,7 +197,7 @@ def _judged_by_the_worker(run: OpenRollout, gate: GateRecord, given: Answer, cod
 
 def _decided(outcome: Outcome, reason: str) -> FormOutcome:
     if outcome is Outcome.COUNTED:
-        return FormOutcome(f"Counted, and the wave does not begin yet: {reason}", waits=True)
+        return FormOutcome(f"Not begun: {reason}", waits=True)
     return FormOutcome(f"{outcome.value.capitalize()}: {reason}", good=outcome is not Outcome.REFUSED)
 
 

@@ -18,9 +18,11 @@ from console.dashboard.changes import Splice, changes
 from console.dashboard.charts import chart
 from console.dashboard.doctor_page import DoctorPage
 from console.dashboard.event_marks import marked
+from console.dashboard.gate_costs import gate_costs
 from console.dashboard.ratio_chart import ratio_chart
 from console.dashboard.workers import Workers
 from console.live.rollout_cache import FRESH_SECONDS, Board
+from engine.rollout.session import utc_now
 from tidegate.gates.statements import field_name
 from tidegate.journal.kinds import Kind
 from tidegate.pages.tables import MARKS
@@ -116,8 +118,11 @@ class Pages:
 
     def gate(self, name: str, **session: Any) -> str:
         """The gate that waits, with its evidence open, as notices link it."""
-        view = self._carried(self.board.of(name).view)
-        return self._render("gate.html", view=view, since=_since_the_last_gate(view)[:MOST_EVENTS], **session)
+        seen = self.board.of(name)
+        view, run = self._carried(seen.view), seen.run
+        costs = gate_costs(run.plan, run.state, run.timing, seen.course, utc_now()) if view.gate else ()
+        since = _since_the_last_gate(view)[:MOST_EVENTS]
+        return self._render("gate.html", view=view, since=since, costs=costs, **session)
 
     def doctor(self, **session: Any) -> str:
         """What would stop a rollout, each with its remedy."""

@@ -17,11 +17,13 @@ from engine.rollout.session import OpenRollout
 from tests.tidegate.builders import Journal, approve, raise_wave
 from tidegate.criteria.base import When
 from tidegate.criteria.comparisons.versus_control import VersusControl
+from tidegate.criteria.metrics.threshold import Threshold, judge_threshold
 from tidegate.journal.bodies.body_registry import body_from_json
 from tidegate.journal.entries import Entry
 from tidegate.journal.kinds import Kind
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Plan
+from tidegate.values.samples import Sample
 from tidegate.values.verdict import Finding, Verdict
 
 COMMANDER, LEAD = "commander@company.com", "oncall@company.com"
@@ -37,12 +39,16 @@ def plan_for(name: str) -> Plan:
 
 @dataclass
 class Course:
-    """A rollout as it went on, to be written down: `worse` is how many times as bad the new path is from now on."""
+    """A rollout as it went on, to be written down: `worse` is how many times as bad the new path is from now on.
+
+    Once it is `judged`, reviews tell of thresholds what was seen and against which bound.
+    """
 
     journal: Journal
     wave: int = 0
     worse: float = 1.0
     reviewed: int = 0
+    judged: bool = False
 
     def begin(self, wave: int) -> None:
         """The wave's gate is passed, and it is raised."""
@@ -78,14 +84,23 @@ class Course:
             if isinstance(one, VersusControl):
                 wide = 1.2 + 6 / self.reviewed
                 ratio = (self.worse / wide, self.worse * wide, self.worse)
+            if self.judged and isinstance(one, Threshold):
+                seen = Sample(self._value(one.metric), self.journal.now, 4000.0)
+                judged = judge_threshold(item.id, one, plan.metrics[one.metric], seen, "")
+                if judged.verdict is Verdict.PASS:
+                    yield judged
+                    continue
             yield Finding(item.id, one.text, Verdict.PASS, f"{one.text}: as it should be.", ratio=ratio)
+
+    def _value(self, name: str) -> float:
+        """Of a metric on the new path at this review."""
+        wave = USUAL.get(name, 0.5) * (1 + 0.06 * math.sin(self.reviewed * 1.7 + len(name)))
+        return round(wave * (self.worse if name in ("p95_latency", "error_rate") else 1.0), 3)
 
     def _metrics(self) -> Iterator[dict[str, Any]]:
         for name, metric in self.journal.plan.metrics.items():
             usual = USUAL.get(name, 0.5)
-            wave = usual * (1 + 0.06 * math.sin(self.reviewed * 1.7 + len(name)))
-            value = wave * (self.worse if name in ("p95_latency", "error_rate") else 1.0)
-            line = {"name": name, "title": metric.title, "level": "on target", "value": round(value, 3)}
+            line = {"name": name, "title": metric.title, "level": "on target", "value": self._value(name)}
             yield line | {"n": 4000.0, "control": round(usual * (1 + 0.04 * math.cos(self.reviewed)), 3)}
 
 
@@ -165,17 +180,18 @@ class Showcase:
     connections: OpenConnections
     entries: dict[str, list[Entry]] = field(default_factory=dict)
 
-    def write(self, course: Course) -> OpenRollout:
-        """The rollout, with every entry of the course at its instant."""
+    def write(self, course: Course, *, lately: bool = False) -> OpenRollout:
+        """The rollout, with every entry of the course at its instant; or so much later that the newest is of now."""
+        later = datetime.now(UTC) - course.journal.now if lately else timedelta(0)
         plan, name = course.journal.plan, course.journal.rollout
         opened, *others = course.journal.entries
         opening = opening_body(
             plan, started_by=LEAD, pace=None, auto_approve=False, connection_set="default", is_rehearsal=False
         )
-        self.connections.journal.open_rollout(name, plan.flag.key, opening.to_json(), opened.at)
+        self.connections.journal.open_rollout(name, plan.flag.key, opening.to_json(), opened.at + later)
         run = OpenRollout(self.connections, name)
         for entry in others:
-            run.append(body_from_json(entry.kind, entry.json), entry.at)
+            run.append(body_from_json(entry.kind, entry.json), entry.at + later)
         return run
 
 

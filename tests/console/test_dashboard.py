@@ -472,7 +472,7 @@ def test_a_go_that_does_not_begin_anything_says_what_is_missing_and_keeps_the_fo
     world.scrape(datetime.now(UTC), healthy)
     said = {"decision": "go", "wave": "2", "attempt": "1", "name": BOB}
     text = page.order(run.rollout, "answer", **said)
-    assert "▮▮ Counted, and the wave does not begin yet: " in text
+    assert "▮▮ Not begun: " in text
     assert "All is ready" in text
     assert "✓ Counted" not in text
 

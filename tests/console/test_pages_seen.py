@@ -52,7 +52,7 @@ def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
     return gated(tmp_path, prometheus_server)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     os.environ.update(browser_environment())
     with sync_playwright() as playwright:

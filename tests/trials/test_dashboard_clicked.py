@@ -225,9 +225,9 @@ def answer_the_gate(page: Page, run: OpenRollout, seen: OpenRollout, address: st
     picture(page, "dashboard-refused", "#outcome")
     used = code_of(LEAD)
     say_go(page, LEAD, used, state=False)
-    expect(page.locator("#outcome")).to_contain_text(
-        f"Counted, and the wave does not begin yet: 1 of 1 approvals ({LEAD}); "
-    )
+    expect(page.locator("#outcome")).to_contain_text("Not begun: ")
+    expect(page.locator("#outcome")).to_contain_text(" missing (")
+    expect(page.locator("#outcome")).to_contain_text(f"; 1 of 1 approvals ({LEAD}); ")
     for left in NOBODY_STATED:
         expect(page.locator("#outcome")).to_contain_text(f"{left[0]} has not stated yet")
         expect(page.locator("#outcome")).to_contain_text(left[1])

@@ -7,7 +7,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from tidegate.gates.statements import missing_words, open_statements, people_of, statements, statements_of
+from tidegate.gates.statements import (
+    missing_count,
+    missing_words,
+    open_statements,
+    people_of,
+    statements,
+    statements_of,
+)
 from tidegate.plan.in_force import InForce, in_force
 from tidegate.plan.model import Plan, When
 from tidegate.values.units import format_duration, parse_duration
@@ -171,7 +178,8 @@ def decide_answer(
     made = tuple(s.key for s in statements_of(plan, wave, who) if s.key in answer.stated)
     people = {person for person in (*active_approvals, who) if person in allowed}
     quorum = plan.waves[wave - 1].gate.quorum
-    missing = [missing_words(plan, s) for s in open_statements(plan, wave, {*stated, *made})] if signing else []
+    still_open = open_statements(plan, wave, {*stated, *made}) if signing else ()
+    missing = [missing_words(plan, s) for s in still_open]
     foreign = dict.fromkeys(s.role for s in asked if s.key in answer.stated and s.key not in made)
     ignored = f"; {who} cannot state anything for {', '.join(foreign)}" if foreign else ""
     if signing and who not in allowed and not made:
@@ -186,7 +194,8 @@ def decide_answer(
         missing.append(f"{quorum - len(people)} more of these have to say go: {others}")
     if missing:
         said = f"{len(people)} of {quorum} approvals ({', '.join(sorted(people)) or 'nobody yet'})"
-        return GateDecision(Outcome.COUNTED, "; ".join((said, *missing)) + ignored, made)
+        count = (missing_count(still_open),) if still_open else ()
+        return GateDecision(Outcome.COUNTED, "; ".join((*count, said, *missing)) + ignored, made)
     if len(people) < quorum:
         return GateDecision(Outcome.COUNTED, f"{len(people)} of {quorum} approvals ({', '.join(sorted(people))})", made)
     if people == {starter}:

@@ -1,6 +1,7 @@
 """What an approver states at a gate, and who may state it."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,6 +86,14 @@ def sign_off(plan: Plan) -> tuple[Statement, ...]:
     )
 
 
+def lines_behind(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """By the key of a box that stands for several lines: these lines, since nobody signs what they cannot read."""
+    return {
+        **{box.key: lines for box, lines in checklist_statements(plan)},
+        **{box.key: tuple(plan.sign_off[box.role]) for box in sign_off(plan)},
+    }
+
+
 def _made(statements: int) -> str:
     return "the statement is made" if statements == 1 else f"all {statements} statements are made"
 
@@ -134,6 +143,13 @@ def missing_words(plan: Plan, statement: Statement) -> str:
     if statement.is_signature:
         return f"{statement.role} has not signed off yet ({who})"
     return f"{statement.role} has not stated yet ({who}): {statement.text}"
+
+
+def missing_count(missing: Collection[Statement]) -> str:
+    """`3 statements missing (lead 2, ops 1)`: how many, and how many of them are whose."""
+    whose = Counter(statement.role for statement in missing)
+    many = "1 statement" if len(missing) == 1 else f"{len(missing)} statements"
+    return f"{many} missing ({', '.join(f'{role} {count}' for role, count in whose.items())})"
 
 
 def field_name(key: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tidegate.gates.approval import approvers_of
 from tidegate.gates.identity import with_roles_given
-from tidegate.gates.statements import Statement, checklist_statements, people_of, sign_off, stated, statements
+from tidegate.gates.statements import Statement, lines_behind, people_of, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import RolloutState
 from tidegate.notices.footer import page_address
@@ -63,9 +63,7 @@ def statements_table(plan: Plan, state: RolloutState, wave: int) -> str:
 
 def statement_help(plan: Plan, statement: Statement) -> str:
     """What stands beside a statement's switch: who answers for it, and the checklist's lines that it covers."""
-    covered = {box.key: lines for box, lines in checklist_statements(plan)}
-    covered |= {s.key: plan.sign_off[s.role] for s in sign_off(plan)}
-    lines = [f"- {one_line(text)}" for text in covered.get(statement.key, ())]
+    lines = [f"- {one_line(text)}" for text in lines_behind(plan).get(statement.key, ())]
     who = ", ".join(people_of(plan, statement.role)) or "nobody"
     # Prefect marks every field with a default as optional: a hold needs none of them.
     needed = f"A go needs this, stated for {statement.role}. Only {who} may."

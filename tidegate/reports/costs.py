@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tidegate.criteria.external.cost_amounts import against_bounds, cents, cost_queries, monthly, planned_amounts
+from tidegate.criteria.external.cost_amounts import against_bounds, cents, cost_queries, money, monthly, planned_amounts
 from tidegate.journal.bodies.evidence_bodies import WaveAccounted
 from tidegate.journal.state import RolloutState
 from tidegate.plan.model import Plan, timezone_of
@@ -230,6 +230,11 @@ def _benefit(costs: Costs, month: Decimal | None) -> dict[str, Any] | None:
 def _sum(amounts: Iterator[str | None]) -> Decimal | None:
     found = list(amounts)
     return None if None in found else sum((Decimal(x) for x in found if x is not None), Decimal(0))
+
+
+def dollars(plain: str | None) -> str:
+    """An amount of this report as people read it: `$175.04`, or `unknown`."""
+    return money(None if plain is None else Decimal(plain))
 
 
 def _plain(amount: Decimal | None) -> str | None:

@@ -11,7 +11,7 @@ from tidegate.plan.pace import Timing
 from tidegate.views.course import Course
 
 _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silent
-_ASKED = "DECISION NEEDED"
+_ASKED, _ANSWERED = "DECISION NEEDED", "ANSWER GIVEN"
 _SILENCE_FLOOR = timedelta(seconds=30)
 _OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
 # Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
@@ -55,7 +55,7 @@ def status_of(state: RolloutState, course: Course, timing: Timing, now: datetime
 
 def unless_nobody_carries(status: Status, why: str) -> Status:
     """The status, unless `why` says what is missing for a gate's answer to lead anywhere: then it waits for nobody."""
-    if not why or status.word != _ASKED:
+    if not why or status.word not in (_ASKED, _ANSWERED):
         return status
     return Status("NOBODY CARRIES IT", "✖", Tone.BAD, f"{why} Until then an answer is recorded and nothing follows.")
 
@@ -102,7 +102,11 @@ def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime
 
 def _calm(state: RolloutState, course: Course) -> Status:
     if state.phase is Phase.GATE:
-        wave = state.gate.wave if state.gate else state.wave + 1
+        gate = state.gate
+        if gate is not None and gate.answer is not None and not gate.outcome:
+            said = f"{gate.answer['decision']} by {gate.answer['approver']}"
+            return Status(_ANSWERED, "…", Tone.IDLE, f"{said}; the run rules on it before anything begins.")
+        wave = gate.wave if gate else state.wave + 1
         return Status(_ASKED, "◆", Tone.WARN, f"The gate before wave {wave} waits.")
     if state.phase is Phase.PREPARING:
         return Status("PREPARING", "…", Tone.IDLE, f"Nothing is exposed yet. {_worker(state)}".strip())

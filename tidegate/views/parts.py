@@ -22,13 +22,17 @@ class WaveView:
 
 @dataclass(frozen=True, slots=True)
 class StatementView:
-    """One line that a gate asks for: whose word alone counts for it, and whose it has; empty where nobody's."""
+    """One box that a gate asks for: whose word alone counts for it, and whose it has; empty where nobody's.
+
+    `lines` are those that it stands for, where these are several.
+    """
 
     key: str
     role: str
     text: str
     people: tuple[str, ...]
     by: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,17 @@ def stepper(state: RolloutState) -> tuple[BackStep, ...]:
     return tuple(steps)
 
 
+def rollback_in_brief(plan: Plan, state: RolloutState) -> str:
+    """The promise in a line that is always in sight: its bound, what it needs, and the last drill."""
+    drilled, drill = state.recovery.drilled, "never drilled, as far as this rollout knows"
+    if drilled is not None:
+        took = "NOT proven"
+        if drilled.proven and drilled.proven_at is not None:
+            took = f"proven after {seconds_between(drilled.ordered_at, drilled.proven_at)}"
+        drill = f"last drill {drilled.ordered_at:%Y-%m-%d}: {took}"
+    return f"Proven within {format_duration(plan.rollback.within)}; needs a name alone; {drill}."
+
+
 def rollback_promise(plan: Plan, state: RolloutState) -> tuple[str, ...]:
     """What is known before it is needed: what is promised, what it needs, and when it was practised last."""
     drilled = state.recovery.drilled

@@ -9,7 +9,7 @@ from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.criteria.metrics.references import BASELINE, reference_reading
 from tidegate.gates.approval import approvers_of
 from tidegate.gates.identity import with_roles_given
-from tidegate.gates.statements import people_of, stated, statements
+from tidegate.gates.statements import lines_behind, people_of, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.upkeep_due import goes_on, tasks_json
@@ -30,7 +30,7 @@ from tidegate.views.health import Status, could_see, count_words, levels, status
 from tidegate.views.metrics import MetricView, metric_view
 from tidegate.views.parts import Allowed, GateView, NoticeView, StatementView, WaveView, plain
 from tidegate.views.ramp import RampStep, ramp
-from tidegate.views.stepper import BackStep, rollback_promise, stepper
+from tidegate.views.stepper import BackStep, rollback_in_brief, rollback_promise, stepper
 from tidegate.views.stoppers import Stopper, stoppers
 
 
@@ -84,6 +84,7 @@ class RolloutView:
     stoppers: tuple[Stopper, ...] = ()
     stepper: tuple[BackStep, ...] = ()
     rollback_promise: tuple[str, ...] = ()
+    rollback_in_brief: str = ""
     flow_run: str = ""
 
     @property
@@ -166,6 +167,7 @@ def rollout_view(plan: Plan, state: RolloutState, timing: Timing, now: datetime,
         stoppers=stoppers(plan, state, course),
         stepper=stepper(state),
         rollback_promise=rollback_promise(plan, state),
+        rollback_in_brief=rollback_in_brief(plan, state),
         flow_run=state.flow_run,
     )
 
@@ -261,7 +263,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
     if gate is None or gate.outcome or state.phase is not Phase.GATE:
         return None
     step, plan = plan.waves[gate.wave - 1], with_roles_given(plan, state.votes.roles)
-    made = stated(plan, state, gate.wave, now)
+    made, lines = stated(plan, state, gate.wave, now), lines_behind(plan)
     waiting = now - gate.opened_at
     return GateView(
         gate.wave,
@@ -279,7 +281,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         ),
         step.gate.quorum,
         tuple(
-            StatementView(s.key, s.role, s.text, people_of(plan, s.role), made.get(s.key, ""))
+            StatementView(s.key, s.role, s.text, people_of(plan, s.role), made.get(s.key, ""), lines.get(s.key, ()))
             for s in statements(plan, gate.wave)
         ),
         tuple(gate.findings),

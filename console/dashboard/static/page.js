@@ -88,7 +88,8 @@ function icon(tone) {
 
 // The dashboard speaks every ten seconds at least; two of these missed, and what stands here may be old.
 const SILENCE_SECONDS = 25;
-let heard = Date.now(), title = document.title, tone = live ? live.dataset.tone || "idle" : "idle";
+const toned = document.querySelector("[data-tone]");
+let heard = Date.now(), title = document.title, tone = toned ? toned.dataset.tone : "idle";
 function look() {
   const seconds = Math.round((Date.now() - heard) / 1000);
   const stale = seconds >= SILENCE_SECONDS;
@@ -121,7 +122,7 @@ if (live) {
   listen();
   look();
   setInterval(look, 1000);
-}
+} else icon(tone);
 
 // Escape closes what was unfolded last around the focus; what was typed into it stays.
 document.addEventListener("keydown", (event) => {
