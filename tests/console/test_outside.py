@@ -43,7 +43,7 @@ P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL,
 
 def asked(run: OpenRollout, criterion: Any, id_: str = "x.1", later: timedelta = timedelta(0)) -> Finding:
     unread: Future[Read] = Future()  # no metric is asked for
-    unread.set_result(Read({}, {}, {}))
+    unread.set_result(Read({}, {}, {}, None))
     return measure(MetricSnapshot(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion))[0]
 
 
