@@ -39,14 +39,13 @@ def soak(minutes: int, record: Path | None) -> list[Sample]:
 
         up = stack.up(15.0, lambda _: None)
         # A turn of the deployment's own runs is a quarter of an hour: this one takes over from it, and stays.
-        turn = ["-c", f"from flows.watch import watch; watch(minutes={minutes + 60})"]
-        watching = subprocess.Popen(
-            [sys.executable, *turn],
-            cwd=_ROOT,
-            env={**os.environ, "PREFECT_API_URL": up.api},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        turn = [sys.executable, "-c", f"from flows.watch import watch; watch(minutes={minutes + 60})"]
+        own = {**os.environ, "PREFECT_API_URL": up.api}
+
+        def watch() -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(turn, cwd=_ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        watching = watch()
         over = threading.Event()
         rollouts = threading.Thread(target=_rollouts, args=(connections(), over), daemon=True)
         try:
@@ -55,6 +54,9 @@ def soak(minutes: int, record: Path | None) -> list[Sample]:
             begun = time.monotonic()
             for minute in range(1, minutes + 1):
                 time.sleep(max(0.0, begun + 60 * minute - time.monotonic()))
+                if watching.poll() is not None:  # it lost its claim, as where the machine stood still for long
+                    print("the watch ended, and another one begins", file=sys.stderr, flush=True)
+                    watching = watch()
                 sample = {
                     "minute": float(minute),
                     "watch": _rss_of(watching.pid),
