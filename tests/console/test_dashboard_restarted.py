@@ -28,12 +28,13 @@ def run(tmp_path: Path, prometheus_server: PrometheusServer) -> OpenRollout:
     return made
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    width, height = request.param
     os.environ.update(browser_environment())
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=provide(CHROMIUM), args=FLAGS, timeout=SECONDS)
-        shown = chromium.new_page(viewport={"width": 1280, "height": 900})
+        shown = chromium.new_page(viewport={"width": width, "height": height})
         shown.set_default_timeout(SECONDS)
         try:
             yield shown

@@ -326,6 +326,49 @@ def test_what_would_stop_the_wave_stands_in_the_plans_words_nearest_first(made: 
         picture(page, "stoppers")
 
 
+def compared(course: Course) -> Course:
+    """A last review whose comparisons tell what stands behind them: the first on dry run, the second on the way to a hold."""
+    body = dict(course.journal.entries[-1].json)
+    told = iter((("Dry run, would be PASS: As it should be.", 0.5), ("As it should be.", 2.3)))
+    for found in body["findings"]:
+        if found.get("ratio") and (one := next(told, None)):
+            found |= {"sentence": one[0], "observed": one[1], "bound": "log evidence 4.61"}
+    course.journal.append(Kind.REVIEWED, body, after=timedelta(minutes=15))
+    return course
+
+
+def test_new_against_old_comes_first_with_its_interval_limit_and_evidence(made: Showcase, page: Page) -> None:
+    with opened(made, page, compared(soaking("soaking"))):
+        against = page.locator("[aria-labelledby=comparisons-title]")
+        metrics = page.locator("[aria-labelledby=metrics-title]")
+        expect(against).to_be_visible()
+        assert (against.bounding_box() or {})["y"] < (metrics.bounding_box() or {})["y"]
+        tiles = against.locator("li.metric")
+        errors, slow = tiles.nth(0), tiles.nth(1)
+        expect(errors.locator("p.value")).to_contain_text("2 times as many errors, with little doubt")
+        expect(errors.locator(".tag")).to_have_text("dry run: decides nothing")
+        expect(errors).to_contain_text("evidence 0.5 of 4.6")
+        expect(slow).to_contain_text("evidence 2.3 of 4.6 that roll back")
+        assert slow.locator("progress").evaluate("x => x.value / x.max") == pytest.approx(0.5, abs=0.01)
+        expect(slow.locator(".tag")).to_have_count(0)
+        for tile in (errors, slow):
+            chart = tile.locator("svg.chart")
+            expect(chart.locator("polygon.interval")).to_have_count(1)
+            dotted = chart.locator("line.alike").first
+            assert dotted.evaluate("x => getComputedStyle(x).strokeDasharray") not in ("none", "")
+            # The estimate lies within what is not ruled out.
+            value, between = (
+                chart.locator("circle.value").bounding_box(),
+                chart.locator("polygon.interval").bounding_box(),
+            )
+            assert value is not None
+            assert between is not None
+            assert between["y"] <= value["y"] + value["height"] / 2 <= between["y"] + between["height"]
+        assert_fits(page)
+        against.scroll_into_view_if_needed()
+        picture(page, "against")
+
+
 def in_sight(page: Page, one: Locator) -> bool:
     """Whether the whole of it is in the window, and nothing lies over it."""
     box, size = one.bounding_box(), page.viewport_size or {}
