@@ -42,6 +42,10 @@ class GivenUp(Unreachable):
     """The call was begun, and nobody knows what became of it."""
 
 
+class NotBegun(Unreachable):
+    """The call was not begun in time, since this machine is too busy, and is not made any more."""
+
+
 class _Thread:
     """Makes one call after another, since to start a thread costs more than most calls; one that hangs is left to it.
 
@@ -49,11 +53,11 @@ class _Thread:
     """
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[Callable[[], Callable[[], None]], Callable[[], None]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Callable[[], Callable[[], object]], Callable[[], None]]] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def make(self, name: str, call: Callable[[], Callable[[], None]], ended: Callable[[], None]) -> None:
+    def make(self, name: str, call: Callable[[], Callable[[], object]], ended: Callable[[], None]) -> None:
         """Make the call, hand its outcome over as it says, and then say that it has ended; returns at once."""
         self._thread.name = name
         self._calls.put((call, ended))
@@ -65,13 +69,12 @@ class _Thread:
             # A context of its own: nothing that an earlier call set is there.
             hand_over = Context().run(call)
             self._thread.name = "no bounded call"
-            if is_kept := len(_idle) < _MOST_IDLE:
-                # Before the outcome is there: whoever waits for it finds this thread for the next call.
-                _idle.append(self)
             hand_over()
             ended()
             # What waits for its next call must not keep what the last one held.
             del call, ended, hand_over
+            if is_kept := len(_idle) < _MOST_IDLE:
+                _idle.append(self)
 
 
 _MOST_IDLE = 32
@@ -89,6 +92,8 @@ def bounded(
 ) -> T:
     """The call's result or exception; raises GivenUp when neither came within `seconds` by the monotonic clock.
 
+    Raises NotBegun where it could not even be begun by then.
+
     `give_up` ends a call that nobody waits for any more, as by closing its connection. Where that cannot be done,
     `most_given_up` refuses further calls (Unreachable) while so many earlier ones of the same `whom` still hang.
     """
@@ -98,9 +103,13 @@ def bounded(
     if most_given_up is not None and _given_up[whom] >= most_given_up:
         raise Unreachable(f"{whom} was not asked: {most_given_up} earlier calls still hang there")
     future: Future[T] = Future()
-    left = threading.Event()
+    left, begun = threading.Event(), threading.Event()
 
-    def run() -> Callable[[], None]:
+    def run() -> Callable[[], object]:
+        with _counting:
+            if left.is_set():
+                return future.cancel
+            begun.set()
         try:
             return partial(future.set_result, call())
         except BaseException as error:  # noqa: BLE001 - handed over to the caller
@@ -108,7 +117,7 @@ def bounded(
 
     def ended() -> None:
         with _counting:
-            _given_up[whom] -= left.is_set()
+            _given_up[whom] -= left.is_set() and begun.is_set()
 
     try:
         thread = _idle.pop()
@@ -121,12 +130,14 @@ def bounded(
         with _counting:
             if not future.done():
                 left.set()
-                _given_up[whom] += 1
+                _given_up[whom] += begun.is_set()
         if not left.is_set():
             return future.result()
+        if not begun.is_set():
+            raise NotBegun(f"{whom} was not asked: this machine did not begin to within {seconds:.3g} s") from None
         with contextlib.suppress(Exception):
             give_up()
-        raise GivenUp(f"{whom} did not answer within {seconds:g} s") from None
+        raise GivenUp(f"{whom} did not answer within {seconds:.3g} s") from None
 
 
 def given_up(whom: str) -> tuple[int, int]:

@@ -173,6 +173,8 @@ def _new_engine(url: URL, timeout_seconds: float) -> Engine:
         pool_timeout=timeout_seconds,
         pool_pre_ping=True,
         hide_parameters=True,
+        # What is read behind a claim must be newer than the wait for it, whatever the server's own default is.
+        isolation_level="READ COMMITTED",
     )
 
 

@@ -58,10 +58,13 @@ class Asking:
 
             def _form(self, url: str, fields: Any) -> requests.PreparedRequest:
                 """To be sent; what is the same for every question is prepared once, which costs as much as sending."""
-                if url not in prepared or self.cookies:
+                same = None if self.cookies else prepared.get(url)
+                if same is None:
                     form = {"Content-Type": "application/x-www-form-urlencoded"}
-                    prepared[url] = self.prepare_request(requests.Request("POST", url, headers=form))
-                one = prepared[url].copy()
+                    same = self.prepare_request(requests.Request("POST", url, headers=form))
+                    if "Cookie" not in same.headers:  # a cookie ends when the server says so
+                        prepared[url] = same
+                one = same.copy()
                 one.body = urlencode(fields or {}).encode()
                 one.headers["Content-Length"] = str(len(one.body))
                 return one

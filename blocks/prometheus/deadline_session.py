@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from blocks.calls.bounded import bounded
+from blocks.calls.bounded import NotBegun, bounded
 from blocks.errors import Unreachable
 
 _MOST_BYTES = 64_000_000
@@ -46,7 +46,9 @@ class DeadlineSession(requests.Session):
         try:
             return bounded(call, self.total_seconds, str(whom), give_up=lambda: reached.extend(_end(used)))
         except Unreachable as late:
-            raise (requests.ReadTimeout if reached else requests.ConnectTimeout)(str(late), request=request) from None
+            # A call that this machine did not even begin says nothing of whether anybody is there.
+            slow = reached or isinstance(late, NotBegun)
+            raise (requests.ReadTimeout if slow else requests.ConnectTimeout)(str(late), request=request) from None
 
 
 class DeadlineAdapter(HTTPAdapter):

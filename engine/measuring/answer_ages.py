@@ -59,7 +59,8 @@ class Ages:
         for _, ages in asked:
             queries |= {names[text]: query for text, (_, query) in ages.selectors.items()}
         if version is not None:
-            queries[_BUILDS] = version.query
+            # First: asked one by one, as where some are slow, the last ones may find no time left.
+            queries = {_BUILDS: version.query, **queries}
         whole = _asked_at(self._run, queries, self._now)
         builds = None if version is None else listed_values(whole.pop(_BUILDS), version.label, self._now)
         found = {name: one_value(answer, self._now) for name, answer in whole.items()}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from blocks.calls.bounded import MOST_HANGING, GivenUp, apart, bounded, given_up
+from blocks.calls import bounded as bounded_calls
+from blocks.calls.bounded import MOST_HANGING, GivenUp, NotBegun, apart, bounded, given_up
 from blocks.errors import Unreachable
 from blocks.flags.flagd.flagd_file import FlagdFile
 from tests.blocks.flag_files import everyone
@@ -133,6 +134,21 @@ def test_a_thread_that_hangs_is_used_for_no_other_call() -> None:
     while given_up("hangs")[0] and time.monotonic() < end:
         threading.Event().wait(0.02)
     assert given_up("hangs")[0] == 0
+
+
+def test_what_was_not_begun_in_time_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, go, made = bounded_calls._Thread(), threading.Event(), list[str]()
+    busy.make("busy", lambda: lambda: go.wait(60), lambda: None)
+    monkeypatch.setattr(bounded_calls, "_idle", [busy])
+    with pytest.raises(NotBegun, match="did not begin to within 0.1 s"):
+        bounded(lambda: made.append("late"), 0.1, "starved")
+    assert given_up("starved")[0] == 0
+    go.set()
+    # The thread makes its calls one after another: behind the one that was given up comes this.
+    behind = threading.Event()
+    busy.make("behind", lambda: behind.set, lambda: None)
+    assert behind.wait(60)
+    assert not made
 
 
 def test_a_thread_that_waits_for_its_next_call_keeps_nothing_of_the_last_one() -> None:

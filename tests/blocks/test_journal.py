@@ -27,6 +27,7 @@ from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, FlagBusy
 from blocks.journal import tables as journal_tables
 from blocks.journal.rows import must_hold
 from blocks.journal.tables import engine_for
+from tests.postgresql import empty_database
 from tidegate.journal.bodies.exposure_bodies import RollbackProven
 from tidegate.journal.entries import GENESIS
 from tidegate.journal.kinds import Kind
@@ -165,6 +166,19 @@ def statements(url: str) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def test_what_is_read_behind_a_claim_is_newer_than_the_wait_for_it_whatever_the_server_is_set_to(
+    postgresql: str,
+) -> None:
+    address = empty_database(postgresql)
+    name = address.partition("?")[0].rpartition("/")[2]
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    journal = Journal(url=SecretStr(address))
+    opened(journal)
+    with engine_for(address, journal.timeout_seconds).begin() as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
 
 
 def test_recent_entries_of_one_kind_come_from_every_rollout(journal: Journal) -> None:

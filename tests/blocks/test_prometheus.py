@@ -280,6 +280,16 @@ def test_each_question_arrives_whole_with_what_belongs_to_all(local_server: Loca
     assert ["Cookie" in one.headers for one in arrived] == [False, True, True]
 
 
+def test_a_cookie_that_the_server_has_ended_is_sent_no_more(local_server: LocalServer) -> None:
+    body = json.dumps({"status": "success", "data": VECTOR}).encode()
+    cookies = iter(("session=1; Path=/", "session=; Path=/; Max-Age=0", "other=; Path=/; Max-Age=0"))
+    local_server.answer = lambda _: (200, {"Set-Cookie": next(cookies)}, body)
+    prometheus = Prometheus(url=local_server.url)
+    for query in ("vector(1)", "vector(2)", "vector(3)"):
+        prometheus.instant({"a": query}, AT)
+    assert ["Cookie" in one.headers for one in local_server.arrived] == [False, True, False]
+
+
 def test_the_token_is_sent_and_not_shown(local_server: LocalServer) -> None:
     local_server.answer = lambda _: _json(403, {"error": "not for you"})
     prometheus = Prometheus(url=local_server.url, token=SecretStr("top-secret"))

@@ -155,7 +155,7 @@ def test_who_signed_in_gives_the_orders_and_the_cookie_is_kept_from_scripts(
         [ordered] = entries(world, Kind.ORDERED)
         assert (ordered["by"], ordered["identity"]["issuer"]) == (ANN, provider.issuer)
         # An approver by the plan's own list, whatever their groups; what was proven stands in the journal.
-        assert "Counted" in go(page, world)
+        assert "Not begun: 1 of 2 approvals" in go(page, world)
         [answered] = entries(world, Kind.ANSWERED)
         proven = answered["identity"]
         assert (proven["person"], proven["subject"], proven["roles"]) == (ANN, "ann", [])
@@ -169,7 +169,7 @@ def test_a_group_gives_a_role_of_the_plan_to_whoever_it_does_not_name(world: Gat
     with signed_in(world, provider, "eve", roles=roles) as page:
         hold(world.run, "somebody", "wait")
         assert "Resumed (operator)" in page.order(world.run.rollout, "continue")
-        assert "Counted" in go(page, world)
+        assert "Not begun: 1 of 2 approvals" in go(page, world)
         [line] = [
             entry_words(e) for e in world.run.connections.journal.entries(world.run.rollout) if e.kind is Kind.ANSWERED
         ]
@@ -216,7 +216,7 @@ def test_what_gives_no_role_gives_no_right_to_approve(
 def test_a_role_that_was_taken_away_counts_no_more(world: GateWorld, provider: OidcProvider) -> None:
     provider.know("eve", **claims_of(email=STRANGER, groups=[GROUP]))
     with signed_in(world, provider, "eve", roles={"lead": (GROUP,)}) as page:
-        assert "Counted" in go(page, world)
+        assert "Not begun: 1 of 2 approvals" in go(page, world)
         decided(world)
     provider.know("eve", **claims_of(email=STRANGER))
     with signed_in(world, provider, "eve", roles={"lead": (GROUP,)}) as page:

@@ -152,4 +152,5 @@ def test_the_builds_are_asked_for_with_the_metrics(world_with: Any, prometheus_s
     assert HoldCause.NEW_BUILD in world.run.state.holds
     looks = [one for one in asked if "build_info" in one]
     assert len(looks) == 1
-    assert "requests_total" in looks[0]
+    # First: where some are slow, all are asked one by one, and the last ones may find no time left.
+    assert 0 <= looks[0].find("build_info") < looks[0].find("requests_total")
