@@ -474,7 +474,7 @@ def test_a_go_that_does_not_begin_anything_says_what_is_missing_and_keeps_the_fo
     text = page.order(run.rollout, "answer", **said)
     assert "▮▮ Not begun: " in text
     assert "All is ready" in text
-    assert "✓ Counted" not in text
+    assert "✓ Not begun" not in text
 
 
 def test_what_was_typed_into_a_refused_form_stands_there_again(
