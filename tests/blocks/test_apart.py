@@ -103,11 +103,11 @@ def test_calls_that_answer_are_asked_again_at_once() -> None:
 
 
 def test_calls_one_after_another_share_threads_and_nothing_else() -> None:
-    said: ContextVar[str] = ContextVar("said", default="nothing")
+    kept: ContextVar[str] = ContextVar("kept", default="nothing")
 
     def call() -> tuple[threading.Thread, str]:
-        found = said.get()
-        said.set("something")
+        found = kept.get()
+        kept.set("something")
         return threading.current_thread(), found
 
     made = [bounded(call, 60, "shared") for _ in range(200)]

@@ -51,15 +51,15 @@ def test_later_it_is_said_how_long_and_how_much_was_exposed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "said"),
+    ("errors", "sentence"),
     [
         ((), "Not known yet: too few events were reviewed."),
         ((0.5, 1.2, 0.7), "Highest so far: 1.20%, in wave 1."),
         ((0.5, 2.5, 0.7), "BROKEN on 2026-03-02 17:30 UTC with 2.50%."),
     ],
 )
-def test_how_far_it_has_come_to_what_must_hold_throughout(errors: tuple[float, ...], said: str) -> None:
-    assert lines(asked({"success": [THROUGHOUT]}, *errors))["Few errors throughout"] == said
+def test_how_far_it_has_come_to_what_must_hold_throughout(errors: tuple[float, ...], sentence: str) -> None:
+    assert lines(asked({"success": [THROUGHOUT]}, *errors))["Few errors throughout"] == sentence
 
 
 def test_money_is_told_where_the_plan_has_prices_and_unknown_is_said_so() -> None:
