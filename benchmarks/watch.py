@@ -32,6 +32,7 @@ from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.guard_rounds import GuardRounds
 from engine.watch.orphans import Orphans
 from engine.watch.pass_claims import PassClaims
+from engine.watch.share import share_of
 from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.postgresql import empty_database, postgresql_server
@@ -83,7 +84,7 @@ def measure(
 def _figures(kit: Path, database: str, size: int, count: int) -> list[Figure]:
     found = _guarded(kit, _SECONDS, count)
     guarded = sum(each["guarded"] for each in found)
-    if count == 1 and guarded != size:
+    if guarded != size:
         raise RuntimeError(f"{guarded} of {size} rollouts were guarded")
     checks = sum(each["checks"] for each in found)
     rollouts = f"{size} waiting rollout{'s' if size > 1 else ''}, {database}, {count} watch{'es' if count > 1 else ''}"
@@ -113,10 +114,11 @@ def _guarded(kit: Path, seconds: float, count: int) -> list[dict[str, Any]]:
     """What processes of their own found that guarded for so long, all at the same time."""
     # No server of Prefect's answers, and none is started for the artifacts that a guard shows beside it.
     alone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
-    argv, own = [sys.executable, __file__, "--guard", str(kit), str(seconds)], {**os.environ, **alone}
+    argv, own = [sys.executable, __file__, "--guard", str(kit), str(seconds), str(count)], {**os.environ, **alone}
     with contextlib.ExitStack() as held:
         started = [
-            held.enter_context(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=own)) for _ in range(count)
+            held.enter_context(subprocess.Popen([*argv, str(share)], stdout=subprocess.PIPE, text=True, env=own))
+            for share in range(count)
         ]
         try:
             found: list[dict[str, Any]] = [json.loads(one.communicate(timeout=1500)[0]) for one in started]
@@ -201,11 +203,12 @@ def _passes(via: OpenConnections, runs: Sequence[OpenRollout]) -> Iterator[Any]:
     )
 
 
-def guard(kit: str, least_seconds: float) -> None:
-    """Guard what the kit's journal holds, some times over, and print what it took."""
+def guard(kit: str, least_seconds: float, watches: int, share: int) -> None:
+    """Guard one of so many watches' share of what the kit's journal holds, some times over, and print what it took."""
     counted, via = Counted(), read_kit(kit)
     began, used = time.perf_counter(), time.process_time()
-    runs = [OpenRollout(via, row.rollout) for row in via.journal.rollouts(open_only=True)]
+    ours = [row.rollout for row in via.journal.rollouts(open_only=True) if share_of(row.flag, watches) == share]
+    runs = [OpenRollout(via, rollout) for rollout in ours]
     seconds: list[float] = []
     with _passes(via, runs) as one_pass:
         checks, guarded = 0, one_pass()
@@ -240,11 +243,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python benchmarks/watch.py", description=__doc__)
     parser.add_argument("--sizes", default="1,20,200,1000", help="numbers of waiting rollouts")
     parser.add_argument("--databases", default="sqlite,postgresql", help="sqlite, postgresql or both")
-    parser.add_argument("--watches", default="1", help="how many watches guard at the same time")
-    parser.add_argument("--guard", nargs=2, metavar=("KIT", "SECONDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--watches", default="1", help="among how many watches the rollouts are shared")
+    parser.add_argument("--guard", nargs=4, metavar=("KIT", "SECONDS", "WATCHES", "SHARE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.guard:
-        guard(options.guard[0], float(options.guard[1]))
+        kit, seconds, watches, share = options.guard
+        guard(kit, float(seconds), int(watches), int(share))
         return
     found = measure(
         [int(size) for size in options.sizes.split(",")],

@@ -1,13 +1,13 @@
 """The journal's rows as values, and the statements on single rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Session
-from sqlalchemy import Float, Label, RowMapping, Select, bindparam, literal_column, select, text
+from sqlalchemy import Float, Label, RowMapping, Select, bindparam, func, literal_column, select, text
 
 from blocks.errors import Conflict, Fenced, Refused
 from blocks.journal.tables import CLAIMS, ENTRIES, NOW
@@ -133,6 +133,10 @@ def claims_of(dialect: str) -> Select[Any]:
 
 _CLAIM = {name: claims_of(name).where(CLAIMS.c.flag == bindparam("flag")) for name in NOW}
 _CLAIM_HELD = {name: query.with_for_update() for name, query in _CLAIM.items()}
+_CLAIMS_NAMED = {
+    name: claims_of(name).where(func.substr(CLAIMS.c.flag, 1, bindparam("length")) == bindparam("beginning"))
+    for name in NOW
+}
 CLAIM_TAKEN = {
     name: text(
         f"UPDATE claims SET rollout = :rollout, epoch = :epoch, holder = :holder, until = {now} + :lease"  # noqa: S608
@@ -180,6 +184,12 @@ def _instant(value: object) -> datetime:
 def claims_row(session: Session, flag: str) -> RowMapping | None:
     """The flag's claim with the seconds left of its lease, by the database's clock; None if there never was one."""
     return session.execute(_CLAIM[session.dialect.name], {"flag": flag}).mappings().first()
+
+
+def claims_rows(session: Session, beginning: str) -> Sequence[RowMapping]:
+    """As `claims_row`, of every flag whose name begins so."""
+    query = _CLAIMS_NAMED[session.dialect.name]
+    return session.execute(query, {"beginning": beginning, "length": len(beginning)}).mappings().all()
 
 
 def hold_claims_row(session: Session, flag: str) -> RowMapping:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 from sqlalchemy import Connection as Session
-from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, update
+from sqlalchemy import RowMapping, and_, bindparam, func, literal_column, null, select, text, update
 
 from blocks.calls.bounded import bounded
 from blocks.errors import ClaimHeld, Conflict, FlagBusy, Unreachable
@@ -21,6 +21,7 @@ from blocks.journal.rows import (
     Claim,
     RolloutRow,
     claims_row,
+    claims_rows,
     entry_of,
     entry_or_unknown,
     hold_claims_row,
@@ -278,9 +279,12 @@ class JournalStore(BaseModel):
         """The newest claim and the seconds left of its lease (0 when free), or None if there never was one."""
         with self._read() as session:
             held = claims_row(session, flag)
-        if held is None or held["epoch"] == 0:
-            return None
-        return Claim(flag, held["rollout"], held["epoch"], held["holder"]), max(0.0, held["seconds_left"])
+        return None if held is None or held["epoch"] == 0 else _claim_and_rest(held)
+
+    def current_claims(self, beginning: str) -> dict[str, tuple[Claim, float]]:
+        """As `current_claim`, of every flag whose name begins so; by flag."""
+        with self._read() as session:
+            return {held["flag"]: _claim_and_rest(held) for held in claims_rows(session, beginning) if held["epoch"]}
 
     def skew(self) -> timedelta | None:
         """How far the database's clock is ahead of ours; a SQLite file has ours. Raises Unreachable or Refused."""
@@ -326,6 +330,10 @@ class JournalStore(BaseModel):
         engine = engine_for(self.url.get_secret_value(), self.timeout_seconds)
         with transaction(engine, write=True, wait_seconds=wait_seconds) as session:
             yield session
+
+
+def _claim_and_rest(held: RowMapping) -> tuple[Claim, float]:
+    return Claim(held["flag"], held["rollout"], held["epoch"], held["holder"]), max(0.0, held["seconds_left"])
 
 
 def _entries(session: Session, rollout: str, after: int) -> list[Entry]:

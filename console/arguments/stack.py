@@ -38,6 +38,13 @@ def deploy(
     wait: Annotated[
         str, typer.Option(help="How long a server that takes no connection yet is waited for, such as 5m.")
     ] = "30s",
+    watches: Annotated[
+        int | None,
+        typer.Option(
+            help="Among how many watches the open rollouts are shared, where there are hundreds of them. Left out: as "
+            "before, which is 1 at first.",
+        ),
+    ] = None,
 ) -> None:
     """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
 
@@ -45,7 +52,7 @@ def deploy(
     """
     from console.local_stack.stack_commands import deploy as act
 
-    act(automations=automations, wait=wait)
+    act(automations=automations, wait=wait, watches=watches)
 
 
 def server(

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from blocks.errors import ConnectionFault
 from blocks.prefect_blocks.register_kit import register_kit
 from console.home import INSTALLED, PROJECT
-from console.local_stack.automations import set_up_automations
+from console.local_stack.automations import WATCH, set_up_automations
 from console.local_stack.saved_view import save_view
 from engine.prefect_api.work_pools import CARRIES
 
@@ -32,11 +32,17 @@ class DeployFailed(ConnectionFault):
 
 
 def deploy(
-    kit: Path, say: Callable[[str], None], *, automations: bool = True, alive: Callable[[], bool] = lambda: True
-) -> None:
+    kit: Path,
+    say: Callable[[str], None],
+    *,
+    automations: bool = True,
+    watches: int | None = None,
+    alive: Callable[[], bool] = lambda: True,
+) -> int:
     """Create work pools, blocks of the kit's connections, deployments and automations; again, it changes nothing.
 
-    A slow server is waited for as long as it is `alive`. Raises DeployFailed.
+    Returns among how many watches the rollouts are shared: `watches`, or as before. A slow server is waited for as long
+    as it is `alive`. Raises DeployFailed.
     """
     say("registering work pools")
     with get_client(sync_client=True) as client:
@@ -45,6 +51,7 @@ def deploy(
                 client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
             except ObjectAlreadyExists:
                 continue
+        shared = watches_deployed(client) if watches is None else watches
     with (
         tempfile.TemporaryDirectory(prefix="tidegate-deploy-") as folder,
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
@@ -68,12 +75,30 @@ def deploy(
             output.seek(0)
             raise DeployFailed("prefect deploy failed:\n" + "\n".join(output.read().strip().splitlines()[-15:]))
     with get_client(sync_client=True) as client:
+        if shared > 1:
+            share_among(client, shared)
         if not save_view(client):
             say("Prefect's server did not take the view of runs; nothing depends on it")
     if automations:
         say("setting up automations")
         with get_client(sync_client=True) as client:
             set_up_automations(client)
+    return shared
+
+
+def watches_deployed(client: SyncPrefectClient) -> int:
+    """Among how many watches the deployment that is there shares the rollouts; 1 where there is none."""
+    try:
+        found = client.read_deployment_by_name(WATCH).parameters.get("watches", 1)
+    except ObjectNotFound:
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def share_among(client: SyncPrefectClient, watches: int) -> None:
+    """Let the watch's runs that begin from now on share the rollouts among so many."""
+    watch = client.read_deployment_by_name(WATCH)
+    client.update_deployment(watch.id, DeploymentUpdate(parameters={**watch.parameters, "watches": watches}))
 
 
 def automations_wanted(asked: bool | None) -> tuple[bool, str]:

@@ -61,7 +61,7 @@ def down() -> None:
     out.print("stopped" if stop_stack(say) else "nothing was running")
 
 
-def deploy(automations: bool | None = None, wait: str = "30s") -> None:
+def deploy(automations: bool | None = None, wait: str = "30s", watches: int | None = None) -> None:
     """Put work pools, blocks (from the kit file), deployments and automations on the server of PREFECT_API_URL.
 
     Run it again after every change; nothing is there twice.
@@ -70,13 +70,19 @@ def deploy(automations: bool | None = None, wait: str = "30s") -> None:
     from console.local_stack.deploying import deploy as put
     from console.prefect_runs import use_named_server
     from engine.prefect_api.server import await_server
+    from engine.watch.watch_places import watch_claims
 
     try:
         patience = parse_duration(wait).total_seconds()
     except ValueError as error:
         raise NotAllowed(f"--wait: {error}") from None
+    try:
+        watch_claims(1 if watches is None else watches)
+    except ValueError as error:
+        raise NotAllowed(f"--{error}") from None
     use_named_server()
     await_server(say, patience)
     wanted, why = automations_wanted(automations)
-    put(kit_path(), say, automations=wanted)
-    out.print(f"deployed{why}")
+    shared = put(kit_path(), say, automations=wanted, watches=watches)
+    runs = f"; {shared} watches share the rollouts, and one more run stands by for them" if shared > 1 else ""
+    out.print(f"deployed{runs}{why}")

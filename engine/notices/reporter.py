@@ -128,3 +128,8 @@ def reporter_for(run: OpenRollout) -> Reporter:
     if run.rollout not in _reporters:
         _reporters[run.rollout] = Reporter(run)
     return _reporters[run.rollout]
+
+
+def let_go(rollout: str) -> None:
+    """Keep nothing for a rollout that another process reports on from now on; what is queued is sent there."""
+    _reporters.pop(rollout, None)

@@ -1,6 +1,7 @@
 """Rollouts that have ended: their last notices are sent, and a raise after a rollback is paged, not fought."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from blocks.connections import OpenConnections
@@ -32,14 +33,16 @@ class EndedRollouts:
         """How many are kept in memory: those that ended lately."""
         return len(self._runs)
 
-    def look(self, connections: OpenConnections, now: datetime) -> None:
-        """Look after every rollout that ended lately; trouble with one never stops the others."""
+    def look(
+        self, connections: OpenConnections, now: datetime, is_ours: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """Look after every rollout that ended lately, whose flag is ours; trouble with one never stops the others."""
         rows = connections.journal.rollouts()
         newest = {row.flag: row.rollout for row in reversed(rows)}
         for row in rows:
             if now - row.opened_at > OPENED_AFTER:
                 continue
-            if row.is_open:
+            if row.is_open or not is_ours(row.flag):
                 self._runs.pop(row.rollout, None)
                 self._over.discard(row.rollout)
                 continue

@@ -1,4 +1,4 @@
-"""Who is the watch: one process has the claim, another stands by for it, on another machine where there is one."""
+"""Who is the watch: each share has a process with its claim; one more stands by, on another machine if there is one."""
 
 import logging
 import threading
@@ -10,24 +10,27 @@ from blocks.errors import ClaimHeld, ConnectionFault, Fenced
 from blocks.journal.block import Claim
 from engine.rollout.session import INSTANCE_ID, LEASE, utc_now
 from engine.watch.rollback_listener import RollbackListener
-from engine.watch.watch_places import STANDBY, WATCH, machine_of
+from engine.watch.watch_places import STANDBY, WATCH, is_led, living_watches, machine_of, watch_claims
 
 INTERVAL = timedelta(seconds=1)
 LISTENS_EVERY = 3.0  # the watch itself asks Prefect six times as often; this is for when it has just died
 _log = logging.getLogger("tidegate.watch")
 
 
-def begin_watch(connections: OpenConnections) -> Claim | None:
-    """The claim of the one watch; None when a live one has it."""
-    return _claim(connections, WATCH)
+def begin_watch(connections: OpenConnections, watches: int = 1) -> Claim | None:
+    """The claim of a watch that nobody leads; None when live ones have all of them."""
+    for name in watch_claims(watches):
+        if (claim := _claim(connections, name)) is not None:
+            return claim
+    return None
 
 
-def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | None:
-    """The claim of the one watch as soon as it is free; None when another process stands by, or `end` has come.
+def acquire_or_stand_by(connections: OpenConnections, end: datetime, watches: int = 1) -> Claim | None:
+    """The claim of a watch as soon as one is free; None when another process stands by, or `end` has come.
 
     Whoever stands by hears rollback orders, too: the watch before it may be dead and nobody know it yet.
     """
-    if (claim := begin_watch(connections)) is not None:
+    if (claim := begin_watch(connections, watches)) is not None:
         return claim
     place = _place_to_stand_by(connections)
     if place is None:
@@ -43,10 +46,10 @@ def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | 
                 if monotonic() - renewed > LEASE.total_seconds() / 3:
                     connections.journal.renew(place, LEASE)
                     renewed = monotonic()
-                held = connections.journal.current_claim(WATCH)
-                # One that ends later than a lease can was taken by another clock: asking for it begins the wait.
-                if held is None or not 0 < held[1] <= LEASE.total_seconds():
-                    claim = begin_watch(connections)
+                held = connections.journal.current_claims(WATCH)
+                # Asking for one that was taken by another clock begins the wait.
+                if not all(is_led(held.get(name)) for name in watch_claims(watches)):
+                    claim = begin_watch(connections, watches)
             except Fenced:
                 break
             except ConnectionFault as fault:
@@ -58,13 +61,12 @@ def acquire_or_stand_by(connections: OpenConnections, end: datetime) -> Claim | 
 
 
 def _place_to_stand_by(connections: OpenConnections) -> Claim | None:
-    """The one place; who stands by on the watch's own machine makes room for who would survive its loss."""
+    """The one place; who stands by on the watches' own machine makes room for who would survive its loss."""
     if (place := _claim(connections, STANDBY)) is not None:
         return place
-    watch, other = (connections.journal.current_claim(name) for name in (WATCH, STANDBY))
-    if watch is None or other is None or machine_of(watch[0].holder) != machine_of(other[0].holder):
-        return None
-    if machine_of(INSTANCE_ID) == machine_of(watch[0].holder):
+    held = connections.journal.current_claims(WATCH)
+    machines = {machine_of(claim.holder) for claim in living_watches(held).values()}
+    if STANDBY not in held or machines != {machine_of(held[STANDBY][0].holder)} or machine_of(INSTANCE_ID) in machines:
         return None
     # It hears of it at its next renewal, and leaves; until then both only wait for the watch's own claim.
     return connections.journal.seize(STANDBY, STANDBY, INSTANCE_ID, LEASE)
@@ -81,10 +83,9 @@ def give_up(connections: OpenConnections, claim: Claim) -> None:
 def is_relieved(connections: OpenConnections) -> bool:
     """Whether a process stands by that will be the watch at once."""
     try:
-        held = connections.journal.current_claim(STANDBY)
+        return is_led(connections.journal.current_claim(STANDBY))
     except ConnectionFault:
         return False
-    return held is not None and 0 < held[1] <= LEASE.total_seconds()
 
 
 def _claim(connections: OpenConnections, name: str) -> Claim | None:

@@ -1,6 +1,6 @@
 """Runs of the watch whose process is gone: Prefect shows them as running for ever, so they are marked as crashed.
 
-A run of the watch is named after its process as the claims name it. One that has neither the watch's claim nor the
+A run of the watch is named after its process as the claims name it. One that has neither a watch's claim nor the
 place of whoever stands by ends at once by itself; one that is seen so twice, a turn of the watch apart, is dead.
 """
 
@@ -27,7 +27,7 @@ from blocks.journal.block import Journal
 from engine.prefect_api.server import server_client
 from engine.prefect_api.work_pools import WATCH_POOL
 from engine.rollout.identity import INSTANCE_ID
-from engine.watch.watch_places import STANDBY, WATCH
+from engine.watch.watch_places import WATCH
 
 _NAMED = "watch "
 _AT_ONCE = 200
@@ -74,7 +74,7 @@ class LostRuns:
             limit=_AT_ONCE,
         )
         # Read behind the runs: whoever has begun since is not among them, whoever has a claim by now lives.
-        held = {claim[0].holder for name in (WATCH, STANDBY) if (claim := self._journal.current_claim(name))}
+        held = {claim.holder for claim, _ in self._journal.current_claims(WATCH).values()}
         living = {watch_run_name(), *(f"{_NAMED}{holder}" for holder in held)}
         # Only what a run of the watch has named itself: nobody else's runs are touched.
         return frozenset(run.id for run in found if run.name.startswith(_NAMED) and run.name not in living)

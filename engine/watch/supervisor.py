@@ -9,7 +9,7 @@ from time import monotonic
 
 from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, Refused, Unreachable
-from blocks.journal.block import Claim, RolloutRow
+from blocks.journal.block import Claim
 from blocks.journal.many_claims import ClaimFound
 from engine.notices.background_worker import BackgroundWorker
 from engine.notices.housekeeping import leave
@@ -21,10 +21,12 @@ from engine.rollout.journal_trust import CLAIMS_AGAIN, restore_claims
 from engine.rollout.session import LEASE, OpenRollout, utc_now, why_unread
 from engine.watch.ended_rollouts import EndedRollouts
 from engine.watch.guard_rounds import GuardRounds
+from engine.watch.in_hand import InHand
 from engine.watch.leader_election import give_up, is_relieved
 from engine.watch.orphans import Orphans
 from engine.watch.pass_claims import PassClaims
 from engine.watch.rollback_listener import RollbackListener
+from engine.watch.share import Share
 from engine.watch.sleeping_runs import SleepingRuns
 from engine.watch.unguarded import Unguarded
 from tidegate.journal.state import Phase, RolloutState
@@ -47,76 +49,51 @@ class Carriers:
         self.orphans.look(run, now)
 
 
-def watch_until(connections: OpenConnections, claim: Claim, end: datetime, latest: datetime | None = None) -> int:
+def watch_until(
+    connections: OpenConnections, claim: Claim, end: datetime, latest: datetime | None = None, watches: int = 1
+) -> int:
     """Guard until `end`, but until `latest` as long as nobody stands by; returns how many guards were made.
 
-    Ends early where the claim is lost.
+    Of several watches each has a share of the flags. Ends early where the claim is lost.
     """
-    runs: dict[str, OpenRollout] = {}
     carriers, afterwards, unguarded = Carriers(), EndedRollouts(), Unguarded(connections)
-    claims = PassClaims(connections)
-    rounds = GuardRounds(claims)
+    claims, share = PassClaims(connections), Share(connections.journal, claim, watches)
+    rounds, in_hand = GuardRounds(claims), InHand(connections, share, unguarded)
 
     def look(run: OpenRollout, now: datetime, found: ClaimFound | None) -> bool:
         return _guard(run, now, carriers, unguarded, claims, found)
 
     guards, after, pages, hearing = 0, BackgroundWorker(), BackgroundWorker(), RollbackListener(connections)
     hearing.start()
-    begun, wall, owners = monotonic(), utc_now(), dict[str, str]()
+    begun, wall = monotonic(), utc_now()
     over = begun + (end - wall).total_seconds()
     latest_over = over if latest is None else begun + (latest - wall).total_seconds()
     claims_due = begun
     while (begun := monotonic()) < over or (begun < latest_over and not is_relieved(connections)):
         try:
             connections.journal.renew(claim, LEASE)
-            owners = connections.journal.owners()
-            # The openings hold whole plans: they are read for those alone that are not in hand yet.
-            opened = connections.journal.rollouts(open_only=True) if owners.keys() - runs.keys() else []
-            for row in opened:
-                if row.rollout not in runs and (run := _taken_up(connections, row, unguarded)) is not None:
-                    runs[row.rollout] = run
-            for rollout in owners.keys() - runs.keys() - {row.rollout for row in opened}:
-                unguarded.note(rollout, owners[rollout], "Its opening entry is not there, or cannot be read")
+            in_hand.take_up()
         except Fenced:
             break
         except Exception as fault:  # noqa: BLE001 - whatever stands in the journal, what is in hand is guarded
             _log.warning("the list of open rollouts cannot be read: %s: %s", type(fault).__name__, fault)
-        interval = min([INTERVAL, *(run.timing.guard for run in runs.values())]).total_seconds()
-        guards += rounds.guard(list(runs.values()), look, interval)
-        for run in [run for run in runs.values() if not rounds.is_under_way(run.rollout)]:
-            if not run.state.phase.is_open:
-                reporter_for(run).conclude(run)
-                run.release_claim()
-                del runs[run.rollout]
+        interval = min([INTERVAL, *(run.timing.guard for run in in_hand.runs)]).total_seconds()
+        guards += rounds.guard(in_hand.runs, look, interval)
+        for rollout in in_hand.put_down(rounds.is_under_way):
+            carriers.orphans.carried(rollout)
         # Messages may wait for an answer for long: beside the loop.
         if begun >= claims_due:
             claims_due = begun + CLAIMS_AGAIN.total_seconds()
             after.do("claims", partial(restore_claims, connections))
-        after.do("afterwards", partial(afterwards.look, connections, utc_now()))
-        pages.do("unguarded", partial(unguarded.tell, list(owners)))
+        after.do("afterwards", partial(afterwards.look, connections, utc_now(), share.has))
+        if in_hand.still_open is not None:
+            pages.do("unguarded", partial(unguarded.tell, in_hand.still_open))
         threading.Event().wait(max(0.0, begun + interval - monotonic()))
     hearing.end()
     rounds.end()
-    for run in runs.values():
-        if not rounds.is_under_way(run.rollout):
-            run.release_claim()
+    in_hand.end(rounds.is_under_way)
     give_up(connections, claim)
     return guards
-
-
-def _taken_up(connections: OpenConnections, row: RolloutRow, unguarded: Unguarded) -> OpenRollout | None:
-    """The rollout in hand, or None: one that cannot be read is paged and keeps no other from being guarded."""
-    try:
-        run = OpenRollout(connections, row.rollout)
-        # Made here, so that what it shows belongs to this run in Prefect.
-        reporter_for(run)
-    except Unreachable:
-        raise
-    except Exception as error:  # noqa: BLE001 - an entry of a newer release, a plan that is no longer understood
-        unguarded.note(row.rollout, row.flag, f"It cannot be read ({why_unread(error)})")
-        return None
-    unguarded.clear(row.rollout)
-    return run
 
 
 def _prove_beside(run: OpenRollout) -> None:

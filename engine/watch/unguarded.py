@@ -58,6 +58,12 @@ class Unguarded:
             self._troubles.pop(rollout, None)
             self._fine.add(rollout)
 
+    def forget(self, rollout: str) -> None:
+        """It is another watch's: whatever was known of it here is old from now on."""
+        with self._lock:
+            self._troubles.pop(rollout, None)
+            self._fine.discard(rollout)
+
     def tell(self, still_open: Sequence[str]) -> None:
         """Page about what nobody was paged about yet, and say what is over; a pager may take its time."""
         # One thread, of one process: another watch may have begun while the one before still pages.

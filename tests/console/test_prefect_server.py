@@ -20,6 +20,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 from blocks import Connections, FlagdFile, Journal, load_connections, register_kit, write_kit
 from blocks.errors import Refused
 from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
+from console.local_stack.deploying import share_among, watches_deployed
 from console.local_stack.saved_view import VIEW, save_view
 from engine.prefect_api.runs import runs_that_start
 from engine.prefect_api.work_pools import ROLLBACK_POOL, WATCH_POOL
@@ -108,6 +109,32 @@ def test_automations_are_set_up_once_and_only_start_the_watch() -> None:
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_the_number_of_watches_is_the_deployments_and_stays_until_another_is_asked_for() -> None:
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(watch)
+        with contextlib.suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=WATCH_POOL, type="process"))
+
+        def deployed() -> None:
+            """As `prefect deploy` does from prefect.yaml, which says nothing of it."""
+            given = {"connections": "default"}
+            client.create_deployment(flow_id, WATCH.split("/")[1], work_pool_name=WATCH_POOL, parameters=given)
+
+        client.delete_deployment(client.create_deployment(flow_id, WATCH.split("/")[1]))
+        assert watches_deployed(client) == 1
+        deployed()
+        assert watches_deployed(client) == 1
+        share_among(client, 3)
+        assert watches_deployed(client) == 3
+        found = client.read_deployment_by_name(WATCH)
+        assert found.parameters == {"connections": "default", "watches": 3}
+        run = client.create_flow_run_from_deployment(found.id)
+        assert run.parameters == {"connections": "default", "watches": 3}
+        deployed()
+        assert watches_deployed(client) == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_on_prefects_pages_one_tag_finds_where_to_start_and_one_view_leaves_out_what_nobody_began() -> None:
     declared = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
     with get_client(sync_client=True) as client:
@@ -178,8 +205,16 @@ def test_finished_watches_go_after_a_day_and_nothing_else_does() -> None:
 def test_a_watch_whose_process_is_gone_is_marked_as_crashed_and_no_other_run_is(tmp_path: Path) -> None:
     journal = Journal(url=f"sqlite:///{tmp_path / 'journal.db'}")
     journal.claim(WATCH_CLAIM, WATCH_CLAIM, "one:1:lives", timedelta(seconds=30))
+    journal.claim(f"{WATCH_CLAIM}-2", f"{WATCH_CLAIM}-2", "two:1:shares", timedelta(seconds=30))
     journal.claim(STANDBY, STANDBY, "two:2:waits", timedelta(seconds=30))
-    names = ("watch one:1:lives", "watch two:2:waits", "watch one:3:gone", "somebody else's", watch_run_name())
+    names = (
+        "watch one:1:lives",
+        "watch two:1:shares",
+        "watch two:2:waits",
+        "watch one:3:gone",
+        "somebody else's",
+        watch_run_name(),
+    )
     with get_client(sync_client=True) as client:
         with contextlib.suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=WATCH_POOL, type="process"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from blocks import FlagdFile, Journal, OpenConnections, Prometheus
-from blocks.errors import ClaimHeld, Fenced
+from blocks.errors import ClaimHeld, Fenced, Unreachable
 from blocks.flags.backend import FlagReading
 from blocks.flags.flagd.flagd_store import FlagdStore
 from blocks.journal.block import Claim
@@ -21,6 +21,7 @@ from engine.rollout.open import open_rollout
 from engine.rollout.session import OpenRollout, utc_now
 from engine.watch.leader_election import _place_to_stand_by, acquire_or_stand_by
 from engine.watch.supervisor import watch_until
+from engine.watch.unguarded import Unguarded
 from engine.watch.watch_places import STANDBY, WATCH, watch_places
 from tests.e2e.waiting import wait_for
 from tests.engine.inbox import Inbox
@@ -187,6 +188,26 @@ def test_open_rollouts_that_nobody_can_guard_are_paged_once_for_each_episode(
         base.execute("UPDATE entries SET version = 2 WHERE rollout = 'four'")
     wait_for(lambda: watched() == [over[0], *paged], 20, "another episode is another page")
     assert list(via.journal.verify("~unguarded")) == []
+
+
+def test_while_nobody_knows_which_rollouts_are_open_no_page_is_called_over(
+    via: OpenConnections, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = OpenConnections(via.journal, via.flags, via.prometheus, inbox.slack, inbox.pagerduty, inbox.mail)
+    plan = plan_of({"flag.key": "one"})
+    open_rollout(via, plan, "one", started_by=ANN, pace=None, auto_approve=False, connection_set="default")
+    paging = Unguarded(heard)
+    paging.note("one", "one", "It cannot be judged")
+    paging.tell(["one"])
+
+    def away(*_: object) -> object:
+        raise Unreachable("the journal")
+
+    monkeypatch.setattr(Journal, "owners", away)
+    claim = acquire_or_stand_by(heard, utc_now())
+    assert claim is not None
+    watch_until(heard, claim, utc_now() + SOON * 3)
+    assert [message["status"] for message in inbox.store.all("pagerduty")] == ["triggered"]
 
 
 class FlagsApart(FlagdStore):
