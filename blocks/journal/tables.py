@@ -162,8 +162,10 @@ def _new_engine(url: URL, timeout_seconds: float) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", partial(_begin_sqlite, timeout_seconds))
         return engine
+    from blocks.journal.answering_in_time import connect_in_time  # its driver is not loaded for a file
+
     milliseconds = round(timeout_seconds * 1000)
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args={
             "connect_timeout": max(2, round(timeout_seconds)),
@@ -176,6 +178,8 @@ def _new_engine(url: URL, timeout_seconds: float) -> Engine:
         # What is read behind a claim must be newer than the wait for it, whatever the server's own default is.
         isolation_level="READ COMMITTED",
     )
+    event.listen(engine, "do_connect", lambda _, __, given, named: connect_in_time(timeout_seconds, *given, **named))
+    return engine
 
 
 def _make_private_file(path: Path) -> None:

@@ -36,11 +36,14 @@ def mark_looked(run: OpenRollout, triggers: Sequence[Finding], now: datetime) ->
     run.kept.setdefault(_JUDGED_AT, {}).update(dict.fromkeys(judged, now))
 
 
-def unseen_since(run: OpenRollout, trigger: str, now: datetime) -> datetime | None:
-    """From when on this trigger was not judged on what is exposed now; None where that is recent enough."""
+def unseen_since(run: OpenRollout, trigger: str, now: datetime, looked: datetime | None) -> datetime | None:
+    """From when on this trigger was not judged on what is exposed now; None where that is recent enough.
+
+    `looked` is when every trigger was judged last, as far as anybody knows.
+    """
     state = run.state
     known = [at for _, at in state.stays[-1:]]
-    known += [at for at in (run.kept.get(_JUDGED_AT, {}).get(trigger), _looked(run, now)) if at is not None]
+    known += [at for at in (run.kept.get(_JUDGED_AT, {}).get(trigger), looked) if at is not None]
     # A review that saw nothing judged nothing.
     if state.record is not None and (state.no_data_since is None or state.record.last_review < state.no_data_since):
         known.append(state.record.last_review)
@@ -72,9 +75,11 @@ def judged_with_the_past(
         return tuple(present)
     alone = {item.id: item.criterion.unseen_breach(context_of(seen, item)) for item in items}
     found = []
+    # Once in a look: a journal whose host is gone takes seconds to say so, and a plan has many triggers.
+    looked = _looked(seen.run, seen.now)
     for finding, breach in zip(present, breaches, strict=True):
         asked = alone.get(finding.criterion) or breach
-        since = unseen_since(seen.run, finding.criterion, seen.now)
+        since = unseen_since(seen.run, finding.criterion, seen.now, looked)
         if since is None or asked is None or finding.verdict is Verdict.NOT_APPLICABLE:
             found.append(finding)
             continue

@@ -36,11 +36,12 @@ from tidegate.values.exposure import ZERO
 WHO = "release-engineer@company.com"
 
 
-def opened(tmp_path: Path, prometheus: PrometheusServer, name: str = "batch-patches-v1.yaml") -> OpenRollout:
+def opened(
+    tmp_path: Path, prometheus: PrometheusServer, name: str = "batch-patches-v1.yaml", journal: Journal | None = None
+) -> OpenRollout:
     """A rollout of the reference plan (or of another), just opened, on a journal and a flag file of its own."""
-    path = tmp_path / "journal.db"
     via = OpenConnections(
-        Journal(url=f"sqlite:///{path}", timeout_seconds=0.5),
+        journal or Journal(url=f"sqlite:///{tmp_path / 'journal.db'}", timeout_seconds=0.5),
         FlagdFile(path=str(tmp_path / "flags.json")),
         Prometheus(url=prometheus.url),
     )
@@ -49,9 +50,9 @@ def opened(tmp_path: Path, prometheus: PrometheusServer, name: str = "batch-patc
     return open_rollout(via, plan, rollout, started_by=WHO, pace=None, auto_approve=False, connection_set="default")
 
 
-def in_wave_one(tmp_path: Path, prometheus: PrometheusServer) -> OpenRollout:
+def in_wave_one(tmp_path: Path, prometheus: PrometheusServer, journal: Journal | None = None) -> OpenRollout:
     """The same with wave 1 raised."""
-    run = opened(tmp_path, prometheus)
+    run = opened(tmp_path, prometheus, journal=journal)
     via, plan = run.connections, run.plan
     claim = run.keep_claim()
     exposure = plan.exposure_at(1)
