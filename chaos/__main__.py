@@ -18,6 +18,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos ARGS=...", description=__doc__)
     parser.add_argument("--faults", type=int, default=100, help="faults for each seed (default 100)")
     parser.add_argument("--seeds", default="1,2", help="comma-separated (default 1,2)")
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql", help="of the journal")
+    parser.add_argument("--hosts", type=int, choices=(1, 2), default=2, help="over how many hosts (default 2)")
     parser.add_argument("--sabotage", choices=KINDS, default="", help="put a fault into a copy of the product")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     options = parser.parse_args()
@@ -26,7 +28,15 @@ def main() -> int:
     results: list[Result] = []
     for seed in map(int, options.seeds.split(",")):
         home = Path(tempfile.mkdtemp(prefix="tidegate-chaos-"))
-        found = run(home, options.faults, seed, options.sabotage, lambda text: print(text, file=sys.stderr, flush=True))
+        found = run(
+            home,
+            options.faults,
+            seed,
+            options.sabotage,
+            lambda text: print(text, file=sys.stderr, flush=True),
+            database=options.database,
+            hosts=options.hosts,
+        )
         results.append(found)
         if not found.violations:
             shutil.rmtree(home, ignore_errors=True)

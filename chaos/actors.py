@@ -149,11 +149,12 @@ def verify(via: OpenConnections) -> None:
 _ACTORS: dict[str, Callable[..., None]] = {f.__name__: f for f in (watch, carry, begin, go, back, verify)}
 
 
-def _act(kit: str, kind: str, given: list[str]) -> int:
+def _act(kit: Path, kind: str, given: list[str]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.dup2(2, 1)  # the numbers of processes are told there
-    _be_somebody_else()
+    _be_somebody_else(kit.parent.name)
+    os.environ["TIDEGATE_KIT"] = str(kit)
     engine.notices.reporter.create_markdown_artifact = lambda *_, **__: None  # type: ignore[assignment]
     sabotage.put_in(_SABOTAGE)
     try:
@@ -164,10 +165,10 @@ def _act(kit: str, kind: str, given: list[str]) -> int:
     return 0
 
 
-def _be_somebody_else() -> None:
-    """A fork is another process to every claim."""
+def _be_somebody_else(host: str) -> None:
+    """A fork is another process to every claim, on the host that it stands for."""
     before = identity.INSTANCE_ID
-    now = f"{before.split(':', maxsplit=1)[0]}:{os.getpid()}:{uuid4().hex[:8]}"
+    now = f"{host}:{os.getpid()}:{uuid4().hex[:8]}"
     for module in list(sys.modules.values()):
         if getattr(module, "INSTANCE_ID", None) == before:
             module.INSTANCE_ID = now  # type: ignore[attr-defined]
@@ -175,7 +176,7 @@ def _be_somebody_else() -> None:
 
 def main() -> None:
     """Make an actor for each line that is read, and say its process's number; how each ends stands in a file."""
-    kit, ended = sys.argv[1], Path(sys.argv[2])
+    home, ended = Path(sys.argv[1]), Path(sys.argv[2])
     logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
 
     def reap(*_: object) -> None:
@@ -186,12 +187,12 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, reap)
     print("ready", flush=True)
     for line in sys.stdin:
-        kind, *given = line.split()
+        host, kind, *given = line.split()
         made = os.fork()
         if made == 0:
             code = 1
             try:
-                code = _act(kit, kind, given)
+                code = _act(home / host / "kit.yaml", kind, given)
             finally:
                 logging.shutdown()
                 os._exit(code)

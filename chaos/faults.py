@@ -3,12 +3,12 @@
 import contextlib
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from chaos.world import World, signal_to
+from chaos.journals import PostgresqlServer
+from chaos.world import World, on, signal_to
 
 Actors = Mapping[str, int]  # the processes that live now, by what they do
 
@@ -27,6 +27,10 @@ class Faults:
             (1, self._kill_prometheus),
             (2, self._lock_journal),
         ]
+        if world.journal.wires:
+            self._kinds += [(3, self._cut_off_journal), (1, self._kill_postgresql)]
+        if len(world.hosts) > 1:
+            self._kinds.append((2, self._lose_machine))
         if world.is_small_disk:
             self._kinds.append((1, self._fill_disk))
 
@@ -84,11 +88,36 @@ class Faults:
 
     def _lock_journal(self, _: Actors) -> str:
         seconds = self._random.choice((2, 4, 9))
-        with contextlib.closing(sqlite3.connect(self._world.journal, timeout=20, isolation_level=None)) as base:
-            base.execute("BEGIN IMMEDIATE")
+        with self._world.journal.locked():
             time.sleep(seconds)
-            base.execute("ROLLBACK")
         return f"the journal locked for {seconds} s"
+
+    def _cut_off_journal(self, _: Actors) -> str:
+        """Between one host and the database: the other one goes on."""
+        how, seconds = self._random.choice(("refuses", "is silent to", "holds up")), self._random.choice((2, 8, 40))
+        host = self._random.choice(self._world.hosts)
+        wire = self._world.journal.wires[host]
+        wire.hold() if how == "holds up" else wire.cut(swallow=how == "is silent to")
+        time.sleep(seconds)
+        wire.mend()
+        return f"PostgreSQL {how} host {host} for {seconds} s"
+
+    def _kill_postgresql(self, _: Actors) -> str:
+        if not isinstance(self._world.journal, PostgresqlServer):
+            raise TypeError("only a server can be killed")
+        self._world.journal.kill()
+        time.sleep(2)
+        self._world.journal.start()
+        return "SIGKILL to PostgreSQL, started again after 2 s"
+
+    def _lose_machine(self, actors: Actors) -> str:
+        """Everything on it at once, and nothing starts there for a while."""
+        host, seconds = self._random.choice(self._world.hosts), self._random.choice((10, 45))
+        self._world.away[host] = time.monotonic() + seconds
+        there = [name for name in actors if name.endswith(on(host))]
+        for name in there:
+            signal_to(actors[name], signal.SIGKILL)
+        return f"host {host} lost for {seconds} s"
 
     def _fill_disk(self, _: Actors) -> str:
         seconds = self._random.choice((2, 6))

@@ -109,7 +109,7 @@ def _claims(seen: Observer) -> Iterator[str]:
     zero = _zero_from(seen)
     orders = [(seen.known.ordered.get(name, at), at) for name, at in zero.items()]
     orders += [(at, zero.get(name, at + 60)) for name, at in seen.known.ordered.items()]
-    for at, flag, before, after, left in seen.rows("SELECT at, flag, before, after, left FROM chaos_claims"):
+    for at, flag, before, after, left in seen.rows("SELECT at, flag, before, after, remaining FROM chaos_claims"):
         for_zero = not flag.startswith("~") and any(first - 1 <= at <= last + 60 for first, last in orders)
         if left > 0.5 and not for_zero:
             yield f"{_clock(at)}: {after} took the claim on {flag} from {before}, whose lease ran for {left:.1f} s more"

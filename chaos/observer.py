@@ -7,7 +7,6 @@ log that the database itself keeps.
 import contextlib
 import json
 import re
-import sqlite3
 import threading
 import time
 import urllib.request
@@ -15,15 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chaos.journals import Rows
+
 _EVERY = 0.1
 _COUNTED_EVERY = 0.5
 _NEW_PATH = re.compile(r'^batch_patches_total\{[^}]*path="new"[^}]*\} (\S+)$', re.MULTILINE)
-_CLAIM_LOG = (
-    "CREATE TABLE IF NOT EXISTS chaos_claims (at REAL, flag TEXT, before TEXT, after TEXT, left REAL)",
-    "CREATE TRIGGER IF NOT EXISTS chaos_taken AFTER UPDATE ON claims WHEN old.holder <> '' AND old.holder <> new.holder"
-    " BEGIN INSERT INTO chaos_claims VALUES ((julianday('now') - 2440587.5) * 86400.0, new.flag, old.holder,"
-    " new.holder, old.until - (julianday('now') - 2440587.5) * 86400.0); END",
-)
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Known:
 class Observer:
     """The timeline of what was seen."""
 
-    def __init__(self, flags: Path, flag: str, service: str, journal: Path) -> None:
+    def __init__(self, flags: Path, flag: str, service: str, journal: Rows) -> None:
         self.known = Known()
         self.shares: list[Seen] = []
         self.counts: list[tuple[float, float]] = []
@@ -62,10 +57,7 @@ class Observer:
         return [(self._look, _EVERY), (self._count, _COUNTED_EVERY)]
 
     def start(self) -> None:
-        """Keep a log of claims in the database, and look from now on."""
-        with contextlib.closing(sqlite3.connect(self._journal, timeout=30)) as base, base:
-            for statement in _CLAIM_LOG:
-                base.execute(statement)
+        """Look from now on."""
         for thread in self._threads:
             thread.start()
 
@@ -77,11 +69,7 @@ class Observer:
 
     def rows(self, query: str, *given: object) -> list[tuple[Any, ...]]:
         """Of the journal's database, read only; empty while it does not answer."""
-        try:
-            with contextlib.closing(sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True, timeout=2)) as base:
-                return base.execute(query, given).fetchall()
-        except sqlite3.Error:
-            return []
+        return self._journal.rows(query, *given)
 
     def entries(self) -> list[tuple[str, int, str, str, dict[str, Any], str, str]]:
         """Every entry: rollout, sequence, at, kind, body, previous, hash."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from chaos.faults import Faults
 from chaos.judge import timeline, violations
 from chaos.observer import Observer
-from chaos.world import World
+from chaos.world import World, on
 
 SHARES = {1: 0.1, 2: 0.5, 3: 1.0}  # as the plan's waves have them
 FLAG = "batch-patches-v1"
@@ -53,6 +53,7 @@ class People:
         self._random = random.Random(seed + 1)
         self._lock = threading.Lock()
         self._actors: dict[str, int] = {}
+        self._hosts: dict[str, str] = {}  # by actor, where it was started last
         self._stopping, self.idle = threading.Event(), threading.Event()
         self.rollouts = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -68,7 +69,11 @@ class People:
     def alive(self) -> dict[str, int]:
         """The actors that live now."""
         with self._lock:
-            return {name: process for name, process in self._actors.items() if self._world.ended(process) is None}
+            return {
+                name + on(self._hosts[name]): process
+                for name, process in self._actors.items()
+                if self._world.ended(process) is None
+            }
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -81,16 +86,18 @@ class People:
 
     def tend(self, rollout: str) -> None:
         """Start again what has died, a while later, as Prefect's schedule and workers do."""
-        wanted = {"watch 1": ("watch",), "watch 2": ("watch",)}
-        if rollout:
-            wanted[f"run of {rollout}"] = ("carry", rollout)
-        for name, actor in wanted.items():
+        hosts = self._world.hosts
+        wanted = {f"watch {n + 1}": (("watch",), hosts[n % len(hosts)]) for n in range(2)}
+        up = [host for host in hosts if time.monotonic() >= self._world.away.get(host, 0.0)]
+        if rollout and up:
+            wanted[f"run of {rollout}"] = (("carry", rollout), up[self.rollouts % len(up)])
+        for name, (actor, host) in wanted.items():
             process = self._actors.get(name)
             code = None if process is None else self._world.ended(process)
-            if process is None or (code is not None and not (actor[0] == "carry" and code == 0)):
-                made = self._world.make(*actor)
+            if host in up and (process is None or (code is not None and not (actor[0] == "carry" and code == 0))):
+                made = self._world.make(*actor, host=host)
                 with self._lock:
-                    self._actors[name] = made
+                    self._actors[name], self._hosts[name] = made, host
 
     def _rollout(self) -> None:
         self.rollouts += 1
@@ -145,14 +152,17 @@ class People:
         return bool(self._seen.rows(query, name))
 
 
-def run(home: Path, faults: int, seed: int, sabotage: str, say: Say) -> Result:
+def run(
+    home: Path, faults: int, seed: int, sabotage: str, say: Say, *, database: str = "sqlite", hosts: int = 1
+) -> Result:
     """Carry it out and judge it; a violation comes with its timeline."""
     began = time.monotonic()
-    world = World(home, sabotage)
+    world = World(home, sabotage, database, hosts)
     done: list[str] = []
     try:
         if not world.do("verify"):
             raise RuntimeError("the journal cannot be made")
+        world.journal.keep_claim_log()
         seen = Observer(world.disk / "flags.json", FLAG, world.parts.service_url, world.journal)
         seen.start()
         people, drawn = People(world, seen, seed, say), Faults(world, seed)

@@ -11,19 +11,22 @@ from pathlib import Path
 
 from blocks.kit import write_kit
 from chaos.cuts import Wire
+from chaos.journals import Database, PostgresqlServer, SqliteFile
 from demo.processes import start_process, stop_processes, wait_ready
 from demo.prometheus import prometheus_argv, wait_for_samples
 from demo.provision import find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 
 ROOT = Path(__file__).resolve().parent.parent
+HOSTS = ("one", "two")
+PEOPLE = "people"  # whoever types is on neither
 _RATE = 40.0  # requests a second
 
 
 class World:
     """Everything that is started, in a folder of its own; `end` ends exactly that."""
 
-    def __init__(self, home: Path, sabotage: str) -> None:
+    def __init__(self, home: Path, sabotage: str, database: str = "sqlite", hosts: int = 1) -> None:
         self.home, self.disk = home, home / "disk"
         self.is_small_disk = _small_disk(self.disk)
         self.parts: Parts = start_parts(
@@ -32,26 +35,33 @@ class World:
         wait_for_samples(self.parts.prometheus_url)
         self.prometheus = Wire(_port(self.parts.prometheus_url))
         self.inbox = Wire(_port(self.parts.inbox_url))
-        self.journal, self._ended = self.disk / "journal.db", home / "ended"
+        self.hosts = HOSTS[:hosts]
+        self.away: dict[str, float] = {}  # by host: until when nothing starts there, by the monotonic clock
+        self._ended = home / "ended"
         self._ended.mkdir()
-        kit = home / "kit.yaml"
+        self.journal: Database = (
+            SqliteFile(self.disk / "journal.db")
+            if database == "sqlite"
+            else PostgresqlServer(home / "postgresql", self.hosts)
+        )
         rehearsal = {"environment": "rehearsal"}
         inbox = f"http://127.0.0.1:{self.inbox.port}"
         patience = {"timeout_seconds": 2, **rehearsal}
         values = {
-            "journal": {"url": f"sqlite:///{self.journal}", **rehearsal},
             "flags": {"path": str(self.disk / "flags.json"), **rehearsal},
             "prometheus": {"url": f"http://127.0.0.1:{self.prometheus.port}", **patience},
             "slack": {"token": "xoxb-demo", "base_url": f"{inbox}/slack/api/", **patience},
             "pagerduty": {"routing_key": "0" * 32, "url": f"{inbox}/pagerduty", **patience},
         }
-        write_kit(kit, values)
+        for host in (*self.hosts, PEOPLE):
+            (home / host).mkdir()
+            write_kit(home / host / "kit.yaml", {**values, "journal": {"url": self.journal.url(host), **rehearsal}})
         # No server of Prefect's: what it does, starting again what has died, is done here.
         alone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
-        own = {**os.environ, **alone, "TIDEGATE_KIT": str(kit), "CHAOS_SABOTAGE": sabotage}
+        own = {**os.environ, **alone, "CHAOS_SABOTAGE": sabotage}
         with (home / "logs" / "actors.log").open("ab") as log:
             self._maker = subprocess.Popen(
-                [sys.executable, "-m", "chaos.actors", str(kit), str(self._ended)],
+                [sys.executable, "-m", "chaos.actors", str(home), str(self._ended)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -62,11 +72,11 @@ class World:
         self._line()
         self._made: list[int] = []
 
-    def make(self, *actor: str) -> int:
-        """Start an actor; the number of its process."""
+    def make(self, *actor: str, host: str = PEOPLE) -> int:
+        """Start an actor on a host; the number of its process."""
         if self._maker.stdin is None:
             raise RuntimeError("actors cannot be asked for")
-        self._maker.stdin.write(" ".join(actor) + "\n")
+        self._maker.stdin.write(" ".join((host, *actor)) + "\n")
         self._maker.stdin.flush()
         self._made.append(int(self._line()))
         return self._made[-1]
@@ -111,6 +121,7 @@ class World:
         self._maker.wait(10)
         for wire in (self.prometheus, self.inbox):
             wire.end()
+        self.journal.end()
         stop_parts(self.parts)
         stop_processes(self.parts.processes)
         if self.is_small_disk:
@@ -120,6 +131,11 @@ class World:
         if self._maker.stdout is None or not (line := self._maker.stdout.readline()):
             raise RuntimeError(f"the actors' process ended; see {self.home / 'logs' / 'actors.log'}")
         return line.strip()
+
+
+def on(host: str) -> str:
+    """How the name of what runs on a host ends."""
+    return f" on {host}"
 
 
 def signal_to(process: int, number: signal.Signals) -> None:

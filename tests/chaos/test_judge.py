@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chaos.journals import SqliteFile
 from chaos.judge import violations
 from chaos.observer import Observer, Seen, share_of
 
@@ -21,8 +22,8 @@ class World:
         self.journal, self.inbox = folder / "journal.db", folder / "inbox.jsonl"
         with sqlite3.connect(self.journal) as base:
             base.execute("CREATE TABLE entries (rollout, sequence, at, kind, body, previous, hash)")
-            base.execute("CREATE TABLE chaos_claims (at, flag, before, after, left)")
-        self.seen = Observer(folder / "flags.json", "flag", "http://127.0.0.1:9", self.journal)
+            base.execute("CREATE TABLE chaos_claims (at, flag, before, after, remaining)")
+        self.seen = Observer(folder / "flags.json", "flag", "http://127.0.0.1:9", SqliteFile(self.journal))
         known = self.seen.known
         known.begun[NAME], known.ordered[NAME], known.zeroed[NAME] = 100.0, 120.0, 121.0
         known.approved.append((110.0, NAME, 0.1))

@@ -22,6 +22,11 @@ def test_a_few_faults_and_no_violation(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_a_few_faults_over_two_hosts_on_postgresql_and_no_violation(tmp_path: Path) -> None:
+    assert run(tmp_path / "home", 5, SEED, "", print, database="postgresql", hosts=2).violations == []
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", FOUND)
 def test_the_observer_sees_what_was_put_into_a_copy_of_the_product(tmp_path: Path, kind: str) -> None:
     found = run(tmp_path / "home", 2, SEED, kind, print).violations
