@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from blocks import HttpFlag, Journal
 from blocks.cache import Cache
 from blocks.channels.mail import Mail
 from blocks.channels.pagerduty import PagerDuty
 from blocks.channels.slack import Slack
 from blocks.channels.status_page import StatusPage
+from blocks.channels.teams import Teams
+from blocks.channels.webhook import Webhook
 from blocks.errors import ConnectionFault
 from blocks.flags.growthbook.growthbook import GrowthBook
 from blocks.flags.launchdarkly.launchdarkly import LaunchDarkly
 from blocks.flags.unleash.unleash import Unleash
+from blocks.ofrep import Ofrep
 from blocks.prometheus.block import Prometheus
+from blocks.sign_in import SignIn
 from blocks.web import Web
 from tests.blocks.hostile import HostileServer, Manner, hostile
 from tidegate.notices.notice import Loudness, Notice
@@ -71,6 +76,20 @@ def cache(server: HostileServer) -> Cache:
     return Cache(url=SecretStr(f"redis://127.0.0.1:{server.port}/0"), timeout_seconds=SECONDS)
 
 
+def sign_in(server: HostileServer) -> SignIn:
+    return SignIn(issuer=server.url, client_id="d", client_secret=SecretStr("s"), timeout_seconds=SECONDS)
+
+
+def flag_service(server: HostileServer) -> HttpFlag:
+    asked = {method: {"method": method, "path": "/flags/{flag}"} for method in ("GET", "PUT", "DELETE")}
+    requests = {"read_request": asked["GET"], "set_request": asked["PUT"], "zero_request": asked["DELETE"]}
+    return HttpFlag(url=server.url, timeout_seconds=SECONDS, **requests)
+
+
+def journal(server: HostileServer) -> Journal:
+    return Journal(url=SecretStr(f"postgresql://u@127.0.0.1:{server.port}/x"), timeout_seconds=SECONDS)
+
+
 CALLS: dict[str, tuple[bytes, Callable[[HostileServer], Any]]] = {
     "Prometheus": (HTTP, lambda s: Prometheus(url=s.url, timeout_seconds=SECONDS).check()),
     "Slack, posting": (HTTP, lambda s: slack(s).post("#a", NOTICE)),
@@ -80,6 +99,13 @@ CALLS: dict[str, tuple[bytes, Callable[[HostileServer], Any]]] = {
     "PagerDuty, reading": (HTTP, lambda s: pagerduty(s).service("shop")),
     "mail, sending": (SMTP, lambda s: mail(s).send(("b@example.com",), NOTICE)),
     "mail, checking": (SMTP, lambda s: mail(s).check()),
+    "Teams": (HTTP, lambda s: Teams(url=SecretStr(s.url), timeout_seconds=SECONDS).send(NOTICE)),
+    "webhook": (HTTP, lambda s: Webhook(url=SecretStr(s.url), timeout_seconds=SECONDS).send(NOTICE)),
+    "OFREP": (HTTP, lambda s: Ofrep(url=s.url, timeout_seconds=SECONDS).is_on("f", "u", {})),
+    "sign-in": (HTTP, lambda s: sign_in(s).check()),
+    "flag service, reading": (HTTP, lambda s: flag_service(s).read("f")),
+    "flag service, zero": (HTTP, lambda s: flag_service(s).zero("f", 1)),
+    "journal": (b"N", lambda s: journal(s).check()),
     "status page": (HTTP, lambda s: page(s).open(NOTICE)),
     "web source": (HTTP, lambda s: web(s).ask("it")),
     "LaunchDarkly, reading": (HTTP, lambda s: launchdarkly(s).read("f")),
