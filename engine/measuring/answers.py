@@ -16,6 +16,9 @@ from tidegate.journal.records import TestRecord
 from tidegate.journal.state import WaveRecord
 from tidegate.values.samples import AlertReading, NoData, NoDataReason, Reading, Sample
 
+# What the metrics as read, and the journal, answer: nobody is asked for it.
+AT_HAND = (requests.MetricNow, requests.Widening, requests.TrafficFlows, requests.Reference, requests.Reviews)
+
 
 class LiveAnswers(requests.Answers):
     """The answers of one evaluation to one criterion; each is asked for when needed, and once for all criteria."""

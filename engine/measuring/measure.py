@@ -8,10 +8,11 @@ from typing import Any
 
 from blocks.flags.backend import as_planned
 from engine.exposure.set_back import read_settled
+from engine.measuring.answers import AT_HAND
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.counts import counting_wave
-from engine.measuring.judge import canary_traffic, measure, not_judged
-from engine.measuring.sources import VERSIONS, MetricSnapshot, exposed_since, gather, start_queries
+from engine.measuring.judge import canary_traffic, context_of, measure, not_judged
+from engine.measuring.sources import VERSIONS, MetricSnapshot, begin, exposed_since, start_queries
 from engine.past.unseen_past import judged_with_the_past, of_fresh_points
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.base import Judgement
@@ -121,8 +122,19 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
     return (*entered, *standing.during, *bad, *drifted, *unknown, *skewed)
 
 
-def _measured(seen: MetricSnapshot, items: Iterable[InForce]) -> list[Judgement]:
-    return gather(partial(measure, seen, item) for item in items)
+def _measured(seen: MetricSnapshot, items: Sequence[InForce]) -> list[Judgement]:
+    """The answer to each criterion. Those that ask further questions ask them at the same time, beside the others."""
+    asking = [number for number, item in enumerate(items) if not _is_at_hand(seen, item)]
+    found = dict(zip(asking, begin(partial(measure, seen, items[number]) for number in asking), strict=True))
+    return [found[number].result() if number in found else measure(seen, item) for number, item in enumerate(items)]
+
+
+def _is_at_hand(seen: MetricSnapshot, item: InForce) -> bool:
+    """Whether the metrics and the journal answer it: then it is judged in less time than it takes to hand it over."""
+    try:
+        return all(isinstance(one, AT_HAND) for one in item.criterion.requests(context_of(seen, item)))
+    except Exception:  # noqa: BLE001 - whatever a kind raises, judging it says so
+        return False
 
 
 def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:

@@ -216,7 +216,12 @@ def exposed_since(state: RolloutState) -> datetime | None:
 
 def gather(jobs: Iterable[Callable[[], T]]) -> list[T]:
     """The results of all jobs, in their order; most of them wait for an answer."""
-    return [future.result() for future in [_QUESTIONS.submit(job) for job in jobs]]
+    return [future.result() for future in begin(jobs)]
+
+
+def begin(jobs: Iterable[Callable[[], T]]) -> list[Future[T]]:
+    """Begin all jobs beside whoever asks."""
+    return [_QUESTIONS.submit(job) for job in jobs]
 
 
 def _unreachable(error: Exception, now: datetime) -> NoData:
