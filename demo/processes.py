@@ -1,6 +1,8 @@
 """Processes started side by side, each known by more than its number, and ended exactly."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +17,9 @@ from pathlib import Path
 # Every process started here, and every process that one starts, carries its token in the environment.
 TOKEN = "TIDEGATE_PART"
 _PROC = Path("/proc")
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_OUTGOING = 49_152  # by IANA; Linux says otherwise
+_LEAST_PORT, _MOST_TRIED = 12_000, 1_000
 _POLL_SECONDS = 0.05
 # A program is loaded within milliseconds; a busy machine may take far longer.
 _EXEC_SECONDS = 2.0
@@ -43,13 +48,32 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different free loopback ports."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Return different free loopback ports; raises OSError where there are not so many.
+
+    None is of those that the system gives to outgoing connections: one might be given away before a server that
+    takes long to start listens on it.
+    """
+    held: list[socket.socket] = []
     try:
-        return [int(held.getsockname()[1]) for held in sockets]
+        for port in _ports_to_try():
+            with contextlib.suppress(OSError):
+                held.append(socket.create_server(("127.0.0.1", port)))
+            if len(held) == count:
+                return [int(one.getsockname()[1]) for one in held]
+        raise OSError(f"found {len(held)} free ports, wanted are {count}")
     finally:
-        for held in sockets:
-            held.close()
+        for one in held:
+            one.close()
+
+
+def _ports_to_try() -> list[int]:
+    try:
+        first_outgoing = int(_OUTGOING.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        first_outgoing = _USUAL_OUTGOING
+    ours = range(_LEAST_PORT, first_outgoing)
+    # Where outgoing connections may have nearly every port, the system chooses.
+    return random.sample(ours, _MOST_TRIED) if len(ours) >= _MOST_TRIED else [0] * _MOST_TRIED
 
 
 def free_port_or(wanted: int) -> int:

@@ -1,7 +1,6 @@
 """What the tests of several folders share: one real Prometheus for the whole session."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from blocks.journal import tables
+from demo.processes import free_port
 from demo.provision import PROMETHEUS, provide
 from tests.longest_first import rank
 from tests.prefect_database import prefect_on_empty_database
@@ -87,9 +87,7 @@ def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prom
     """A real Prometheus for the whole session; tests keep apart by the names of their metrics."""
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yml").write_text(_CONFIG)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [
         str(provide(PROMETHEUS)),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,6 +17,7 @@ import psycopg
 from pydantic import SecretStr
 
 from blocks.flags.unleash.unleash import Unleash
+from demo.processes import free_port
 from demo.unleash.people import EDITOR, VIEWER, call, new_person
 from demo.unleash.server import ENVIRONMENT, server_settings
 from demo.unleash_program import provide_unleash
@@ -132,11 +132,8 @@ class UnleashServer:
 @contextmanager
 def unleash_server(folder: Path) -> Iterator[UnleashServer]:
     """A running server, gone at the end."""
-    with postgresql_server() as address, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        server = UnleashServer(f"http://127.0.0.1:{port}", empty_database(address), folder / "unleash.log")
+    with postgresql_server() as address:
+        server = UnleashServer(f"http://127.0.0.1:{free_port()}", empty_database(address), folder / "unleash.log")
         server.start()
         try:
             yield server

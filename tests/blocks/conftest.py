@@ -1,6 +1,5 @@
 """Real databases, and a local HTTP server that answers as a test wants."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import HaproxyFlag, HttpFlag, Journal, NginxFlag
+from demo.processes import free_port
 from tests.blocks.flag_service import flag_service
 from tests.blocks.servers import running_haproxy
 from tests.blocks.split_flags import running_nginx_flag
@@ -157,7 +157,4 @@ def local_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def dead_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_port()

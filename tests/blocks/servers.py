@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from demo.processes import free_ports
 from demo.provision import HAPROXY, NGINX, REDIS, part_environment, provide
 
 _NGINX = """\
@@ -26,15 +27,6 @@ http {{
 """
 _SPLIT = "$tidegate_path"
 _STAND_IN = 'server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{name}"; }} }}'
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

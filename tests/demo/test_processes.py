@@ -4,12 +4,14 @@ import asyncio
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from demo import processes
 from demo.http_client import HttpClient, NoAnswer
 from demo.load import users
 from demo.processes import (
@@ -96,6 +98,33 @@ def test_what_takes_long_to_end_is_waited_for(tmp_path: Path) -> None:
     stop_processes([dataclasses.replace(process, pid=os.getpid(), started="")])
     # It shows no environment any more while its memory is given back, and holds its files and ports until then.
     assert not is_running(process)
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_be_given_meanwhile() -> None:
+    first = int(processes._OUTGOING.read_text().split()[0])
+    found = free_ports(50)
+    assert len(set(found)) == 50
+    assert max(found) < first
+
+
+def test_a_port_that_somebody_listens_on_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, other = free_ports(2)
+    monkeypatch.setattr(processes, "_ports_to_try", lambda: [taken, other])
+    with socket.create_server(("127.0.0.1", taken)):
+        assert free_ports(1) == [other]
+        with pytest.raises(OSError, match="found 1 free ports, wanted are 2"):
+            free_ports(2)
+
+
+@pytest.mark.parametrize(("says", "chosen"), [("1024\t65535\n", False), ("", True), ("none", True), (None, True)])
+def test_where_outgoing_connections_have_every_port_the_system_chooses(
+    says: str | None, chosen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_OUTGOING", tmp_path / "range")
+    if says is not None:
+        (tmp_path / "range").write_text(says)
+    assert all(bool(port) is chosen for port in processes._ports_to_try())
+    assert len(free_ports(3)) == 3
 
 
 def test_a_part_that_ends_early_shows_its_last_lines(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The demo's inbox in this process, with faults: it refuses, loses its answers, or is not there."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from blocks.channels.webhook import Webhook
 from demo.inbox.app import create_app
 from demo.inbox.store import Message, Store
 from demo.inbox.webhook import SECRET as WEBHOOK_SECRET
+from demo.processes import free_port
 
 
 class Inbox:
@@ -73,17 +73,10 @@ class Inbox:
         return faulty
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
 def open_inbox() -> Iterator[Inbox]:
     """A real inbox on loopback."""
-    store, port, smtp = Store(None), _free_port(), _free_port()
+    store, port, smtp = Store(None), free_port(), free_port()
     inbox = Inbox(f"http://127.0.0.1:{port}", smtp, store)
     app = inbox.middleware(create_app(store, smtp))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="on"))
