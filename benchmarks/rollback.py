@@ -43,7 +43,7 @@ def _of(way: str, service: str, runs: int) -> list[Figure]:
     from console.home import connections
     from console.prefect_runs import start_run
     from engine.rollout.session import OpenRollout
-    from engine.watch.leader_election import WATCH
+    from engine.watch.watch_places import WATCH
 
     def typed() -> subprocess.Popen[bytes] | None:
         argv = [str(Path(sys.executable).with_name("tidegate")), "rollback", "--reason", "benchmark", "--as", "bench"]
