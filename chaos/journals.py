@@ -120,7 +120,7 @@ class PostgresqlServer:
         """By a trigger."""
         with psycopg.connect(self._direct, autocommit=True) as base:
             for statement in _TAKEN_SERVER:
-                base.execute(statement)  # type: ignore[call-overload]
+                base.execute(statement)
 
     def rows(self, query: str, *given: object) -> list[tuple[Any, ...]]:
         """Read only, on one connection as long as that lives."""
@@ -130,7 +130,7 @@ class PostgresqlServer:
                 if self._reading is None:
                     careful = "-c default_transaction_read_only=on -c statement_timeout=2000"
                     self._reading = psycopg.connect(self._direct, autocommit=True, connect_timeout=2, options=careful)
-                return self._reading.execute(asked, given or None).fetchall()  # type: ignore[call-overload, no-any-return]
+                return self._reading.execute(asked, given or None).fetchall()
             except psycopg.Error:
                 if self._reading is not None:
                     self._reading.close()

@@ -87,7 +87,8 @@ class People:
     def tend(self, rollout: str) -> None:
         """Start again what has died, a while later, as Prefect's schedule and workers do."""
         hosts = self._world.hosts
-        wanted = {f"watch {n + 1}": (("watch",), hosts[n % len(hosts)]) for n in range(2)}
+        watches = ((f"watch {n + 1}", hosts[n % len(hosts)]) for n in range(2))
+        wanted: dict[str, tuple[tuple[str, ...], str]] = {name: (("watch",), host) for name, host in watches}
         up = [host for host in hosts if time.monotonic() >= self._world.away.get(host, 0.0)]
         if rollout and up:
             wanted[f"run of {rollout}"] = (("carry", rollout), up[self.rollouts % len(up)])

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from blocks.kit import write_kit
 from chaos.cuts import Wire
@@ -47,7 +48,7 @@ class World:
         rehearsal = {"environment": "rehearsal"}
         inbox = f"http://127.0.0.1:{self.inbox.port}"
         patience = {"timeout_seconds": 2, **rehearsal}
-        values = {
+        values: dict[str, Mapping[str, Any]] = {
             "flags": {"path": str(self.disk / "flags.json"), **rehearsal},
             "prometheus": {"url": f"http://127.0.0.1:{self.prometheus.port}", **patience},
             "slack": {"token": "xoxb-demo", "base_url": f"{inbox}/slack/api/", **patience},
