@@ -56,7 +56,14 @@ def deploy(
 
 
 def server(
-    port: Annotated[int, typer.Option(help="Where to listen.", min=1, max=65535)] = 4200,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Where to listen; left out: the port of PREFECT_API_URL where that is on this machine, else 4200.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
 ) -> None:
     """Start Prefect's server on this machine, with the pages that gates need, until it is ended."""
     from console.local_stack.server_command import server as act

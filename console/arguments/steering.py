@@ -7,7 +7,11 @@ import typer
 from console.options import As, Code, Json, LeaveExposed, Name, Reason, Rollout
 
 
-def hold(rollout: Rollout, who: Name, reason: Reason) -> None:
+def hold(
+    rollout: Rollout,
+    who: Name,
+    reason: Annotated[str, typer.Option(help="Why, for the record; may be left out.")] = "Ordered on the command line.",
+) -> None:
     """Keep exposure where it is until `tidegate resume`; guarding goes on. Needs a name, nothing else."""
     from console.commands.steering_commands import hold as act
 

@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from blocks.errors import Unreachable
+from blocks.plans import plan_files
 from console.home import connections, kit_path, plans_folder
 from engine.rollout.not_allowed import NotAllowed
 from tidegate.pages.plan_check import plan_report
@@ -34,8 +36,9 @@ def plan_from(name: str) -> Plan:
     folder = plans_folder()
     if (folder / name).is_file():
         return load_plan(folder / name, Path.read_bytes)
-    known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml"))) or "none"
-    raise NotAllowed(f"{name}: there is no such file; in {folder} there are {known}")
+    known = [path.relative_to(folder).as_posix() for path in plan_files(folder)]
+    meant = "".join(f"; did you mean {near}?" for near in get_close_matches(name, known, 1))
+    raise NotAllowed(f"{name}: there is no such file; in {folder} there are {', '.join(known) or 'none'}{meant}")
 
 
 def check(plan: str, as_json: bool = False, prometheus: bool = False) -> None:

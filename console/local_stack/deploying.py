@@ -114,7 +114,7 @@ def automations_wanted(asked: bool | None) -> tuple[bool, str]:
     found = "SQLite" if named.startswith("sqlite") else "not known here"
     return False, (
         f"; automations are left out, since the database of Prefect's server is {found} (on SQLite they make it "
-        "stall). A lost run is found by the watch's schedule within a minute. On PostgreSQL: "
+        "stall). Nothing is to be done: a lost run is found by the watch's schedule within a minute. On PostgreSQL: "
         "`tidegate deploy --automations`"
     )
 

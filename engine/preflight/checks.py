@@ -16,7 +16,7 @@ from engine.preflight.flag_questions import TEXT, flag_source
 from engine.preflight.queries import query_looks
 from engine.preflight.served_as_planned import SERVED, SERVED_TEXT, served_as_planned
 from engine.preflight.served_now import SERVED_NOW, SERVED_NOW_TEXT, served_now
-from engine.rollout.flag_in_use import why_in_use
+from engine.rollout.flag_in_use import last_rollout, why_in_use
 from tidegate.criteria.alerting.alerts import no_healthy_rule
 from tidegate.criteria.context import Context
 from tidegate.criteria.metrics.queries import metric_queries, traffic_queries
@@ -114,7 +114,7 @@ def _connection(name: str, block: object) -> Check:
 def _flag_at_zero(connections: OpenConnections, plan: Plan) -> Finding:
     text = f"{plan.flag.key} is at zero"
     seen = as_planned(connections.flags.read(plan.flag.key), plan.flag.variants)
-    why = why_in_use(plan.flag.key, seen)
+    why = why_in_use(plan.flag.key, seen, last_rollout(connections, plan.flag.key))
     if not why:
         return Finding("flag", text, Verdict.PASS, f"Nobody is exposed: {seen.description}.")
     return Finding("flag", text, Verdict.FAIL, f"{why[0].upper()}{why[1:]}.")

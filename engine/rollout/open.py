@@ -7,7 +7,7 @@ from pathlib import Path
 from blocks.connections import OpenConnections
 from blocks.errors import FlagBusy
 from blocks.flags.backend import Leasing, as_planned
-from engine.rollout.flag_in_use import why_in_use
+from engine.rollout.flag_in_use import last_rollout, why_in_use
 from engine.rollout.not_allowed import NotAllowed, NotAuthorized
 from engine.rollout.session import OpenRollout, utc_now
 from tidegate.gates.approval import unsatisfiable
@@ -89,7 +89,7 @@ def must_be_free(connections: OpenConnections, plan: Plan, name: str) -> None:
     owner = next(iter(connections.journal.rollouts(plan.flag.key, open_only=True)), None)
     if owner is not None:
         raise FlagBusy(plan.flag.key, owner.rollout, owner.started_by)
-    if used := why_in_use(plan.flag.key, seen):
+    if used := why_in_use(plan.flag.key, seen, last_rollout(connections, plan.flag.key)):
         raise NotAllowed(used)
     if busy := owner_of_service(connections, plan, name):
         raise NotAllowed(busy)

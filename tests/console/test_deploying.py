@@ -1,5 +1,6 @@
 """A deployment is waited for as long as Prefect's server lives, and what is going on is said meanwhile."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from blocks.errors import Unreachable
 from console.local_stack import deploying
 from console.local_stack.deploying import DeployFailed, automations_wanted
+from console.local_stack.server_command import server
 from demo.processes import free_port
 from engine.prefect_api.server import _STARTS_WITHIN_SECONDS, await_server
 from tests.console.conftest import Run
@@ -118,6 +120,48 @@ def test_a_server_that_was_started_a_moment_ago_is_waited_for(nowhere: int) -> N
             server.shutdown()
             server.server_close()
     assert len(started) == 1
+
+
+def test_while_a_server_is_waited_for_it_is_said_how_long(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.prefect_api.server._SAID_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("engine.prefect_api.server._LOOKS_EVERY_SECONDS", 0.01)
+    said: list[str] = []
+    with pytest.raises(Unreachable, match="listens where PREFECT_API_URL says"):
+        await_server(said.append, 4.0)
+    assert said[0].endswith(f"{nowhere}/api")
+    assert len(said) > 1
+    assert all(text.endswith(" s so far)") for text in said[1:])
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "port", "warned"),
+    [
+        ("http://127.0.0.1:14200/api", None, 14200, False),
+        ("http://localhost:14200/api", None, 14200, False),
+        ("http://[::1]:14200/api", None, 14200, False),
+        ("https://prefect.example.com:14200/api", None, 4200, False),
+        ("http://127.0.0.1/api", None, 4200, False),
+        ("http://127.0.0.1:no/api", None, 4200, False),
+        ("", None, 4200, False),
+        ("http://127.0.0.1:14200/api", 4300, 4300, True),
+        ("http://127.0.0.1:4300/api", 4300, 4300, False),
+        ("https://prefect.example.com:14200/api", 4300, 4300, False),
+    ],
+)
+def test_the_server_listens_where_commands_will_ask_it(
+    named: str,
+    asked: int | None,
+    port: int,
+    warned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begun: list[list[str]] = []
+    monkeypatch.setattr(os, "environ", {"PREFECT_API_URL": named})
+    monkeypatch.setattr(os, "execv", lambda _, argv: begun.append(argv))
+    server(asked)
+    assert begun[0][-2:] == ["--port", str(port)]
+    assert ("PREFECT_API_URL names port 14200" in capsys.readouterr().err) is warned
 
 
 def test_a_server_that_does_not_come_is_given_up(nowhere: int) -> None:

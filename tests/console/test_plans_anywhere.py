@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from blocks.kit import read_kit, write_kit
+from blocks.plans import Plans
 from engine.rollout.open import NotAllowed, plan_below
 from engine.rollout.plans_folder import BUILT_IN, plans_folder_of
 from tests.console.conftest import Run
@@ -49,6 +50,23 @@ def test_a_folder_by_option_variable_or_kit(
     assert (code, f"in {tmp_path / 'empty'} there are none" in err) == (2, True)
     assert run("--plans", str(elsewhere), *typed)[0] == 0
     assert run("--plans", str(tmp_path / "nowhere"), *typed)[0] == 2
+
+
+def test_what_is_no_plan_is_not_called_one_and_the_nearest_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "answers.yaml").write_text("service: cart\n")
+    (tmp_path / "kit.yaml").write_text("# waves: none\njournal:\n  url: x\n")
+    (tmp_path / "plan.yaml").write_text("name: cart\nwaves: []\n")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "night.yaml").write_text("extends: ../plan.yaml\n")
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    assert Plans(folder=str(tmp_path)).check() == f"2 plans in {tmp_path}"
+    monkeypatch.setenv("TIDEGATE_PLANS", str(tmp_path))
+    code, _, err = run("plan", "check", "plam.yaml")
+    said = " ".join(err.split())
+    assert code == 2
+    assert "there are below/night.yaml, plan.yaml; did you mean plan.yaml?" in said
 
 
 def test_a_run_of_the_ui_takes_them_from_the_configured_folder_and_from_nowhere_else(

@@ -235,6 +235,18 @@ def test_the_gate_shows_who_may_and_what_is_to_be_stated() -> None:
     assert view(in_wave()).gate is None
 
 
+def test_a_gate_that_asks_anew_behind_a_go_says_what_that_go_lacks() -> None:
+    journal = asked()
+    ruling = {"wave": 1, "attempt": 1, "outcome": "counted", "reason": "", "by": ANN, "stated": ["first.1"]}
+    journal.extend(
+        (Kind.GATE_DECIDED, {**ruling, "extension_seconds": 0}), (Kind.GATE_OPENED, {"wave": 1, "attempt": 2})
+    )
+    gate = view(journal).gate
+    assert gate is not None
+    assert gate.said_go == (ANN,)
+    assert gate.missing.startswith("2 statements missing (")
+
+
 def test_which_buttons_have_something_to_do() -> None:
     def on(journal: Journal) -> tuple[bool, bool, bool, bool]:
         allowed = view(journal).allowed

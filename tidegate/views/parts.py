@@ -54,6 +54,7 @@ class GateView:
     statements: tuple[StatementView, ...]
     findings: tuple[Mapping[str, Any], ...]
     question: str = ""
+    missing: str = ""  # what a go that counts still lacks, in words
 
 
 @dataclass(frozen=True, slots=True)

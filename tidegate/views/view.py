@@ -9,7 +9,7 @@ from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.criteria.metrics.references import BASELINE, reference_reading
 from tidegate.gates.approval import approvers_of
 from tidegate.gates.identity import with_roles_given
-from tidegate.gates.statements import lines_behind, people_of, stated, statements
+from tidegate.gates.statements import lines_behind, missing_count, open_statements, people_of, stated, statements
 from tidegate.gates.votes import active_approvals
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.upkeep_due import goes_on, tasks_json
@@ -264,6 +264,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         return None
     step, plan = plan.waves[gate.wave - 1], with_roles_given(plan, state.votes.roles)
     made, lines = stated(plan, state, gate.wave, now), lines_behind(plan)
+    left = open_statements(plan, gate.wave, made)
     waiting = now - gate.opened_at
     return GateView(
         gate.wave,
@@ -286,6 +287,7 @@ def _gate(plan: Plan, state: RolloutState, now: datetime) -> GateView | None:
         ),
         tuple(gate.findings),
         state.asked_before(gate.wave),
+        missing_count(left) if left else "",
     )
 
 
