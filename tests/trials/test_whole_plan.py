@@ -182,7 +182,8 @@ def test_a_healthy_service_passes_every_wave(healthy: tuple[OpenRollout, datetim
             ticked = evaluate(run, raised + after, review=True)
             judged = ticked.seen.judged
             assert isinstance(ticked.decision, Continue), (wave, after, ticked.decision)
-            assert [f for f in judged.triggers if f.verdict in (Verdict.FAIL, Verdict.ERROR)] == []
+            wrong = tuple(f for f in judged.triggers if f.verdict in (Verdict.FAIL, Verdict.ERROR))
+            assert wrong == (), (wave, after / HOUR, _said(wrong))
         stuck = tuple(f for f in (*judged.during, *judged.triggers) if f.verdict not in FINE)
         assert stuck == (), _said(stuck)
         if wave <= 4:
