@@ -1,8 +1,12 @@
 """A run that falls silent without dying: the server's own automation starts the watch, and no state is changed."""
 
+import contextlib
 import os
 import signal
+import sqlite3
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.schemas.automations import Automation, EventTrigger, Posture
+from sqlalchemy import make_url
 
 from blocks.connections import OpenConnections
 from console.local_stack.automations import HEARTBEAT, WATCH, set_up_automations
@@ -33,6 +38,20 @@ def automations(stack: Stack) -> Iterator[list[Automation]]:
             client.delete_automation(automation.id)
 
 
+def freeze(process: int, journal: Path) -> None:
+    """Stop a process, but not in the middle of a write to its SQLite journal, which would lock everybody out of it."""
+    for _ in range(100):
+        os.kill(process, signal.SIGSTOP)
+        asked = sqlite3.connect(journal, timeout=0.2, isolation_level=None)
+        with contextlib.closing(asked), contextlib.suppress(sqlite3.OperationalError):
+            asked.execute("BEGIN IMMEDIATE")
+            asked.execute("ROLLBACK")
+            return
+        os.kill(process, signal.SIGCONT)
+        threading.Event().wait(0.2)
+    raise AssertionError("it always writes")
+
+
 @pytest.mark.timeout(590)
 def test_a_silent_run_has_the_watch_started_by_the_server(via: OpenConnections, automations: list[Automation]) -> None:
     [silent] = [
@@ -50,7 +69,7 @@ def test_a_silent_run_has_the_watch_started_by_the_server(via: OpenConnections, 
         [carrier] = carriers(via, run.rollout)
         assert started() == []
         frozen = holder(run)
-        os.kill(frozen, signal.SIGSTOP)
+        freeze(frozen, Path(str(make_url(via.journal.url.get_secret_value()).database)))
         try:
             # Three beats of silence, and the server looks for it every few seconds.
             wait_for(started, HEARTBEAT.total_seconds() * 3 + 30, "the automation starts the watch")
