@@ -20,7 +20,7 @@ _STARTS_WITHIN_SECONDS = 30.0  # eleven where nothing else runs; whoever knows t
 _BUSY_FOR_SECONDS = 300.0  # of a server that is there, and makes its tables or has too much to do
 _UNKNOWN_HOST = {socket.EAI_NONAME, socket.EAI_NODATA}
 _LOOKS_EVERY_SECONDS = 0.5
-_SAID_EVERY_SECONDS = 15.0
+_ANNOUNCED_EVERY_SECONDS = 15.0
 NOT_NAMED = (
     "PREFECT_API_URL: found nothing, allowed is the address of your Prefect server's API, "
     "for example http://127.0.0.1:4200/api; `tidegate up` starts a local one"
@@ -69,7 +69,7 @@ def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SE
 
     What takes no connection is waited for as long as `patience`; a host that nobody knows, not at all.
     """
-    began, said = time.monotonic(), float("-inf")
+    began, announced = time.monotonic(), float("-inf")
     # One client for all looks: to make one takes longer than to look.
     with server_client() as client:
         while True:
@@ -86,10 +86,10 @@ def await_server(say: Callable[[str], None], patience: float = _STARTS_WITHIN_SE
                 allowed = patience if away else max(patience, _BUSY_FOR_SECONDS) if _may_pass(error) else 0.0
                 if time.monotonic() - began >= allowed:
                     raise _given_up(error, patience) if away else does_not_answer(error) from error
-            if (now := time.monotonic()) - said >= _SAID_EVERY_SECONDS:
-                waited = "" if said < 0 else f" ({now - began:.0f} s so far)"
+            if (now := time.monotonic()) - announced >= _ANNOUNCED_EVERY_SECONDS:
+                waited = "" if announced < 0 else f" ({now - began:.0f} s so far)"
                 say(f"waiting up to {allowed:.0f} s for Prefect's server at {server_address()}{waited}")
-                said = now
+                announced = now
             # Nothing announces that a port has been opened.
             threading.Event().wait(_LOOKS_EVERY_SECONDS)
 

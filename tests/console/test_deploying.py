@@ -123,7 +123,7 @@ def test_a_server_that_was_started_a_moment_ago_is_waited_for(nowhere: int) -> N
 
 
 def test_while_a_server_is_waited_for_it_is_said_how_long(nowhere: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.prefect_api.server._SAID_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("engine.prefect_api.server._ANNOUNCED_EVERY_SECONDS", 0.0)
     monkeypatch.setattr("engine.prefect_api.server._LOOKS_EVERY_SECONDS", 0.01)
     said: list[str] = []
     with pytest.raises(Unreachable, match="listens where PREFECT_API_URL says"):
