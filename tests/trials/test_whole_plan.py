@@ -30,7 +30,8 @@ from tidegate.values.verdict import Finding, Verdict
 
 WHO = "release-engineer@company.com"
 FINE = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-STEP = 120
+# Seconds from scrape to scrape: what a comparison counts by the minute needs two of them in each.
+STEP = 30
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Waves begin on days 1, 3, 5 and 7, the post-rollout time on day 9 and lasts for 14.
 BEGINS = [timedelta(days=d) for d in (0, 2, 4, 6, 8)]
@@ -131,7 +132,7 @@ def healthy(
     via = OpenConnections(
         Journal(url=f"sqlite:///{tmp_path / 'journal.db'}", timeout_seconds=5),
         FlagdFile(path=str(tmp_path / "flags.json")),
-        Prometheus(url=prometheus_server.url, timeout_seconds=30),
+        Prometheus(url=prometheus_server.url, timeout_seconds=120),
     )
     run = open_rollout(
         via, _plan(tmp_path), "whole-1", started_by=WHO, pace=None, auto_approve=False, connection_set="default"
