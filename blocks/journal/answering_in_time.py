@@ -13,8 +13,14 @@ T = TypeVar("T")
 SPARE_SECONDS = 1.0  # longer than the server's own time-outs, so that a plain one is reported by it
 
 
+class SilentServer(psycopg.OperationalError):
+    """The server did not answer at all."""
+
+    is_silence = True  # known by this, where the driver may not be there
+
+
 class AnsweringInTime(psycopg.Connection[Any]):
-    """A connection that is closed when an answer takes too long; raises psycopg.OperationalError then."""
+    """A connection that is closed when an answer takes too long; raises SilentServer then."""
 
     answers_within = 5 + SPARE_SECONDS
 
@@ -31,7 +37,7 @@ class AnsweringInTime(psycopg.Connection[Any]):
                 ready = yield wanted
                 if monotonic() >= ends:
                     self.pgconn.finish()
-                    raise psycopg.OperationalError(f"it did not answer within {self.answers_within:.3g} s")
+                    raise SilentServer(f"it did not answer within {self.answers_within:.3g} s")
                 wanted = gen.send(ready)
         except StopIteration as over:
             answer: T = over.value
@@ -39,7 +45,10 @@ class AnsweringInTime(psycopg.Connection[Any]):
 
 
 def connect_in_time(timeout_seconds: float, *given: Any, **named: Any) -> AnsweringInTime:
-    """A connection to a server whose own time-outs are these."""
-    connection = AnsweringInTime.connect(*given, **named)
+    """A connection to a server whose own time-outs are these; raises SilentServer."""
+    try:
+        connection = AnsweringInTime.connect(*given, **named)
+    except psycopg.errors.ConnectionTimeout as late:
+        raise SilentServer(str(late)) from late
     connection.answers_within = timeout_seconds + SPARE_SECONDS
     return connection

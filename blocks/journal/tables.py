@@ -31,6 +31,7 @@ from sqlalchemy.schema import CreateTable
 
 from blocks.calls.redaction import hide
 from blocks.errors import ConnectionFault, Refused, Unreachable
+from blocks.journal.silence import Silence
 
 METADATA = MetaData()
 ENTRIES = Table(
@@ -81,7 +82,9 @@ _MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
 _STAYS = ("readonly database", "authentication failed", "does not exist", "malformed")
 
 _BUSY = "tidegate_busy_timeout"
+_SILENCE = "tidegate_silence"
 _engines: dict[tuple[str, float, int], Engine] = {}
+_silences: dict[tuple[str, float, int], Silence] = {}  # apart from the engines: none is kept that was never connected
 _engines_lock = threading.Lock()
 
 
@@ -92,12 +95,14 @@ def engine_for(address: str, timeout_seconds: float) -> Engine:
     with _engines_lock:
         if key not in _engines:
             url = _parsed(address)
-            engine = _new_engine(url, timeout_seconds)
-            try:
-                _create_tables(engine, timeout_seconds)
-            except (SQLAlchemyError, sqlite3.Error) as error:
-                engine.dispose()
-                raise fault(error, url) from error
+            silence = _silences.setdefault(key, Silence(timeout_seconds))
+            with _asking(url, silence):
+                engine = _new_engine(url, timeout_seconds, silence)
+                try:
+                    _create_tables(engine, timeout_seconds)
+                except (SQLAlchemyError, sqlite3.Error):
+                    engine.dispose()
+                    raise
             _engines[key] = engine
         return _engines[key]
 
@@ -107,25 +112,50 @@ def dispose(address: str) -> None:
     with _engines_lock:
         for key in [key for key in _engines if key[0] == address]:
             _engines.pop(key).dispose()
+        for key in [key for key in _silences if key[0] == address]:
+            del _silences[key]
 
 
 @contextmanager
 def transaction(engine: Engine, *, write: bool, wait_seconds: float | None = None) -> Iterator[Connection]:
     """One transaction, waiting for locks as long as the engine does or `wait_seconds`; raises ConnectionFault."""
     options = {"tidegate_write": write, "tidegate_wait": wait_seconds}
+    silence: Silence = engine.get_execution_options()[_SILENCE]
+    with (
+        _asking(engine.url, silence),
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
+        # Zero would be: without end.
+        if wait_seconds is not None and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))}")
+        yield connection
+
+
+@contextmanager
+def _asking(url: URL, silence: Silence) -> Iterator[None]:
+    """Ask a database that was not silent just now, and note whether it is; raises ConnectionFault."""
+    if (left := silence.seconds_left()) > 0:
+        raise Unreachable(f"journal {_shown(url)}: it did not answer just now, and is asked again in {left:.2g} s")
     try:
-        with engine.connect().execution_options(**options) as connection, connection.begin():
-            # Zero would be: without end.
-            if wait_seconds is not None and connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))}")
-            yield connection
+        yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise fault(error, engine.url) from error
+        # That none of our own connections was free says nothing of the server.
+        if isinstance(error, DBAPIError):
+            silence.note(silent=getattr(error.orig, "is_silence", False))
+        raise fault(error, url) from error
+    except Exception:
+        silence.note(silent=False)
+        raise
+    silence.note(silent=False)
+
+
+def _shown(url: URL) -> str | None:
+    return url.database if url.drivername == "sqlite" else url.set(query={}).render_as_string(hide_password=True)
 
 
 def fault(error: SQLAlchemyError | sqlite3.Error, url: URL) -> ConnectionFault:
     """The one place where database errors become ours; neither password nor parameters get into the text."""
-    shown = url.database if url.drivername == "sqlite" else url.set(query={}).render_as_string(hide_password=True)
     # What a new connection is set up with fails unwrapped.
     original = error.orig if isinstance(error, DBAPIError) else error
     detail = " ".join(str(original).split()) or type(original).__name__
@@ -133,7 +163,7 @@ def fault(error: SQLAlchemyError | sqlite3.Error, url: URL) -> ConnectionFault:
     detail = hide(detail, None, str(url.password or ""), *queried)
     kinds = {kind.__name__ for kind in type(original).__mro__}
     may_pass = not kinds.isdisjoint(_MAY_PASS) and not any(word in detail for word in _STAYS)
-    return (Unreachable if may_pass else Refused)(f"journal {shown}: {detail}")
+    return (Unreachable if may_pass else Refused)(f"journal {_shown(url)}: {detail}")
 
 
 def _parsed(address: str) -> URL:
@@ -153,11 +183,16 @@ def _parsed(address: str) -> URL:
     return url
 
 
-def _new_engine(url: URL, timeout_seconds: float) -> Engine:
+def _new_engine(url: URL, timeout_seconds: float, silence: Silence) -> Engine:
+    known = {_SILENCE: silence}
     if url.drivername == "sqlite":
         _make_private_file(Path(str(url.database)))
         engine = create_engine(
-            url, connect_args={"timeout": timeout_seconds}, pool_timeout=timeout_seconds, hide_parameters=True
+            url,
+            connect_args={"timeout": timeout_seconds},
+            pool_timeout=timeout_seconds,
+            hide_parameters=True,
+            execution_options=known,
         )
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", partial(_begin_sqlite, timeout_seconds))
@@ -175,6 +210,7 @@ def _new_engine(url: URL, timeout_seconds: float) -> Engine:
         pool_timeout=timeout_seconds,
         pool_pre_ping=True,
         hide_parameters=True,
+        execution_options=known,
         # What is read behind a claim must be newer than the wait for it, whatever the server's own default is.
         isolation_level="READ COMMITTED",
     )

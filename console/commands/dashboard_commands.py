@@ -42,20 +42,21 @@ def dashboard(
     import uvicorn
     from prefect.context import refresh_global_settings_context
 
+    from console.dashboard.announced_server import AnnouncedServer
     from console.dashboard.app import make_app
 
     # To wake a run it asks the server there is; where none is configured it must not start one of its own.
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     refresh_global_settings_context()
 
-    log.print(f"http://{host}:{port}", markup=False)
-    # Streams of changes never end by themselves.
-    uvicorn.run(
+    config = uvicorn.Config(
         make_app(via, access),
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        # Streams of changes never end by themselves.
         timeout_graceful_shutdown=1,
     )
+    AnnouncedServer(config, lambda address: log.print(address, markup=False)).run()

@@ -79,7 +79,8 @@ def _watch_of(via: OpenConnections) -> Looking:
     def look() -> str | DoctorLine:
         places = watch_places(via.journal)
         if places.problem:
-            return DoctorLine("watch", State.NOTE, places.problem, WATCHES)
+            remedy = WATCHES if places.watches else f"{WATCHES}; the first watch begins within a minute of `{DEPLOY}`"
+            return DoctorLine("watch", State.NOTE, places.problem, remedy)
         return f"the watch runs on {places.watch}, and {places.standby} stands by"
 
     return look

@@ -60,7 +60,9 @@ def chosen(seen: ServiceSeen) -> Choices:
     warning = min(max(1.0, _up(errors * 2)), _up((errors + 100) / 2))
     critical = min(max(5.0, _up(errors * 5)), _up((errors + 300) / 4))
     seen_words = (
-        f"{errors:.2f} % of the last day's requests failed" if seen.errors is not None else "no failures were seen"
+        f"{errors:.2f} % of the requests of {seen.seen_words} failed"
+        if seen.errors is not None
+        else "no failures were seen"
     )
     return Choices(
         scrape=scrape,
@@ -80,7 +82,7 @@ def chosen(seen: ServiceSeen) -> Choices:
         latency=None
         if not seen.p95_ms or math.isnan(seen.p95_ms)
         else PlanChoice(
-            f"{max(10, math.ceil(seen.p95_ms * 2))}ms", f"p95 of the last day was {seen.p95_ms:.0f} ms; twice that"
+            f"{max(10, math.ceil(seen.p95_ms * 2))}ms", f"p95 of {seen.seen_words} was {seen.p95_ms:.0f} ms; twice that"
         ),
     )
 

@@ -68,6 +68,11 @@ class ServiceSeen:
     severities: tuple[str, ...] = ()
     missing: tuple[str, ...] = field(default=())
 
+    @property
+    def seen_words(self) -> str:
+        """Of which time its numbers are."""
+        return self.counter.seen_words if self.counter else "the last day"
+
 
 def look(prometheus: Prometheus, answers: InitAnswers, now: datetime) -> ServiceSeen:
     """Everything that is to be found of the service now; raises Unreachable or Refused where nobody answers."""

@@ -26,6 +26,7 @@ from blocks import Journal
 from blocks.errors import ClaimHeld, Conflict, ConnectionFault, Fenced, FlagBusy, Refused, Unreachable
 from blocks.journal import tables as journal_tables
 from blocks.journal.rows import must_hold
+from blocks.journal.silence import Silence
 from blocks.journal.tables import engine_for
 from tests.postgresql import empty_database
 from tidegate.journal.bodies.exposure_bodies import RollbackProven
@@ -345,7 +346,7 @@ def test_tables_are_made_once_however_many_begin(postgresql: str) -> None:
         with psycopg.connect(postgresql, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         url = journal_tables._parsed(postgresql.replace("/postgres?", f"/{name}?"))
-        engines = [journal_tables._new_engine(url, 5) for _ in range(6)]
+        engines = [journal_tables._new_engine(url, 5, Silence(5)) for _ in range(6)]
         for engine in engines:
             engine.connect().close()
         barrier = threading.Barrier(len(engines))

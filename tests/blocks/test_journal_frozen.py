@@ -18,6 +18,7 @@ from blocks.journal.block import Claim
 from blocks.journal.guard_checks import guard_check_ages, note_guard_check
 from blocks.journal.many_claims import JournalPosition, end_many, take_many
 from blocks.journal.tables import dispose, engine_for, transaction
+from tests.e2e.waiting import wait_for
 from tests.postgresql import empty_database, frozen_server, postgresql_server
 from tidegate.journal.entries import GENESIS
 from tidegate.journal.kinds import Kind
@@ -82,8 +83,39 @@ def test_every_call_to_a_frozen_database_ends_and_says_so(server: str) -> None:
     assert all(told.startswith(("journal postgresql", "the journal did not answer")) for _, told in answers.values())
     assert said.startswith("journal postgresql")
     for journal in journals.values():
-        assert len(journal.entries("r")) == 1, "it answers again, and so do we"
+        wait_for(lambda answering=journal: is_answered(answering), LONGEST, "it answers again, and so do we")
         journal.close()
+
+
+def is_answered(journal: Journal) -> bool:
+    try:
+        return len(journal.entries("r")) == 1
+    except Unreachable:
+        return False
+
+
+def test_whatever_else_is_asked_of_a_silent_one_does_not_wait_for_it_again(server: str) -> None:
+    journal = Journal(url=SecretStr(empty_database(server)), timeout_seconds=3)
+    journal.open_rollout("r", "f", {"started_by": "ann@example.org"}, AT)
+    with frozen_server(server):
+        with pytest.raises(Unreachable, match="did not answer within|timeout"):
+            journal.entries("r")
+        for ask in CALLS.values():
+            with pytest.raises(Unreachable, match="it did not answer just now, and is asked again in"):
+                ask(journal)
+    wait_for(lambda: is_answered(journal), LONGEST, "it answers again, and so do we")
+    assert journal.claim("f", "r", "me", LEASE).epoch == 1
+    journal.close()
+
+
+def test_a_process_that_begins_while_it_is_silent_waits_for_it_once(server: str) -> None:
+    journal = Journal(url=SecretStr(empty_database(server)), timeout_seconds=3)
+    with frozen_server(server):
+        with pytest.raises(Unreachable, match="timeout"):
+            journal.entries("r")
+        with pytest.raises(Unreachable, match="is asked again in"):
+            journal.owners()
+    journal.close()
 
 
 def test_one_that_freezes_in_the_middle_of_a_transaction_is_given_up_with_its_connection(server: str) -> None:
@@ -98,7 +130,10 @@ def test_one_that_freezes_in_the_middle_of_a_transaction_is_given_up_with_its_co
     with pytest.raises(Unreachable, match="it did not answer within 2 s"):
         ask()
     assert time.monotonic() - began < LONGEST
-    with transaction(engine, write=False) as session:
+    with pytest.raises(Unreachable, match="is asked again in"), transaction(engine, write=False):
+        pytest.fail("it was silent just now")
+    dispose(url)
+    with transaction(engine_for(url, SECONDS), write=False) as session:
         assert session.execute(text("SELECT 1")).scalar_one() == 1
     dispose(url)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from blocks.errors import Unreachable
 from blocks.journal.block import Journal
 from engine.rollback.journal_fallback import fallback_path
 from engine.rollout.evaluation import evaluate
@@ -16,6 +17,7 @@ from engine.watch.supervisor import Carriers, _guard
 from engine.watch.unguarded import Unguarded
 from tests.conftest import PrometheusServer
 from tests.console.test_without_journal import alert, in_wave_one
+from tests.e2e.waiting import wait_for
 from tests.postgresql import empty_database, frozen_server, postgresql_server
 from tidegate.journal.state import Phase
 from tidegate.rollout.decision import Continue, RollBack
@@ -52,9 +54,17 @@ def test_a_trigger_takes_the_flag_to_zero_while_the_journals_database_is_frozen(
         assert run.connections.flags.read(run.flag).exposure == ZERO
         assert time.monotonic() - began < LONGEST
         [_] = fallback_path().read_text(encoding="utf-8").splitlines()
+    wait_for(lambda: is_answered(journal), LONGEST, "it is asked again, and answers")
     run.release_claim()
     _guard(run, datetime.now(UTC), Carriers(Orphans()), Unguarded(run.connections))
     assert run.refresh().phase is Phase.ROLLING_BACK
     assert run.state.rollback is not None
     assert run.state.rollback.criterion != "drift"
     journal.close()
+
+
+def is_answered(journal: Journal) -> bool:
+    try:
+        return bool(journal.owners())
+    except Unreachable:
+        return False

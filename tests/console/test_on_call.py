@@ -46,6 +46,11 @@ NARROWEST = 320
 PRODUCT = "product@company.com"
 RED = "rgb(179, 20, 29)"
 FAVICONS = {"good": "#1a6b32", "warn": "#b07a00", "bad": "#b3141d", "idle": "#57606a"}
+# A promise, since the pages allow no text to be run later, as a polled expression would be.
+FIRST_WORD = """deadline => !live || texts.html !== '' || new Promise((heard, silent) => {
+  document.addEventListener("renewed", () => heard(true), { once: true });
+  setTimeout(() => silent(new Error("the dashboard said nothing")), deadline);
+})"""
 FLOW_RUN = "6f9b1c0e-5a0d-4c3e-9b1f-2f6f3f0c9a77"
 
 
@@ -69,13 +74,19 @@ def made(tmp_path: Path, prefect: StandIn) -> Showcase:
     return shown
 
 
+def go(page: Page, url: str) -> None:
+    """Opens it and waits for the dashboard's first word, which draws it anew over whoever is reading it."""
+    page.goto(url)
+    page.evaluate(FIRST_WORD, SECONDS)
+
+
 @contextmanager
 def opened(made: Showcase, page: Page, course: Course, path: str = "") -> Iterator[OpenRollout]:
     """The rollout's page, open over this course of it, somebody guarding; gives the rollout."""
     run = made.write(course, lately=course.journal.state.phase.is_open)
     note_guard_check(made.connections.journal, run.rollout)
     with served(made.connections) as url:
-        page.goto(f"{url}/rollouts/{run.rollout}{path}")
+        go(page, f"{url}/rollouts/{run.rollout}{path}")
         yield run
 
 
@@ -265,7 +276,7 @@ def test_an_ended_page_stands_still_and_begins_with_what_is_left_to_do(made: Sho
     made.write(closed)
     with opened(made, page, through):
         for name, word in (("finished", "■ FINISHED"), ("closed", "■ CLOSED")):
-            page.goto(page.url.replace("finished", name))
+            go(page, page.url.replace("finished", name))
             expect(page.locator("#live .status").first).to_have_text(word)
             live = page.locator("#live").inner_text()
             assert "Held (" not in live
@@ -273,7 +284,7 @@ def test_an_ended_page_stands_still_and_begins_with_what_is_left_to_do(made: Sho
             # As many days as it lasted, not as many as have gone by.
             expect(fact(page, "Time")).to_have_text(re.compile("^Day [12]$"))
             assert_fits(page)
-        page.goto(page.url.replace("closed", "finished"))
+        go(page, page.url.replace("closed", "finished"))
         top = "document.getElementById('{}-title').getBoundingClientRect().top"
         assert page.evaluate(f"{top.format('upkeep')} < {top.format('metrics')}")
         kept = page.locator("[aria-labelledby=upkeep-title]")
@@ -391,7 +402,7 @@ def test_the_rollback_is_in_sight_wherever_the_page_is_scrolled_to(made: Showcas
         expect(page.locator(".back-bar > p")).to_have_text(known)
         # With a long form open beside it, too.
         for path in ("", "/gate", "/decide"):
-            page.goto(page.url.removesuffix("/gate").removesuffix("/decide") + path)
+            go(page, page.url.removesuffix("/gate").removesuffix("/decide") + path)
             if not path:
                 page.locator("#order-answer summary").first.click()
             for part in (0, 0.5, 1):
@@ -454,7 +465,7 @@ def test_a_gates_page_says_what_it_costs_and_leads_to_prefect_and_back(made: Sho
         link = re.search(r"\[Its page[^]]*\]\(([^)]+)\)", markdown)
         assert link
         assert link[1].startswith(f"{run.plan.channels.dashboard}/")
-        page.goto("{0.scheme}://{0.netloc}".format(urlsplit(page.url)) + urlsplit(link[1]).path)
+        go(page, "{0.scheme}://{0.netloc}".format(urlsplit(page.url)) + urlsplit(link[1]).path)
         expect(page.locator("h1")).to_contain_text("May Wave 4")
         expect(page.locator("#order-answer details")).to_have_attribute("open", "")
         expect(page.locator("[aria-labelledby=since-title] li").first).to_be_visible()
