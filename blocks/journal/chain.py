@@ -11,7 +11,12 @@ from tidegate.journal.bodies.hold_bodies import ends_distrust
 from tidegate.journal.entries import Entry, Link, broken_links
 from tidegate.journal.kinds import Kind
 
-_HEAD = select(HEADS.c.sequence, HEADS.c.hash).where(HEADS.c.rollout == bindparam("rollout"))
+_HEAD = (
+    select(HEADS.c.sequence, HEADS.c.hash, ENTRIES.c.hash.label("found"))
+    .select_from(HEADS)
+    .outerjoin(ENTRIES, (ENTRIES.c.rollout == HEADS.c.rollout) & (ENTRIES.c.sequence == HEADS.c.sequence))
+    .where(HEADS.c.rollout == bindparam("rollout"))
+)
 _HASH = select(ENTRIES.c.hash).where(
     ENTRIES.c.rollout == bindparam("rollout"), ENTRIES.c.sequence == bindparam("sequence")
 )
@@ -47,11 +52,11 @@ def write_head(session: Session, entry: Entry) -> None:
 def missing_tail(session: Session, rollout: str, sequence: int, head: str) -> str:
     """How the chain lacks what was known (entry `sequence` with the hash `head`) or noted of its end, or empty."""
     noted = session.execute(_HEAD, {"rollout": rollout}).first()
-    known = dict.fromkeys([(sequence, head)] if sequence else [])
-    if noted is not None:
-        known[noted.sequence, noted.hash] = None
-    for number, digest in known:
-        found = session.execute(_HASH, {"rollout": rollout, "sequence": number}).scalar_one_or_none()
+    ends = [] if noted is None else [tuple(noted)]
+    if sequence and (noted is None or (noted.sequence, noted.hash) != (sequence, head)):
+        found = session.execute(_HASH, {"rollout": rollout, "sequence": sequence}).scalar_one_or_none()
+        ends.insert(0, (sequence, head, found))
+    for number, digest, found in ends:
         if found is None:
             return f"{rollout}: entry {number} was written and is gone, with whatever followed it"
         if found != digest:

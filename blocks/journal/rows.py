@@ -144,6 +144,13 @@ CLAIM_TAKEN = {
     )
     for name, now in NOW.items()
 }
+_CLAIM_KEPT = {
+    name: text(
+        f"UPDATE claims SET rollout = :rollout, until = {now} + :lease"  # noqa: S608
+        " WHERE flag = :flag AND epoch = :epoch AND holder = :holder"
+    )
+    for name, now in NOW.items()
+}
 
 
 def opening_row(session: Session, rollout: str) -> RowMapping | None:
@@ -206,10 +213,21 @@ def must_hold(session: Session, claim: Claim) -> None:
     """Return if nobody has taken the claim, which nobody can until the transaction ends; raises Fenced."""
     held = hold_claims_row(session, claim.flag)
     if (held["epoch"], held["holder"]) != (claim.epoch, claim.holder):
-        raise Fenced(
-            f"{claim.holder} lost the claim on {claim.flag}: epoch {held['epoch']} of {held['holder']}"
-            f" came after its epoch {claim.epoch}"
-        )
+        raise _lost(claim, held)
+
+
+def keep_claim(session: Session, claim: Claim, lease: timedelta) -> None:
+    """Write a claim that nobody has taken with a fresh lease; raises Fenced."""
+    kept = session.execute(_CLAIM_KEPT[session.dialect.name], {**claim.columns, "lease": lease.total_seconds()})
+    if kept.rowcount != 1:
+        raise _lost(claim, hold_claims_row(session, claim.flag))
+
+
+def _lost(claim: Claim, held: RowMapping) -> Fenced:
+    return Fenced(
+        f"{claim.holder} lost the claim on {claim.flag}: epoch {held['epoch']} of {held['holder']}"
+        f" came after its epoch {claim.epoch}"
+    )
 
 
 def take_claim(session: Session, claim: Claim, lease: timedelta) -> Claim:

@@ -26,6 +26,7 @@ from blocks.journal.rows import (
     entry_or_unknown,
     hold_claims_row,
     insert_entry,
+    keep_claim,
     must_hold,
     opening_row,
     rollout_row,
@@ -245,14 +246,12 @@ class JournalStore(BaseModel):
     def renew(self, claim: Claim, lease: timedelta) -> None:
         """Keep the claim for another lease; raises Fenced if it was lost."""
         with self._write() as session:
-            must_hold(session, claim)
-            take_claim(session, claim, lease)
+            keep_claim(session, claim, lease)
 
     def renew_and_read(self, claim: Claim, lease: timedelta, sequence: int, head: str) -> tuple[list[Entry], str]:
         """As `renew` and then `newer`, in one transaction."""
         with self._write() as session:
-            must_hold(session, claim)
-            take_claim(session, claim, lease)
+            keep_claim(session, claim, lease)
             # Read behind the claim: whoever had it before can write nothing more under it.
             return _entries(session, claim.rollout, sequence), missing_tail(session, claim.rollout, sequence, head)
 

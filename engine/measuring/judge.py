@@ -32,10 +32,10 @@ def context_of(seen: MetricSnapshot, item: InForce) -> Context:
     )
 
 
-def measure(seen: MetricSnapshot, item: InForce) -> Judgement:
-    """The answer to one criterion."""
+def measure(seen: MetricSnapshot, item: InForce, at: Context) -> Judgement:
+    """The answer to one criterion, asked there and then."""
     try:
-        finding, breach = item.criterion.judge(context_of(seen, item), LiveAnswers(seen, item.id))
+        finding, breach = item.criterion.judge(at, LiveAnswers(seen, item.id))
         if not isinstance(finding.verdict, Verdict):
             raise TypeError(f"the verdict of {item.id} is {finding.verdict!r}, which is none")
         if finding.criterion != item.id:

@@ -16,6 +16,7 @@ from engine.measuring.sources import VERSIONS, MetricSnapshot, begin, exposed_si
 from engine.past.unseen_past import judged_with_the_past, of_fresh_points
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.base import Judgement
+from tidegate.criteria.context import Context
 from tidegate.criteria.findings import no_data_words
 from tidegate.criteria.metrics.metric_levels import MetricLine, metric_line
 from tidegate.criteria.metrics.queries import Breach, points_apart, sustained
@@ -124,15 +125,18 @@ def entry_findings(run: OpenRollout, wave: int, now: datetime) -> tuple[Finding,
 
 def _measured(seen: MetricSnapshot, items: Sequence[InForce]) -> list[Judgement]:
     """The answer to each criterion. Those that ask further questions ask them at the same time, beside the others."""
-    asking = [number for number, item in enumerate(items) if not _is_at_hand(seen, item)]
-    found = dict(zip(asking, begin(partial(measure, seen, items[number]) for number in asking), strict=True))
-    return [found[number].result() if number in found else measure(seen, item) for number, item in enumerate(items)]
+    asked = [(item, context_of(seen, item)) for item in items]
+    begun = [None if _is_at_hand(item, at) else begin([partial(measure, seen, item, at)])[0] for item, at in asked]
+    return [
+        measure(seen, item, at) if answer is None else answer.result()
+        for (item, at), answer in zip(asked, begun, strict=True)
+    ]
 
 
-def _is_at_hand(seen: MetricSnapshot, item: InForce) -> bool:
+def _is_at_hand(item: InForce, at: Context) -> bool:
     """Whether the metrics and the journal answer it: then it is judged in less time than it takes to hand it over."""
     try:
-        return all(isinstance(one, AT_HAND) for one in item.criterion.requests(context_of(seen, item)))
+        return all(isinstance(one, AT_HAND) for one in item.criterion.requests(at))
     except Exception:  # noqa: BLE001 - whatever a kind raises, judging it says so
         return False
 

@@ -9,7 +9,7 @@ from math import ceil
 from blocks.errors import ConnectionFault
 from blocks.journal.guard_checks import guard_check_ages
 from engine.measuring.answer_ages import Ages
-from engine.measuring.judge import context_of
+from engine.measuring.judge import context_of, not_judged
 from engine.measuring.sources import MetricSnapshot
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.metrics.queries import Breach, points_apart, sustained_within
@@ -73,14 +73,23 @@ def judged_with_the_past(
     seen.run.kept[_PAST_READ] = past
     if any(finding.verdict is Verdict.FAIL for finding in present):
         return tuple(present)
-    alone = {item.id: item.criterion.unseen_breach(context_of(seen, item)) for item in items}
+    by_id = {item.id: item for item in items}
     found = []
     # Once in a look: a journal whose host is gone takes seconds to say so, and a plan has many triggers.
     looked = _looked(seen.run, seen.now)
     for finding, breach in zip(present, breaches, strict=True):
-        asked = alone.get(finding.criterion) or breach
         since = unseen_since(seen.run, finding.criterion, seen.now, looked)
-        if since is None or asked is None or finding.verdict is Verdict.NOT_APPLICABLE:
+        if since is None or finding.verdict is Verdict.NOT_APPLICABLE:
+            found.append(finding)
+            continue
+        item = by_id.get(finding.criterion)
+        try:
+            alone = item.criterion.unseen_breach(context_of(seen, item)) if item is not None else None
+        except Exception as error:  # noqa: BLE001 - trouble is a finding, and the other triggers are judged
+            found.append(replace(finding, verdict=Verdict.ERROR, sentence=f"{finding.sentence} {not_judged(error)}"))
+            continue
+        asked = alone or breach
+        if asked is None:
             found.append(finding)
             continue
         # Where one past was not answered, the others are asked for by the next look.

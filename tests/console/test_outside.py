@@ -18,7 +18,7 @@ from blocks.channels.slack import Slack
 from blocks.commands import Commands
 from blocks.flags.backend import FlagBackend
 from blocks.web import Web
-from engine.measuring.judge import measure
+from engine.measuring.judge import context_of, measure
 from engine.measuring.sources import MetricSnapshot, Read
 from engine.preflight.checks import preflight_checks, run_checks
 from engine.rollout.evaluation import evaluate
@@ -44,7 +44,8 @@ P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL,
 def asked(run: OpenRollout, criterion: Any, id_: str = "x.1", later: timedelta = timedelta(0)) -> Finding:
     unread: Future[Read] = Future()  # no metric is asked for
     unread.set_result(Read({}, {}, {}, None))
-    return measure(MetricSnapshot(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion))[0]
+    seen, item = MetricSnapshot(run, max(run.state.wave, 1), utc_now() + later, unread), InForce(id_, criterion)
+    return measure(seen, item, context_of(seen, item))[0]
 
 
 def of_plan(run: OpenRollout, kind: type, text: str = "") -> Any:

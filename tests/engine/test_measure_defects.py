@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from blocks.errors import Unreachable
-from engine.measuring.judge import measure, not_judged
+from engine.measuring.judge import context_of, measure, not_judged
 from engine.measuring.sources import start_queries
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, no_alerts
@@ -48,7 +48,8 @@ def test_a_verdict_that_is_no_verdict_is_an_error_of_this_criterion_alone(
             return Finding(at.id, self.text, "PASS", "All is well."), None  # type: ignore[arg-type]
 
     sloppy = replace(item, criterion=Sloppy.model_construct(**dict(item.criterion)))
-    finding, breach = measure(start_queries(world.run, 1, world.now), sloppy)
+    seen = start_queries(world.run, 1, world.now)
+    finding, breach = measure(seen, sloppy, context_of(seen, sloppy))
     assert (finding.verdict, breach) == (Verdict.ERROR, None)
     assert "which is none" in finding.sentence
 

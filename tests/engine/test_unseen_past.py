@@ -2,18 +2,26 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from engine.measuring.sources import start_queries
+from engine.past.unseen_past import judged_with_the_past
 from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
+from tidegate.criteria.base import When
+from tidegate.criteria.context import Context
+from tidegate.criteria.metrics.queries import Breach
+from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Plan
 from tidegate.values.exposure import ZERO
+from tidegate.values.verdict import Finding, Verdict
 
 MINUTE = timedelta(minutes=1)
 
@@ -88,6 +96,26 @@ def test_what_held_while_nothing_could_be_seen_is_obeyed_once_it_can(world: Worl
     evaluate(run, world.now + run.timing.guard, review=False)
     assert run.state.rollback is not None
     assert world.via.flags.read(run.flag).exposure == ZERO
+
+
+def test_a_kind_that_breaks_over_what_nobody_saw_is_an_error_of_this_trigger_alone(world: World) -> None:
+    world.pass_time(20 * MINUTE, healthy)
+    item = in_force(world.plan, 1, When.TRIGGER)[0]
+
+    class Broken(type(item.criterion)):  # type: ignore[misc]
+        """A kind of another package."""
+
+        def unseen_breach(self, at: Context) -> Breach | None:
+            raise KeyError("nothing of the kind")
+
+    broken = replace(item, criterion=Broken.model_construct(**dict(item.criterion)))
+    fine = Finding(item.id, item.criterion.text, Verdict.PASS, "All is well now.")
+    other = replace(fine, criterion="another")
+    seen = start_queries(world.run, 1, world.now + 60 * MINUTE)
+    found = judged_with_the_past(seen, (fine, other), [None, None], [broken])
+    assert [one.verdict for one in found] == [Verdict.ERROR, Verdict.PASS]
+    assert "A defect of Tidegate" in found[0].sentence
+    assert judged_with_the_past(start_queries(world.run, 1, world.now), (fine,), [None], [broken]) == (fine,)
 
 
 def test_an_alert_that_nobody_saw_is_named(tmp_path: Path, prometheus_server: PrometheusServer) -> None:

@@ -29,7 +29,7 @@ class Pace:
 
     def real(self, span: timedelta, floor: timedelta = timedelta(0)) -> timedelta:
         """How long `span` of the plan really takes, never below the smaller of `floor` and `span`."""
-        return max(span / self.factor, min(floor, span))
+        return span if self.factor == 1 else max(span / self.factor, min(floor, span))
 
     def plan_time(self, now: datetime) -> datetime:
         """The instant on the plan's calendar."""

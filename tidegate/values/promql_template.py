@@ -72,7 +72,6 @@ def check_matchers(text: str) -> None:
 
 
 @lru_cache(maxsize=4096)
-@lru_cache(maxsize=4096)
 def render_query(template: str, *, selector: str, path: str, window: timedelta) -> str:
     """The query for one selection of series; `window` becomes milliseconds, which PromQL reads.
 
@@ -89,6 +88,7 @@ def _compiled(template: str) -> Template:
     return _ENVIRONMENT.from_string(template)
 
 
+@lru_cache(maxsize=4096)
 def selector(*matchers: str) -> str:
     """Label matchers joined, empty ones left out."""
     return ",".join(m.strip().strip(",") for m in matchers if m.strip())

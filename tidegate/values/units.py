@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -121,16 +122,7 @@ class Unit(StrEnum):
     @property
     def suffix(self) -> str:
         """How a quantity of this unit ends when written; dollars stand before it."""
-        return {
-            Unit.PERCENT: "%",
-            Unit.MILLISECONDS: "ms",
-            Unit.SECONDS: "s",
-            Unit.MEGABYTES: "MB",
-            Unit.COUNT: "",
-            Unit.CORES: "cores",
-            Unit.PER_SECOND: "/s",
-            Unit.US_DOLLARS: "$",
-        }[self]
+        return _SUFFIXES[self]
 
     def format(self, value: float) -> str:  # type: ignore[override]
         """`2.3%`, `385 ms`, `125 MB`, `$300`, `0`."""
@@ -145,6 +137,18 @@ class Unit(StrEnum):
         return f"{number} {self.suffix}".strip()
 
 
+_SUFFIXES = {
+    Unit.PERCENT: "%",
+    Unit.MILLISECONDS: "ms",
+    Unit.SECONDS: "s",
+    Unit.MEGABYTES: "MB",
+    Unit.COUNT: "",
+    Unit.CORES: "cores",
+    Unit.PER_SECOND: "/s",
+    Unit.US_DOLLARS: "$",
+}
+
+
 def parse_quantity(text: object) -> str:
     """A number with its unit as written, such as `500ms`; raises ValueError for anything else."""
     if isinstance(text, int | float) and not isinstance(text, bool):
@@ -154,6 +158,7 @@ def parse_quantity(text: object) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)
 def quantity_in(text: str, unit: Unit) -> float:
     """The number, if it is written in `unit`; raises ValueError naming both units otherwise."""
     match = _QUANTITY.fullmatch(text)

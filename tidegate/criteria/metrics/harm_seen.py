@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 
 from tidegate.values.metrics import Metric
 from tidegate.values.samples import NoData
@@ -15,6 +16,7 @@ _WORDS = re.compile(r"\b(?:unless|and|or|on|ignoring|offset|by|without)\b")
 _PLAIN = re.compile(r"[\w:\s(),+.>]*")
 
 
+@lru_cache(maxsize=1024)
 def only_adds(query: str) -> bool:
     """Whether more of the answer could only make the value higher: sums, counts and maxima of what is never negative.
 
