@@ -24,7 +24,10 @@ Look = tuple[str, str, Callable[[], Finding]]
 
 
 def outside_looks(connections: OpenConnections, plan: Plan) -> Iterator[Look]:
-    """A name, a text and the look itself for each thing that is named; nothing is sent but questions."""
+    """A name, a text and the look itself for each thing that is named; nothing is sent but questions.
+
+    What is not answered, or not with a number, is an ERROR: the next look may find it.
+    """
     found: dict[str, Look] = {}
     for request in (r for step in steps(plan) for c in step.criteria for r in c.preflight_requests(plan)):
         for name, text, look in _looks(connections, request):
@@ -60,14 +63,14 @@ def _figure(connections: OpenConnections, name: str, text: str, source: str, poi
     answer = bounded(lambda: web.ask(source, timeout=patience), patience, source)
     reading = figure_in(answer.status, answer.body, pointer, utc_now())
     if isinstance(reading, NoData):
-        return Finding(name, text, Verdict.FAIL, f"No figure: {no_data_words(reading)}.")
+        return Finding(name, text, Verdict.ERROR, f"No figure: {no_data_words(reading)}.")
     return Finding(name, text, Verdict.PASS, f"It answers {reading.value:g}.", reading.value)
 
 
 def _amount(connections: OpenConnections, name: str, text: str, query: str) -> Finding:
     reading = connections.prometheus.instant({name: query}, utc_now())[name]
     if isinstance(reading, NoData):
-        return Finding(name, text, Verdict.FAIL, f"No amount: {no_data_words(reading)}.", query=query)
+        return Finding(name, text, Verdict.ERROR, f"No amount: {no_data_words(reading)}.", query=query)
     return Finding(name, text, Verdict.PASS, f"It answers {reading.value:g}.", reading.value, query=query)
 
 
@@ -77,7 +80,7 @@ def _known(connections: OpenConnections, name: str, text: str, probe: Probe) -> 
     try:
         known = known_requests(answer.status, answer.body)
     except ValueError as error:
-        return Finding(name, text, Verdict.FAIL, f"{error}.")
+        return Finding(name, text, Verdict.ERROR, f"{error}.")
     return Finding(name, text, Verdict.PASS, f"{len(known)} known requests with their answers.")
 
 

@@ -18,8 +18,8 @@ Verify = Callable[[tuple[Check, ...]], tuple[Finding, ...]]
 
 
 def patience(plan: Plan) -> timedelta:
-    """How long preflight asks again for what is missing: two scrapes, and no longer than a person would wait."""
-    return min(_SCRAPES * plan.scrape_interval, _LONGEST)
+    """How long preflight asks again for what is missing: two scrapes, 5 s at least, no longer than a person waits."""
+    return min(max(_SCRAPES * plan.scrape_interval, timedelta(seconds=_PAUSE_SECONDS)), _LONGEST)
 
 
 def look_twice(checks_at: Checks, verify: Verify, patience: timedelta) -> tuple[Finding, ...]:

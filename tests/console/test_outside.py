@@ -20,7 +20,8 @@ from blocks.flags.backend import FlagBackend
 from blocks.web import Web
 from engine.measuring.judge import context_of, measure
 from engine.measuring.sources import MetricSnapshot, Read
-from engine.preflight.checks import preflight_checks, run_checks
+from engine.preflight.checks import Check, preflight_checks, run_check, run_checks
+from engine.preflight.external_sources import outside_looks
 from engine.rollout.evaluation import evaluate
 from engine.rollout.session import OpenRollout, utc_now
 from tests.conftest import PrometheusServer
@@ -35,9 +36,11 @@ from tidegate.criteria.external.synthetic import Synthetic
 from tidegate.journal.bodies.body_registry import body_from_json
 from tidegate.journal.kinds import Kind
 from tidegate.plan.in_force import InForce
+from tidegate.plan.loading.loader import load_plan
 from tidegate.values.exposure import ZERO
 from tidegate.values.verdict import Finding, Verdict
 
+PLANS = Path(__file__).parents[2] / "plans"
 P, I, E, F, N = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL, Verdict.NOT_APPLICABLE  # noqa: E741
 
 
@@ -151,6 +154,30 @@ def test_the_reference_plans_figures_are_told_by_the_demos_desk(
     httpx.put(f"{demo.inbox}/desk/{report}", json={figure: bad}, timeout=5).raise_for_status()
     assert asked(run, criterion).verdict is F
     assert httpx.put(f"{demo.inbox}/desk/{report}", json={"x": 1}, timeout=5).status_code == 422
+
+
+def test_what_nobody_answers_is_looked_at_again_by_preflight_and_not_held_to_be_wrong(
+    tmp_path: Path, prometheus_server: PrometheusServer, server: Answering
+) -> None:
+    def read(path: Path) -> bytes:
+        return path.read_bytes().replace(b"batch_patches_build_info", b"preflight_build_info")
+
+    plan = load_plan(PLANS / "batch-patches-v1.yaml", read)
+    names = ("grafana", "logs", "support-desk", "batch-patches", "legacy-health", "batch-patches-requests")
+    run = connected(opened(tmp_path, prometheus_server), web=Web(sources=dict.fromkeys(names, server.url)))
+
+    def verdicts() -> dict[str, Verdict]:
+        looks = outside_looks(run.connections, plan)
+        found = {name.split(".")[0]: run_check(Check(name, text, look)).verdict for name, text, look in looks}
+        return {kind: found[kind] for kind in ("figure", "known", "amount")}
+
+    server.answer = lambda *_: (503, b"{}", {})
+    assert verdicts() == {"figure": E, "known": E, "amount": E}
+    server.answer = lambda *_: (200, b"[]", {})
+    prometheus_server.write(
+        [({"__name__": "preflight_build_info", "path": "new", "instance": "a"}, [(time.time(), 1)])]
+    )
+    assert verdicts() == {"figure": E, "known": E, "amount": P}
 
 
 def test_a_cost_is_worked_out_from_prometheus(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
@@ -418,7 +445,7 @@ def test_preflight_finds_a_source_that_tells_nothing(
     run = connected(opened(tmp_path, prometheus_server), web=Web(sources=sources))
     checks = preflight_checks(run.connections, run.plan, run.timing, started_by="a@b.c", now=utc_now())
     own = tuple(c for c in checks if c.name.partition(".")[0] in ("figure", "known"))
-    assert {f.verdict for f in run_checks(own)} == {F}
+    assert {f.verdict for f in run_checks(own)} == {E}
 
 
 def test_where_all_is_well_everything_passes(

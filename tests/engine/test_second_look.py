@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import pytest
+
 from engine.preflight.checks import Check, run_check
-from engine.preflight.second_look import look_twice
+from engine.preflight.second_look import look_twice, patience
+from tests.tidegate.builders import plan_of
 from tidegate.values.verdict import Finding, Verdict
 
 SOON = timedelta(seconds=0.2)
@@ -31,6 +34,11 @@ class Looks:
 def verdicts(looks: Looks, patience: timedelta = SOON) -> list[Verdict]:
     found = look_twice(looks.at, lambda checks: tuple(map(run_check, checks)), patience)
     return [finding.verdict for finding in found]
+
+
+@pytest.mark.parametrize(("scrape", "seconds"), [("1s", 5), ("15s", 30), ("1m", 45)])
+def test_it_looks_for_two_scrapes_again_and_no_longer_than_a_person_waits(scrape: str, seconds: int) -> None:
+    assert patience(plan_of({"scrape_interval": scrape})).total_seconds() == seconds
 
 
 def test_what_comes_with_the_next_scrape_is_no_reason_to_close() -> None:
