@@ -137,6 +137,11 @@ class PrefectUi:
         """Wait until this can be read on the page, be it further down."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
+    def show(self, text: str) -> None:
+        """Wait until this can be read on the page, and bring it on the screen."""
+        self.has(text)
+        self.page.get_by_text(text).first.scroll_into_view_if_needed()
+
     def see(self, text: str) -> None:
         """Wait until this can be read on the screen (not merely in a box of no height)."""
         expect(self.page.get_by_text(text).first).to_be_in_viewport()

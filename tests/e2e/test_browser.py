@@ -129,6 +129,9 @@ def test_a_rollout_is_started_approved_and_rolled_back_in_the_browser(
     ui.see("RolloutRolledBack")
     said = wait_for(lambda: state(stack, flow_run)["message"], SECONDS, "the state of the rollout's run")
     assert said.startswith(f"Rolled back in {wave_name(run.plan, 1)} (by "), said
+    # On the page, too: where it ended and by whom; the rest of the sentence is behind Prefect's own "See More".
+    ui.open_tab("Details")
+    ui.show(said[: said.index(" (by ")])
     ui.picture("prefect-rolled-back")
 
     def ended() -> list[dict[str, object]]:
