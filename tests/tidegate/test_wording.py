@@ -103,7 +103,7 @@ def gate_form(refusal: str = "", state: RolloutState | None = None) -> str:
 
 
 def test_the_evidence_is_a_list_with_a_line_for_each_finding_since_the_form_cuts_a_table_off() -> None:
-    passed, failed = [line for line in gate_form().splitlines() if line.startswith("- ")]
+    passed, failed, *_ = [line for line in gate_form().splitlines() if line.startswith("- ")]
     assert passed == "- ✓ **PASS** Text of one: Sentence of one"
     assert failed.startswith("- ✖ **FAIL** ")
 

@@ -37,8 +37,10 @@ def gate_form(plan: Plan, state: RolloutState, wave: int, findings: Sequence[Fin
         parts.append(_old_path_table(gate.old_path))
     if statements(plan, wave):
         # Behind the evidence, which a form's small window must show without scrolling.
-        parts.append("\nA go is counted until every statement below was made, each by a person of its role.\n")
-        parts.append(statements_table(plan, state, wave))
+        parts.append(
+            "\nThe wave begins once each of these was stated, by a person of its role; until then a go is kept.\n"
+        )
+        parts.append(statements_list(plan, state, wave))
     if address := page_address(plan, state):
         parts.append(f"\n[This gate on a page of its own]({address})\n")
     parts.append(f"\nPlan `{plan.name}` {state.plan_hash[:12]}, journal head {state.head[:12]}.")
@@ -50,15 +52,14 @@ def _old_path_table(lines: Sequence[Mapping[str, str]]) -> str:
     return "\n".join([*rows, *(table_row(x["title"], x["shown"], x["level"]) for x in lines)])
 
 
-def statements_table(plan: Plan, state: RolloutState, wave: int) -> str:
-    """What this gate asks people to state, who may, and who has, in Markdown."""
+def statements_list(plan: Plan, state: RolloutState, wave: int) -> str:
+    """What this gate asks people to state, who may, and who has: a list, since the form cuts a table off."""
     made = stated(plan, state, wave)
-    rows = [table_row("Statement", "Role", "Who may", "Stated by"), "|---|---|---|---|"]
-    rows += [
-        table_row(s.text, s.role, ", ".join(people_of(plan, s.role)), made.get(s.key, "nobody yet"))
+    return "\n".join(
+        f"- {one_line(s.text)} ({s.role}: {', '.join(people_of(plan, s.role)) or 'nobody'}): "
+        + (f"stated by {one_line(made[s.key])}." if s.key in made else "nobody yet.")
         for s in statements(plan, wave)
-    ]
-    return "\n".join(rows)
+    )
 
 
 def statement_help(plan: Plan, statement: Statement) -> str:

@@ -7,7 +7,7 @@ from tidegate.journal.state import Phase, RolloutState
 from tidegate.notices.footer import page_address
 from tidegate.notices.reminder_texts import less_safe_words
 from tidegate.notices.upkeep_due import goes_on, tasks_json
-from tidegate.pages.gate_form import statements_table
+from tidegate.pages.gate_form import statements_list
 from tidegate.pages.tables import evidence_table, one_line, table_row
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
@@ -71,7 +71,7 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     parts.append("\n".join(rows))
     before = state.gate.wave if state.phase is Phase.GATE and state.gate is not None else 1
     if statements(plan, before) and (state.votes.stated.get(before) or state.phase is Phase.GATE):
-        parts.append(statements_table(plan, state, before))
+        parts.append(statements_list(plan, state, before))
     back = state.rollback
     if back is not None:
         zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
