@@ -19,7 +19,7 @@ from flows.preflight import SIDE_BY_SIDE, look_before
 from flows.waves import run_wave
 from tasks.baseline import measure_baseline
 from tasks.prove_rollback import proven
-from tasks.wave_step import InHand
+from tasks.wave_step import RolloutInHand
 from tidegate.rollout.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
 
 
@@ -58,7 +58,7 @@ def rollout(
                 case Preflight():
                     look_before(run, reporter)
                 case MeasureBaseline():
-                    measure_baseline(InHand(run))
+                    measure_baseline(RolloutInHand(run))
                 case Ask(number):
                     ask(run, reporter, number)
                 case RunWave(number):

@@ -6,7 +6,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from engine.measuring.references import measure_baseline as measure
-from tasks.wave_step import InHand
+from tasks.wave_step import RolloutInHand
 from tidegate.criteria.metrics.references import BASELINE
 
 
@@ -18,7 +18,7 @@ from tidegate.criteria.metrics.references import BASELINE
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def measure_baseline(of: InHand) -> State:
+def measure_baseline(of: RolloutInHand) -> State:
     """What was recorded; what could not be measured is recorded as such, and named."""
     measure(of.run)
     baseline = of.run.state.evidence.references.get(BASELINE)

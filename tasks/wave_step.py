@@ -9,7 +9,7 @@ from tidegate.pages.wave_outcome import WaveOutcome, wave_name
 _TYPES = {"completed": StateType.COMPLETED, "failed": StateType.FAILED, "cancelled": StateType.CANCELLED}
 
 
-class InHand:
+class RolloutInHand:
     """A rollout in hand; opaque to Prefect, which would otherwise walk through the whole of it."""
 
     def __init__(self, run: OpenRollout) -> None:

@@ -15,11 +15,11 @@ from markupsafe import Markup, escape
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
 from console.dashboard.changes import Splice, changes
-from console.dashboard.charts import chart
+from console.dashboard.charts.event_marks import marked
+from console.dashboard.charts.metric_chart import chart
+from console.dashboard.charts.ratio_chart import ratio_chart
 from console.dashboard.doctor_page import DoctorPage
-from console.dashboard.event_marks import marked
 from console.dashboard.gate_costs import gate_costs
-from console.dashboard.ratio_chart import ratio_chart
 from console.dashboard.workers import Workers
 from console.live.rollout_cache import FRESH_SECONDS, Board
 from engine.rollout.session import utc_now

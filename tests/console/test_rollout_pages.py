@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.context import refresh_global_settings_context
 
-from console.dashboard.charts import chart
+from console.dashboard.charts.metric_chart import chart
 from tests.conftest import PrometheusServer
 from tests.console.dashboards import browser
 from tests.console.test_dashboard import gated

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from html import escape
 
-from console.dashboard.event_marks import event_marks
-from console.dashboard.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
+from console.dashboard.charts.event_marks import event_marks
+from console.dashboard.charts.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
 from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.values.units import Unit
 from tidegate.views.course import Event, Point

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from console.dashboard.time_axis import TimeAxis
+from console.dashboard.charts.time_axis import TimeAxis
 from tidegate.views.course import Event
 
 _MOST = 40

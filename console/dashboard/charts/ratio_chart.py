@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from html import escape
 
-from console.dashboard.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
+from console.dashboard.charts.time_axis import LEFT, RIGHT, WIDTH, TimeAxis
 from tidegate.criteria.comparisons.comparison import times_as_many
 from tidegate.statistics.ratio_interval import ratio_words
 from tidegate.views.comparisons import ComparisonView

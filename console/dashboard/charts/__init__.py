@@ -1,0 +1,1 @@
+"""What the dashboard draws: a metric over its reviews, and the new path against the old one."""
