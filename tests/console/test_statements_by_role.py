@@ -92,12 +92,12 @@ def test_the_go_of_another_role_states_nothing_and_the_gate_waits_for_the_right_
 
 def test_journal_gate_page_and_close_out_say_who_stated_what(world: GateWorld, run: Run) -> None:
     page = asking_form(world.run, 1, 1, "").model_fields["decision"].description or ""
-    row = f"| The team is there | lead | {ANN}, {BOB} |"
-    assert f"{row} nobody yet |" in page
+    line = f"- The team is there (lead: {ANN}, {BOB}): "
+    assert f"{line}nobody yet." in page
     typed(world, run, BOB)
     ruled(world)
     assert f"{BOB} stated: The team is there (lead)" in " ".join(run("journal", world.run.rollout)[1].split())
-    assert f"{row} {BOB} |" in gate_form(world.run.plan, world.run.state, 1, (), "")
+    assert f"{line}stated by {BOB}." in gate_form(world.run.plan, world.run.state, 1, (), "")
     report = closeout(world.run.plan, world.run.connections.journal.entries(world.run.rollout))
     [made] = report["stated"]
     assert {key: made[key] for key in ("by", "role", "before", "text")} == {
@@ -122,7 +122,7 @@ def test_tasks_of_the_wave_before_are_acknowledged_by_their_own_role(world: Gate
     body["waves"][0]["actions"] = [{"do": "task", "role": "on-call", "text": "Collect feedback"}]
     plan = Plan.model_validate(body)
     form = gate_form(plan, world.run.state, 2, (), "")
-    assert f"| Done in First: Collect feedback | on-call | {CARL} | nobody yet |" in form
+    assert f"- Done in First: Collect feedback (on-call: {CARL}): nobody yet." in form
     roles = {**plan.roles, "on-call": ()}
     assert unsatisfiable(plan.model_copy(update={"roles": roles}), STARTER) == (
         "nobody can state 'Done in First: Collect feedback' for on-call before Second: name a person for this role"
