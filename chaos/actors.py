@@ -25,7 +25,7 @@ from engine.notices.queueing import notify
 from engine.notices.reporter import reporter_for
 from engine.rollback.rollback import prove, roll_back
 from engine.rollout import identity
-from engine.rollout.monitoring import monitor
+from engine.rollout.monitoring import guard_to_zero, monitor
 from engine.rollout.open import NotAllowed, open_rollout
 from engine.rollout.session import PROOF_PATIENCE, OpenRollout, Superseded, await_winner, utc_now
 from engine.watch.leader_election import acquire_or_stand_by
@@ -36,7 +36,7 @@ from tidegate.journal.kinds import Kind
 from tidegate.journal.state import Phase
 from tidegate.notices.texts import raised
 from tidegate.plan.loading.loader import load_plan
-from tidegate.rollout.next_step import Ask, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.rollout.next_step import Ask, FinishEasing, Preflight, ProveRollback, Rest, RunWave, next_step
 
 PLAN = Path(__file__).with_name("plan.yaml")
 _TURN = timedelta(seconds=45)
@@ -70,6 +70,9 @@ def carry(via: OpenConnections, name: str) -> None:
                     _ask(run, wave)
                 case RunWave(wave):
                     _wave(run, wave)
+                case FinishEasing():
+                    run.wait_for_claim()
+                    guard_to_zero(run, reporter_for(run))
                 case ProveRollback():
                     run.wait_for_claim(PROOF_PATIENCE)
                     reporter_for(run).update(run, utc_now())

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from blocks.errors import ClaimHeld, Fenced
 from engine.notices.reporter import reporter_for
+from engine.rollout.monitoring import guard_to_zero
 from engine.rollout.session import PROOF_PATIENCE, await_winner, utc_now
 from engine.rollout.start_or_resume import begin
 from flows.forms.text_fields import DURATION, EMAIL
@@ -20,7 +21,16 @@ from flows.waves import run_wave
 from tasks.baseline import measure_baseline
 from tasks.prove_rollback import proven
 from tasks.wave_step import RolloutInHand
-from tidegate.rollout.next_step import Ask, MeasureBaseline, Preflight, ProveRollback, Rest, RunWave, next_step
+from tidegate.rollout.next_step import (
+    Ask,
+    FinishEasing,
+    MeasureBaseline,
+    Preflight,
+    ProveRollback,
+    Rest,
+    RunWave,
+    next_step,
+)
 
 
 def _run_name() -> str:
@@ -63,6 +73,9 @@ def rollout(
                     ask(run, reporter, number)
                 case RunWave(number):
                     run_wave(run, number, connections)
+                case FinishEasing():
+                    run.wait_for_claim()
+                    guard_to_zero(run, reporter)
                 case ProveRollback():
                     run.wait_for_claim(PROOF_PATIENCE)
                     reporter.update(run, utc_now())

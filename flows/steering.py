@@ -29,8 +29,12 @@ def hold(
         connections: The name of the connections block.
 
     """
-    done = hold_exposure(meant(rollout, connections), by.strip(), reason)
-    return ended(lambda: "Held: exposure stays, guarding goes on." if done else "It is held already.")
+
+    def order() -> str:
+        done = hold_exposure(meant(rollout, connections), by.strip(), reason)
+        return "Held: exposure stays, guarding goes on." if done else "It is held already."
+
+    return ended(order)
 
 
 @flow(name="resume", flow_run_name=run_name)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from blocks.flags.backend import as_planned
+from engine.exposure.ease import old_path_trouble
 from engine.exposure.set_back import read_settled
 from engine.measuring.answers import AT_HAND
 from engine.measuring.clocks import clocks_apart
@@ -61,14 +62,18 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
     seen = start_queries(run, state.wave, now)
     found = _measured(seen, (*during, *triggers))
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
+    # Of a wave that is eased its new path has less than the wave implies.
+    traffic = [] if state.is_easing else canary_traffic(seen)
     judged = Judged(
         now,
-        _judged_triggers(seen, triggers, [*found[len(during) :], *canary_traffic(seen)]),
+        _judged_triggers(seen, triggers, [*found[len(during) :], *traffic]),
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
         _unknown_build(seen),
         clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds),
+        frozenset(item.id for item in triggers if item.criterion.ease),
+        old_path_trouble(run, now) if state.is_easing else "",
     )
     lines = tuple(
         metric_line(name, metric, metrics[name], seen.reference(BASELINE, name))

@@ -7,8 +7,10 @@ from blocks.connections import OpenConnections
 from engine.preflight.checks import Check
 from engine.rollback.stable_health import look_at_legacy
 from engine.rollout.session import utc_now
+from tidegate.criteria.findings import no_data_words
 from tidegate.plan.fields.rollback import (
     ByHand,
+    Capacity,
     FlushCache,
     LoadBalancer,
     MachineStep,
@@ -17,20 +19,25 @@ from tidegate.plan.fields.rollback import (
     VerifyLegacy,
 )
 from tidegate.plan.model import Plan
+from tidegate.values.samples import NoData
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict
 
 SNAPSHOT = "snapshot"
+CAPACITY = "capacity"
+_CAPACITY_TEXT = "The old path could carry everybody"
 _SNAPSHOT_TEXT = "The snapshot for a restore is named"
 
 
 def rollback_step_checks(connections: OpenConnections, plan: Plan) -> tuple[Check, ...]:
-    """A check for each step a machine does, and one for the snapshot where the plan restores one."""
+    """A check for each step a machine does, for the snapshot that a restore takes, and for the old path's capacity."""
     checks = [
         _step(connections, number, step)
         for number, step in enumerate(plan.rollback.full, start=1)
         if not isinstance(step, ByHand)
     ]
+    if (wanted := plan.rollback.capacity) is not None:
+        checks.append(Check(CAPACITY, _CAPACITY_TEXT, lambda: _capacity(connections, wanted)))
     if plan.rollback.snapshot is not None:
         name = plan.rollback.snapshot
         checks.append(Check(SNAPSHOT, _SNAPSHOT_TEXT, lambda: _snapshot(connections, name)))
@@ -88,6 +95,17 @@ def _missing_command(connections: OpenConnections, command: str, step: MachineSt
         allowed = f"{commands.timeout_seconds:g} s"
         return f"Command {command} may take {format_duration(step.timeout)}, its connection allows {allowed}."
     return None
+
+
+def _capacity(connections: OpenConnections, wanted: Capacity) -> Finding:
+    found = connections.prometheus.instant({CAPACITY: wanted.query}, utc_now())[CAPACITY]
+    if isinstance(found, NoData):
+        sentence = f"No data ({no_data_words(found)})."
+        return Finding(CAPACITY, _CAPACITY_TEXT, Verdict.ERROR, sentence, query=wanted.query)
+    enough = found.value >= wanted.at_least  # a NaN is not
+    sentence = f"There are {found.value:g}, needed for everybody are {wanted.at_least:g}."
+    verdict = Verdict.PASS if enough else Verdict.FAIL
+    return Finding(CAPACITY, _CAPACITY_TEXT, verdict, sentence, found.value, query=wanted.query)
 
 
 def _snapshot(connections: OpenConnections, name: str) -> Finding:

@@ -48,7 +48,7 @@ def _look(journal: JournalStore, rollout: str, flag: str, anyway: bool) -> None:
             f"({body.reason}); there is nothing to go back to, and nothing was changed"
         )
     # Behind an order that was given all the same nobody is asked again.
-    looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED, Kind.ROLLING_BACK)
+    looked = journal.newest(name, Kind.LEGACY_LOOKED, Kind.LOWERED, Kind.EASED, Kind.ROLLING_BACK)
     seen = None if looked is None else looked.body
     if isinstance(seen, StableReadinessSeen) and not seen.ready and not anyway:
         raise StableNotReady(

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from blocks.errors import ConnectionFault, NotTaken, Refused, Unreachable
 from blocks.journal.guard_checks import note_guard_check
+from engine.exposure.ease import begin_easing, ease_to
 from engine.exposure.lease import renew_lease
 from engine.exposure.revert_raise import revert_unfinished, stop_raise
 from engine.exposure.step_back import step_back
@@ -39,7 +40,19 @@ from tidegate.notices.reminder_texts import broken_throughout, evidence_holds
 from tidegate.notices.texts import bound_crossed, held, no_data, soaked
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import When
-from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, RollBack, StepDown, credit, decide
+from tidegate.rollout.decision import (
+    Advance,
+    Continue,
+    Decision,
+    Ease,
+    EaseTo,
+    Finish,
+    Hold,
+    RollBack,
+    StepDown,
+    credit,
+    decide,
+)
 from tidegate.values.exposure import ZERO
 
 _log = logging.getLogger("tidegate.evaluation")
@@ -149,13 +162,15 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
     seen = measure_rollout(run, now)
     decision: Decision = Continue(f"nothing can be recorded: {fault}")
     at_zero = seen.judged.drift is not None and seen.judged.drift.is_zero
-    if seen.judged.fired is not None and not at_zero:
+    if (seen.judged.fired is not None or run.state.is_easing) and not at_zero:
         by_rule = decide(run.state, seen.judged, run.timing)
+        if isinstance(by_rule, Ease):
+            by_rule = RollBack(by_rule.criterion, by_rule.reason)  # its order cannot be recorded
         if isinstance(by_rule, RollBack):
             decision = by_rule
             _act(run, decision, now, seen)
         else:
-            _log.error("%s: a trigger fired, and the flag is left as it is: %s", run.rollout, by_rule)
+            _log.error("%s: the flag is left as it is: %s", run.rollout, by_rule)
             if isinstance(by_rule, Hold) and _HELD_UNRECORDED not in run.kept:
                 # It cannot be recorded, and people must hear of it: once, until the journal answers again.
                 run.kept[_HELD_UNRECORDED] = by_rule.cause
@@ -173,6 +188,10 @@ def _act(run: OpenRollout, decision: Decision, now: datetime, seen: Measurement)
             _hold(run, cause, reason, now, criterion)
         case StepDown(wave, reason):
             _step_down(run, wave, reason, now)
+        case Ease():
+            begin_easing(run, decision, now)
+        case EaseTo(share):
+            ease_to(run, share, now)
         case Advance(wave):
             measure_wave(run, wave, now)
             if run.append(Soaked(wave), now, unless=lambda s: _past(s, wave), fenced=True):
@@ -306,7 +325,13 @@ def end_hold(run: OpenRollout, cause: HoldCause, by: str, reason: str, at: datet
 
 
 def hold(run: OpenRollout, by: str, reason: str) -> bool:
-    """Keep exposure where it is until `resume`; False when an operator holds it already."""
+    """Keep exposure where it is until `resume`; False when an operator holds it already.
+
+    Raises NotAllowed where it is on its way to zero: a hold must never keep anybody on the new path then.
+    """
+    if run.state.is_easing:
+        at_once = f"`tidegate rollback {run.rollout}` takes everybody back at once"
+        raise NotAllowed(f"{run.rollout} is being rolled back step by step, which nothing holds; {at_once}")
     done = (
         run.append(Held(HoldCause.OPERATOR, f"{by}: {reason}", by), unless=lambda s: HoldCause.OPERATOR in s.holds)
         is not None

@@ -45,6 +45,12 @@ def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
     return run.refresh().phase is phase
 
 
+def guard_to_zero(run: OpenRollout, reporter: Reporter) -> None:
+    """Guard while a gentle rollback is on its way, which the looks themselves carry on."""
+    while run.state.is_easing:
+        guard_once(run, reporter, run.state.phase)
+
+
 def review(run: OpenRollout, now: datetime) -> Evaluation:
     """Measure, judge, record."""
     return evaluate(run, now, review=True)

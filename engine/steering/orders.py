@@ -69,7 +69,7 @@ def close(
     state = run.refresh()
     if not state.phase.is_open:
         raise NotAllowed(f"{run.rollout} is {state.phase.value.replace('_', ' ')} already")
-    if state.phase is Phase.ROLLING_BACK:
+    if state.phase is Phase.ROLLING_BACK or state.is_easing:
         raise NotAllowed(f"{run.rollout} is being rolled back; it ends when that is proven")
     if state.exposure != ZERO or state.intended is not None:
         if not leave_exposed:
@@ -81,7 +81,7 @@ def close(
 
     def moved(state: RolloutState) -> bool:
         exposed = state.exposure != ZERO or state.intended is not None
-        return not state.phase.is_open or state.phase is Phase.ROLLING_BACK or (exposed and not leave_exposed)
+        return state.goes_no_further or (exposed and not leave_exposed)
 
     if run.append(body, unless=moved):
         notify(run, closed(run.plan, run.state, superseded=bool(superseded_by)))

@@ -90,7 +90,14 @@ STATUSES: list[tuple[str, Callable[[], Journal], timedelta, str, Tone]] = [
     ("fired, and legacy cannot take them", hold("legacy"), timedelta(0), "NOT ROLLED BACK", Tone.BAD),
     *(
         (f"held: {cause}", hold(cause.value), timedelta(0), "HELD", Tone.WARN)
-        for cause in sorted(STOPS_SOAK - {HoldCause.LEGACY})
+        for cause in sorted(STOPS_SOAK - {HoldCause.LEGACY, HoldCause.EASING})
+    ),
+    (
+        "on its way to zero",
+        lambda: review(in_wave()).extend((Kind.EASING, {"wave": 1})),
+        timedelta(0),
+        "ROLLING BACK",
+        Tone.BAD,
     ),
     ("no data", lambda: review(in_wave()).extend((Kind.NO_DATA_STARTED, {})), timedelta(0), "NO DATA", Tone.WARN),
     ("afterwards", in_post_rollout, timedelta(0), "NOT REVIEWED YET", Tone.IDLE),

@@ -84,6 +84,10 @@ class BaseCriterion(Model):
         description="What it decides: enter (the gate before its wave), during (leaving its wave), trigger (rollback).",
     )
     dry_run: Switch = Field(default=False, description="Measured and shown, never decisive.")
+    ease: Switch | None = Field(
+        default=None,
+        description="Of a trigger that is no emergency: it takes exposure back by the steps of `rollback.ease`.",
+    )
 
     if TYPE_CHECKING:
 
@@ -97,6 +101,8 @@ class BaseCriterion(Model):
             yield ("when",), f"found {', '.join(self.when)}, allowed is each word once"
         elif When.TRIGGER in self.when and len(self.when) > 1:
             yield ("when",), f"found {', '.join(self.when)}, allowed is trigger alone (it states what must not be)"
+        if self.ease and self.when != (When.TRIGGER,):
+            yield ("ease",), f"found true for {', '.join(self.when)}, allowed is it of a trigger"
 
     # What each kind states.
 

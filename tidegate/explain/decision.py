@@ -22,7 +22,7 @@ from tidegate.plan.model import Plan, When
 from tidegate.plan.pace import Timing
 
 OTHER_METHOD = "This was judged by another release's method, which is not worked out again here; what it said stands."
-DECIDED = (Kind.REVIEWED, Kind.ROLLING_BACK, Kind.SOAKED, Kind.HELD, Kind.GATE_OPENED)
+DECIDED = (Kind.REVIEWED, Kind.EASING, Kind.ROLLING_BACK, Kind.SOAKED, Kind.HELD, Kind.GATE_OPENED)
 
 
 @dataclass(frozen=True, slots=True)

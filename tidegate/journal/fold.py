@@ -69,7 +69,8 @@ def _apply_what_is_understood(state: RolloutState, entry: Entry) -> None:
     if entry.kind is Kind.OPENED:
         raise ValueError(body.why)
     state.not_understood = state.not_understood or body.why
-    if entry.kind is Kind.ROLLING_BACK:
+    if entry.kind in (Kind.ROLLING_BACK, Kind.EASING):
+        # Of a gentle one it cannot be said how far it may wait.
         rollback_not_understood(state, entry)
 
 

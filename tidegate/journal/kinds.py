@@ -51,6 +51,9 @@ class Kind(StrEnum):
     LOWERING = "lowering"  # wave, before, exposure, epoch, by, reason: intent, before the flag is lowered
     LOWERED = "lowered"  # wave, before, exposure, revision, epoch, by, reason: back at an earlier wave, read back
     LEGACY_LOOKED = "legacy_looked"  # ready, seen: whether legacy could take everybody back has changed
+    # wave, before, shares, over_seconds, ordered_at, reason, criterion, epoch: a gentle rollback, before its first step
+    EASING = "easing"
+    EASED = "eased"  # step, share, before, exposure, revision, epoch: a step of it, read back
     RETIRED = "retired"  # by, reason: the old code is gone, there is no rollback
     LEASED = "leased"  # until, epoch: the exposure's end was put off; raised and lowered say lease_until themselves
     BACKTESTED = "backtested"  # flag, by, and a BacktestResult: a journal of this one entry, which is no rollout's

@@ -1,7 +1,7 @@
 """The parts of a rollout's state: what was voted, measured, notified, and kept for a rollback."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.journal.bodies.evidence_bodies import ReferenceMeasured, WaveAccounted
@@ -26,6 +26,19 @@ class VoteRecords:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of the plan, which a person's sign-in gave
     approved_wave: int = 0  # the last one that may be raised
     approved_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class EasingRecord:
+    """A gentle rollback under way: what was ordered, and how far it has come."""
+
+    reason: str
+    criterion: str
+    ordered_at: datetime
+    shares: tuple[float, ...]  # in percent, falling, at least one; zero follows the last
+    over: timedelta
+    taken_at: datetime  # when the flag was set to the last of them; before, when it was ordered
+    taken: int = 0  # how many of them the flag was set to
 
 
 @dataclass(frozen=True, slots=True)

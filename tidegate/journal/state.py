@@ -10,7 +10,7 @@ from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
 from tidegate.journal.bodies.people_bodies import UpkeepDone
 from tidegate.journal.entries import GENESIS
-from tidegate.journal.records import EvidenceRecords, NoticeRecords, RecoveryRecords, VoteRecords
+from tidegate.journal.records import EasingRecord, EvidenceRecords, NoticeRecords, RecoveryRecords, VoteRecords
 from tidegate.journal.refusals import RefusedOrder
 from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.verdict import Verdict
@@ -184,6 +184,7 @@ class RolloutState:
     holds: dict[HoldCause, str] = field(default_factory=dict)
     no_data_since: datetime | None = None
     evidence: EvidenceRecords = field(default_factory=EvidenceRecords)
+    easing: EasingRecord | None = None  # the gentle rollback, until zero is ordered and after
     rollback: RollbackRecord | None = None
     recovery: RecoveryRecords = field(default_factory=RecoveryRecords)
     from_fallback: set[str] = field(default_factory=set)  # entries that waited in the fallback file
@@ -213,8 +214,23 @@ class RolloutState:
 
     @property
     def goes_no_further(self) -> bool:
-        """Whether the rollback was ordered, or the rollout ended: nothing takes it onward again."""
-        return self.rollback is not None or not self.phase.is_open
+        """Whether it is being taken back, or the rollout ended: nothing takes it onward again."""
+        return self.is_taken_back or not self.phase.is_open
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the way to zero was ordered, at once or gently."""
+        return self.rollback is not None or self.easing is not None
+
+    @property
+    def is_easing(self) -> bool:
+        """Whether a gentle rollback is on its way, and zero is still to come."""
+        return self.easing is not None and self.rollback is None and self.phase.is_open
+
+    @property
+    def where(self) -> str:
+        """Where it is, in words."""
+        return "being rolled back step by step" if self.is_easing else self.phase.value.replace("_", " ")
 
     def asked_before(self, wave: int) -> str:
         """What people answer with yes by a go before this wave, empty for nothing: the first gate asks it."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from tidegate.journal.records import SnapshotRecord, StepRecord
+from tidegate.journal.records import EasingRecord, SnapshotRecord, StepRecord
 from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.plan.fields.rollback import FlushCache, MachineStep, Restore
 from tidegate.plan.model import Plan
+from tidegate.rollout.easing import shares_words, zero_by
 from tidegate.values.units import format_duration
 
 OUTCOMES = {
@@ -25,6 +26,16 @@ def late_proof(plan: Plan, took: timedelta) -> str:
     if took <= promised:
         return ""
     return f"LATE: the proof took {took.total_seconds():.1f} s, promised are {format_duration(promised)}."
+
+
+def easing(plan: Plan, state: RolloutState, way: EasingRecord) -> Notice:
+    """A gentle rollback has begun: why, what comes when, and how it is made quicker."""
+    title = f"Rolling back step by step: {plan.flag.key} is at {state.exposure}"
+    body = (
+        f"{way.reason}\nExposure: {shares_words(way.shares, way.over)}; later where the old path is in trouble, by "
+        f"{zero_by(way):%H:%M:%S} UTC at the latest. To take everybody back at once: tidegate rollback {state.rollout}"
+    )
+    return Notice("easing", state.rollout, Loudness.PAGE, title, body, problem="rollback")
 
 
 def snapshot_words(snapshot: SnapshotRecord | None, now: datetime) -> str:

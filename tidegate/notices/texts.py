@@ -12,7 +12,18 @@ from tidegate.journal.state import RolloutState
 from tidegate.notices.notice import Loudness, Notice
 from tidegate.notices.routing import PAGERDUTY, PART_NAMES
 from tidegate.plan.model import Approvals, Plan
-from tidegate.rollout.decision import Advance, Continue, Decision, Finish, Hold, Judged, RollBack, StepDown
+from tidegate.rollout.decision import (
+    Advance,
+    Continue,
+    Decision,
+    Ease,
+    EaseTo,
+    Finish,
+    Hold,
+    Judged,
+    RollBack,
+    StepDown,
+)
 from tidegate.rollout.step_back import visit
 from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Verdict
@@ -279,6 +290,10 @@ def review_line(plan: Plan, state: RolloutState, judged: Judged, decision: Decis
             then = "soaked"
         case StepDown(wave, reason):
             then = f"back to wave {wave}: {reason}"
+        case Ease(_, reason):
+            then = f"taken back step by step: {reason}"
+        case EaseTo(share):
+            then = f"eased to {format_percent(share)}"
         case RollBack(_, reason):
             then = f"ROLLBACK: {reason}"
     return f"{name}: {judged.verdict.value}{why}; {then}"

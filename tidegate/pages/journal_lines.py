@@ -11,6 +11,7 @@ from tidegate.journal.bodies import lifecycle_bodies as lifecycle
 from tidegate.journal.bodies import people_bodies as people
 from tidegate.journal.bodies.body import Body
 from tidegate.journal.entries import Entry
+from tidegate.rollout.easing import shares_words
 from tidegate.values.names import on_one_line
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Verdict
@@ -105,6 +106,11 @@ def _exposure_words(said: Body, every: bool) -> str:
             return f"about to step back to wave {body.wave}: {body.exposure}"
         case exposure.Lowered() as body:
             return f"back in wave {body.wave}: exposure {body.exposure}, read back, by {body.by}: {body.reason}"
+        case exposure.EasingBegun() as body:
+            way = shares_words(body.shares, timedelta(seconds=body.over_seconds))
+            return f"{body.reason} (by tidegate, step by step: {way})"
+        case exposure.Eased() as body:
+            return f"step {body.step} on the way to zero: exposure {body.exposure}, read back"
         case exposure.LeaseRenewed() as body:
             return f"exposure lasts until {body.until.isoformat()[:19]} UTC unless renewed" if every else ""
         case exposure.StableReadinessSeen() as body:

@@ -20,6 +20,7 @@ from tidegate.plan.fields.success import success_words
 from tidegate.plan.fields.upkeep import upkeep_words
 from tidegate.plan.model import Approvals, Criterion, Plan, PostRollout, Wave, When
 from tidegate.plan.schedule import minimum_duration
+from tidegate.rollout.easing import shares_words
 from tidegate.values.units import format_duration, format_percent
 
 _APPROVALS = {
@@ -173,6 +174,11 @@ def _rollback(plan: Plan) -> Iterator[str]:
     promised = format_duration(back.within)
     yield f"Instant, promised within {promised}: the flag `{plan.flag.key}` goes to zero for everybody."
     yield f"Proven when `{back.proof.counter}` stands still for {format_duration(back.proof.quiet)}."
+    if back.ease and back.over:
+        way = shares_words(back.ease[:-1], back.over)
+        yield f"Triggers that are no emergency (`ease: true`) take it back step by step: {way}."
+    if back.capacity:
+        yield f"The old path needs {back.capacity.at_least:g} by `{back.capacity.query}` for everybody."
     yield ""
     if back.full:
         yield "Full, if the flag does not take:"

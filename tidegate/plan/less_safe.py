@@ -21,8 +21,19 @@ _WHOLE = re.compile(r"^(?P<whole>.*(?:waves|criteria|checklist\.[^\[]+|full|free
 _ABOVE_IS_LESS = frozenset(
     {
         *("tolerance", "percent", "interval", "guard", "scrape_interval", "no_data_budget"),
-        *("approval_ttl", "hold_max", "for", "lasts", "stale_after", "remind", "after", "within", "second_after"),
-        "min_expected",
+        *(
+            "approval_ttl",
+            "hold_max",
+            "over",
+            "for",
+            "lasts",
+            "stale_after",
+            "remind",
+            "after",
+            "within",
+            "second_after",
+        ),
+        *("min_expected", "over"),
     }
 )
 # More events needed is later for a trigger, and fewer is easier for a gate: either way it counts as less safe.
@@ -34,6 +45,7 @@ _CAUTION = {
     "on_new_build": ("ask", "restart_soak", "note"),
     "approvals": ("codes", "open"),
     "dry_run": ("False", "True"),
+    "ease": ("False", "True"),
     "required": ("True", "False"),
     "escalate": ("True", "False"),
     "at_full": ("True", "False"),

@@ -55,6 +55,8 @@ def _queries(plan: Plan, timing: Timing) -> Iterator[tuple[str, str, bool]]:
             yield "traffic", query, False
     path, proof = plan.variants.canary, plan.rollback.proof
     yield "rollback.proof", render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet), False
+    if plan.rollback.capacity is not None:
+        yield "rollback.capacity", plan.rollback.capacity.query, False
     if plan.version is not None:
         yield "version", plan.version.query, False
     for step in steps(plan):

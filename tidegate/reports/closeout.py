@@ -8,7 +8,7 @@ from typing import Any
 
 from tidegate.gates.approval import Choice
 from tidegate.gates.statements import statements
-from tidegate.journal.bodies.exposure_bodies import Lowered, Raised, RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import Eased, Lowered, Raised, RolledBackToZero
 from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided
 from tidegate.journal.bodies.lifecycle_bodies import ReportWritten
 from tidegate.journal.entries import Entry, canonical
@@ -146,7 +146,7 @@ def _exposure(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
         # A raise that was written after the order to roll back lost against it.
         turned = any(exposure == str(ZERO) for exposure, _ in spans)
         body = entry.body
-        if isinstance(body, Raised | Lowered) and not turned:
+        if isinstance(body, Raised | Lowered | Eased) and not turned:
             spans.append((str(body.exposure), entry.at.isoformat()))
         elif isinstance(body, RolledBackToZero) and body.zero_at:
             spans.append((str(ZERO), body.zero_at.isoformat()))

@@ -8,7 +8,7 @@ from tidegate.gates.identity import identity_words
 from tidegate.gates.statements import statements
 from tidegate.journal.bodies.body import Objects
 from tidegate.journal.bodies.evidence_bodies import SoakExtended
-from tidegate.journal.bodies.exposure_bodies import Lowered, RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import EasingBegun, Lowered, RolledBackToZero
 from tidegate.journal.bodies.gate_bodies import GateAnswered, GateDecided, GateEvidenceChanged, GateOpened
 from tidegate.journal.bodies.hold_bodies import Held, Resumed
 from tidegate.journal.bodies.lifecycle_bodies import AmendmentDecided, AmendmentProposed, Closed
@@ -53,6 +53,8 @@ def decisions(plan: Plan, entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
                 yield _decision(at, body.by, f"stated, to call it production-grade: {said}", body.note)
             case Held() | Resumed() | SoakExtended() | Lowered() | RolledBackToZero() | Closed() as body:
                 yield _decision(at, body.by, body.kind.value.replace("_", " "), body.reason)
+            case EasingBegun() as body:
+                yield _decision(at, "tidegate", "rolled back step by step", body.reason)
             case _:
                 pass
 

@@ -50,7 +50,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
 def why_not_amended(old: Plan, new: Plan, state: RolloutState) -> str:
     """Why this rollout's plan cannot become the new one now, or empty; exposure never changes by it."""
     if state.goes_no_further:
-        return f"{state.rollout} is {state.phase.value.replace('_', ' ')}: its plan changes no more"
+        return f"{state.rollout} is {state.where}: its plan changes no more"
     if new.hash == state.plan_hash:
         return "the plan is the same as the stored one: nothing would change"
     was, now = old.to_json(), new.to_json()

@@ -7,6 +7,7 @@ from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.plan.model import OnNoData, Plan
 from tidegate.plan.pace import Timing
+from tidegate.rollout.easing import share_due, shares_below
 from tidegate.rollout.step_back import reached_wave
 from tidegate.values.units import format_duration
 from tidegate.values.verdict import Finding, Verdict, worst
@@ -52,13 +53,29 @@ class RollBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Ease:
+    """Exposure on its way to zero, one share (in percent) after the other: a trigger that is no emergency fired."""
+
+    criterion: str
+    reason: str
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EaseTo:
+    """The next share of a gentle rollback under way, in percent."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The post-rollout time is over and was stable."""
 
     reason: str
 
 
-Decision = Continue | Advance | Hold | StepDown | RollBack | Finish
+Decision = Continue | Advance | Hold | StepDown | Ease | EaseTo | RollBack | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +99,19 @@ class Judged:
     unreadable: str = ""  # why the flag cannot be read
     unknown_build: str = ""  # why nobody can tell which versions the new path runs, where the plan watches them
     skew: str = ""  # why no instant of this look can be trusted: which clock is how far from ours
+    gentle: frozenset[str] = frozenset()  # the triggers that the plan marks as no emergency
+    old_path: str = ""  # what is wrong with the old path; looked at while exposure is eased
 
     @property
     def fired(self) -> Finding | None:
-        """The first trigger that rolls back."""
-        return next((f for f in self.triggers if f.verdict is Verdict.FAIL), None)
+        """The first trigger that rolls back; one that is an emergency before all others."""
+        found = [f for f in self.triggers if f.verdict is Verdict.FAIL]
+        return min(found, key=lambda f: f.criterion in self.gentle, default=None)
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether a trigger fired that takes everybody back at once."""
+        return self.fired is not None and self.fired.criterion not in self.gentle
 
     @property
     def no_data(self) -> str:
@@ -123,6 +148,7 @@ STOPS_SOAK = frozenset(
         HoldCause.NEW_BUILD,
         HoldCause.LEGACY,
         HoldCause.CLOCK_SKEW,
+        HoldCause.EASING,
         HoldCause.JOURNAL,
     }
 )
@@ -145,13 +171,20 @@ def credit(state: RolloutState, judged: Judged, timing: Timing) -> tuple[timedel
 
 
 def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
-    """What this look leads to, in the order: a lease that ran out, triggers, no data, drift, holds, soak."""
+    """What this look leads to, in the order: a lease that ran out, triggers, no data, drift, holds, soak.
+
+    Of a gentle rollback under way nothing is asked but what makes it faster.
+    """
     if judged.drift is not None and judged.drift.expired:
         return RollBack("lease", f"Nobody renewed the exposure's lease: {judged.drift.now} (was {judged.drift.was}).")
+    if state.is_easing:
+        return _on_the_way(state, judged)
     if (fired := judged.fired) is not None:
+        reason = f"{fired.text}: {fired.sentence}"
         if state.recovery.legacy_ready is False:
-            return _asks_first(state, f"{fired.text}: {fired.sentence}", fired.criterion)
-        return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+            return _asks_first(state, reason, fired.criterion)
+        shares = () if _at_once(state, judged) else shares_below(timing.plan.rollback, state.exposure)
+        return Ease(fired.criterion, reason, shares) if shares else RollBack(fired.criterion, reason)
     if state.recovery.fired_late and state.recovery.legacy_ready and HoldCause.LEGACY in state.holds:
         # A trigger that fired stays fired, also one that has eased while legacy was not ready.
         return RollBack(state.recovery.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
@@ -180,6 +213,32 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     if state.may_not_be_raised:
         return Continue(state.may_not_be_raised)
     return _by_soak(state, judged, timing)
+
+
+def _on_the_way(state: RolloutState, judged: Judged) -> Decision:
+    """A gentle rollback goes on by its instants; whatever makes them or the flag doubtful makes it zero at once."""
+    easing = state.easing
+    if easing is None:
+        return Continue("nothing is eased")
+    if (fired := judged.fired) is not None and judged.is_emergency:
+        return RollBack(fired.criterion, f"{fired.text}: {fired.sentence}")
+    at_once = _at_once(state, judged)
+    share = 0.0 if at_once else share_due(easing, judged.at, judged.old_path)
+    if share is None:
+        waits = f"; waits for the old path: {judged.old_path}" if judged.old_path else ""
+        return Continue(f"eased to {state.exposure}{waits}")
+    return EaseTo(share) if share > 0 else RollBack(easing.criterion, f"{easing.reason} {at_once}".rstrip())
+
+
+def _at_once(state: RolloutState, judged: Judged) -> str:
+    """Why nobody is taken back step by step, or empty: an emergency, or doubtful instants or a doubtful flag."""
+    if judged.is_emergency:
+        return "An emergency."
+    if (drift := judged.drift) is not None:
+        return f"The flag was changed by somebody else: {drift.was} -> {drift.now}."
+    if not state.is_easing and state.intended is not None:
+        return "The flag may stand at what is being written."
+    return judged.skew or (state.may_not_be_raised and f"No step is waited for: {state.may_not_be_raised}.")
 
 
 def _whole_seconds(span: timedelta) -> str:

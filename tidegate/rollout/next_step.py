@@ -32,6 +32,11 @@ class RunWave:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishEasing:
+    """A gentle rollback is on its way to zero while no wave is monitored."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProveRollback:
     """The flag was ordered to zero and the proof is missing."""
 
@@ -41,11 +46,13 @@ class Rest:
     """Nothing is left for the rollout's own run: it ended, or the post-rollout watch has it."""
 
 
-NextStep = Preflight | MeasureBaseline | Ask | RunWave | ProveRollback | Rest
+NextStep = Preflight | MeasureBaseline | Ask | RunWave | FinishEasing | ProveRollback | Rest
 
 
 def next_step(state: RolloutState) -> NextStep:
     """What a rollout's run does next, from the journal alone, however often it was started again."""
+    if state.is_easing and state.phase not in (Phase.WAVE, Phase.POST_ROLLOUT):
+        return FinishEasing()
     match state.phase:
         case Phase.PREPARING:
             if state.preflight is not Verdict.PASS:

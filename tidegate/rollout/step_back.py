@@ -12,7 +12,7 @@ def forbids_stepping_back(plan: Plan, state: RolloutState, wave: int) -> str:
     if not plan.rollback.step_back:
         return f"--to-wave: the plan of {state.rollout} has no rollback.step_back, {instead}"
     if state.goes_no_further:
-        return f"--to-wave: {state.rollout} is {state.phase.value.replace('_', ' ')}, allowed is an open rollout"
+        return f"--to-wave: {state.rollout} is {state.where}, allowed is an open rollout"
     if state.phase not in _EXPOSED or state.wave == 0:
         return f"--to-wave: {state.rollout} exposes nobody yet, {instead}"
     reached = reached_wave(plan, state)

@@ -1,6 +1,6 @@
 """Who gets the new path: the union of every wave's layer so far, or nobody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.values.units import format_percent
 
@@ -45,6 +45,10 @@ class Exposure:
     def percent(self) -> float:
         """The share of the newest layer, 0 when nobody is exposed."""
         return self.layers[-1].percent if self.layers else 0.0
+
+    def at_most(self, percent: float) -> "Exposure":
+        """The same with at most this share of each audience; groups that are always on stay."""
+        return replace(self, layers=tuple(replace(x, percent=min(x.percent, percent)) for x in self.layers))
 
     def within(self, other: "Exposure") -> bool:
         """Whether it certainly exposes nobody whom the other one does not: writing it there is no raise."""

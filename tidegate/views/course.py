@@ -18,7 +18,8 @@ from tidegate.values.verdict import Verdict
 MOST_POINTS = 400
 MOST_EVENTS = 500
 _MACHINERY = (Kind.QUEUED, Kind.SENT, Kind.DELIVERY_REFUSED, Kind.RAISING, Kind.CARRIED)
-_ISSUES = (Kind.NO_DATA_STARTED, Kind.HELD, Kind.ROLLING_BACK, Kind.ORPHANED)
+_ISSUES = (Kind.NO_DATA_STARTED, Kind.HELD, Kind.EASING, Kind.ROLLING_BACK, Kind.ORPHANED)
+_TAKES_BACK = (Kind.EASING, Kind.ROLLING_BACK)
 _ENDS = (Kind.PROVEN, Kind.FINISHED, Kind.CLOSED)
 # On charts; of a bound it depends on whether it was crossed.
 _MARKS = {
@@ -28,6 +29,7 @@ _MARKS = {
     Kind.NO_DATA_STARTED: "?",
     Kind.BUILD_SEEN: "⚙",
     Kind.LOWERED: "▼",
+    Kind.EASED: "▼",
     Kind.ROLLING_BACK: "↩",
 }
 _RANK = {level.value: rank for rank, level in enumerate(Level)}
@@ -130,7 +132,7 @@ def _reviewed(course: Course, at: datetime, body: Reviewed) -> None:
     course.reviewed_at, course.reviewed_wave = at, body.wave
     course.verdict, course.healthy = body.verdict.value, body.healthy
     issue = course.issue
-    if body.healthy and body.verdict is Verdict.PASS and issue is not None and issue.kind is not Kind.ROLLING_BACK:
+    if body.healthy and body.verdict is Verdict.PASS and issue is not None and issue.kind not in _TAKES_BACK:
         course.issue_over_at = course.issue_over_at or at
     course.findings = tuple(body.findings)
     counts: list[Any] = [body.raw.get(name) for name in ("traffic_canary", "traffic_control")]

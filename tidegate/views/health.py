@@ -14,7 +14,7 @@ _REVIEWS_LATE = 2  # intervals without a review before a rollout counts as silen
 _ASKED, _ANSWERED = "DECISION NEEDED", "ANSWER GIVEN"
 _SILENCE_FLOOR = timedelta(seconds=30)
 _OBSERVED = (Phase.GATE, Phase.RAISING, Phase.WAVE, Phase.SOAKED, Phase.POST_ROLLOUT)
-# Every hold that stops a soak but legacy's, which has a word of its own; the most urgent first.
+# Every hold that stops a soak but legacy's and easing's, which have words of their own; the most urgent first.
 _HELD = (
     HoldCause.JOURNAL,
     HoldCause.DRIFT,
@@ -81,6 +81,8 @@ def _ended(state: RolloutState) -> Status | None:
 
 
 def _troubled(state: RolloutState, course: Course, timing: Timing, now: datetime) -> Status | None:
+    if state.is_easing:
+        return Status("ROLLING BACK", "↩", Tone.BAD, f"Step by step: {state.holds[HoldCause.EASING]}")
     if HoldCause.LEGACY in state.holds:
         return Status("NOT ROLLED BACK", "✖", Tone.BAD, state.holds[HoldCause.LEGACY])
     for cause in _HELD:

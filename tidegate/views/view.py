@@ -308,7 +308,7 @@ def _rollback_words(state: RolloutState) -> str:
 
 
 def _allowed(state: RolloutState) -> Allowed:
-    on = state.phase.is_open and state.rollback is None
+    on = not state.goes_no_further
     left_exposed = not state.phase.is_open and state.exposure != ZERO
     return Allowed(
         resume=on and bool(STOPS_SOAK & state.holds.keys()),

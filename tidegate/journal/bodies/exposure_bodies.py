@@ -104,6 +104,38 @@ class OldPathRetired(Body):
 
 
 @dataclass(frozen=True)
+class EasingBegun(Body):
+    """A gentle rollback was ordered, before the flag is written: `shares` in percent one after the other, then zero.
+
+    `over_seconds` is the span from the order to zero. Whoever guards finishes it.
+    """
+
+    kind = Kind.EASING
+    wave: int
+    before: Exposure
+    shares: list[Any]
+    over_seconds: float
+    ordered_at: datetime
+    reason: str
+    criterion: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Eased(Body):
+    """The flag stands at one share of a gentle rollback, read back; `step` counts from 1."""
+
+    kind = Kind.EASED
+    step: int
+    share: float
+    before: Exposure
+    exposure: Exposure
+    epoch: int
+    revision: str | None
+    lease_until: datetime | None = field(default=None, metadata=OMITTED)
+
+
+@dataclass(frozen=True)
 class RolledBackToZero(Body):
     """A rollback was ordered; `zero_at` is None, and `problem` says why, where the flag could not be set to zero.
 

@@ -21,6 +21,7 @@ class HoldCause(StrEnum):
     NEW_BUILD = "new_build"
     NO_WORKER = "no_worker"  # its run is scheduled in Prefect, and no worker takes it
     LEGACY = "legacy"  # a trigger fired while legacy cannot take everybody back
+    EASING = "easing"  # a gentle rollback is on its way; only zero ends it
     JOURNAL = "journal"  # its chain is broken; ended by a rollback, or by two people of different roles
 
     @classmethod

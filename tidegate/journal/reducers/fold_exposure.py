@@ -1,7 +1,11 @@
 """What changes who is exposed: raising, lowering, leases, the rollback."""
 
+from datetime import timedelta
+
 from tidegate.gates.votes import reset
 from tidegate.journal.bodies.exposure_bodies import (
+    Eased,
+    EasingBegun,
     LeaseRenewed,
     Lowered,
     LoweringBegun,
@@ -16,7 +20,7 @@ from tidegate.journal.bodies.exposure_bodies import (
 )
 from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.entries import Entry
-from tidegate.journal.records import StepRecord
+from tidegate.journal.records import EasingRecord, StepRecord
 from tidegate.journal.reducers.fold_apply import Reducers, on, reducers
 from tidegate.journal.reducers.fold_holds import hold_begins
 from tidegate.journal.state import Phase, RollbackRecord, RolloutState, WaveRecord
@@ -87,6 +91,28 @@ def _retired(state: RolloutState, entry: Entry, body: OldPathRetired) -> None:
     state.recovery.retired = f"{body.by} on {entry.at:%Y-%m-%d %H:%M} UTC: {body.reason}"
 
 
+def _easing(state: RolloutState, entry: Entry, body: EasingBegun) -> None:
+    if state.goes_no_further:
+        return
+    shares = tuple(float(share) for share in body.shares)
+    over = timedelta(seconds=body.over_seconds)
+    if not shares or over <= timedelta(0):
+        raise ValueError("a gentle rollback needs a share and a span")
+    state.easing = EasingRecord(body.reason, body.criterion, body.ordered_at, shares, over, body.ordered_at)
+    state.intended = body.before.at_most(shares[0])
+    hold_begins(state, entry, HoldCause.EASING, body.reason)
+
+
+def _eased(state: RolloutState, entry: Entry, body: Eased) -> None:
+    if state.easing is None or state.rollback is not None:
+        return  # what is at zero, or on its way there, is never lifted by a step that was written late
+    way = state.easing
+    way.taken, way.taken_at = body.step, entry.at
+    state.exposure, state.revision, state.lease_until = body.exposure, body.revision, body.lease_until
+    # Who died between the next step's write and its entry has changed nothing that was not ordered.
+    state.intended = body.exposure.at_most(way.shares[way.taken]) if way.taken < len(way.shares) else None
+
+
 def _rolling_back(state: RolloutState, _: Entry, body: RolledBackToZero) -> None:
     if state.rollback is None:
         state.rollback = RollbackRecord(
@@ -135,6 +161,8 @@ EXPOSURE: Reducers = reducers(
     on(LeaseRenewed, _leased),
     on(StableReadinessSeen, _legacy_looked),
     on(OldPathRetired, _retired),
+    on(EasingBegun, _easing),
+    on(Eased, _eased),
     on(RolledBackToZero, _rolling_back),
     on(RollbackProven, _proven),
     on(StepRecorded, _step),

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_serializer
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, StringConstraints, model_serializer
 
 from tidegate.criteria.external.known_requests import HeaderName, HeaderText
 from tidegate.values.model import Contradiction, FixedQuery, Model, Name, Text, Whole
-from tidegate.values.units import PositiveDuration
+from tidegate.values.units import Percent, PositiveDuration, format_percent
 
 
 class Mode(StrEnum):
@@ -163,6 +164,15 @@ class PostMortem(Model):
     within: PositiveDuration = Field(default=timedelta(days=5), description="How soon it has to be held.")
 
 
+class Capacity(Model):
+    """What the old path has to carry everybody with, such as its instances."""
+
+    query: FixedQuery = Field(description="PromQL giving what there is of it now.")
+    at_least: Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)] = Field(
+        description="How much of it everybody needs."
+    )
+
+
 class Rollback(Model):
     """The rollback."""
 
@@ -170,6 +180,16 @@ class Rollback(Model):
     within: PositiveDuration = Field(default=timedelta(seconds=30), description="The promised time, proof included.")
     step_back: bool = Field(
         default=False, description="Whether people may lower exposure to an earlier wave instead of zero."
+    )
+    ease: tuple[Percent, ...] | None = Field(
+        default=None,
+        description="The shares, falling to 0%, by which triggers marked `ease: true` take exposure back.",
+    )
+    over: PositiveDuration | None = Field(
+        default=None, description="From that order to zero, in real time at any pace; twice as long at most."
+    )
+    capacity: Capacity | None = Field(
+        default=None, description="What the old path needs for everybody: asked before wave 1, and while easing."
     )
     snapshot: Name | None = Field(
         default=None, description="The command that prints the snapshot's name; asked before wave 1, for restore."
@@ -188,11 +208,22 @@ class Rollback(Model):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """A restore of nothing, and traffic moved to a legacy that nobody looks at."""
+        yield from self._ease_contradictions()
         kinds = {step.step for step in self.full}
         if "restore" in kinds and self.snapshot is None:
             yield ("snapshot",), "missing, allowed is the name of the command that prints what restore needs"
         if "load_balancer" in kinds and "verify_legacy" not in kinds:
             yield ("full",), "found load_balancer without verify_legacy, allowed are both (legacy is looked at first)"
+
+    def _ease_contradictions(self) -> Iterator[Contradiction]:
+        if (self.ease is None) != (self.over is None):
+            found, other = ("over", "ease") if self.ease is None else ("ease", "over")
+            yield (found,), f"found without {other}, allowed are both or neither"
+        if self.ease is not None:
+            falls = all(later < before for before, later in pairwise(self.ease))
+            if len(self.ease) < 2 or not falls or self.ease[-1] != 0:
+                found = ", ".join(map(format_percent, self.ease)) or "nothing"
+                yield ("ease",), f"found {found}, allowed are shares that fall, the last of them 0%"
 
     @property
     def health(self) -> VerifyLegacy | None:

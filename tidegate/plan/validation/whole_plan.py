@@ -131,6 +131,8 @@ def _criteria(
         here = (*where, position)
         for path, text in criterion.problems(plan, number):
             yield (*here, *path), text
+        if criterion.ease and plan.rollback.ease is None:
+            yield (*here, "ease"), "found true without rollback.ease, allowed are both"
 
 
 def _change_limits(plan: PlanFields) -> Iterator[Contradiction]:
