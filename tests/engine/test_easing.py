@@ -18,7 +18,8 @@ from engine.exposure.step_back import step_back
 from engine.notices.reporter import reporter_for
 from engine.preflight.checks import run_checks
 from engine.preflight.rollback_steps import CAPACITY, rollback_step_checks
-from engine.rollback.rollback import roll_back
+from engine.rollback.rollback import record_rollback, roll_back
+from engine.rollback.zero import Zeroed
 from engine.rollout.evaluation import evaluate, hold
 from engine.rollout.monitoring import guard_to_zero
 from engine.rollout.open import NotAllowed
@@ -153,9 +154,30 @@ def test_who_has_lost_the_claim_eases_nothing(world: World) -> None:
         ease_to(world.run, 2.0, world.now)
     assert served(world) == "0% (nobody)"
     other.refresh()
+    entries = len(world.via.journal.entries(other.rollout))
     ease_to(other, 2.0, world.now)  # nor does anybody once zero was ordered
     begin_easing(other, Ease("slow", "Slow", (5.0,)), world.now)
+    assert len(world.via.journal.entries(other.rollout)) == entries
     assert (served(world), other.state.exposure, other.state.phase) == ("0% (nobody)", ZERO, Phase.ROLLING_BACK)
+
+
+def test_once_zero_was_ordered_no_step_is_taken_also_where_zero_is_still_to_be_written(world: World) -> None:
+    until_eased(world)
+    failed = Zeroed(utc_now(), None, "", world.run.keep_claim(), "the flag system answered 503")
+    record_rollback(world.run, failed, reason="now", criterion="by hand", by=BOB)
+    ease_to(world.run, 2.0, world.now)
+    assert served(world) == "5% of staff"
+
+
+def test_a_zero_that_was_written_without_the_journal_is_not_written_over(world: World) -> None:
+    until_eased(world)
+    run = world.run
+    world.via.flags.zero(run.flag, run.keep_claim().epoch + 5)
+    with pytest.raises(Fenced):
+        ease_to(run, 2.0, world.now)
+    assert served(world) == "0% (nobody)"
+    world.pass_time(run.timing.guard, slow)
+    assert (served(world), run.state.phase) == ("0% (nobody)", Phase.ROLLING_BACK)
 
 
 def test_while_nothing_can_be_recorded_it_is_zero_at_once(world: World, tmp_path: Path) -> None:

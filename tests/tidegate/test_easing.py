@@ -220,7 +220,8 @@ def test_nothing_leads_onward_once_it_has_begun() -> None:
     state = journal.state
     assert (state.exposure, state.wave, state.phase) == (before.exposure, 1, Phase.WAVE)
     assert state.goes_no_further
-    assert credit(state, look(after=timedelta(hours=1)), EASING_TIMING) == (timedelta(0), False)
+    for steps in (0, 1, 2):
+        assert credit(on_the_way(steps).state, look(after=timedelta(hours=1)), EASING_TIMING) == (timedelta(0), False)
 
 
 def test_zero_ends_it_and_a_step_that_is_written_late_lifts_nothing() -> None:
