@@ -18,6 +18,7 @@ from tidegate.journal.records import EasingRecord
 from tidegate.journal.state import Phase
 from tidegate.notices.rollback_texts import easing
 from tidegate.pages.journal_lines import entry_words
+from tidegate.pages.plan_check import plan_check_lines
 from tidegate.plan.pace import Pace, Timing
 from tidegate.rollout.decision import Continue, Drift, Ease, EaseTo, Hold, Judged, RollBack, credit, decide
 from tidegate.rollout.easing import share_due, shares_below, shares_words, zero_by
@@ -328,6 +329,15 @@ def test_a_plan_says_it_whole_or_is_refused(changes: dict[str, Any], said: str) 
     found = problem(changes)
     assert said in found
     assert bool(found) is bool(said)
+
+
+def test_plan_check_says_what_is_eased_and_warns_where_nothing_is() -> None:
+    way = "5% at once, 2% after 150 s, nobody after 300 s, 600 s at the latest"
+    assert f"1 triggers marked ease take exposure back step by step: {way}" in plan_check_lines(
+        plan_of({**GENTLE, FIRST: True})
+    )
+    assert "rollback.ease: no trigger is marked" in "\n".join(plan_check_lines(EASING_PLAN))
+    assert "step by step" not in "\n".join(plan_check_lines(PLAN))
 
 
 def test_a_plan_that_does_not_ease_keeps_its_hash() -> None:

@@ -12,6 +12,7 @@ from tidegate.plan.in_force import steps
 from tidegate.plan.model import HumanProof, Plan, PostRollout, Wave
 from tidegate.plan.pace import did_not_take_deadline
 from tidegate.plan.schedule import minimum_duration
+from tidegate.rollout.easing import shares_words
 from tidegate.values.model import dotted
 from tidegate.values.units import format_duration
 
@@ -47,6 +48,7 @@ class PlanReport:
     guard: str = ""
     flag_readings_per_hour: float = 0.0
     comparisons: tuple[str, ...] = ()
+    easing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As printed by `plan check --json`."""
@@ -71,6 +73,7 @@ class PlanReport:
             f"({self.backend}); the full rollback begins then",
             f"a rollback is proven or called unproven {self.proof_seconds:g}s after zero at the latest "
             f"(promised within {self.promised_seconds:g}s)",
+            *self.easing,
             f"the flag is read {self.flag_readings_per_hour:g} times an hour while nothing changes "
             f"(one call at each guard check, every {self.guard})",
             f"{len(self.pending)} lines wait for a kind of check and never decide by themselves:"
@@ -105,6 +108,7 @@ def plan_report(
         guard=format_duration(plan.guard),
         flag_readings_per_hour=timedelta(hours=1) / plan.guard,
         comparisons=comparison_lines(plan),
+        easing=tuple(_easing(plan)),
     )
 
 
@@ -146,6 +150,19 @@ def _cost(step: Wave | PostRollout, number: int) -> str:
     )
 
 
+def _marked(plan: Plan) -> int:
+    return sum(bool(criterion.ease) for step in steps(plan) for criterion in step.criteria)
+
+
+def _easing(plan: Plan) -> Iterator[str]:
+    """What is taken back step by step, and when nobody is left whatever is the matter."""
+    back = plan.rollback
+    if back.ease is None or back.over is None:
+        return
+    way, most = shares_words(back.ease[:-1], back.over), 2 * back.over.total_seconds()
+    yield f"{_marked(plan)} triggers marked ease take exposure back step by step: {way}, {most:.0f} s at the latest"
+
+
 def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
     """How long after zero a proof may come: the deadline, and a quiet stretch seen by one more scrape."""
     return deadline + plan.rollback.proof.quiet + plan.scrape_interval
@@ -153,6 +170,8 @@ def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
 
 def _warnings(plan: Plan, proof: timedelta) -> tuple[str, ...]:
     found: list[str] = []
+    if plan.rollback.ease is not None and not _marked(plan):
+        found.append("rollback.ease: no trigger is marked `ease: true`, so that each goes to zero at once")
     if proof > plan.rollback.within:
         found.append(
             f"proof of a rollback may take {format_duration(proof)}, "
