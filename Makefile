@@ -37,7 +37,7 @@ beside = $(BIN)/pytest -n $(2) --durations=15 --dist loadfile --no-loadscope-reo
 
 test: setup ## Check style, types and imports, and run all tests but the end-to-end ones and the long ones
 ifeq ($(ARGS),)
-	@$(BIN)/python -m demo.provision prometheus nginx redis
+	@$(BIN)/python -m demo.provision prometheus nginx redis faketime
 	@# The checks beside the tests, which wait at times; before them what makes the bytecode that all workers share.
 	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
 	  (($(CHECKS)) >"$$said" 2>&1; wrong=$$?; cat "$$said"; exit $$wrong) & checks=$$!; \
@@ -55,7 +55,7 @@ e2e: setup ## Run the end-to-end tests: whole rollouts on a stack, real Prefect 
 	  $(BIN)/pytest tests/e2e --durations=7; exit $$((failed || $$?))
 
 trials: setup ## Run the long tests: each trigger provoked, each part broken, every step rolled back, the real Unleash
-	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash web-parts
+	@$(BIN)/python -m demo.provision prometheus chromium nginx redis unleash web-parts faketime
 	@# Each file by itself: the stacks that it has started end with it, and slow no other.
 	@all=""; for part in "$(UNLEASH)" tests/triggers tests/trials/test_*.py; do \
 	  echo "$$part"; $(BIN)/pytest $$part --durations=10; $(call again,$$part); \
@@ -63,6 +63,8 @@ trials: setup ## Run the long tests: each trigger provoked, each part broken, ev
 
 chaos: setup ## Kill, stop, cut and fill at random and judge from outside: 100 faults for each of two seeds; options in ARGS
 	@$(BIN)/python -m demo.provision prometheus
+	@# Where it cannot be had no clock is stepped, and the run says so.
+	@$(BIN)/python -m demo.provision faketime || true
 	@$(BIN)/python -m chaos $(ARGS)
 
 # The rules' tests that are fast: without those that start processes or are long for a reason of their own, each law

@@ -19,6 +19,7 @@ from blocks.connections import OpenConnections
 from blocks.errors import ClaimHeld, ConnectionFault, Fenced, NotTaken, Refused, Unreachable
 from blocks.kit import read_kit
 from chaos import sabotage
+from chaos.clocks import live_on
 from engine.exposure.raise_exposure import MayNotRaise, raise_exposure
 from engine.gates.gate import automatic_answer, decide_gate, give_answer, open_gate, revoke_approval
 from engine.notices.queueing import notify
@@ -156,6 +157,7 @@ def _act(kit: Path, kind: str, given: list[str]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.dup2(2, 1)  # the numbers of processes are told there
+    live_on(kit.parent)
     _be_somebody_else(kit.parent.name)
     os.environ["TIDEGATE_KIT"] = str(kit)
     engine.notices.reporter.create_markdown_artifact = lambda *_, **__: None  # type: ignore[assignment]

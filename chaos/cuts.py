@@ -38,6 +38,11 @@ class Wire:
         self._loop.call_soon_threadsafe(self._flows.set)
         self._loop.call_soon_threadsafe(self._close_all)
 
+    def lead_to(self, target: int | Path) -> None:
+        """Forward to another from now on; what is open ends."""
+        self._target = target
+        self._loop.call_soon_threadsafe(self._close_all)
+
     def end(self) -> None:
         """Forward nothing any more."""
         self._loop.call_soon_threadsafe(self._server.close)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from chaos.clocks import STEP, set_clock
 from chaos.journals import PostgresqlServer
 from chaos.world import World, on, signal_to
 
@@ -27,8 +28,10 @@ class Faults:
             (1, self._kill_prometheus),
             (2, self._lock_journal),
         ]
-        if world.journal.wires:
-            self._kinds += [(3, self._cut_off_journal), (1, self._kill_postgresql)]
+        if isinstance(world.journal, PostgresqlServer):
+            self._kinds += [(3, self._cut_off_journal), (1, self._kill_postgresql), (1, self._fail_over)]
+        if world.clocks:
+            self._kinds.append((2, self._step_clock))
         if len(world.hosts) > 1:
             self._kinds.append((2, self._lose_machine))
         if world.is_small_disk:
@@ -103,12 +106,23 @@ class Faults:
         return f"PostgreSQL {how} host {host} for {seconds} s"
 
     def _kill_postgresql(self, _: Actors) -> str:
+        self._postgresql.kill()
+        time.sleep(2)
+        self._postgresql.start()
+        return "SIGKILL to PostgreSQL, started again after 2 s"
+
+    def _fail_over(self, _: Actors) -> str:
+        """Whatever was committed while the standby followed is there afterwards."""
+        self._postgresql.follow()
+        time.sleep(self._random.uniform(0.5, 5.0))
+        self._postgresql.fail_over()
+        return "PostgreSQL failed over to its standby"
+
+    @property
+    def _postgresql(self) -> PostgresqlServer:
         if not isinstance(self._world.journal, PostgresqlServer):
             raise TypeError("only a server can be killed")
-        self._world.journal.kill()
-        time.sleep(2)
-        self._world.journal.start()
-        return "SIGKILL to PostgreSQL, started again after 2 s"
+        return self._world.journal
 
     def _lose_machine(self, actors: Actors) -> str:
         """Everything on it at once, and nothing starts there for a while."""
@@ -118,6 +132,15 @@ class Faults:
         for name in there:
             signal_to(actors[name], signal.SIGKILL)
         return f"host {host} lost for {seconds} s"
+
+    def _step_clock(self, _: Actors) -> str:
+        """As where somebody sets it by hand; what counts seconds on that host goes on as before."""
+        host, hours = self._random.choice(self._world.hosts), self._random.choice((1, -1))
+        seconds = self._random.choice((2, 8, 40))
+        set_clock(self._world.home / host, hours * STEP)
+        time.sleep(seconds)
+        set_clock(self._world.home / host)
+        return f"the clock of host {host} stepped by {hours:+} h for {seconds} s"
 
     def _fill_disk(self, _: Actors) -> str:
         seconds = self._random.choice((2, 6))

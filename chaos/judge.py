@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from chaos.clocks import STEP
 from chaos.observer import Observer
 
 TRAVELS = 3.0  # seconds until every request follows the flag
@@ -24,19 +25,18 @@ def timeline(seen: Observer, around: float, seconds: float = 15.0) -> list[str]:
     lines += [(at, f"{share:.0%} of {rollout} approved") for at, rollout, share in seen.known.approved]
     lines += [(at, f"zero of {rollout} ordered") for rollout, at in seen.known.ordered.items()]
     lines += [(at, f"zero of {rollout} told") for rollout, at in seen.known.zeroed.items()]
-    lines += [
-        (datetime.fromisoformat(at).timestamp(), f"journal of {rollout}: {number} {kind}")
-        for rollout, number, at, kind, *_ in seen.entries()
-    ]
+    lines += [(at, f"journal of {rollout}: {number} {kind}") for rollout, number, at, kind, *_ in seen.entries()]
     return [f"{_clock(at)}  {what}" for at, what in sorted(lines) if abs(at - around) <= seconds]
 
 
 def _zero_from(seen: Observer) -> dict[str, float]:
     """By rollout: from when on zero is promised, whoever ordered it."""
     zero = dict(seen.known.zeroed)
-    for rollout, _, _, kind, body, *_ in seen.entries():
+    for rollout, _, written, kind, body, *_ in seen.entries():
         if kind == "rolling_back" and body.get("zero_at"):
             at = datetime.fromisoformat(body["zero_at"]).timestamp()
+            # By the clock of whoever wrote it, which was stepped perhaps; the database's never is.
+            at -= STEP * round((at - written) / STEP)
             zero[rollout] = min(at, zero.get(rollout, at))
     return zero
 
@@ -94,6 +94,7 @@ def _journal(seen: Observer) -> Iterator[str]:
         for one, two in itertools.pairwise(known):
             if two[5] != one[6]:
                 yield f"{rollout}: entry {two[1]} does not follow the one before it"
+    yield from _lost(seen, {(rollout, number): hashed for rollout, number, *_, hashed in entries})
     for rollout in seen.known.begun:
         own = [(kind, body) for name, _, _, kind, body, *_ in entries if name == rollout]
         waves = Counter(body["wave"] for kind, body in own if kind == "raised")
@@ -104,14 +105,26 @@ def _journal(seen: Observer) -> Iterator[str]:
             yield f"{rollout}: its zero was never proven"
 
 
+def _lost(seen: Observer, now: dict[tuple[str, int], str]) -> Iterator[str]:
+    """What once was committed stays, whichever server has it."""
+    for (rollout, number), hashed in seen.written.items():
+        if now.get((rollout, number)) != hashed:
+            became = "another one stands there" if (rollout, number) in now else "it is gone"
+            yield f"{rollout}: entry {number} was read once, and {became}"
+
+
 def _claims(seen: Observer) -> Iterator[str]:
-    """Nobody takes a claim whose lease runs, but for zero, which waits for nobody."""
+    """Nobody takes a claim whose lease runs, but for zero, which waits for nobody.
+
+    Whoever stands by makes room for one on another host, which would survive the loss of the watch's own.
+    """
     zero = _zero_from(seen)
     orders = [(seen.known.ordered.get(name, at), at) for name, at in zero.items()]
     orders += [(at, zero.get(name, at + 60)) for name, at in seen.known.ordered.items()]
     for at, flag, before, after, left in seen.rows("SELECT at, flag, before, after, remaining FROM chaos_claims"):
         for_zero = not flag.startswith("~") and any(first - 1 <= at <= last + 60 for first, last in orders)
-        if left > 0.5 and not for_zero:
+        makes_room = flag == "~watch-standby" and before.partition(":")[0] != after.partition(":")[0]
+        if left > 0.5 and not for_zero and not makes_room:
             yield f"{_clock(at)}: {after} took the claim on {flag} from {before}, whose lease ran for {left:.1f} s more"
 
 
@@ -128,14 +141,27 @@ def _notices(seen: Observer, inbox: Path) -> Iterator[str]:
     arrived = {(rollout, event) for _, rollout, event in came}
     for rollout, _, at, kind, body, *_ in seen.entries():
         if kind == "queued" and rollout in seen.known.begun and (rollout, body["notice"]["event"]) not in arrived:
-            yield f"{at}: {rollout}'s notice {body['notice']['event']} never arrived"
+            yield f"{_clock(at)}: {rollout}'s notice {body['notice']['event']} never arrived"
     for (channel, rollout, event), times in came.items():
         if times > 1:
             yield f"{rollout}'s notice {event} came {times} times in {channel}"
     pages = Counter(m["dedup_key"] for m in messages.values() if m["kind"] == "pagerduty")
+    begun = _problems(seen)
     for key, times in pages.items():
-        if times > 1:
+        if times > max(1, begun[key]):
             yield f"{times} incidents for the one problem {key}"
+
+
+def _problems(seen: Observer) -> Counter[str]:
+    """How often each problem has begun, by the journal: one that was over may come back."""
+    begun: Counter[str] = Counter()
+    lasting: set[str] = set()
+    for rollout, _, _, kind, body, *_ in seen.entries():
+        if kind == "queued" and (problem := body["notice"].get("problem")):
+            key = f"{rollout}/{problem}"
+            begun[key] += key not in lasting and not body["notice"]["resolves"]
+            (lasting.discard if body["notice"]["resolves"] else lasting.add)(key)
+    return begun
 
 
 def _clock(at: float) -> str:

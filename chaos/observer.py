@@ -1,7 +1,7 @@
 """Looks at what the world sees, ten times a second, and writes it down. It imports nothing of the product.
 
-Exposure is read from the flag file by rules of its own, requests from the service's counters, changes of claims from a
-log that the database itself keeps.
+Exposure is read from the flag file by rules of its own, requests from the service's counters, changes of claims and
+instants of entries from what the database itself notes.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from chaos.journals import Rows
 
 _EVERY = 0.1
 _COUNTED_EVERY = 0.5
+_READ_EVERY = 0.3
 _NEW_PATH = re.compile(r'^batch_patches_total\{[^}]*path="new"[^}]*\} (\S+)$', re.MULTILINE)
 
 
@@ -46,6 +47,7 @@ class Observer:
         self.known = Known()
         self.shares: list[Seen] = []
         self.counts: list[tuple[float, float]] = []
+        self.written: dict[tuple[str, int], str] = {}  # by rollout and sequence: the hash that was read first
         self._flags, self._flag, self._service, self._journal = flags, flag, service, journal
         self._over = threading.Event()
         self._threads = [
@@ -54,7 +56,7 @@ class Observer:
 
     @property
     def _jobs(self) -> list[tuple[Any, float]]:
-        return [(self._look, _EVERY), (self._count, _COUNTED_EVERY)]
+        return [(self._look, _EVERY), (self._count, _COUNTED_EVERY), (self._read, _READ_EVERY)]
 
     def start(self) -> None:
         """Look from now on."""
@@ -71,10 +73,11 @@ class Observer:
         """Of the journal's database, read only; empty while it does not answer."""
         return self._journal.rows(query, *given)
 
-    def entries(self) -> list[tuple[str, int, str, str, dict[str, Any], str, str]]:
-        """Every entry: rollout, sequence, at, kind, body, previous, hash."""
+    def entries(self) -> list[tuple[str, int, float, str, dict[str, Any], str, str]]:
+        """Every entry: rollout, sequence, at by the database's own clock, kind, body, previous, hash."""
         found = self.rows(
-            "SELECT rollout, sequence, at, kind, body, previous, hash FROM entries ORDER BY rollout, sequence"
+            "SELECT rollout, sequence, noted.at, kind, body, previous, hash"
+            " FROM entries JOIN chaos_entries AS noted USING (rollout, sequence) ORDER BY rollout, sequence"
         )
         return [
             (r, s, at, kind, json.loads(body), previous, hashed) for r, s, at, kind, body, previous, hashed in found
@@ -95,6 +98,10 @@ class Observer:
         else:
             # Of what stays as it is the first and the last sight are kept.
             self.shares[-1] = Seen(now, share)
+
+    def _read(self) -> None:
+        for rollout, sequence, hashed in self.rows("SELECT rollout, sequence, hash FROM entries"):
+            self.written.setdefault((rollout, sequence), hashed)
 
     def _count(self) -> None:
         with contextlib.suppress(OSError, ValueError):

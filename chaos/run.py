@@ -160,10 +160,12 @@ def run(
     began = time.monotonic()
     world = World(home, sabotage, database, hosts)
     done: list[str] = []
+    if world.lacks:
+        say(world.lacks)
     try:
         if not world.do("verify"):
             raise RuntimeError("the journal cannot be made")
-        world.journal.keep_claim_log()
+        world.journal.keep_notes()
         seen = Observer(world.disk / "flags.json", FLAG, world.parts.service_url, world.journal)
         seen.start()
         people, drawn = People(world, seen, seed, say), Faults(world, seed)

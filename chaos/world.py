@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from blocks.kit import write_kit
+from chaos.clocks import faked, set_clock
 from chaos.cuts import Wire
 from chaos.journals import Database, PostgresqlServer, SqliteFile
 from demo.processes import start_process, stop_processes, wait_ready
 from demo.prometheus import prometheus_argv, wait_for_samples
-from demo.provision import find_prometheus
+from demo.provision import PartMissing, find_faketime, find_prometheus
 from demo.stack import Parts, start_parts, stop_parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,14 @@ class World:
             if database == "sqlite"
             else PostgresqlServer(home / "postgresql", self.hosts)
         )
+        self.clocks: Mapping[str, str] = {}  # what gives each host a clock of its own
+        self.lacks = ""
+        # A file has no clock but that of whoever writes to it: what is judged by it would be stepped as well.
+        if database == "postgresql":
+            try:
+                self.clocks = faked(find_faketime(), home / PEOPLE)
+            except PartMissing as missing:
+                self.lacks = f"no clock is stepped: {missing}"
         rehearsal = {"environment": "rehearsal"}
         inbox = f"http://127.0.0.1:{self.inbox.port}"
         patience = {"timeout_seconds": 2, **rehearsal}
@@ -56,10 +65,11 @@ class World:
         }
         for host in (*self.hosts, PEOPLE):
             (home / host).mkdir()
+            set_clock(home / host)
             write_kit(home / host / "kit.yaml", {**values, "journal": {"url": self.journal.url(host), **rehearsal}})
         # No server of Prefect's: what it does, starting again what has died, is done here.
         alone = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
-        own = {**os.environ, **alone, "CHAOS_SABOTAGE": sabotage}
+        own = {**os.environ, **alone, **self.clocks, "CHAOS_SABOTAGE": sabotage}
         with (home / "logs" / "actors.log").open("ab") as log:
             self._maker = subprocess.Popen(
                 [sys.executable, "-m", "chaos.actors", str(home), str(self._ended)],
@@ -118,8 +128,7 @@ class World:
             if self.ended(made) is None:
                 signal_to(made, signal.SIGCONT)
                 signal_to(made, signal.SIGKILL)
-        self._maker.kill()
-        self._maker.wait(10)
+        self._end_maker()
         for wire in (self.prometheus, self.inbox):
             wire.end()
         self.journal.end()
@@ -127,6 +136,16 @@ class World:
         stop_processes(self.parts.processes)
         if self.is_small_disk:
             subprocess.run(["umount", "--lazy", str(self.disk)], check=False, timeout=30)
+
+    def _end_maker(self) -> None:
+        # Killed, it would leave in shared memory what libfaketime keeps there.
+        if self._maker.stdin is not None:
+            self._maker.stdin.close()
+        try:
+            self._maker.wait(10)
+        except subprocess.TimeoutExpired:
+            self._maker.kill()
+            self._maker.wait(10)
 
     def _line(self) -> str:
         if self._maker.stdout is None or not (line := self._maker.stdout.readline()):

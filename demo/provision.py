@@ -1,4 +1,4 @@
-"""Finds or fetches the real parts that no Python package brings: Prometheus, Chromium, nginx, Redis, Unleash, axe."""
+"""Finds or fetches the real parts that no Python package brings: Prometheus, Chromium, nginx, Redis and others."""
 
 import argparse
 import ctypes
@@ -69,14 +69,22 @@ REDIS = Part(
     debian="redis-server",
     macos="brew install redis",
 )
+FAKETIME = Part(
+    name="faketime",
+    commands=("faketime",),
+    places=("/opt/homebrew/bin/faketime", "/usr/local/bin/faketime"),
+    debian="faketime",
+    macos="brew install libfaketime",
+)
 # What the packages need besides, where they are unpacked and not installed.
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "redis": ("redis-tools", "libjemalloc2", "liblzf1"),
     "haproxy": ("liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
+    "faketime": ("libfaketime",),
 }
 # Playwright's driver, which clicks in the tests, is linked against it, and a bare Debian has none.
 DRIVER_LIBRARY, DRIVER_PACKAGE = "libatomic.so.1", "libatomic1"
-PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM, NGINX, HAPROXY, REDIS)}
+PARTS: Mapping[str, Part] = {part.name: part for part in (PROMETHEUS, CHROMIUM, NGINX, HAPROXY, REDIS, FAKETIME)}
 
 
 def cache_folder() -> Path:
@@ -94,6 +102,14 @@ def find_prometheus() -> Path:
 def find_chromium() -> Path:
     """Return a Chromium or Chrome, or raise PartMissing."""
     return find(CHROMIUM)
+
+
+def find_faketime() -> Path:
+    """Return the library by which a process on Linux may have a clock of its own, or raise PartMissing."""
+    for root in (Path("/"), _cached(FAKETIME)):
+        for found in root.glob("usr/lib/*/faketime/libfaketimeMT.so.1"):
+            return found
+    raise PartMissing(_advice(FAKETIME))
 
 
 def browser_environment() -> dict[str, str]:

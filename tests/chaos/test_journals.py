@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +28,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
             else PostgresqlServer(Path(short) / "data", ("one", "two"))
         )
         Journal(url=SecretStr(made.url("one"))).claim("f", "", "one:1:a", LEASE)
-        made.keep_claim_log()
+        made.keep_notes()
         try:
             yield made
         finally:
@@ -52,6 +53,9 @@ def test_entries_are_read_and_nothing_is_written_from_outside(database: Database
     journal.open_rollout("r", "f", {"started_by": "ann@example.org"}, datetime(2026, 3, 2, tzinfo=UTC))
     [(kind,)] = database.rows("SELECT kind FROM entries WHERE rollout = ? AND body LIKE '%ann%'", "r")
     assert kind == "opened"
+    [(rollout, sequence, at)] = database.rows("SELECT rollout, sequence, at FROM chaos_entries")
+    assert (rollout, sequence) == ("r", 1)
+    assert abs(at - time.time()) < 60, "by the database's clock, whatever the entry says"
     assert database.rows("DELETE FROM entries") == []
     assert len(database.rows("SELECT kind FROM entries")) == 1
     assert database.rows("SELECT what_is_not_there FROM entries") == []
@@ -109,7 +113,7 @@ def knows_the_claim(journal: Journal) -> bool:
 def test_a_server_that_was_killed_comes_back_with_what_it_had(server: PostgresqlServer) -> None:
     journal = Journal(url=SecretStr(server.url("one")), timeout_seconds=1)
     journal.claim("f", "", "one:1:a", LEASE)
-    server.keep_claim_log()
+    server.keep_notes()
     server.kill()
     with pytest.raises(Unreachable):
         journal.current_claim("f")
@@ -118,3 +122,36 @@ def test_a_server_that_was_killed_comes_back_with_what_it_had(server: Postgresql
     assert journal.current_claim("f") is not None
     assert server.rows("SELECT flag FROM claims") == [("f",)]
     journal.close()
+
+
+def test_everybody_goes_on_with_the_standby_which_has_all_that_was_committed_twice(server: PostgresqlServer) -> None:
+    hosts = [Journal(url=SecretStr(server.url(host)), timeout_seconds=5) for host in ("one", "two", "people")]
+    hosts[0].claim("f", "", "one:0:a", LEASE)
+    server.keep_notes()
+    for number in (1, 2):
+        server.follow()
+        assert server.rows("SELECT sync_state FROM pg_stat_replication") == [("sync",)]
+        for journal in hosts:
+            journal.seize("f", "", f"two:{number}:{hosts.index(journal)}", LEASE)
+        hosts[1].open_rollout(f"r{number}", f"f{number}", {"started_by": "ann@example.org"}, datetime.now(UTC))
+        committed = everything(server)
+        server.fail_over()
+        wait_for(lambda: server.rows("SELECT 1"), 5, "the reader reaches the one that was promoted")
+        assert everything(server) == committed
+        assert len(committed[1]) == 3 * number
+        for journal in hosts:
+            wait_for(partial(knows_the_claim, journal), 5, "each host and people reach it")
+            assert journal.claim("after", "", "one:0:a", LEASE).epoch == 1, "nobody's commit waits for a standby"
+    for journal in hosts:
+        journal.close()
+
+
+def everything(server: PostgresqlServer) -> list[list[tuple[object, ...]]]:
+    tables = ("entries", "chaos_claims", "chaos_entries", "claims")
+    return [server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+
+
+def test_there_is_no_fail_over_without_a_standby(server: PostgresqlServer) -> None:
+    with pytest.raises(RuntimeError, match="no standby follows"):
+        server.fail_over()
+    assert server.rows("SELECT 1") == [(1,)]
