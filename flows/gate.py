@@ -18,6 +18,7 @@ from flows.forms.gate_form import asking_form
 from tasks.go_no_go import GateAnswer, decide_gate_answer
 from tasks.wave_step import WaveStep
 from tidegate.gates.approval import Answer
+from tidegate.journal.state import Phase
 
 _WAIT = timedelta(days=30)
 
@@ -38,10 +39,29 @@ def ask(run: OpenRollout, reporter: Reporter, wave: int) -> None:
         else:
             given, given_at = _asked(run, reporter, wave, gate.attempt)
             take_answer(run, wave, gate.attempt, given, given_at)
+    _rule(run, reporter, wave, gate.attempt)
+
+
+def obey_rollback(run: OpenRollout, reporter: Reporter) -> None:
+    """On the way to zero: rule on what this run's form was answered with meanwhile, of which only zero can come."""
+    gate, own = run.state.gate, flow_run.id or ""
+    if gate is None or run.state.phase is not Phase.GATE or gate.outcome or gate.flow_run != own:
+        return
+    if gate.answer is None and answered_at(own, _key(gate.wave, gate.attempt), attempts=1) is not None:
+        given, given_at = _asked(run, reporter, gate.wave, gate.attempt)
+        take_answer(run, gate.wave, gate.attempt, given, given_at)
+    _rule(run, reporter, gate.wave, gate.attempt)
+
+
+def _rule(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> None:
     if run.state.gate is not None and run.state.gate.answer is not None:
         run.wait_for_claim()
         answer = Answer.from_json(run.state.gate.answer)
-        decide_gate_answer(GateAnswer(WaveStep(run, reporter, wave), gate.attempt, answer))
+        decide_gate_answer(GateAnswer(WaveStep(run, reporter, wave), attempt, answer))
+
+
+def _key(wave: int, attempt: int) -> str:
+    return f"gate-{wave}-{attempt}"
 
 
 def _wait_for_evidence(run: OpenRollout, reporter: Reporter, wave: int) -> None:
@@ -55,7 +75,7 @@ def _asked(run: OpenRollout, reporter: Reporter, wave: int, attempt: int) -> tup
     """Suspend until the form is answered: its values, and when. A repeat of this attempt gets the stored ones back."""
     gate = run.state.gate
     form = asking_form(run, wave, attempt, gate.refusal if gate else "")
-    key = f"gate-{wave}-{attempt}"
+    key = _key(wave, attempt)
     reporter.flush()
     run.release_claim()
     try:

@@ -14,7 +14,7 @@ from engine.rollout.monitoring import guard_to_zero
 from engine.rollout.session import PROOF_PATIENCE, await_winner, utc_now
 from engine.rollout.start_or_resume import begin
 from flows.forms.text_fields import DURATION, EMAIL
-from flows.gate import ask
+from flows.gate import ask, obey_rollback
 from flows.outcome import outcome_of
 from flows.preflight import SIDE_BY_SIDE, look_before
 from flows.waves import run_wave
@@ -74,6 +74,7 @@ def rollout(
                 case RunWave(number):
                     run_wave(run, number, connections)
                 case FinishEasing():
+                    obey_rollback(run, reporter)
                     run.wait_for_claim()
                     guard_to_zero(run, reporter)
                 case ProveRollback():

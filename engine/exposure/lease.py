@@ -35,7 +35,7 @@ def renew_lease(run: OpenRollout, now: datetime) -> None:
     if state.lease_until is None:
         return
     until = lease_end(run.plan, state.exposure, now)
-    if claim is None or until is None or state.goes_no_further or not isinstance(backend, Leasing):
+    if claim is None or until is None or state.is_ending or not isinstance(backend, Leasing):
         return
     if not renewal_due(run.plan, state.lease_until, now):
         return
@@ -44,4 +44,4 @@ def renew_lease(run: OpenRollout, now: datetime) -> None:
     except ConnectionFault as fault:
         _log.warning("the exposure of %s ends at %s unless it is renewed: %s", run.flag, state.lease_until, fault)
         return
-    run.append(LeaseRenewed(until, claim.epoch), now, unless=lambda s: s.goes_no_further, fenced=True)
+    run.append(LeaseRenewed(until, claim.epoch), now, unless=lambda s: s.is_ending, fenced=True)

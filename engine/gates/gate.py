@@ -96,7 +96,7 @@ def _is_asked(state: RolloutState, wave: int, flow_run: str) -> bool:
 
 def _may_ask(state: RolloutState, wave: int, flow_run: str) -> bool:
     before = state.phase in (Phase.PREPARING, Phase.SOAKED, Phase.GATE) and state.wave == wave - 1
-    return before and not _is_asked(state, wave, flow_run)
+    return before and not state.goes_no_further and not _is_asked(state, wave, flow_run)
 
 
 def waits(state: RolloutState, wave: int, attempt: int) -> bool:
@@ -113,7 +113,8 @@ def give_answer(
     proven = None if identity is None else identity.to_json()
 
     def too_late(state: RolloutState) -> bool:
-        return not waits(state, wave, attempt)
+        # On the way to zero nothing but zero at once is still a question.
+        return not waits(state, wave, attempt) or (state.is_easing and answer.decision is not Choice.ROLLBACK)
 
     body = GateAnswered(wave, attempt, answer.to_json(), via, identity=proven)
     return run.append(body, unless=too_late) is not None
@@ -171,6 +172,8 @@ def automatic_answer(run: OpenRollout, wave: int) -> Answer:
 
 def judge_answer(run: OpenRollout, wave: int, answer: Answer) -> GateDecision:
     """The ruling on an answer with the evidence of this moment; no effect."""
+    if run.state.is_easing and answer.decision is not Choice.ROLLBACK:
+        return GateDecision(Outcome.REFUSED, f"{run.rollout} is {run.state.where}")
     now = utc_now()
     findings = entry_findings(run, wave, now)
     blocking = STOPS_SOAK & run.state.holds.keys()

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from blocks.flags.backend import as_planned
-from engine.exposure.ease import old_path_trouble
 from engine.exposure.set_back import read_settled
 from engine.measuring.answers import AT_HAND
 from engine.measuring.clocks import clocks_apart
@@ -15,6 +14,7 @@ from engine.measuring.counts import counting_wave
 from engine.measuring.judge import canary_traffic, context_of, measure, not_judged
 from engine.measuring.sources import VERSIONS, MetricSnapshot, begin, exposed_since, start_queries
 from engine.past.unseen_past import judged_with_the_past, of_fresh_points
+from engine.rollback.old_path import old_path_trouble
 from engine.rollout.session import OpenRollout
 from tidegate.criteria.base import Judgement
 from tidegate.criteria.context import Context

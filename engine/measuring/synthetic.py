@@ -54,7 +54,7 @@ def _probe_both(seen: MetricSnapshot, probe: Probe) -> tuple[ProbeResult, ...]:
 def _stopped(seen: MetricSnapshot) -> str:
     """Why no synthetic traffic may flow, or empty; the flag itself is asked, since it goes to zero before the entry."""
     run = seen.run
-    if run.state.goes_no_further:
+    if run.state.is_ending:
         return "No synthetic traffic: the rollout is rolled back or over."
     if run.connections.flags.read(run.flag).exposure == ZERO:
         return "No synthetic traffic: the flag is at zero."

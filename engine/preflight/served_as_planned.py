@@ -7,6 +7,7 @@ from typing import cast
 from blocks.connections import OpenConnections
 from blocks.flags.backend import Evaluating
 from tidegate.plan.model import Plan
+from tidegate.rollout.easing import shares_below
 from tidegate.values.exposure import Exposure
 from tidegate.values.units import format_percent
 from tidegate.values.verdict import Finding, Verdict
@@ -19,7 +20,7 @@ _SIGMAS = 5.0  # a sound flag is called wrong once in a million
 
 
 def served_as_planned(connections: OpenConnections, plan: Plan) -> Finding:
-    """Made-up users at each wave and at zero: shares, nobody leaves, always on and held out as asked."""
+    """Made-up users at each wave, step back and at zero: shares, nobody leaves, always on and held out as asked."""
     flags, key = cast(Evaluating, connections.flags), plan.flag.key
     users = made_up_users(plan)
     before: Sequence[bool] = [False] * len(users)
@@ -33,6 +34,10 @@ def served_as_planned(connections: OpenConnections, plan: Plan) -> Finding:
         if wrong:
             return Finding(SERVED, SERVED_TEXT, Verdict.FAIL, f"Wave {wave} ({exposure}): {wrong}.")
         before = now
+        for lower in (exposure.at_most(share) for share in shares_below(plan.rollback, exposure)):
+            if wrong := wrong_shares(lower, users, flags.evaluate(key, lower, users, False)):
+                words = f"On the way to zero from wave {wave} ({lower}): {wrong}."
+                return Finding(SERVED, SERVED_TEXT, Verdict.FAIL, words)
     for default in (False, True):
         answers = flags.evaluate(key, Exposure(variants=plan.flag.variants), users, default)
         if len(answers) != len(users):

@@ -38,12 +38,12 @@ def roll_back(
     ordered_at = utc_now()
     zeroed = zero_flag(run.connections, run.flag, run.rollout, ordered_at)
     run.claim = zeroed.claim
-    record_rollback(run, zeroed, reason=reason, criterion=criterion, by=by, judged=_of_what(judged))
+    record_rollback(run, zeroed, reason=reason, criterion=criterion, by=by, judged=what_it_was_judged_by(judged))
     return zeroed
 
 
-def _of_what(judged: Callable[[], dict[str, Any] | None] | None) -> dict[str, Any] | None:
-    """The answers that a trigger was judged by; without them the order says as much as ever."""
+def what_it_was_judged_by(judged: Callable[[], dict[str, Any] | None] | None) -> dict[str, Any] | None:
+    """The answers that a trigger was judged by, as far as they can be stored; an order stands without them, too."""
     try:
         found = judged() if judged is not None else None
         json.dumps(found, allow_nan=False)  # what cannot be stored must not keep the order from being stored

@@ -24,7 +24,7 @@ from engine.notices.housekeeping import mind_build, mind_journal, mind_people
 from engine.notices.queueing import notify
 from engine.past.unseen_past import mark_looked
 from engine.rollback.journal_fallback import merge_quietly
-from engine.rollback.rollback import roll_back
+from engine.rollback.rollback import roll_back, what_it_was_judged_by
 from engine.rollback.stable_readiness import mind_legacy
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout
@@ -166,6 +166,8 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
         by_rule = decide(run.state, seen.judged, run.timing)
         if isinstance(by_rule, Ease):
             by_rule = RollBack(by_rule.criterion, by_rule.reason)  # its order cannot be recorded
+        elif (way := run.state.easing) is not None and not isinstance(by_rule, RollBack):
+            by_rule = RollBack(way.criterion, f"{way.reason} Its steps cannot be recorded: {fault}")
         if isinstance(by_rule, RollBack):
             decision = by_rule
             _act(run, decision, now, seen)
@@ -182,14 +184,15 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
 def _act(run: OpenRollout, decision: Decision, now: datetime, seen: Measurement) -> None:
     match decision:
         case RollBack(criterion, reason):
-            judged = partial(_judged_by, run, seen, criterion)
+            # Of a gentle rollback its order keeps them, which is older than the answers of this look.
+            judged = None if run.state.is_easing else partial(_judged_by, run, seen, criterion)
             roll_back(run, reason=reason, criterion=criterion, by="tidegate", judged=judged)
         case Hold(cause, reason, criterion):
             _hold(run, cause, reason, now, criterion)
         case StepDown(wave, reason):
             _step_down(run, wave, reason, now)
-        case Ease():
-            begin_easing(run, decision, now)
+        case Ease(criterion):
+            begin_easing(run, decision, now, what_it_was_judged_by(partial(_judged_by, run, seen, criterion)))
         case EaseTo(share):
             ease_to(run, share, now)
         case Advance(wave):
@@ -329,12 +332,10 @@ def hold(run: OpenRollout, by: str, reason: str) -> bool:
 
     Raises NotAllowed where it is on its way to zero: a hold must never keep anybody on the new path then.
     """
+    body = Held(HoldCause.OPERATOR, f"{by}: {reason}", by)
+    done = run.append(body, unless=lambda s: HoldCause.OPERATOR in s.holds or s.is_easing) is not None
     if run.state.is_easing:
         at_once = f"`tidegate rollback {run.rollout}` takes everybody back at once"
-        raise NotAllowed(f"{run.rollout} is being rolled back step by step, which nothing holds; {at_once}")
-    done = (
-        run.append(Held(HoldCause.OPERATOR, f"{by}: {reason}", by), unless=lambda s: HoldCause.OPERATOR in s.holds)
-        is not None
-    )
+        raise NotAllowed(f"{run.rollout} is {run.state.where}, which nothing holds; {at_once}")
     stop_raise(run, f"held by {by}: {reason}")
     return done

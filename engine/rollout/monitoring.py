@@ -22,18 +22,21 @@ def guard_until(run: OpenRollout, reporter: Reporter, when: datetime | None, pha
     while (now := utc_now()) < (when or now):
         if not guard_once(run, reporter, phase, when):
             return False
-    return run.refresh().phase is phase
+    return run.refresh().phase is phase and not run.state.is_easing
 
 
 def guard_once(run: OpenRollout, reporter: Reporter, phase: Phase, until: datetime | None = None) -> bool:
-    """One guard and the pause behind it, which ends at `until` at the latest; False when the rollout left the phase."""
+    """One guard and the pause behind it, which ends at `until` at the latest.
+
+    False when the rollout left the phase, or is on its way to zero: nobody is asked then.
+    """
     begun, now = monotonic(), utc_now()
     evaluate(run, now, review=review_due(run, now))
     reporter.update(run, now)
     if run.state.phase is not phase:
         return False
     _pause(run, begun, until)
-    return True
+    return not run.state.is_easing
 
 
 def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
@@ -42,7 +45,7 @@ def guard_while_frozen(run: OpenRollout, reporter: Reporter) -> bool:
     while why_frozen(run.connections.journal):
         if not guard_once(run, reporter, phase):
             return False
-    return run.refresh().phase is phase
+    return run.refresh().phase is phase and not run.state.is_easing
 
 
 def guard_to_zero(run: OpenRollout, reporter: Reporter) -> None:

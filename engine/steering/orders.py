@@ -34,6 +34,8 @@ _BY_HAND = Given()
 
 def end_holds(run: OpenRollout, person: str, reason: str, given: Given = _BY_HAND) -> tuple[str, ...]:
     """End every hold that needs a person, and return their causes; raises NotAllowed."""
+    if run.refresh().is_easing:
+        raise NotAllowed(f"{run.rollout} is {run.state.where}, which nothing but zero ends")
     must_be_allowed(run, person, "resume", given)
     return tuple(cause.value for cause in _ENDED_BY_PEOPLE if end_hold(run, cause, person, reason))
 
@@ -46,11 +48,10 @@ def extend_soak(run: OpenRollout, person: str, by: timedelta, reason: str, given
     wave = run.refresh().wave
 
     def too_late(state: RolloutState) -> bool:
-        return state.phase is not Phase.WAVE or state.wave != wave
+        return state.phase is not Phase.WAVE or state.wave != wave or state.goes_no_further
 
     if run.append(SoakExtended(wave, by.total_seconds(), person, reason), unless=too_late) is None:
-        where = run.state.phase.value.replace("_", " ")
-        raise NotAllowed(f"{run.rollout} is {where}; a wave is extended while it soaks, or at its gate")
+        raise NotAllowed(f"{run.rollout} is {run.state.where}; a wave is extended while it soaks, or at its gate")
 
 
 def close(

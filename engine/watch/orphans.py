@@ -80,6 +80,8 @@ class Orphans:
     def mend(self, run: OpenRollout) -> None:
         """Hold a rollout whose run was cancelled; start a new run for one whose run is lost; page after some."""
         state = run.state
+        if state.is_easing:
+            return  # whoever guards takes it to zero; only then is there something to carry on
         carrier = _carrier(state)
         found = self._state_of(carrier)
         coming = self._coming.pop(run.rollout, "")

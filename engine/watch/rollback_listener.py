@@ -106,8 +106,7 @@ class RollbackListener:
             return ""
         opened = run.state.opened_at
         # An order that is older than the rollout was meant for another one; what has ended is its own run's business.
-        over = run.state.rollback is not None or not run.state.phase.is_open
-        if over or opened is None or ordered_at < opened:
+        if run.state.is_ending or opened is None or ordered_at < opened:
             return ""
         roll_back(run, reason=order.reason, criterion="by hand", by=order.by)
         try:

@@ -11,26 +11,32 @@ from typing import Any
 import pytest
 
 from blocks import Web
-from blocks.errors import Fenced
+from blocks.errors import Fenced, Refused
+from blocks.flags.flagd.flagd_file import FlagdFile
 from blocks.journal.block import Journal
 from engine.exposure.ease import begin_easing, ease_to
 from engine.exposure.step_back import step_back
+from engine.gates.gate import give_answer, judge_answer
+from engine.measuring.sources import start_queries
+from engine.measuring.synthetic import _stopped
 from engine.notices.reporter import reporter_for
 from engine.preflight.checks import run_checks
 from engine.preflight.rollback_steps import CAPACITY, rollback_step_checks
 from engine.rollback.rollback import record_rollback, roll_back
 from engine.rollback.zero import Zeroed
 from engine.rollout.evaluation import evaluate, hold
-from engine.rollout.monitoring import guard_to_zero
+from engine.rollout.monitoring import guard_to_zero, guard_until, guard_while_frozen
 from engine.rollout.open import NotAllowed
 from engine.rollout.session import OpenRollout, utc_now
-from engine.steering.orders import close, end_holds
+from engine.steering.orders import close, end_holds, extend_soak
 from tests.blocks.conftest import LocalServer, local_server
 from tests.blocks.flag_script import command_flag
 from tests.conftest import PrometheusServer
 from tests.engine.world import World, healthy, no_alerts
 from tests.permits import put
 from tests.tidegate.builders import ANN, BOB
+from tidegate.explain.decision import explain_entry
+from tidegate.gates.approval import Answer, Choice, Outcome
 from tidegate.journal.bodies.body_registry import body_from_json
 from tidegate.journal.bodies.hold_bodies import HoldCause
 from tidegate.journal.kinds import Kind
@@ -38,7 +44,8 @@ from tidegate.journal.state import Phase
 from tidegate.rollout.amendment import why_not_amended
 from tidegate.rollout.decision import Ease
 from tidegate.rollout.next_step import FinishEasing, next_step
-from tidegate.values.exposure import ZERO
+from tidegate.rollout.permit import Permit
+from tidegate.values.exposure import ZERO, Exposure
 from tidegate.values.verdict import Verdict
 
 __all__ = ["local_server"]
@@ -194,6 +201,60 @@ def test_while_nothing_can_be_recorded_it_is_zero_at_once(world: World, tmp_path
     impatient.close()
 
 
+def test_once_its_steps_cannot_be_recorded_it_is_zero_at_once(world: World, tmp_path: Path) -> None:
+    until_eased(world)
+    impatient = Journal(url=world.via.journal.url, timeout_seconds=0.3)  # type: ignore[call-arg]
+    world.run.connections = replace(world.via, journal=impatient)
+    world.scrape(world.now + MINUTE, healthy)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not evaluate(world.run, world.now + MINUTE / 2, review=False).journalled
+        assert served(world) == "0% (nobody)"
+        other.execute("ROLLBACK")
+    impatient.close()
+
+
+class WholeFives(FlagdFile):
+    """A flag system that knows no 2%."""
+
+    def write(self, flag: str, exposure: Exposure, epoch: int | None = None, permit: Permit | None = None) -> str:
+        """Refuse what asking again does not help with."""
+        if exposure.percent == 2:
+            raise Refused("shares are multiples of 5%")
+        return super().write(flag, exposure, epoch, permit)
+
+
+def test_a_share_that_the_flag_system_refuses_is_zero_at_once(
+    tmp_path: Path, prometheus_server: PrometheusServer
+) -> None:
+    flags = WholeFives(path=str(tmp_path / "flags.json"))
+    world = World(tmp_path, prometheus_server, no_alerts(EASED), flags=flags)
+    until_eased(world)
+    world.pass_time(3 * MINUTE, slow)
+    assert served(world) == "0% (nobody)"
+    assert "multiples of 5%" in world.run.state.rollback.reason  # type: ignore[union-attr]
+    assert world.notified("is at zero") == 1
+
+
+def test_known_requests_go_on_until_zero_so_that_a_wrong_answer_still_ends_it_at_once(world: World) -> None:
+    until_eased(world)
+    assert _stopped(start_queries(world.run, 1, world.now)) == ""
+    roll_back(world.run, reason="now", criterion="by hand", by=BOB)
+    assert "rolled back" in _stopped(start_queries(world.run, 1, world.now))
+
+
+def test_the_order_keeps_what_its_trigger_was_judged_by_and_is_what_is_explained(world: World) -> None:
+    until_eased(world)
+    world.pass_time(8 * MINUTE, healthy)
+    assert world.run.state.rollback is not None
+    for number in (None, world.run.state.sequence):
+        entries = world.via.journal.entries(world.run.rollout)
+        zero = next(e.sequence for e in entries if e.kind is Kind.ROLLING_BACK)
+        explained = explain_entry(entries, world.plan, world.run.timing, number and zero)
+        [slow_one] = explained.criteria
+        assert (slow_one.verdict, slow_one.agrees) == ("FAIL", True), slow_one
+
+
 def test_a_flag_that_was_changed_on_the_way_is_taken_to_zero(world: World) -> None:
     until_eased(world)
     put(world.via.flags, world.run.flag, world.plan.exposure_at(1), world.run.keep_claim().epoch)
@@ -289,7 +350,8 @@ def test_people_can_make_it_faster_and_not_slower(world: World) -> None:
     assert "is being rolled back step by step, allowed" in refused(lambda: step_back(run, 1, by=BOB, reason="slow"))
     assert "it ends when that is proven" in refused(lambda: close(run, ANN, "enough", leave_exposed=True))
     assert "its plan changes no more" in why_not_amended(run.plan, no_alerts(), run.state)
-    assert end_holds(run, ANN, "go on") == ()
+    assert "nothing but zero ends" in refused(lambda: end_holds(run, ANN, "go on"))
+    assert "a wave is extended while it soaks" in refused(lambda: extend_soak(run, ANN, MINUTE, "longer"))
     assert HoldCause.EASING in run.refresh().holds
     roll_back(run, reason="now", criterion="by hand", by=BOB)
     assert served(world) == "0% (nobody)"
@@ -306,5 +368,13 @@ def test_at_a_gate_nobody_is_asked_and_the_rollouts_run_guards_to_zero(
     run.append(body_from_json(Kind.GATE_OPENED, asked))
     begin_easing(run, Ease("slow", "Slow", (5.0,)), utc_now())
     assert (run.state.phase, next_step(run.state), served(world)) == (Phase.GATE, FinishEasing(), "5% of staff")
-    guard_to_zero(run, reporter_for(run))
+    reporter = reporter_for(run)
+    assert not guard_until(run, reporter, None, Phase.GATE)
+    assert not guard_while_frozen(run, reporter)
+    for choice in (Choice.GO, Choice.HOLD, Choice.EXTEND):
+        late = Answer(choice, ANN, "", MINUTE if choice is Choice.EXTEND else None, frozenset())
+        assert not give_answer(run, 2, 1, late, "test")
+        assert judge_answer(run, 2, late).outcome is Outcome.REFUSED
+    assert give_answer(run, 2, 1, Answer(Choice.ROLLBACK, ANN, "", None, frozenset()), "test")
+    guard_to_zero(run, reporter)
     assert (served(world), run.state.phase) == ("0% (nobody)", Phase.ROLLING_BACK)

@@ -45,6 +45,20 @@ def found(answer: Answer) -> Any:
     return served_as_planned(OpenConnections(None, Flags(answer), None), PLAN)  # type: ignore[arg-type]
 
 
+def test_a_step_on_the_way_to_zero_is_held_against_its_share_too() -> None:
+    plan = plan_of({"rollback.ease": ["5%", "0%"], "rollback.over": "5m"})
+
+    def too_many(exposure: Exposure, user: str, group: str, default: bool) -> bool:
+        steps = [exposure.at_most(share) for share in (5.0,)]
+        return right(plan.exposure_at(1) if exposure in steps else exposure, user, group, default)
+
+    for answer, verdict in ((right, Verdict.PASS), (too_many, Verdict.FAIL)):
+        via = OpenConnections(None, Flags(answer), None)  # type: ignore[arg-type]
+        seen = served_as_planned(via, plan)
+        assert seen.verdict is verdict, seen.sentence
+    assert "On the way to zero from wave 1 (5% of staff)" in seen.sentence
+
+
 def test_what_is_served_as_planned_passes() -> None:
     finding = found(right)
     assert finding.verdict is Verdict.PASS, finding.sentence

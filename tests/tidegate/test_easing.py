@@ -16,15 +16,25 @@ from tidegate.journal.fold import fold
 from tidegate.journal.kinds import Kind
 from tidegate.journal.records import EasingRecord
 from tidegate.journal.state import Phase
+from tidegate.notices.footer import ended_page
+from tidegate.notices.notice import Loudness
 from tidegate.notices.rollback_texts import easing
+from tidegate.notices.texts import held, no_data, rolling_back
 from tidegate.pages.journal_lines import entry_words
 from tidegate.pages.plan_check import plan_check_lines
+from tidegate.pages.progress_page import wave_status
+from tidegate.pages.wave_outcome import rollback_words
+from tidegate.plan.in_force import in_force
+from tidegate.plan.model import When
 from tidegate.plan.pace import Pace, Timing
+from tidegate.reports.postmortem import postmortem
+from tidegate.reports.record import spells_in
 from tidegate.rollout.decision import Continue, Drift, Ease, EaseTo, Hold, Judged, RollBack, credit, decide
 from tidegate.rollout.easing import share_due, shares_below, shares_words, zero_by
 from tidegate.rollout.next_step import FinishEasing, RunWave, next_step
 from tidegate.values.exposure import ZERO, Exposure, Layer
 from tidegate.values.verdict import Verdict
+from tidegate.views.status import status_json
 
 GENTLE = {"rollback.ease": ["5%", "2%", "0%"], "rollback.over": "5m"}
 EASING_PLAN = plan_of(GENTLE)
@@ -69,10 +79,12 @@ def on_the_way(steps: int = 0, wave: int = 1) -> Journal:
         (0, 10 * MINUTE, "", 0.0),
         (1, timedelta(seconds=-4), "", None),  # two hosts' clocks are never quite the same
         (1, timedelta(seconds=-6), "it is slow", 0.0),
+        (3, 3 * MINUTE, "it is slow", 0.0),  # the clock reads a minute before the last step
     ],
 )
 def test_the_share_that_is_due(taken: int, after: timedelta, trouble: str, due: float | None) -> None:
-    way = EasingRecord("Slow", "slow", T0, (5.0, 2.0), 5 * MINUTE, T0, taken)
+    taken_at = T0 + 4 * MINUTE if taken == 3 else T0
+    way = EasingRecord("Slow", "slow", T0, (5.0, 2.0), 5 * MINUTE, taken_at, taken)
     assert share_due(way, T0 + after, trouble) == due
 
 
@@ -171,6 +183,17 @@ def test_legacy_that_is_not_ready_is_asked_about_before_the_first_step_and_never
     assert isinstance(decide(state, look("slow", "errors"), EASING_TIMING), RollBack)
 
 
+def test_what_fired_while_legacy_was_not_ready_is_eased_once_it_is_also_where_it_fires_no_more() -> None:
+    journal = in_wave(1, EASING_PLAN)
+    journal.append(Kind.LEGACY_LOOKED)
+    journal.append(Kind.HELD, {"cause": "legacy", "criterion": "slow", "reason": "Slow, and legacy is not ready."})
+    journal.append(Kind.LEGACY_LOOKED, {"ready": True})
+    found = decide(journal.state, look(), EASING_TIMING)
+    assert isinstance(found, Ease)
+    assert found.criterion == "slow"
+    assert isinstance(decide(journal.state, look(gentle="other"), EASING_TIMING), RollBack)
+
+
 @pytest.mark.parametrize(
     ("steps", "seen", "expected"),
     [
@@ -201,6 +224,15 @@ def test_no_hold_stops_it(cause: HoldCause) -> None:
 
 
 # What the journal has
+
+
+def test_a_lease_is_renewed_on_the_way_and_never_behind_zero() -> None:
+    journal = on_the_way(1)
+    journal.append(Kind.LEASED)
+    assert journal.state.lease_until == journal.now + 10 * MINUTE
+    journal.append(Kind.ROLLING_BACK)
+    journal.append(Kind.LEASED)
+    assert journal.state.lease_until is None
 
 
 def test_each_step_is_the_exposure_and_the_next_one_is_no_drift() -> None:
@@ -294,9 +326,42 @@ def test_the_words_say_what_comes_when_and_how_to_be_quicker() -> None:
     ]
 
 
+def test_no_notice_on_the_way_says_that_exposure_stays() -> None:
+    state = on_the_way(1).state
+    assert state.intended is not None
+    away = no_data(EASING_PLAN, state, "Prometheus is away.")
+    for notice in (held(EASING_PLAN, state, HoldCause.OPERATOR, "Cancelled."), away):
+        assert "Exposure is at 5% of staff on its way to zero" in notice.body
+        assert "stays" not in notice.body
+        page = ended_page(EASING_PLAN, state, replace(notice, loudness=Loudness.PAGE))
+        assert "Exposure now, by the journal: 5% of staff." in page.body
+
+
+def test_reports_count_from_the_order_and_not_from_zero() -> None:
+    journal = on_the_way(2)
+    journal.append(Kind.ROLLING_BACK, {"criterion": "slow", "reason": "Slow"}, after=5 * MINUTE)
+    state = journal.state
+    [spell] = spells_in(EASING_PLAN, journal.entries)
+    assert (spell.lasted, spell.what) == (5 * MINUTE, "Slow")
+    way = "Step by step from 17:00:00 UTC on, 2 of 2 steps taken."
+    assert way in rollback_words(EASING_PLAN, state)
+    assert way in rolling_back(EASING_PLAN, state, "").body
+    assert way in postmortem(journal.entries)
+    under_way = on_the_way(1).state
+    assert status_json(EASING_PLAN, under_way, EASING_TIMING)["easing"] == {
+        "reason": "Slow",
+        "criterion": "slow",
+        "ordered_at": T0.isoformat(),
+        "percents": [5.0, 2.0],
+        "taken": 1,
+        "zero_by": (T0 + 10 * MINUTE).isoformat(),
+    }
+    assert wave_status(under_way, EASING_TIMING, 1)[0] == "rolling back"
+
+
 # What a plan may say
 
-FIRST = "waves.0.criteria.3.ease"
+FIRST, SLOW = "waves.0.criteria.3.ease", "waves.0.criteria.4.ease"
 
 
 def problem(changes: dict[str, Any]) -> str:
@@ -323,6 +388,8 @@ def problem(changes: dict[str, Any]) -> str:
         ({FIRST: True}, "found true without rollback.ease, allowed are both"),
         ({**GENTLE, "waves.0.criteria.1.ease": True}, "found true for during, allowed is it of a trigger"),
         ({"rollback.capacity": {"query": "sum(up)", "at_least": 0}}, "greater than 0"),
+        ({**GENTLE, "rollback.over": "19s"}, "found 19s, allowed is 20s (a guard for each step) or longer"),
+        ({**GENTLE, "rollback.over": "20s"}, ""),
     ],
 )
 def test_a_plan_says_it_whole_or_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -333,10 +400,15 @@ def test_a_plan_says_it_whole_or_is_refused(changes: dict[str, Any], said: str) 
 
 def test_plan_check_says_what_is_eased_and_warns_where_nothing_is() -> None:
     way = "5% at once, 2% after 150 s, nobody after 300 s, 600 s at the latest"
-    assert f"1 triggers marked ease take exposure back step by step: {way}" in plan_check_lines(
-        plan_of({**GENTLE, FIRST: True})
-    )
-    assert "rollback.ease: no trigger is marked" in "\n".join(plan_check_lines(EASING_PLAN))
+    eases = plan_of({**GENTLE, SLOW: True})
+    assert f"1 of the triggers take exposure back step by step: {way}" in plan_check_lines(eases)
+    assert [item.id for item in in_force(eases, 2, When.TRIGGER) if item.criterion.ease] == ["first.5"]
+    assert "rollback.ease: no trigger is taken back step by step" in "\n".join(plan_check_lines(EASING_PLAN))
+    # What the metrics table calls critical, and a later wave asks without the mark, is an emergency.
+    in_vain = plan_of({**GENTLE, SLOW: True, FIRST: True})
+    assert "'Too many errors' is marked ease in vain" in "\n".join(plan_check_lines(in_vain))
+    assert [item.id for item in in_force(in_vain, 2, When.TRIGGER) if item.criterion.ease] == ["first.5"]
+    assert len(in_force(in_vain, 2, When.TRIGGER)) == len(in_force(PLAN, 2, When.TRIGGER))
     assert "step by step" not in "\n".join(plan_check_lines(PLAN))
 
 

@@ -11,7 +11,7 @@ from tidegate.criteria.judged_answers import understood
 from tidegate.explain.curves import Curve, evidence_course, odds_words, recorded_course
 from tidegate.explain.recompute import Then, agrees, counts_of, judged_again
 from tidegate.journal.bodies.evidence_bodies import Reviewed
-from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import EasingBegun, RolledBackToZero
 from tidegate.journal.entries import Entry
 from tidegate.journal.fold import fold
 from tidegate.journal.kinds import Kind
@@ -99,9 +99,16 @@ def explain_entry(entries: Sequence[Entry], plan: Plan, timing: Timing, number: 
     before = fold(_known(entries, entry))
     wave = max(1, before.wave)
     criteria: tuple[Explained, ...] = ()
-    order = entry.body
-    if isinstance(order, RolledBackToZero) and _trigger(plan, before, order) is not None:
-        criteria = tuple(_of_rollback(entries, plan, timing, before, entry, order))
+    ordered = entry
+    if before.easing is not None and isinstance(entry.body, RolledBackToZero):
+        # Zero at the end of a gentle rollback was decided by its order.
+        begun = [e for e in entries[: entry.sequence] if isinstance(e.body, EasingBegun)]
+        if begun and begun[-1].json["criterion"] == entry.body.criterion:
+            ordered = begun[-1]
+            before = fold(_known(entries, ordered))
+    order = ordered.body
+    if isinstance(order, EasingBegun | RolledBackToZero) and _trigger(plan, before, order) is not None:
+        criteria = tuple(_of_rollback(entries, plan, timing, before, ordered, order))
     elif review is not None:
         reviewed, body = review
         criteria = tuple(_of_review(entries, plan, timing, reviewed, body))
@@ -111,8 +118,8 @@ def explain_entry(entries: Sequence[Entry], plan: Plan, timing: Timing, number: 
 
 def _decision(entries: Sequence[Entry], number: int | None) -> Entry:
     if number is None:
-        found = [e for e in entries if e.kind in (Kind.REVIEWED, Kind.ROLLING_BACK, Kind.SOAKED)]
-        back = [e for e in found if e.kind is Kind.ROLLING_BACK]
+        found = [e for e in entries if e.kind in (Kind.REVIEWED, Kind.EASING, Kind.ROLLING_BACK, Kind.SOAKED)]
+        back = [e for e in found if e.kind in (Kind.EASING, Kind.ROLLING_BACK)]
         if not found:
             raise ValueError("nothing has been decided yet")
         return back[0] if back else found[-1]
@@ -145,7 +152,7 @@ def _renumbered(entry: Entry, sequence: int) -> Entry:
     return replace(entry, sequence=sequence, stored="")
 
 
-def _trigger(plan: Plan, state: RolloutState, order: RolledBackToZero) -> InForce | None:
+def _trigger(plan: Plan, state: RolloutState, order: EasingBegun | RolledBackToZero) -> InForce | None:
     triggers = in_force(plan, max(1, state.wave), When.TRIGGER)
     return next((item for item in triggers if item.id == order.criterion), None)
 
@@ -167,7 +174,7 @@ def _of_rollback(
     timing: Timing,
     state: RolloutState,
     entry: Entry,
-    order: RolledBackToZero,
+    order: EasingBegun | RolledBackToZero,
 ) -> Iterator[Explained]:
     """The trigger that fired: its sentence stands in the order with the answers it was judged by, its counts behind."""
     item = _trigger(plan, state, order)

@@ -120,7 +120,6 @@ _ONWARD = frozenset(
         Kind.RAISE_REVERTED,
         Kind.LOWERING,  # to more than nothing, once all was taken back
         Kind.LOWERED,
-        Kind.LEASED,
         Kind.SOAKED,
         Kind.FINISHED,
         Kind.AMENDED,

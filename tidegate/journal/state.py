@@ -215,7 +215,12 @@ class RolloutState:
     @property
     def goes_no_further(self) -> bool:
         """Whether it is being taken back, or the rollout ended: nothing takes it onward again."""
-        return self.is_taken_back or not self.phase.is_open
+        return self.is_ending or self.easing is not None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether zero was ordered, or the rollout ended; a gentle rollback is still on its way there."""
+        return self.rollback is not None or not self.phase.is_open
 
     @property
     def is_taken_back(self) -> bool:
@@ -225,7 +230,7 @@ class RolloutState:
     @property
     def is_easing(self) -> bool:
         """Whether a gentle rollback is on its way, and zero is still to come."""
-        return self.easing is not None and self.rollback is None and self.phase.is_open
+        return self.easing is not None and not self.is_ending
 
     @property
     def where(self) -> str:

@@ -28,7 +28,7 @@ def _exposure(state: RolloutState, notice: Notice) -> str:
         return f"Exposure now: NOT known to be zero; last known {state.exposure}."
     if state.changed_by_hand or notice.problem == RAISED:
         return f"Exposure now: the journal has {state.exposure}; the flag does NOT, unless it was set back since."
-    if state.intended is not None:
+    if state.intended is not None and not state.is_easing:
         return f"Exposure now: {state.exposure}, or {state.intended}, which was being written."
     return f"Exposure now, by the journal: {state.exposure}."
 

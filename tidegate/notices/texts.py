@@ -24,6 +24,7 @@ from tidegate.rollout.decision import (
     RollBack,
     StepDown,
 )
+from tidegate.rollout.easing import eased_words
 from tidegate.rollout.step_back import visit
 from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Verdict
@@ -119,6 +120,8 @@ def exposure_stays(state: RolloutState) -> str:
     """What a hold keeps; never that a flag which somebody else has changed stands where the journal has it."""
     if state.changed_by_hand:
         return "Tidegate writes nothing: the flag stands as changed until you set it back or roll back"
+    if state.is_easing:
+        return f"Exposure is at {state.exposure} on its way to zero, which nothing holds"
     return f"Exposure stays at {state.exposure}"
 
 
@@ -133,7 +136,7 @@ def no_data(plan: Plan, state: RolloutState, reason: str) -> Notice:
     """Nothing can be measured for a while; one notice each time."""
     title = f"{plan.flag.key} has no usable metrics"
     then = f"After {format_duration(plan.no_data_budget)} without data: {plan.on_no_data.value.replace('_', ' ')}."
-    body = f"{reason}\n{exposure_stays(state)}; no soak counts. {then}"
+    body = f"{reason}\n{exposure_stays(state)}; no soak counts. {'' if state.is_easing else then}".rstrip()
     since = state.no_data_since.isoformat(timespec="seconds") if state.no_data_since else ""
     return _notice(state, f"no-data-{since}", Loudness.WARNING, title, body)
 
@@ -193,7 +196,7 @@ def rolling_back(plan: Plan, state: RolloutState, problem: str) -> Notice:
     else:
         title = f"Rolled back: {plan.flag.key} is at zero"
         took = seconds_between(back.ordered_at, back.zero_at) if back else "?"
-        body = f"Flag at zero {took} after the order. Proof by measurement follows."
+        body = f"{eased_words(state)}Flag at zero {took} after the order. Proof by measurement follows."
     who = f"By {back.by}. " if back else ""
     event = "rolling-back" + ("-failed" if problem else "")
     built = _notice(state, event, Loudness.PAGE, title, f"{reason}\n{who}{body}", problem="rollback")

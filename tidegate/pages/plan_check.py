@@ -8,8 +8,8 @@ from typing import Any
 from tidegate.pages.comparison_chances import comparison_lines
 from tidegate.pages.plan_costs import cost_lines
 from tidegate.pages.plan_sentences import gate_words
-from tidegate.plan.in_force import steps
-from tidegate.plan.model import HumanProof, Plan, PostRollout, Wave
+from tidegate.plan.in_force import in_force, meaning_of, steps
+from tidegate.plan.model import HumanProof, Plan, PostRollout, Wave, When
 from tidegate.plan.pace import did_not_take_deadline
 from tidegate.plan.schedule import minimum_duration
 from tidegate.rollout.easing import shares_words
@@ -150,8 +150,10 @@ def _cost(step: Wave | PostRollout, number: int) -> str:
     )
 
 
-def _marked(plan: Plan) -> int:
-    return sum(bool(criterion.ease) for step in steps(plan) for criterion in step.criteria)
+def _eased(plan: Plan) -> frozenset[str]:
+    """What the triggers ask that go to zero step by step, once all of them are in force."""
+    items = in_force(plan, len(steps(plan)), When.TRIGGER)
+    return frozenset(meaning_of(item.criterion) for item in items if item.criterion.ease)
 
 
 def _easing(plan: Plan) -> Iterator[str]:
@@ -160,7 +162,7 @@ def _easing(plan: Plan) -> Iterator[str]:
     if back.ease is None or back.over is None:
         return
     way, most = shares_words(back.ease[:-1], back.over), 2 * back.over.total_seconds()
-    yield f"{_marked(plan)} triggers marked ease take exposure back step by step: {way}, {most:.0f} s at the latest"
+    yield f"{len(_eased(plan))} of the triggers take exposure back step by step: {way}, {most:.0f} s at the latest"
 
 
 def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
@@ -170,8 +172,10 @@ def _proof_bound(plan: Plan, deadline: timedelta) -> timedelta:
 
 def _warnings(plan: Plan, proof: timedelta) -> tuple[str, ...]:
     found: list[str] = []
-    if plan.rollback.ease is not None and not _marked(plan):
-        found.append("rollback.ease: no trigger is marked `ease: true`, so that each goes to zero at once")
+    if plan.rollback.ease is not None and not _eased(plan):
+        found.append("rollback.ease: no trigger is taken back step by step, each goes to zero at once")
+    marked = [c for step in steps(plan) for c in step.criteria if c.ease and meaning_of(c) not in _eased(plan)]
+    found += [f"trigger {c.text!r} is marked ease in vain: the same is asked without the mark, too" for c in marked]
     if proof > plan.rollback.within:
         found.append(
             f"proof of a rollback may take {format_duration(proof)}, "

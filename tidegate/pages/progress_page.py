@@ -29,6 +29,8 @@ def wave_status(state: RolloutState, timing: Timing, number: int) -> tuple[str, 
     collected, _ = record.soaked(wanted, timing.step(number).tolerance)
     if state.rollback is not None and number == state.wave:
         word = "rolled back"
+    elif state.is_easing and number == state.wave:
+        word = "rolling back"
     elif record.soaked_at is not None or number < state.wave or state.phase is Phase.FINISHED:
         word = "done"
     else:

@@ -6,6 +6,7 @@ from typing import Literal
 from tidegate.journal.state import Phase, RolloutState
 from tidegate.pages.tables import one_line, sentence
 from tidegate.plan.model import Plan
+from tidegate.rollout.easing import eased_words
 from tidegate.values.units import format_percent, seconds_between
 
 Ended = Literal["completed", "failed", "cancelled"]
@@ -45,7 +46,8 @@ def rollback_words(plan: Plan, state: RolloutState) -> str:
     if back.proven_at is not None:
         zero += f", proven {seconds_between(back.ordered_at, back.proven_at)} after it"
     by = "" if back.by == "tidegate" else f" (by {one_line(back.by)})"
-    return f"Rolled back {where_in_plan(plan, state)}{by}: {sentence(back.reason)} {zero[0].upper()}{zero[1:]}."
+    timed = f"{eased_words(state)}{zero[0].upper()}{zero[1:]}."
+    return f"Rolled back {where_in_plan(plan, state)}{by}: {sentence(back.reason)} {timed}"
 
 
 def wave_outcome(plan: Plan, state: RolloutState, wave: int) -> WaveOutcome:

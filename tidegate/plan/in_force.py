@@ -50,9 +50,17 @@ def _in_force(plan: Plan, wave: int, when: When) -> tuple[InForce, ...]:
     if when is When.TRIGGER:
         asked.extend(_critical_bounds(plan))
     for item in asked:
-        meaning = item.criterion.model_dump_json(exclude={"text", "id", "when"})
-        found.setdefault(item.id if item.criterion.by_people else meaning, item)
+        meaning = item.id if item.criterion.by_people else meaning_of(item.criterion)
+        before = found.setdefault(meaning, item)
+        if before.criterion.ease and not item.criterion.ease:
+            # Who asks the same without the mark means everybody, at once.
+            found[meaning] = replace(before, criterion=before.criterion.model_copy(update={"ease": None}))
     return tuple(found.values())
+
+
+def meaning_of(criterion: Criterion) -> str:
+    """What it asks, however it is called and whatever follows from it: two that mean the same are asked once."""
+    return criterion.model_dump_json(exclude={"text", "id", "when", "ease"})
 
 
 def _expanded(plan: Plan, wave: int, when: When) -> Iterator[InForce]:

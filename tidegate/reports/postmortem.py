@@ -11,6 +11,7 @@ from tidegate.notices.rollback_texts import step_lines
 from tidegate.pages.journal_lines import entry_words
 from tidegate.pages.tables import one_line, sentence, table_row
 from tidegate.plan.model import Plan, stored_plan
+from tidegate.rollout.easing import eased_words
 from tidegate.values.units import seconds_between
 
 _TO_WRITE = (
@@ -64,7 +65,8 @@ def _exposed(plan: Plan, state: RolloutState, ordered_at: datetime) -> str:
     if not waves:
         return "Nobody had been exposed yet."
     wave, since = waves[-1]
-    return f"Exposed by then: {plan.exposure_at(min(wave, len(plan.waves)))}, since {since:%Y-%m-%d %H:%M:%S} UTC."
+    exposed = f"{plan.exposure_at(min(wave, len(plan.waves)))}, since {since:%Y-%m-%d %H:%M:%S} UTC."
+    return f"Exposed by then: {exposed} {eased_words(state)}".rstrip()
 
 
 def _timeline(entries: tuple[Entry, ...]) -> Iterable[str]:

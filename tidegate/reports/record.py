@@ -7,7 +7,7 @@ from typing import Any
 
 from tidegate.criteria.metrics.metric_levels import Level
 from tidegate.journal.bodies.evidence_bodies import Reviewed
-from tidegate.journal.bodies.exposure_bodies import RolledBackToZero
+from tidegate.journal.bodies.exposure_bodies import EasingBegun, RolledBackToZero
 from tidegate.journal.entries import Entry
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Criterion, Plan, When
@@ -75,6 +75,9 @@ def spells_in(plan: Plan, entries: Iterable[Entry]) -> tuple[Spell, ...]:
             elif review.verdict == "PASS" and start is not None:
                 found.append(Spell(start, entry.at, what, critical))
                 start, what, critical = None, "", False
+        elif isinstance(body, EasingBegun):
+            start = start or body.ordered_at
+            what, critical = body.reason, critical or body.criterion in _critical_criteria(plan)
         elif isinstance(body, RolledBackToZero):
             start = start or body.ordered_at
             what, critical = body.reason, critical or body.criterion in _critical_criteria(plan)

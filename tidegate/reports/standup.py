@@ -103,7 +103,7 @@ def _compared(metric: Metric, now: float | None, then: float | None) -> str:
 
 
 def _is_issue(event: Event) -> bool:
-    return event.kind.value in ("reviewed", "no_data_started", "held", "rolling_back", "orphaned", "crossed")
+    return event.kind.value in ("reviewed", "no_data_started", "held", "easing", "rolling_back", "orphaned", "crossed")
 
 
 def _issue(event: Event, entries: Sequence[Entry], zone: ZoneInfo) -> dict[str, str]:

@@ -110,6 +110,8 @@ def _no_rollback(facts: _Facts) -> Answer:
     ]
     if (back := facts.state.rollback) is not None:
         turned.append(f"Rolled back on {_moment(back.ordered_at)} by {back.by}: {back.reason}")
+    elif (way := facts.state.easing) is not None:
+        turned.append(f"Being rolled back step by step since {_moment(way.ordered_at)}: {way.reason}")
     if turned:
         return Verdict.FAIL, " ".join(turned)
     if facts.is_over:

@@ -183,11 +183,11 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
         reason = f"{fired.text}: {fired.sentence}"
         if state.recovery.legacy_ready is False:
             return _asks_first(state, reason, fired.criterion)
-        shares = () if _at_once(state, judged) else shares_below(timing.plan.rollback, state.exposure)
-        return Ease(fired.criterion, reason, shares) if shares else RollBack(fired.criterion, reason)
+        return _taken_back(state, judged, timing, fired.criterion, reason)
     if state.recovery.fired_late and state.recovery.legacy_ready and HoldCause.LEGACY in state.holds:
         # A trigger that fired stays fired, also one that has eased while legacy was not ready.
-        return RollBack(state.recovery.fired_late, f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}")
+        reason = f"Legacy is ready now. {state.holds[HoldCause.LEGACY]}"
+        return _taken_back(state, judged, timing, state.recovery.fired_late, reason)
     if judged.drift is not None and judged.drift.is_zero:
         return RollBack("drift", f"The flag was set to zero by hand (was {judged.drift.was}): {judged.drift.now}.")
     known = {HoldCause.NO_DATA_BUDGET_SPENT, HoldCause.LEGACY} & state.holds.keys()
@@ -213,6 +213,13 @@ def decide(state: RolloutState, judged: Judged, timing: Timing) -> Decision:
     if state.may_not_be_raised:
         return Continue(state.may_not_be_raised)
     return _by_soak(state, judged, timing)
+
+
+def _taken_back(state: RolloutState, judged: Judged, timing: Timing, criterion: str, reason: str) -> Ease | RollBack:
+    """Step by step where the trigger is no emergency and the plan has steps below the present exposure."""
+    gently = criterion in judged.gentle and not _at_once(state, judged)
+    shares = shares_below(timing.plan.rollback, state.exposure) if gently else ()
+    return Ease(criterion, reason, shares) if shares else RollBack(criterion, reason)
 
 
 def _on_the_way(state: RolloutState, judged: Judged) -> Decision:

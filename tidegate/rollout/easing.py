@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tidegate.journal.records import EasingRecord
+from tidegate.journal.state import RolloutState
 from tidegate.plan.fields.rollback import Rollback
 from tidegate.values.clock_skew import MOST
 from tidegate.values.exposure import Exposure
@@ -26,7 +27,7 @@ def share_due(easing: EasingRecord, now: datetime, trouble: str) -> float | None
 
     `trouble` of the old path puts it off, and never beyond `zero_by`; a clock that was set back does not at all.
     """
-    if not easing.ordered_at - MOST <= now < zero_by(easing):
+    if not max(easing.ordered_at, easing.taken_at) - MOST <= now < zero_by(easing):
         return 0.0
     if easing.taken == 0:
         return easing.shares[0]
@@ -43,6 +44,14 @@ def next_at(easing: EasingRecord) -> datetime:
 def zero_by(easing: EasingRecord) -> datetime:
     """When everybody is off the new path whatever became of the steps."""
     return easing.ordered_at + _LONGEST * easing.over
+
+
+def eased_words(state: RolloutState) -> str:
+    """`Step by step from 17:00:00 UTC on, 2 of 2 steps taken. `, or empty where it was not."""
+    way = state.easing
+    if way is None:
+        return ""
+    return f"Step by step from {way.ordered_at:%H:%M:%S} UTC on, {way.taken} of {len(way.shares)} steps taken. "
 
 
 def shares_words(shares: Sequence[float], over: timedelta) -> str:

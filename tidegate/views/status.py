@@ -8,11 +8,12 @@ from tidegate.notices.upkeep_due import tasks_json
 from tidegate.pages.progress_page import wave_status
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
+from tidegate.rollout.easing import zero_by
 
 
 def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, Any]:
     """What `tidegate status --json` prints; instants are ISO 8601, durations seconds."""
-    back = state.rollback
+    back, way = state.rollback, state.easing
     gate = state.gate
     signed = stated(plan, state, 1)
     return {
@@ -52,6 +53,16 @@ def status_json(plan: Plan, state: RolloutState, timing: Timing) -> dict[str, An
             }
             for s in sign_off(plan)
         ],
+        "easing": None
+        if way is None
+        else {
+            "reason": way.reason,
+            "criterion": way.criterion,
+            "ordered_at": way.ordered_at.isoformat(),
+            "percents": list(way.shares),
+            "taken": way.taken,
+            "zero_by": zero_by(way).isoformat(),
+        },
         "rollback": None
         if back is None
         else {

@@ -19,6 +19,7 @@ from tidegate.plan.in_force import in_force
 from tidegate.plan.model import Plan, When, timezone_of
 from tidegate.plan.pace import Timing
 from tidegate.rollout.decision import STOPS_SOAK
+from tidegate.rollout.easing import eased_words
 from tidegate.rollout.lease import lease_words
 from tidegate.values.exposure import ZERO
 from tidegate.values.samples import Sample
@@ -223,7 +224,7 @@ def _wave_words(plan: Plan, state: RolloutState) -> str:
 
 def _planned(plan: Plan, state: RolloutState) -> str:
     """The exposure that the plan has for the wave under way; nobody once the rollback was ordered."""
-    if state.wave == 0 or state.rollback is not None:
+    if state.wave == 0 or state.is_taken_back:
         return str(ZERO)
     return str(plan.exposure_at(min(state.wave, len(plan.waves))))
 
@@ -303,7 +304,7 @@ def _rollback_words(state: RolloutState) -> str:
     if back is None:
         return ""
     zero, proof = (seconds_between(back.ordered_at, at) for at in (back.zero_at, back.proven_at))
-    timed = f"Zero {zero} after the order, proof {proof} after it."
+    timed = f"{eased_words(state)}Zero {zero} after the order, proof {proof} after it."
     return f"Ordered by {back.by}: {sentence(back.reason)} {timed} {back.sentence}"
 
 

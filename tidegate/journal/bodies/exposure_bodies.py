@@ -119,6 +119,7 @@ class EasingBegun(Body):
     reason: str
     criterion: str
     epoch: int
+    judged: dict[str, Any] | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def _lowered(state: RolloutState, entry: Entry, body: Lowered) -> None:
 
 
 def _leased(state: RolloutState, _: Entry, body: LeaseRenewed) -> None:
-    state.lease_until = body.until
+    if not state.is_ending:  # a step on the way to zero lasts no longer than anything else that nobody renews
+        state.lease_until = body.until
 
 
 def _legacy_looked(state: RolloutState, _: Entry, body: StableReadinessSeen) -> None:

@@ -31,6 +31,10 @@ def whole_plan_contradictions(plan: PlanFields) -> Iterator[Contradiction]:
                 ("post_rollout", "criteria", position, "when"),
                 "found enter, allowed are during and trigger (there is no gate)",
             )
+    back = plan.rollback
+    if back.ease and back.over and back.over < (least := plan.guard * (len(back.ease) - 1)):
+        found, allowed = format_duration(back.over), format_duration(least)
+        yield ("rollback", "over"), f"found {found}, allowed is {allowed} (a guard for each step) or longer"
     if plan.on_no_data == "step_down" and not plan.rollback.step_back:
         yield ("on_no_data",), "found step_down without rollback.step_back, allowed are both"
     yield from action_contradictions(plan)
