@@ -184,8 +184,7 @@ def _without_journal(run: OpenRollout, now: datetime, fault: ConnectionFault) ->
 def _act(run: OpenRollout, decision: Decision, now: datetime, seen: Measurement) -> None:
     match decision:
         case RollBack(criterion, reason):
-            # Of a gentle rollback its order keeps them, which is older than the answers of this look.
-            judged = None if run.state.is_easing else partial(_judged_by, run, seen, criterion)
+            judged = partial(_judged_by, run, seen, criterion)
             roll_back(run, reason=reason, criterion=criterion, by="tidegate", judged=judged)
         case Hold(cause, reason, criterion):
             _hold(run, cause, reason, now, criterion)
