@@ -102,9 +102,9 @@ def explain_entry(entries: Sequence[Entry], plan: Plan, timing: Timing, number: 
     ordered = entry
     if before.easing is not None and isinstance(entry.body, RolledBackToZero):
         # Zero at the end of a gentle rollback was decided by its order.
-        begun = [e for e in entries[: entry.sequence] if isinstance(e.body, EasingBegun)]
-        if begun and begun[-1].json["criterion"] == entry.body.criterion:
-            ordered = begun[-1]
+        begun = [(e, body) for e in entries[: entry.sequence] if isinstance(body := e.body, EasingBegun)]
+        if begun and begun[-1][1].criterion == entry.body.criterion:
+            ordered, _ = begun[-1]
             before = fold(_known(entries, ordered))
     order = ordered.body
     if isinstance(order, EasingBegun | RolledBackToZero) and _trigger(plan, before, order) is not None:
