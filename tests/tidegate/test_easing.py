@@ -22,7 +22,7 @@ from tidegate.notices.rollback_texts import easing
 from tidegate.notices.texts import held, no_data, rolling_back
 from tidegate.pages.journal_lines import entry_words
 from tidegate.pages.plan_check import plan_check_lines
-from tidegate.pages.progress_page import wave_status
+from tidegate.pages.progress_page import progress_page, wave_status
 from tidegate.pages.wave_outcome import rollback_words
 from tidegate.plan.in_force import in_force
 from tidegate.plan.model import When
@@ -316,7 +316,7 @@ def test_the_words_say_what_comes_when_and_how_to_be_quicker() -> None:
         "Slow",
         "5% at once, 2% after 150 s, nobody after 300 s",
         "17:10:00 UTC at the latest",
-        "tidegate rollback",
+        "An order to roll back takes everybody back at once.",
     ):
         assert said in notice.body
     words = [entry_words(entry) for entry in journal.entries[-2:]]
@@ -357,6 +357,9 @@ def test_reports_count_from_the_order_and_not_from_zero() -> None:
         "zero_by": (T0 + 10 * MINUTE).isoformat(),
     }
     assert wave_status(under_way, EASING_TIMING, 1)[0] == "rolling back"
+    page = progress_page(EASING_PLAN, under_way, EASING_TIMING, T0)
+    assert "**being rolled back step by step**, exposure **5% of staff**" in page
+    assert "1 of 2 steps taken.** Nobody is left on the new path by 17:10:00 UTC at the latest" in page
 
 
 # What a plan may say

@@ -33,7 +33,7 @@ def easing(plan: Plan, state: RolloutState, way: EasingRecord) -> Notice:
     title = f"Rolling back step by step: {plan.flag.key} is at {state.exposure}"
     body = (
         f"{way.reason}\nExposure: {shares_words(way.shares, way.over)}; later where the old path is in trouble, by "
-        f"{zero_by(way):%H:%M:%S} UTC at the latest. To take everybody back at once: tidegate rollback {state.rollout}"
+        f"{zero_by(way):%H:%M:%S} UTC at the latest. An order to roll back takes everybody back at once."
     )
     return Notice("easing", state.rollout, Loudness.PAGE, title, body, problem="rollback")
 

@@ -11,6 +11,7 @@ from tidegate.pages.gate_form import statements_list
 from tidegate.pages.tables import evidence_table, one_line, table_row
 from tidegate.plan.model import Plan
 from tidegate.plan.pace import Timing
+from tidegate.rollout.easing import eased_words, zero_by
 from tidegate.rollout.lease import lease_words
 from tidegate.values.units import format_duration, format_percent, seconds_between
 from tidegate.values.verdict import Finding, Verdict
@@ -43,13 +44,17 @@ def progress_page(plan: Plan, state: RolloutState, timing: Timing, now: datetime
     """The page in Markdown."""
     parts = [
         f"# {plan.title}",
-        f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.phase.value.replace('_', ' ')}**, "
+        f"Rollout `{state.rollout}` of `{plan.flag.key}`: **{state.where}**, "
         f"exposure **{state.exposure}**{_by_hand(state)}{_lease(state)}. {now:%Y-%m-%d %H:%M:%S} UTC.",
     ]
     if address := page_address(plan, state):
         parts.append(f"[Its page, with charts and the rollback]({address})")
     if timing.pace.factor != 1:
         parts.append(f"Rehearsal: one plan day takes {timing.pace.real(_DAY).total_seconds():.0f} s.")
+    if state.easing is not None and state.is_easing:
+        by = f"{zero_by(state.easing):%H:%M:%S} UTC at the latest"
+        at_once = f"`tidegate rollback {state.rollout}` takes everybody back at once."
+        parts.append(f"**{eased_words(state).strip()}** Nobody is left on the new path by {by}; {at_once}")
     for cause, reason in state.holds.items():
         parts.append(f"**Held ({cause.value.replace('_', ' ')})**: {one_line(reason)}")
     if state.amendment is not None:
