@@ -64,14 +64,15 @@ def measure_rollout(run: OpenRollout, now: datetime) -> Measurement:
     metrics = seen.metrics  # once they are answered, Prometheus' clock is known
     # Of a wave that is eased its new path has less than the wave implies.
     traffic = [] if state.is_easing else canary_traffic(seen)
+    skew = clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds)
     judged = Judged(
         now,
-        _judged_triggers(seen, triggers, [*found[len(during) :], *traffic]),
+        _judged_triggers(seen, triggers, [*found[len(during) :], *traffic], skew),
         tuple(finding for finding, _ in found[: len(during)]),
         drift,
         unreadable,
         _unknown_build(seen),
-        clocks_apart(run.connections, already=HoldCause.CLOCK_SKEW in state.holds),
+        skew,
         frozenset(item.id for item in triggers if item.criterion.ease),
         old_path_trouble(run, now) if state.is_easing else "",
     )
@@ -163,9 +164,11 @@ def drift_of(run: OpenRollout) -> tuple[Drift | None, str]:
     return Drift(str(state.exposure), seen.description, seen.exposure == ZERO, seen.expired), ""
 
 
-def _judged_triggers(seen: MetricSnapshot, items: Sequence[InForce], found: list[Judgement]) -> tuple[Finding, ...]:
+def _judged_triggers(
+    seen: MetricSnapshot, items: Sequence[InForce], found: list[Judgement], skew: str
+) -> tuple[Finding, ...]:
     present = tuple(_lasting(seen, found))
-    return judged_with_the_past(seen, present, [breach for _, breach in found], items)
+    return judged_with_the_past(seen, present, [breach for _, breach in found], items, skew)
 
 
 def _lasting(seen: MetricSnapshot, found: list[Judgement]) -> Iterable[Finding]:

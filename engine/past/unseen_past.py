@@ -66,11 +66,21 @@ def _looked(run: OpenRollout, now: datetime) -> datetime | None:
 
 
 def judged_with_the_past(
-    seen: MetricSnapshot, present: Sequence[Finding], breaches: Sequence[Breach | None], items: Sequence[InForce]
+    seen: MetricSnapshot,
+    present: Sequence[Finding],
+    breaches: Sequence[Breach | None],
+    items: Sequence[InForce],
+    skew: str,
 ) -> tuple[Finding, ...]:
-    """The present findings of the triggers; where none fires, one that held while nobody looked fires now."""
+    """The present findings of the triggers; where none fires, one that held while nobody looked fires now.
+
+    While the clocks do not agree (`skew` says how) no span can be told from another: it is judged once they do.
+    """
     past, late = dict[str, bool](), False
     seen.run.kept[_PAST_READ] = past
+    if skew:
+        past.update((finding.criterion, False) for finding in present)
+        return tuple(present)
     if any(finding.verdict is Verdict.FAIL for finding in present):
         return tuple(present)
     by_id = {item.id: item for item in items}

@@ -45,6 +45,8 @@ def measure_proof(
     proof = plan.rollback.proof
     query = render_query(proof.counter, selector=selector(path), path=path, window=proof.quiet)
     quiet = proof.quiet + plan.scrape_interval
+    # Of a clock that was ahead: what is known now was no later than now.
+    zero_at = min(zero_at, utc_now())
     # Movement may be measured until here without being a failure: the change has to travel, and be scraped.
     taken = zero_at + did_not_take_deadline(plan, connections.flags.propagation)
     # Asked again much later, as when Prometheus was away, there is always time for one quiet stretch.

@@ -9,6 +9,7 @@ from blocks.prometheus.block import Prometheus
 from engine.measuring.clocks import clocks_apart
 from engine.measuring.measure import entry_findings
 from engine.preflight.checks import preflight_checks
+from engine.rollout.evaluation import evaluate
 from tests.conftest import PrometheusServer
 from tests.engine.front import before
 from tests.engine.world import World, healthy, no_alerts
@@ -40,6 +41,26 @@ def test_a_slow_worker_sees_the_present_and_rolls_back(world: World) -> None:
         world.pass_time(2 * MINUTE, healthy, guard=GUARD)
     assert world.run.state.rollback is not None
     assert "Error rate is 75" in world.run.state.rollback.reason
+
+
+def test_a_clock_that_jumps_takes_nothing_from_before_for_what_nobody_saw_and_loses_no_harm(world: World) -> None:
+    hour = 60 * MINUTE
+    world._scraped -= hour
+    world.scrape(world.began - 40 * MINUTE, failing)  # another release
+    world.pass_time(10 * MINUTE, healthy, guard=GUARD)
+    with before(world.server.url) as front:
+        front.ahead = -hour
+        world.run.connections = world._with(Prometheus(url=front.url))
+        for look in (1, 2):
+            evaluate(world.run, world.now + hour + look * GUARD, review=False)
+            assert world.run.state.rollback is None
+    assert HoldCause.CLOCK_SKEW in world.run.state.holds
+    world.run.connections = world.via
+    world.scrape(world.now + 15 * MINUTE, failing)
+    world.scrape(world.now + 30 * MINUTE, healthy)
+    evaluate(world.run, world.now + 30 * MINUTE, review=False)
+    assert world.run.state.rollback is not None
+    assert "Nobody saw it from" in world.run.state.rollback.reason
 
 
 @pytest.mark.parametrize("ahead", [HALF_AN_HOUR, -HALF_AN_HOUR, timedelta(seconds=8)])

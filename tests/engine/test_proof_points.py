@@ -38,13 +38,13 @@ class Counter:
     def write(self, pod: str, points: list[tuple[float, float]]) -> None:
         self.server.write([({"__name__": self.name, "path": "new", "pod": pod}, points)])
 
-    def proof(self, pods: Pods, stopped: str = "") -> RollbackProof:
+    def proof(self, pods: Pods, stopped: str = "", ahead: timedelta = timedelta(0)) -> RollbackProof:
         zero_at = datetime.now(UTC)
         start = zero_at.timestamp()
         for pod in pods:
             self.write(pod, [(start - 60 + n, float(n)) for n in range(60)])
         with self._writing(pods, start):
-            return measure_proof(self.via, self.plan, zero_at, stopped=stopped)
+            return measure_proof(self.via, self.plan, zero_at + ahead, stopped=stopped)
 
     @contextmanager
     def _writing(self, pods: Pods, start: float) -> Iterator[None]:
@@ -81,6 +81,11 @@ def ended(_: float) -> None:
 
 def test_a_counter_whose_new_points_stand_still_proves_it(counter: Counter) -> None:
     proof = counter.proof({"a": still, "b": still})
+    assert proof.proven, proof.sentence
+
+
+def test_a_zero_written_by_a_clock_that_was_ahead_is_proven_all_the_same(counter: Counter) -> None:
+    proof = counter.proof({"a": still}, ahead=timedelta(hours=1))
     assert proof.proven, proof.sentence
 
 

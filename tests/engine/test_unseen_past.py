@@ -112,10 +112,10 @@ def test_a_kind_that_breaks_over_what_nobody_saw_is_an_error_of_this_trigger_alo
     fine = Finding(item.id, item.criterion.text, Verdict.PASS, "All is well now.")
     other = replace(fine, criterion="another")
     seen = start_queries(world.run, 1, world.now + 60 * MINUTE)
-    found = judged_with_the_past(seen, (fine, other), [None, None], [broken])
+    found = judged_with_the_past(seen, (fine, other), [None, None], [broken], "")
     assert [one.verdict for one in found] == [Verdict.ERROR, Verdict.PASS]
     assert "A defect of Tidegate" in found[0].sentence
-    assert judged_with_the_past(start_queries(world.run, 1, world.now), (fine,), [None], [broken]) == (fine,)
+    assert judged_with_the_past(start_queries(world.run, 1, world.now), (fine,), [None], [broken], "") == (fine,)
 
 
 def test_an_alert_that_nobody_saw_is_named(tmp_path: Path, prometheus_server: PrometheusServer) -> None:
