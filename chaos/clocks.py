@@ -19,8 +19,8 @@ def set_clock(host: Path, ahead: float = 0.0) -> None:
 
 def faked(library: Path, host: Path) -> Mapping[str, str]:
     """What the environment of a process has besides, whose clock is to be its host's; the monotonic one never is."""
-    told = {"FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
-    return {"LD_PRELOAD": str(library), _FILE: str(host / "clock"), **told}
+    fixed = {"FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+    return {"LD_PRELOAD": str(library), _FILE: str(host / "clock"), **fixed}
 
 
 def live_on(host: Path) -> None:

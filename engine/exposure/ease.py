@@ -28,7 +28,7 @@ def begin_easing(run: OpenRollout, order: Ease, now: datetime, judged: dict[str,
     body = EasingBegun(
         wave=run.state.wave,
         before=run.state.exposure,
-        shares=list(order.shares),
+        shares=order.shares,
         over_seconds=over.total_seconds(),
         ordered_at=now,
         reason=order.reason,

@@ -74,7 +74,7 @@ def judged_with_the_past(
 ) -> tuple[Finding, ...]:
     """The present findings of the triggers; where none fires, one that held while nobody looked fires now.
 
-    While the clocks do not agree (`skew` says how) no span can be told from another: it is judged once they do.
+    While the clocks do not agree (`skew` says how) no such time is known: it is judged once they do.
     """
     past, late = dict[str, bool](), False
     seen.run.kept[_PAST_READ] = past

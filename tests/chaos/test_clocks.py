@@ -25,14 +25,14 @@ from pathlib import Path
 from chaos import actors
 
 def tell(via, path):
-    with Path(path).open("a") as told:
+    with Path(path).open("a") as reported:
         while True:
             began = time.monotonic()
             time.sleep(0.2)
             slept = time.monotonic() - began
             threading.Event().wait(0.2)
             waited = time.monotonic() - began - slept
-            print(json.dumps([time.time(), time.monotonic(), slept, waited]), file=told, flush=True)
+            print(json.dumps([time.time(), time.monotonic(), slept, waited]), file=reported, flush=True)
 
 actors._ACTORS["tell"] = tell
 actors.main()
@@ -72,11 +72,11 @@ def start(home: Path) -> Iterator[Callable[[str], Path]]:
     assert maker.stdout.readline() == "ready\n"
 
     def on(host: str) -> Path:
-        told = home / f"told-{host}"
-        maker.stdin.write(f"{host} tell {told}\n")
+        reported = home / f"reported-{host}"
+        maker.stdin.write(f"{host} tell {reported}\n")
         maker.stdin.flush()
         made.append(int(maker.stdout.readline()))
-        return told
+        return reported
 
     yield on
     for process in made:
@@ -85,14 +85,14 @@ def start(home: Path) -> Iterator[Callable[[str], Path]]:
     maker.wait(30)
 
 
-def told(by: Path) -> list[list[float]]:
+def reported(by: Path) -> list[list[float]]:
     return [json.loads(line) for line in by.read_text().splitlines()] if by.exists() else []
 
 
 def ahead(by: Path) -> int:
-    """By how many seconds its clock is ahead of this process's, as it told last."""
-    wait_for(lambda: told(by), 20, "it tells the time")
-    at, monotonic, *_ = told(by)[-1]
+    """By how many seconds its clock is ahead of this process's, as it reported last."""
+    wait_for(lambda: reported(by), 20, "it tells the time")
+    at, monotonic, *_ = reported(by)[-1]
     return round((at - monotonic) - (time.time() - time.monotonic()))
 
 
@@ -104,9 +104,9 @@ def test_every_process_of_a_host_sees_its_clock_stepped_and_back_and_people_neve
         set_clock(home / "one", hours * STEP)
         wait_for(lambda hours=hours: ahead(here) == hours * STEP, 5, f"its clock is {hours} h ahead")
         assert ahead(people) == 0
-    later = len(told(people))
-    wait_for(lambda: len(told(people)) > later, 5, "people's process goes on")
+    later = len(reported(people))
+    wait_for(lambda: len(reported(people)) > later, 5, "people's process goes on")
     assert ahead(people) == 0
-    for waits in zip(*((slept, waited) for _, _, slept, waited in told(here) + told(people)), strict=True):
+    for waits in zip(*((slept, waited) for _, _, slept, waited in reported(here) + reported(people)), strict=True):
         assert min(waits) > 0.19
         assert median(waits) < 1

@@ -36,6 +36,7 @@ VALUES: dict[Any, Any] = {
     list[Any]: [1, "two"],
     Objects: [{"criterion": "first.1"}],
     tuple[str, ...]: ["one", "two"],
+    tuple[float, ...]: [5.0, 2.5],
 }
 
 

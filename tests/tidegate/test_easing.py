@@ -276,6 +276,7 @@ def test_an_order_that_cannot_be_read_is_a_rollback_to_zero(broken: dict[str, An
     # As a database gives them.
     state = fold(replace(entry, stored=canonical(entry.json)) for entry in journal.entries)
     assert (state.phase, state.rollback is not None, state.is_easing) == (Phase.ROLLING_BACK, True, False)
+    assert entry_words(replace(journal.entries[-1], stored=canonical(journal.entries[-1].json)))
 
 
 # What people and their run are shown

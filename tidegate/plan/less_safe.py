@@ -21,18 +21,7 @@ _WHOLE = re.compile(r"^(?P<whole>.*(?:waves|criteria|checklist\.[^\[]+|full|free
 _ABOVE_IS_LESS = frozenset(
     {
         *("tolerance", "percent", "interval", "guard", "scrape_interval", "no_data_budget"),
-        *(
-            "approval_ttl",
-            "hold_max",
-            "over",
-            "for",
-            "lasts",
-            "stale_after",
-            "remind",
-            "after",
-            "within",
-            "second_after",
-        ),
+        *("approval_ttl", "hold_max", "for", "lasts", "stale_after", "remind", "after", "within", "second_after"),
         *("min_expected", "over"),
     }
 )

@@ -167,6 +167,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     raise TypeError
 
 
+def _numbers(value: Any) -> tuple[float, ...]:
+    if isinstance(value, list | tuple) and value:
+        return tuple(float(_number(each)) for each in value)
+    raise TypeError
+
+
 _SHAPES: Mapping[Any, _Shape] = {
     str: _Shape("text", _text, _same, is_known_by_type=True),
     bool: _Shape("true or false", _truth, _same, is_known_by_type=True),
@@ -178,6 +184,7 @@ _SHAPES: Mapping[Any, _Shape] = {
     list[Any]: _Shape("a list", _list, _same, is_known_by_type=True),
     Objects: _Shape("a list of objects", _objects, _same),
     tuple[str, ...]: _Shape("a list of texts", _texts, list),
+    tuple[float, ...]: _Shape("a list of numbers", _numbers, list),
 }
 
 

@@ -113,7 +113,7 @@ class EasingBegun(Body):
     kind = Kind.EASING
     wave: int
     before: Exposure
-    shares: list[Any]
+    shares: tuple[float, ...]
     over_seconds: float
     ordered_at: datetime
     reason: str

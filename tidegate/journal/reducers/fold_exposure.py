@@ -95,12 +95,11 @@ def _retired(state: RolloutState, entry: Entry, body: OldPathRetired) -> None:
 def _easing(state: RolloutState, entry: Entry, body: EasingBegun) -> None:
     if state.goes_no_further:
         return
-    shares = tuple(float(share) for share in body.shares)
     over = timedelta(seconds=body.over_seconds)
-    if not shares or over <= timedelta(0):
-        raise ValueError("a gentle rollback needs a share and a span")
-    state.easing = EasingRecord(body.reason, body.criterion, body.ordered_at, shares, over, body.ordered_at)
-    state.intended = body.before.at_most(shares[0])
+    if over <= timedelta(0):
+        raise ValueError("a gentle rollback needs a span")
+    state.easing = EasingRecord(body.reason, body.criterion, body.ordered_at, body.shares, over, body.ordered_at)
+    state.intended = body.before.at_most(body.shares[0])
     hold_begins(state, entry, HoldCause.EASING, body.reason)
 
 
